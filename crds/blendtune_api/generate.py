@@ -1,0 +1,28 @@
+"""Writes the CRDs: `python -m blendtune_api.generate [FOLDER]`, by default beside this package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from blendtune_api.crd import RESOURCES, custom_resource_definition
+from blendtune_api.v1alpha1 import GROUP
+from blendtune_api.yaml_text import to_yaml
+
+
+def crd_files() -> dict[str, str]:
+    """Text of each CRD by the name of its file."""
+    return {
+        f"{GROUP}_{resource.plural}.yaml": to_yaml(custom_resource_definition(resource))
+        for resource in RESOURCES
+    }
+
+
+def main(arguments: list[str]) -> None:
+    folder = Path(arguments[0]) if arguments else Path(__file__).parent.parent
+    for name, text in crd_files().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

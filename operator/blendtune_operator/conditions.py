@@ -1,0 +1,121 @@
+"""metav1 conditions: set by one helper, summarised by one function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from blendtune_api.v1alpha1 import Condition, ConditionStatus, ConditionType, Reason, State
+
+Conditions = tuple[Condition, ...]
+
+FINE_TUNE_CONDITIONS = tuple(ConditionType)
+RUBRIC_EVAL_CONDITIONS = (
+    ConditionType.ACCEPTED,
+    ConditionType.EVALUATION_SUCCEEDED,
+    ConditionType.GATES_PASSED,
+    ConditionType.SUSPENDED,
+    ConditionType.SUCCEEDED,
+    ConditionType.FAILED,
+)
+_STAGES = (
+    (ConditionType.DATA_BLENDED, State.BLENDING),
+    (ConditionType.TRAINING_SUCCEEDED, State.TRAINING),
+    (ConditionType.EVALUATION_SUCCEEDED, State.EVALUATING),
+)
+_REFUSALS = (Reason.INVALID_SPEC, Reason.NOT_SUPPORTED, Reason.UNKNOWN_GPU_TYPE)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a condition shall say."""
+
+    type: ConditionType
+    status: ConditionStatus
+    reason: Reason
+    message: str
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC, to the second, as Kubernetes writes it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> datetime:
+    """The moment that an RFC 3339 timestamp names."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def find(conditions: Iterable[Condition], type: ConditionType) -> Condition | None:
+    return next((condition for condition in conditions if condition.type == type), None)
+
+
+def is_true(conditions: Iterable[Condition], type: ConditionType) -> bool:
+    condition = find(conditions, type)
+    return condition is not None and condition.status is ConditionStatus.TRUE
+
+
+def is_finished(conditions: Iterable[Condition]) -> bool:
+    """Whether the run ended, well or badly."""
+    conditions = tuple(conditions)
+    return is_true(conditions, ConditionType.SUCCEEDED) or is_true(conditions, ConditionType.FAILED)
+
+
+def is_refused(conditions: Iterable[Condition]) -> bool:
+    """Whether the spec, as it stands, will never run."""
+    accepted = find(conditions, ConditionType.ACCEPTED)
+    return accepted is not None and accepted.status is ConditionStatus.FALSE and accepted.reason in _REFUSALS
+
+
+def set_condition(conditions: Conditions, finding: Finding, generation: int, now: datetime) -> Conditions:
+    """The conditions with one of them saying `finding`; its transition time moves only with its status."""
+    current = find(conditions, finding.type)
+    same_status = current is not None and current.status is finding.status
+    changed = Condition(
+        type=finding.type,
+        status=finding.status,
+        reason=finding.reason,
+        message=finding.message,
+        last_transition_time=current.last_transition_time if current and same_status else timestamp(now),
+        observed_generation=generation,
+    )
+    if current is None:
+        return (*conditions, changed)
+    return tuple(changed if condition is current else condition for condition in conditions)
+
+
+def first_visit(
+    conditions: Conditions, types: Iterable[ConditionType], generation: int, now: datetime
+) -> Conditions:
+    """The conditions with those not yet there added as Unknown."""
+    for type in types:
+        if find(conditions, type) is None:
+            unknown = Finding(type, ConditionStatus.UNKNOWN, Reason.PENDING, "not known yet")
+            conditions = set_condition(conditions, unknown, generation, now)
+    return conditions
+
+
+def state_of(conditions: Iterable[Condition]) -> State:
+    """The one word that sums the conditions up, for people.
+
+    A refused spec counts as failed, for it waits for its author; any other obstacle leaves the run pending.
+    """
+    conditions = tuple(conditions)
+    for type, state in (
+        (ConditionType.SUCCEEDED, State.SUCCEEDED),
+        (ConditionType.FAILED, State.FAILED),
+        (ConditionType.SUSPENDED, State.SUSPENDED),
+    ):
+        if is_true(conditions, type):
+            return state
+    if is_refused(conditions):
+        return State.FAILED
+    for type, state in _STAGES:
+        stage = find(conditions, type)
+        if stage is None or stage.status is ConditionStatus.TRUE:
+            continue
+        if stage.reason == Reason.QUEUED:
+            return State.QUEUED
+        return State.PENDING if stage.reason == Reason.PENDING else state
+    return State.PENDING

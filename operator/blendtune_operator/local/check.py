@@ -1,0 +1,115 @@
+"""What can be said of manifests before anything runs: refusals, the rubric, the children to come."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from blendtune_api import codec
+from blendtune_api.contract import RUBRIC_FILE
+from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, RubricReference
+from blendtune_operator import render
+from blendtune_operator.local.manifest import ManifestError, Manifests
+from blendtune_operator.names import Kind, Object, Run
+from blendtune_operator.plan.supported import refusals
+from blendtune_operator.settings import Settings
+
+GRACE_PERIOD = timedelta(minutes=2)
+
+
+def local_settings() -> Settings:
+    """The operator's defaults, with shorter waits: nothing here is shared with others."""
+    return Settings(
+        allow_file_uris=True,
+        backoff_base=timedelta(seconds=1),
+        backoff_cap=timedelta(seconds=10),
+        grace_period=GRACE_PERIOD,
+        progress_interval=timedelta(seconds=1),
+    )
+
+
+def check(manifests: Manifests) -> None:
+    """Raises ManifestError with what the operator, this machine or the rubric's check would refuse."""
+    faults = [*refused(manifests), *_rubric_faults(manifests)]
+    if faults:
+        raise ManifestError(faults)
+
+
+def refused(manifests: Manifests) -> list[str]:
+    """What the operator would not accept, and GPUs that this machine does not have."""
+    settings = local_settings()
+    faults = []
+    for run, document in zip(manifests.objects, manifests.documents, strict=True):
+        faults += [
+            document.fault(refusal.fault.path, refusal.fault.message) for refusal in refusals(run, settings)
+        ]
+        if not faults:
+            faults += [document.fault(path, message) for path, message in _missing_gpus(run, settings)]
+    return faults
+
+
+def children(run: Run) -> list[Object]:
+    """Every child of the run and of its RubricEval, for kubectl: without owners, which have no UID yet."""
+    settings = local_settings()
+    result = []
+    for child in render.children(run, settings):
+        child["metadata"].pop("ownerReferences", None)
+        result.append(child)
+        if child["kind"] == Kind.RUBRIC_EVAL:
+            evaluation = codec.decode_object(child)
+            result += children(evaluation)
+    return result
+
+
+def _missing_gpus(run: Run, settings: Settings) -> Iterator[tuple[str, str]]:
+    present = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    if isinstance(run, BlendedFineTune):
+        cluster, evaluation = run.spec.cluster, run.spec.evaluation.cluster
+        wanted = {
+            "spec.cluster.gpuType": (cluster.gpu_type, cluster.nodes * cluster.gpus_per_node),
+            "spec.evaluation.cluster.gpuType": (evaluation.gpu_type, evaluation.gpus),
+        }
+    else:
+        wanted = {"spec.cluster.gpuType": (run.spec.cluster.gpu_type, run.spec.cluster.gpus)}
+    for path, (gpu_type, count) in wanted.items():
+        if settings.gpu_presets[gpu_type].resource_name is not None and count > present:
+            yield (
+                path,
+                f"{count} GPUs of type {gpu_type} are wanted, this machine has {present}: use gpuType cpu",
+            )
+
+
+def _rubric_faults(manifests: Manifests) -> Iterator[str]:
+    for run, document in zip(manifests.objects, manifests.documents, strict=True):
+        reference = run.spec.rubric if isinstance(run, RubricEval) else run.spec.evaluation.rubric
+        path = "spec.rubric" if isinstance(run, RubricEval) else "spec.evaluation.rubric"
+        done = _check_rubric(reference, manifests)
+        if done.returncode != 0:
+            yield document.fault(path, done.stderr.strip())
+
+
+def _check_rubric(reference: RubricReference, manifests: Manifests) -> subprocess.CompletedProcess[str]:
+    """Runs the evaluation's own check, in its own process."""
+    command = [sys.executable, "-m", "blendtune_eval", "check-rubric"]
+    with tempfile.TemporaryDirectory() as folder:
+        if reference.config_map_ref is None:
+            command += ["--builtin", str(reference.builtin)]
+        else:
+            file = Path(folder) / RUBRIC_FILE
+            file.write_text(
+                _config_map_text(manifests, reference.config_map_ref.name, reference.config_map_ref.key)
+            )
+            command += ["--file", str(file)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _config_map_text(manifests: Manifests, name: str, key: str) -> str:
+    found: list[dict[str, Any]] = [
+        dict(item) for item in manifests.config_maps if item["metadata"]["name"] == name
+    ]
+    return str(found[0]["data"][key])

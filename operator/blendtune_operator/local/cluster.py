@@ -1,0 +1,84 @@
+"""The embedded cluster behind the seam that reconcile works through."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+
+from blendtune_api import codec
+from blendtune_api.contract import Progress
+from blendtune_operator.local.kubelet import Kubelet
+from blendtune_operator.local.store import ObjectExists, ObjectStore, key_of
+from blendtune_operator.local.workloads import JOB, PYTORCH_JOB, Workloads
+from blendtune_operator.names import OWNER_UID, Kind, Object
+from blendtune_operator.plan import Event
+from blendtune_operator.reconcile import AlreadyExists, Conflict
+
+PROGRESS_TIMEOUT_SECONDS = 1.0
+
+
+class LocalCluster:
+    """`reconcile.Cluster` over objects in memory; Jobs and PyTorchJobs run as processes."""
+
+    def __init__(self, store: ObjectStore, workloads: Workloads, kubelet: Kubelet) -> None:
+        self._store = store
+        self._workloads = workloads
+        self._kubelet = kubelet
+        self.events: list[tuple[str, Event]] = []
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        return self._store.get(kind, namespace, name)
+
+    async def list_children(self, namespace: str, owner_uid: str) -> list[Object]:
+        return [
+            object
+            for object in self._store
+            if object["metadata"]["namespace"] == namespace
+            and object["metadata"].get("labels", {}).get(OWNER_UID) == owner_uid
+        ]
+
+    async def serves(self, kind: Kind) -> bool:
+        del kind
+        return True
+
+    async def create(self, obj: Object) -> Object:
+        try:
+            created = self._store.create(obj)
+        except ObjectExists as error:
+            raise AlreadyExists(str(error)) from error
+        if created["kind"] in (JOB, PYTORCH_JOB):
+            self._workloads.start(created)
+        return created
+
+    async def delete(self, obj: Object) -> None:
+        current = self._store.get(*key_of(obj))
+        if current is None or current["metadata"]["uid"] != obj["metadata"]["uid"]:
+            return
+        if current["kind"] in (JOB, PYTORCH_JOB):
+            self._workloads.stop(current)
+        else:
+            self._store.remove(key_of(current))
+
+    async def write_status(self, obj: Object, status: Object) -> None:
+        current = self._store.get(*key_of(obj))
+        if current is None or current["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
+            raise Conflict("{} {}/{} has changed".format(*key_of(obj)))
+        self._store.set_status(key_of(obj), status)
+
+    async def progress(self, pod: Object) -> Progress | None:
+        port = self._kubelet.metrics_port(pod["metadata"]["uid"])
+        return None if port is None else await asyncio.to_thread(_fetch_progress, port)
+
+    async def emit_event(self, obj: Object, event: Event) -> None:
+        self.events.append((obj["metadata"]["name"], event))
+
+
+def _fetch_progress(port: int) -> Progress | None:
+    try:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{port}/progress", timeout=PROGRESS_TIMEOUT_SECONDS
+        ) as answer:
+            return codec.decode(Progress, json.load(answer))
+    except (OSError, ValueError):
+        return None

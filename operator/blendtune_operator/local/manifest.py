@@ -1,0 +1,213 @@
+"""Reads manifests as kubectl does, and says of every fault in which file and line it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from blendtune_api import codec
+from blendtune_api.v1alpha1 import BLENDED_FINE_TUNE, RUBRIC_EVAL, BlendedFineTune, RubricEval
+
+CONFIG_MAP = "ConfigMap"
+_FILE_URI = "file://"
+
+
+class ManifestError(Exception):
+    """Faults of the manifests, one a line, each with file, line and field path."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """One YAML document; `lines` gives the line, from 1, of each field path."""
+
+    value: Mapping[str, Any]
+    file: Path
+    lines: Mapping[str, int]
+
+    @property
+    def kind(self) -> str:
+        return str(self.value.get("kind", ""))
+
+    def where(self, path: str) -> str:
+        """File and line of a field path, or of the nearest field around it."""
+        known = path
+        while known and known not in self.lines:
+            known = re.sub(r"(\.[^.\[\]]+|\[\d+\]|^[^.\[\]]+)$", "", known)
+        return f"{self.file}:{self.lines.get(known, 1)}"
+
+    def fault(self, path: str, message: str) -> str:
+        return f"{self.where(path)}: {path}: {message}" if path else f"{self.where(path)}: {message}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifests:
+    """The objects to run, the document of each, and the ConfigMaps that they refer to."""
+
+    objects: tuple[BlendedFineTune | RubricEval, ...]
+    documents: tuple[Document, ...]
+    config_maps: tuple[Mapping[str, Any], ...]
+
+
+class _KubectlLoader(yaml.SafeLoader):
+    """Numbers as YAML 1.2 writes them (3e-5), dates as strings, a key that stands twice is an error."""
+
+
+_KubectlLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_KubectlLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def load(paths: Iterable[Path]) -> Manifests:
+    """The objects in files, or in the YAML files of folders. Raises ManifestError with every fault."""
+    documents = [document for path in paths for file in _files(path) for document in _documents(file)]
+    objects: dict[int, BlendedFineTune | RubricEval] = {}
+    config_maps = [document.value for document in documents if document.kind == CONFIG_MAP]
+    faults: list[str] = []
+    for index, document in enumerate(documents):
+        if document.kind == CONFIG_MAP:
+            continue
+        if document.kind not in (BLENDED_FINE_TUNE, RUBRIC_EVAL):
+            known = ", ".join((BLENDED_FINE_TUNE, RUBRIC_EVAL, CONFIG_MAP))
+            faults.append(document.fault("kind", f"{document.kind or 'no kind'} is none of {known}"))
+            continue
+        faults += _missing_files(document)
+        faults += _missing_config_map(document, config_maps)
+        try:
+            objects[index] = codec.decode_object(_absolute_uris(document.value, document.file.parent))
+        except codec.InvalidObject as error:
+            faults += [document.fault(fault.path, fault.message) for fault in error.faults]
+    if not objects and not faults:
+        faults.append(f"no {BLENDED_FINE_TUNE} and no {RUBRIC_EVAL} in what was given")
+    if faults:
+        raise ManifestError(faults)
+    return Manifests(
+        objects=tuple(objects.values()),
+        documents=tuple(documents[index] for index in objects),
+        config_maps=tuple(config_maps),
+    )
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml", ".json"))
+    return [path]
+
+
+def _documents(file: Path) -> list[Document]:
+    try:
+        text = file.read_text()
+    except OSError as error:
+        raise ManifestError([f"{file}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ManifestError([f"{file}: is not UTF-8 text"]) from error
+    documents = []
+    loader = _KubectlLoader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            if node is None:
+                continue
+            lines = dict(_lines(node, "", file))
+            value = loader.construct_document(node)
+            if value is None:
+                continue
+            if not isinstance(value, dict):
+                raise ManifestError([f"{file}:{node.start_mark.line + 1}: a Kubernetes object is a mapping"])
+            documents.append(Document(value=value, file=file, lines=lines))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ManifestError([f"{file}:{line}: not valid YAML: {error.problem}"]) from error
+    finally:
+        loader.dispose()
+    return documents
+
+
+def _lines(node: yaml.Node, path: str, file: Path) -> Iterator[tuple[str, int]]:
+    yield path, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise ManifestError([f"{file}:{key.start_mark.line + 1}: {key.value} stands here twice"])
+            seen.add(key.value)
+            child = f"{path}.{key.value}" if path else str(key.value)
+            yield from _lines(value, child, file)
+            yield child, key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _lines(value, f"{path}[{index}]", file)
+
+
+def _uris(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Each `uri` field below a value, with its path."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            child = f"{path}.{key}" if path else str(key)
+            if key == "uri" and isinstance(item, str):
+                yield child, item
+            else:
+                yield from _uris(item, child)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _uris(item, f"{path}[{index}]")
+
+
+def _local_path(uri: str, folder: Path) -> Path:
+    return (folder / uri.removeprefix(_FILE_URI)).resolve()
+
+
+def _absolute_uris(value: Any, folder: Path) -> Any:
+    """The document with each file:// URI made absolute: a relative one starts from the manifest's folder."""
+    if isinstance(value, Mapping):
+        return {
+            key: f"{_FILE_URI}{_local_path(item, folder)}"
+            if key == "uri" and isinstance(item, str) and item.startswith(_FILE_URI)
+            else _absolute_uris(item, folder)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_absolute_uris(item, folder) for item in value]
+    return value
+
+
+def _missing_files(document: Document) -> Iterator[str]:
+    for path, uri in _uris(document.value.get("spec", {}), "spec"):
+        if path == "spec.export.uri" or not uri.startswith(_FILE_URI):
+            continue
+        file = _local_path(uri, document.file.parent)
+        if not file.exists():
+            yield document.fault(path, f"there is no {file}")
+
+
+def _missing_config_map(document: Document, config_maps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    spec = document.value.get("spec", {})
+    owner, prefix = (
+        (spec.get("evaluation", {}), "spec.evaluation.")
+        if document.kind == BLENDED_FINE_TUNE
+        else (spec, "spec.")
+    )
+    rubric = owner.get("rubric", {}) if isinstance(owner, Mapping) else {}
+    reference = rubric.get("configMapRef") if isinstance(rubric, Mapping) else None
+    if not isinstance(reference, Mapping):
+        return
+    path = f"{prefix}rubric.configMapRef"
+    found = [item for item in config_maps if item.get("metadata", {}).get("name") == reference.get("name")]
+    if not found:
+        yield document.fault(
+            path, f"no ConfigMap {reference.get('name')} in what was given: add its file with another -f"
+        )
+    elif reference.get("key") not in found[0].get("data", {}):
+        yield document.fault(path, f"ConfigMap {reference.get('name')} has no key {reference.get('key')}")

@@ -1,0 +1,266 @@
+"""`blendtune run`: reconciles the given objects in the embedded cluster until all have finished."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import signal
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from pathlib import Path
+
+import yaml
+from prometheus_client import CollectorRegistry, start_http_server
+from rich.console import Console
+
+from blendtune_api import codec
+from blendtune_api.contract import digest_of, storage_path
+from blendtune_api.v1alpha1 import (
+    BLENDED_FINE_TUNE,
+    RUBRIC_EVAL,
+    BlendedFineTune,
+    ConditionStatus,
+    ConditionType,
+    Reason,
+    RubricEval,
+    State,
+)
+from blendtune_operator.local.check import local_settings, refused
+from blendtune_operator.local.cluster import LocalCluster
+from blendtune_operator.local.kubelet import Kubelet
+from blendtune_operator.local.manifest import ManifestError, Manifests
+from blendtune_operator.local.store import ObjectStore
+from blendtune_operator.local.view import LocalObject, View, print_result
+from blendtune_operator.local.workloads import Workloads
+from blendtune_operator.metrics import RunCollector
+from blendtune_operator.names import Kind
+from blendtune_operator.reconcile import Key, reconcile
+
+POLL_SECONDS = 1.0
+
+
+class ExitStatus(IntEnum):
+    SUCCESS = 0
+    FAILED = 1
+    BAD_INPUT = 2
+    INCONCLUSIVE = 3
+    INTERRUPTED = 130
+
+
+class OutputFormat(StrEnum):
+    JSON = "json"
+    YAML = "yaml"
+
+
+_BAD_INPUT = {
+    Reason.INVALID_SPEC,
+    Reason.NOT_SUPPORTED,
+    Reason.UNKNOWN_GPU_TYPE,
+    Reason.WORKSPACE_IN_USE,
+    Reason.BAD_CONFIGURATION,
+    Reason.BAD_DATA,
+    Reason.BAD_RUBRIC,
+    Reason.DOES_NOT_FIT,
+}
+
+
+def run(
+    manifests: Manifests, workdir: Path, console: Console, metrics_port: int, output: OutputFormat | None
+) -> ExitStatus:
+    """Runs the manifests to their end and prints the result.
+
+    Raises ManifestError for what would be refused, and when the work directory is in use.
+    """
+    faults = refused(manifests)
+    if faults:
+        raise ManifestError(faults)
+    with _locked(workdir):
+        session = _Session(manifests, workdir, console)
+        with _metrics_server(session.objects, metrics_port, console):
+            interrupted = asyncio.run(session.run())
+        objects = session.objects()
+        session.save(objects)
+        if interrupted:
+            console.print("interrupted: the same command goes on from the last checkpoint", style="yellow")
+            return ExitStatus.INTERRUPTED
+        _print(objects, session.kubelet.claims, console)
+        if output is not None:
+            sys.stdout.write(_dump(objects, output))
+        return exit_status(objects)
+
+
+def exit_status(objects: Iterable[LocalObject]) -> ExitStatus:
+    """The gravest status of all objects: bad input, failed, inconclusive, success."""
+    statuses = {_exit_status(object) for object in objects}
+    gravest = (ExitStatus.BAD_INPUT, ExitStatus.FAILED, ExitStatus.INCONCLUSIVE)
+    return next((status for status in gravest if status in statuses), ExitStatus.SUCCESS)
+
+
+def _exit_status(object: LocalObject) -> ExitStatus:
+    conditions = {condition.type: condition for condition in object.status.conditions}
+    if object.status.state is not State.SUCCEEDED:
+        failed = conditions.get(ConditionType.FAILED) or conditions.get(ConditionType.ACCEPTED)
+        return ExitStatus.BAD_INPUT if failed and failed.reason in _BAD_INPUT else ExitStatus.FAILED
+    gates = conditions.get(ConditionType.GATES_PASSED)
+    if gates is None or gates.status is ConditionStatus.TRUE or gates.reason == Reason.NO_GATES:
+        return ExitStatus.SUCCESS
+    return ExitStatus.FAILED if gates.status is ConditionStatus.FALSE else ExitStatus.INCONCLUSIVE
+
+
+class _Session:
+    """One run of the manifests: the store, the machine's pods and the loop that reconciles."""
+
+    def __init__(self, manifests: Manifests, workdir: Path, console: Console) -> None:
+        self._manifests = manifests
+        self._workdir = workdir
+        self._view = View(console)
+        self._settings = local_settings()
+        self.store = ObjectStore(_now)
+        self.kubelet = Kubelet(self.store, workdir)
+        self.workloads = Workloads(self.store, self.kubelet)
+        self._cluster = LocalCluster(self.store, self.workloads, self.kubelet)
+
+    def objects(self) -> list[LocalObject]:
+        """The BlendedFineTunes and RubricEvals as they are now."""
+        documents = [object for object in self.store if object["kind"] in (BLENDED_FINE_TUNE, RUBRIC_EVAL)]
+        return [codec.decode_object(document) for document in documents]
+
+    async def run(self) -> bool:
+        """Reconciles until every object has finished. True when a signal ended it before."""
+        self._create_objects()
+        interrupted = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupted.set)
+        with self._view as view:
+            while not interrupted.is_set():
+                self.store.changed.clear()
+                objects = self.objects()
+                for object in objects:
+                    await reconcile(self._cluster, _key(object), self._settings, _now())
+                objects = self.objects()
+                view.show(objects)
+                if all(_finished(object) for object in objects):
+                    break
+                await _first(self.store.changed, interrupted)
+            if interrupted.is_set():
+                view.show(self.objects(), ["stopping: waiting for the checkpoint"])
+            await self.workloads.stop_all()
+        return interrupted.is_set()
+
+    def save(self, objects: Iterable[LocalObject]) -> None:
+        folder = self._workdir / "objects"
+        folder.mkdir(parents=True, exist_ok=True)
+        for object in objects:
+            document = json.dumps(codec.encode_object(object), indent=2)
+            (folder / f"{_key(object).kind}-{object.metadata.name}.json").write_text(document + "\n")
+
+    def _create_objects(self) -> None:
+        """Applies the manifests.
+
+        An object's UID follows from its configuration: the same manifest in the same work directory is the
+        same run again.
+        """
+        for config_map in self._manifests.config_maps:
+            self.store.create(config_map)
+        for object in self._manifests.objects:
+            document = codec.encode_object(object)
+            document.pop("status", None)
+            run = (
+                f"{self._workdir}/{digest_of([object.metadata.namespace, object.metadata.name, object.spec])}"
+            )
+            self.store.create(document, uid=str(uuid.uuid5(uuid.NAMESPACE_URL, run)))
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Waits for the first of the events, at most POLL_SECONDS."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _key(object: LocalObject) -> Key:
+    kind = Kind.BLENDED_FINE_TUNE if isinstance(object, BlendedFineTune) else Kind.RUBRIC_EVAL
+    return Key(kind=kind, namespace=object.metadata.namespace, name=object.metadata.name)
+
+
+def _finished(object: LocalObject) -> bool:
+    refused = any(
+        condition.type == ConditionType.ACCEPTED and condition.status is ConditionStatus.FALSE
+        for condition in object.status.conditions
+    )
+    return refused or object.status.state in (State.SUCCEEDED, State.FAILED)
+
+
+@contextmanager
+def _locked(workdir: Path) -> Iterator[None]:
+    """Holds the work directory for this process alone."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    with (workdir / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ManifestError(
+                [f"{workdir} is in use by another run: wait for it, or name another --workdir"]
+            ) from error
+        yield
+
+
+@contextmanager
+def _metrics_server(
+    objects: Callable[[], Iterable[LocalObject]], port: int, console: Console
+) -> Iterator[None]:
+    """Serves /metrics on loopback while the run lasts; a port that is taken is no reason not to run."""
+    registry = CollectorRegistry()
+    registry.register(RunCollector(objects))
+    try:
+        server, thread = start_http_server(port, "127.0.0.1", registry)
+    except OSError:
+        server, thread = start_http_server(0, "127.0.0.1", registry)
+    console.print(f"metrics    http://127.0.0.1:{server.server_port}/metrics", style="dim", highlight=False)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _print(objects: Iterable[LocalObject], claims: Path, console: Console) -> None:
+    objects = tuple(objects)
+    evaluations = {object.metadata.name: object for object in objects if isinstance(object, RubricEval)}
+    for object in objects:
+        fine_tuned = isinstance(object, BlendedFineTune)
+        if not fine_tuned and any(
+            other.metadata.name == object.metadata.name
+            for other in objects
+            if isinstance(other, BlendedFineTune)
+        ):
+            continue
+        workspace = claims / storage_path(
+            object.spec.storage, object.metadata.namespace, object.metadata.name
+        )
+        paths = [("report", workspace / "eval" / "report.html"), ("model", workspace / "model")]
+        existing = [(name, path) for name, path in paths if path.exists()]
+        print_result(console, object, evaluations.get(object.metadata.name), existing)
+
+
+def _dump(objects: Iterable[LocalObject], output: OutputFormat) -> str:
+    document = {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [codec.encode_object(object) for object in objects],
+    }
+    if output is OutputFormat.JSON:
+        return json.dumps(document, indent=2) + "\n"
+    return yaml.safe_dump(document, sort_keys=False)

@@ -1,0 +1,92 @@
+"""The objects of the embedded cluster, in memory, with the habits of an API server that plans rely on."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+Object = dict[str, Any]
+Key = tuple[str, str, str]
+
+
+class ObjectExists(Exception):
+    """An object of this kind and name is already there."""
+
+
+def key_of(object: Mapping[str, Any]) -> Key:
+    """Kind, namespace and name."""
+    metadata = object["metadata"]
+    return object["kind"], metadata.get("namespace", "default"), metadata["name"]
+
+
+def owner_uids(object: Mapping[str, Any]) -> set[str]:
+    return {reference["uid"] for reference in object["metadata"].get("ownerReferences", [])}
+
+
+class ObjectStore:
+    """Objects by kind, namespace and name. Every write sets `changed`; what is read is a copy."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._objects: dict[Key, Object] = {}
+        self._version = 0
+        self._now = now
+        self.changed = asyncio.Event()
+
+    def __iter__(self) -> Iterator[Object]:
+        return iter([copy.deepcopy(object) for object in self._objects.values()])
+
+    def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        return copy.deepcopy(self._objects.get((kind, namespace, name)))
+
+    def owned_by(self, uid: str) -> list[Object]:
+        """The objects below `uid`: its children, theirs, and so on."""
+        children = [object for object in self if uid in owner_uids(object)]
+        return children + [object for child in children for object in self.owned_by(child["metadata"]["uid"])]
+
+    def create(self, object: Mapping[str, Any], uid: str | None = None) -> Object:
+        """Adds the object with the metadata a server would give it. Raises ObjectExists."""
+        key = key_of(object)
+        if key in self._objects:
+            raise ObjectExists("{} {}/{}".format(*key))
+        created = copy.deepcopy(dict(object))
+        created["metadata"] |= {
+            "namespace": key[1],
+            "uid": uid or str(uuid.uuid4()),
+            "generation": 1,
+            "creationTimestamp": self.timestamp(),
+        }
+        self._write(created)
+        return copy.deepcopy(created)
+
+    def set_status(self, key: Key, status: Mapping[str, Any]) -> None:
+        """Replaces the status of an object; nothing when it is gone."""
+        if key in self._objects:
+            self._write(self._objects[key] | {"status": copy.deepcopy(dict(status))})
+
+    def mark_deleted(self, key: Key) -> None:
+        """Sets the deletion timestamp: the object goes once its pods have ended."""
+        if key in self._objects:
+            object = copy.deepcopy(self._objects[key])
+            object["metadata"].setdefault("deletionTimestamp", self.timestamp())
+            self._write(object)
+
+    def remove(self, key: Key) -> None:
+        """Removes the object and what it owns."""
+        object = self._objects.pop(key, None)
+        if object is not None:
+            for child in self.owned_by(object["metadata"]["uid"]):
+                self._objects.pop(key_of(child), None)
+            self.changed.set()
+
+    def timestamp(self) -> str:
+        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _write(self, object: Object) -> None:
+        self._version += 1
+        object["metadata"]["resourceVersion"] = str(self._version)
+        self._objects[key_of(object)] = object
+        self.changed.set()

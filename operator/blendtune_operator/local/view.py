@@ -1,0 +1,213 @@
+"""What a person sees of a local run: the live view, and the scores at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from blendtune_api.v1alpha1 import (
+    BlendedFineTune,
+    ConditionStatus,
+    ConditionType,
+    EvaluationSummary,
+    GateResult,
+    GateStatus,
+    RubricEval,
+    RubricEvalStatus,
+    ScopeScore,
+    State,
+    TrainerStatus,
+)
+
+LocalObject = BlendedFineTune | RubricEval
+
+_GATE_STYLE = {GateResult.PASSED: "green", GateResult.FAILED: "red", GateResult.INCONCLUSIVE: "yellow"}
+_STAGES = (
+    ("blend", State.BLENDING, ConditionType.DATA_BLENDED),
+    ("train", State.TRAINING, ConditionType.TRAINING_SUCCEEDED),
+    ("evaluate", State.EVALUATING, ConditionType.EVALUATION_SUCCEEDED),
+)
+
+
+class View:
+    """Follows objects on the console: live on a terminal, a line for each change elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = (
+            Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        )
+        self._last_lines: dict[str, str] = {}
+
+    def __enter__(self) -> View:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, objects: Sequence[LocalObject], notes: Sequence[str] = ()) -> None:
+        if self._live:
+            self._live.update(
+                Group(*(live_view(object) for object in objects), *(Text(note, "dim") for note in notes))
+            )
+            return
+        for object in objects:
+            line = one_line(object)
+            if self._last_lines.get(object.metadata.name) != line:
+                self._last_lines[object.metadata.name] = line
+                self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def live_view(object: LocalObject) -> RenderableType:
+    """Stages of a run, each with its mark; the one under way with its progress."""
+    table = Table.grid(padding=(0, 1))
+    status = object.status
+    conditions = {condition.type: condition for condition in status.conditions}
+    for name, state, condition_type in _STAGES:
+        condition = conditions.get(condition_type)
+        if condition is None:
+            continue
+        if condition.status is ConditionStatus.TRUE:
+            mark, style = "done", "green"
+        elif status.state is state:
+            mark, style = "....", "cyan"
+        else:
+            mark, style = "", "dim"
+        detail: RenderableType = Text(
+            condition.message if condition.status is not ConditionStatus.UNKNOWN else ""
+        )
+        if status.state is state and isinstance(status, type(object.status)):
+            trainer = getattr(status, "trainer_status", None)
+            detail = _progress(trainer) if state is State.TRAINING and trainer else Text(condition.message)
+        table.add_row(Text(name, style), Text(mark, style), detail)
+    return Group(Text(f"{object.metadata.name}  {status.state or State.PENDING}", "bold"), table)
+
+
+def _progress(trainer: TrainerStatus) -> RenderableType:
+    bar = ProgressBar(total=100, completed=trainer.progress_percentage or 0, width=24)
+    row = Table.grid(padding=(0, 1))
+    row.add_row(bar, Text("  ".join(progress_words(trainer))))
+    return row
+
+
+def progress_words(trainer: TrainerStatus) -> Iterator[str]:
+    """Progress in words: percentage, metrics, expected time."""
+    if trainer.progress_percentage is not None:
+        yield f"{trainer.progress_percentage}%"
+    for metric in trainer.metrics:
+        yield f"{metric.name} {metric.value}"
+    if trainer.estimated_remaining_seconds is not None:
+        yield f"ETA {timedelta(seconds=trainer.estimated_remaining_seconds)}"
+
+
+def one_line(object: LocalObject) -> str:
+    """State and progress in one line."""
+    words = [object.metadata.name, str(object.status.state or State.PENDING)]
+    if (
+        isinstance(object, BlendedFineTune)
+        and object.status.state is State.TRAINING
+        and object.status.trainer_status
+    ):
+        words += list(progress_words(object.status.trainer_status))
+    return "  ".join(words)
+
+
+def print_result(
+    console: Console, object: LocalObject, evaluation: RubricEval | None, paths: Sequence[tuple[str, Path]]
+) -> None:
+    """The end of a run: why it ended, the scores beside the base model's, the gates, and where things lie."""
+    status = object.status
+    style = "green" if status.state is State.SUCCEEDED else "red"
+    console.print(Text.assemble(object.metadata.name, "  ", (str(status.state), f"bold {style}")))
+    if isinstance(object, BlendedFineTune) and status.state is State.SUCCEEDED:
+        console.print(_blend_table(object))
+    scored = _scored(object, evaluation)
+    if scored is not None and scored.overall is not None:
+        console.print(_score_table(scored))
+        for gate in scored.gates:
+            console.print(_gate_line(gate))
+    if isinstance(object, BlendedFineTune) and object.status.diagnosis:
+        console.print(
+            f"diagnosis  {object.status.diagnosis.verdict}: {object.status.diagnosis.message}", soft_wrap=True
+        )
+    for condition in status.conditions:
+        if condition.type == ConditionType.FAILED and condition.status is ConditionStatus.TRUE:
+            console.print(Text(f"{condition.reason}: {condition.message}", "red"), soft_wrap=True)
+    for name, path in paths:
+        console.print(f"{name:<9}  {path}", highlight=False, soft_wrap=True)
+
+
+def _scored(
+    object: LocalObject, evaluation: RubricEval | None
+) -> RubricEvalStatus | EvaluationSummary | None:
+    if evaluation is not None:
+        return evaluation.status
+    if isinstance(object, BlendedFineTune):
+        return object.status.evaluation
+    return object.status
+
+
+def _blend_table(object: BlendedFineTune) -> Table:
+    table = Table(
+        "source", "share", "target", "tokens", "passes", "dropped", title="Blend", title_justify="left"
+    )
+    for source in object.status.blend.sources if object.status.blend else ():
+        table.add_row(
+            source.name,
+            f"{source.achieved_share:.2%}",
+            f"{source.target_share:.2%}",
+            f"{source.tokens:,}",
+            f"{source.epochs:.2f}",
+            str(source.dropped),
+        )
+    return table
+
+
+def _score_table(status: RubricEvalStatus | EvaluationSummary) -> Table:
+    table = Table("scope", "base", "tuned", "95% interval", "change", "95% interval", "n", "unscored",
+                  title="Scores", title_justify="left")  # fmt: skip
+    headline = [scope for scope in (status.overall, status.general, status.in_domain) if scope is not None]
+    categories = status.categories if isinstance(status, RubricEvalStatus) else ()
+    for group in (headline, status.dimensions, categories):
+        for scope in group:
+            table.add_row(*_score_row(scope))
+        table.add_section()
+    return table
+
+
+def _score_row(scope: ScopeScore) -> list[str]:
+    def number(value: float | None, sign: str = "") -> str:
+        return "-" if value is None else f"{value:{sign}.3f}"
+
+    def interval(low: float | None, high: float | None, sign: str = "") -> str:
+        return "-" if low is None or high is None else f"{low:{sign}.3f} to {high:{sign}.3f}"
+
+    return [
+        scope.name,
+        number(scope.baseline_score),
+        number(scope.score),
+        interval(scope.low, scope.high),
+        number(scope.delta, "+"),
+        interval(scope.delta_low, scope.delta_high, "+"),
+        str(scope.n),
+        str(scope.unscored),
+    ]
+
+
+def _gate_line(gate: GateStatus) -> Text:
+    value = "no value" if gate.value is None else f"{gate.value:+.3f}"
+    interval = "" if gate.low is None or gate.high is None else f" ({gate.low:+.3f} to {gate.high:+.3f})"
+    return Text.assemble(
+        f"gate {gate.metric} {gate.rule} {gate.threshold:g}: {value}{interval} ",
+        (str(gate.result), _GATE_STYLE[gate.result]),
+    )

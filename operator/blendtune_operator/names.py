@@ -1,0 +1,138 @@
+"""Every name, label and owner reference that Blendtune gives to an object. Nothing is named anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from blendtune_api.v1alpha1 import API_VERSION, GROUP, BlendedFineTune, RubricEval, Stage
+
+Object = dict[str, Any]  # a Kubernetes object as the API server shows it
+Run = BlendedFineTune | RubricEval
+
+
+class Kind(StrEnum):
+    """The kinds of objects that the operator reads or writes."""
+
+    BLENDED_FINE_TUNE = "BlendedFineTune"
+    RUBRIC_EVAL = "RubricEval"
+    CONFIG_MAP = "ConfigMap"
+    JOB = "Job"
+    PYTORCH_JOB = "PyTorchJob"
+    POD = "Pod"
+
+    @property
+    def api_version(self) -> str:
+        return _API_VERSIONS[self]
+
+
+_API_VERSIONS = {
+    Kind.BLENDED_FINE_TUNE: API_VERSION,
+    Kind.RUBRIC_EVAL: API_VERSION,
+    Kind.CONFIG_MAP: "v1",
+    Kind.JOB: "batch/v1",
+    Kind.PYTORCH_JOB: "kubeflow.org/v1",
+    Kind.POD: "v1",
+}
+CHILD_KINDS = (Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL)
+
+OWNER_UID = f"{GROUP}/owner-uid"  # on every child and on its pods: the UID of the run that they serve
+STAGE = f"{GROUP}/stage"
+ATTEMPT = f"{GROUP}/attempt"
+REVISION = f"{GROUP}/revision"  # of the pinned configuration
+REPLICA_INDEX = "training.kubeflow.org/replica-index"  # set by the training operator on the pods of a gang
+QUEUE_NAME = "kueue.x-k8s.io/queue-name"
+
+TRAIN_CONTAINER = "pytorch"  # the training operator asks for this name
+RENDEZVOUS_PORT_NAME = "pytorchjob-port"
+RENDEZVOUS_PORT = 23456
+METRICS_PORT_NAME = "metrics"
+METRICS_PORT = 8080
+
+
+CLAIMS_FOLDER = "/claims"
+CONFIG_FOLDER = "/etc/blendtune"
+RUBRIC_FOLDER = "/etc/blendtune-rubric"
+
+
+def run_config(run: str, revision: int = 1) -> str:
+    """The ConfigMap of the pinned run. A change of `cluster` or `credentials` makes a new revision of it."""
+    return _numbered(f"{run}-run", revision)
+
+
+def blend_job(run: str, attempt: int = 1) -> str:
+    return _numbered(f"{run}-blend", attempt)
+
+
+def train_job(run: str, attempt: int) -> str:
+    return f"{run}-train-{attempt}"
+
+
+def rubric_eval(run: str) -> str:
+    return run
+
+
+def eval_config(run: str, revision: int = 1) -> str:
+    return _numbered(f"{run}-eval", revision)
+
+
+def eval_job(run: str, attempt: int = 1) -> str:
+    return _numbered(f"{run}-eval", attempt)
+
+
+def worker_host(train_job_name: str, index: int = 0) -> str:
+    """Host name of a pod of the gang: the training operator makes a headless Service for each."""
+    return f"{train_job_name}-worker-{index}"
+
+
+def labels(run: Run, stage: Stage | None = None, attempt: int | None = None) -> dict[str, str]:
+    """The labels of a child, or of the pods of a child. Those of the parent are never copied."""
+    result = {
+        "app.kubernetes.io/name": "blendtune",
+        "app.kubernetes.io/instance": run.metadata.name,
+        "app.kubernetes.io/managed-by": "blendtune",
+        OWNER_UID: run.metadata.uid,
+    }
+    if stage is not None:
+        result |= {"app.kubernetes.io/component": stage.value, STAGE: stage.value}
+    if attempt is not None:
+        result[ATTEMPT] = str(attempt)
+    return result
+
+
+def metadata(
+    run: Run,
+    name: str,
+    stage: Stage | None = None,
+    attempt: int | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> Object:
+    """The metadata of a child, with `extra` labels."""
+    return {
+        "name": name,
+        "namespace": run.metadata.namespace,
+        "labels": {**labels(run, stage, attempt), **(extra or {})},
+        "ownerReferences": [owner_reference(run)],
+    }
+
+
+def owner_reference(run: Run) -> Object:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": type(run).__name__,
+        "name": run.metadata.name,
+        "uid": run.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def is_owned_by(child: Mapping[str, Any], uid: str) -> bool:
+    """Whether `uid` controls the child."""
+    references = child["metadata"].get("ownerReferences") or []
+    return any(reference["uid"] == uid and reference.get("controller") for reference in references)
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"

@@ -1,0 +1,33 @@
+"""The plan: a pure function from a run, its children and the time to what must be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, Literal, TypeVar
+
+from blendtune_api.v1alpha1 import BlendedFineTuneStatus, RubricEvalStatus
+
+from blendtune_operator.names import Object
+
+StatusT = TypeVar("StatusT", BlendedFineTuneStatus, RubricEvalStatus)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """A Kubernetes Event to record about the run."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan(Generic[StatusT]):
+    """What a reconcile writes: children in this order, then deletions, then the status."""
+
+    status: StatusT
+    create: tuple[Object, ...] = ()
+    delete: tuple[Object, ...] = ()
+    requeue_after: timedelta | None = None
+    events: tuple[Event, ...] = ()

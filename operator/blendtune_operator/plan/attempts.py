@@ -1,0 +1,80 @@
+"""The record of attempts in status: when each began and ended, why, and what that means for the next one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from blendtune_api.v1alpha1 import (
+    ATTEMPTS_KEPT,
+    Attempt,
+    BlendedFineTuneStatus,
+    ConditionType,
+    Reason,
+    RubricEvalStatus,
+    Stage,
+)
+
+from blendtune_operator.conditions import moment, timestamp
+from blendtune_operator.plan import StatusT
+from blendtune_operator.plan.draft import Draft
+from blendtune_operator.plan.pods import Cause
+
+_CAUSE_LIMIT = 1024
+_MOST_DOUBLINGS = 32
+
+
+def last_attempt(status: BlendedFineTuneStatus | RubricEvalStatus, stage: Stage) -> Attempt | None:
+    """The last attempt of a stage on record, running or ended."""
+    return next((attempt for attempt in reversed(status.attempts) if attempt.stage is stage), None)
+
+
+def open_attempt(draft: Draft[StatusT], stage: Stage, number: int, start: datetime) -> Attempt:
+    """Puts the begin of an attempt on record."""
+    return record(draft, Attempt(stage=stage, number=number, start_time=timestamp(start)))
+
+
+def record(draft: Draft[StatusT], attempt: Attempt) -> Attempt:
+    """Puts an attempt on record in the place of what was known of it; only the latest few are kept."""
+    identity = (attempt.stage, attempt.number)
+    others = [other for other in draft.status.attempts if (other.stage, other.number) != identity]
+    draft.update(attempts=tuple([*others, attempt][-ATTEMPTS_KEPT:]))
+    return attempt
+
+
+def close_attempt(draft: Draft[StatusT], condition: ConditionType, attempt: Attempt, cause: Cause) -> None:
+    """Puts the end of an attempt on record, with its training time and whether it counts."""
+    add_training_time(draft, condition, attempt)
+    text = f"{cause.reason}: {cause.message}" if cause.message else cause.reason.value
+    ended = replace(
+        attempt,
+        end_time=timestamp(draft.now),
+        cause=text[:_CAUSE_LIMIT],
+        exit_code=cause.exit_code,
+        counted=cause.counted,
+    )
+    record(draft, ended)
+    if cause.counted:
+        draft.update(failures=draft.status.failures + 1)
+
+
+def add_training_time(draft: Draft[StatusT], condition: ConditionType, attempt: Attempt) -> None:
+    """Adds how long the attempt has run, if it was running: an attempt that only queued took no training time."""
+    if attempt.stage is Stage.TRAIN and draft.reason_before(condition) == Reason.RUNNING:
+        ran = (draft.now - moment(attempt.start_time)).total_seconds()
+        draft.update(training_seconds=training_seconds(draft.status) + max(ran, 0.0))
+
+
+def training_seconds(status: BlendedFineTuneStatus | RubricEvalStatus) -> float:
+    """Training time of the attempts that ended."""
+    return status.training_seconds if isinstance(status, BlendedFineTuneStatus) else 0.0
+
+
+def backoff(draft: Draft[StatusT], last: Attempt | None) -> timedelta:
+    """How long the next attempt still has to wait: the delay doubles with every failure that counts."""
+    if last is None or last.end_time is None:
+        return timedelta()
+    settings = draft.settings
+    doublings = min(max(draft.status.failures - 1, 0), _MOST_DOUBLINGS)
+    delay = min(settings.backoff_base * 2**doublings, settings.backoff_cap)
+    return max(timedelta(), moment(last.end_time) + delay - draft.now)

@@ -1,0 +1,122 @@
+"""The children of a run as they were listed, and what each of them is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from blendtune_api.contract import Progress
+from blendtune_api.v1alpha1 import Stage
+
+from blendtune_operator import names
+from blendtune_operator.names import Kind, Object
+
+_SUCCEEDED = ("Complete", "Succeeded")
+
+
+class Phase(Enum):
+    """What a Job or PyTorchJob is doing, by its own conditions."""
+
+    QUEUED = auto()  # suspended by a queue: it has no pods
+    ACTIVE = auto()
+    SUCCEEDED = auto()
+    FAILED = auto()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Children:
+    """What a plan sees of the world. Objects of other runs are left out by `of`.
+
+    `progress` is what rank 0 answered just now; `unserved` names the kinds that the API server does not know.
+    """
+
+    objects: tuple[Object, ...] = ()
+    progress: Progress | None = None
+    unserved: frozenset[Kind] = frozenset()
+
+    @classmethod
+    def of(cls, owner_uid: str, objects: list[Object], unserved: frozenset[Kind] = frozenset()) -> Children:
+        """The children of one owner: pods by their label, all else by label and controller."""
+        own = [
+            obj
+            for obj in objects
+            if _labels(obj).get(names.OWNER_UID) == owner_uid
+            and (obj["kind"] == Kind.POD or names.is_owned_by(obj, owner_uid))
+        ]
+        return cls(objects=tuple(own), unserved=unserved)
+
+    def with_object(self, obj: Object) -> Children:
+        return replace(self, objects=(*self.objects, obj))
+
+    def find(self, kind: Kind, name: str) -> Object | None:
+        return next((obj for obj in self._of(kind) if obj["metadata"]["name"] == name), None)
+
+    def config_maps(self) -> tuple[Object, ...]:
+        return tuple(self._of(Kind.CONFIG_MAP))
+
+    def attempts(self, kind: Kind, stage: Stage) -> dict[int, Object]:
+        """The Jobs or PyTorchJobs of a stage, by attempt."""
+        return {
+            int(_labels(obj)[names.ATTEMPT]): obj
+            for obj in self._of(kind)
+            if _labels(obj).get(names.STAGE) == stage and names.ATTEMPT in _labels(obj)
+        }
+
+    def pods(self, stage: Stage, attempt: int | None = None) -> tuple[Object, ...]:
+        """The pods of a stage, or of one attempt of it, in the order of their index."""
+        pods = [
+            pod
+            for pod in self._of(Kind.POD)
+            if _labels(pod).get(names.STAGE) == stage
+            and attempt in (None, int(_labels(pod).get(names.ATTEMPT, 0)))
+        ]
+        return tuple(sorted(pods, key=lambda pod: (pod_index(pod), pod["metadata"]["name"])))
+
+    def workloads(self) -> tuple[Object, ...]:
+        """All children but the pods, which go with their Jobs."""
+        return tuple(obj for obj in self.objects if obj["kind"] != Kind.POD)
+
+    def _of(self, kind: Kind) -> Iterator[Object]:
+        return (obj for obj in self.objects if obj["kind"] == kind)
+
+
+def phase_of(job: Object) -> Phase:
+    """What a Job or PyTorchJob is doing. Both name their conditions so that one reading fits both."""
+    conditions = (job.get("status") or {}).get("conditions") or []
+    holds = {condition["type"]: condition for condition in conditions if condition["status"] == "True"}
+    if any(type in holds for type in _SUCCEEDED):
+        return Phase.SUCCEEDED
+    if "Failed" in holds:
+        return Phase.FAILED
+    run_policy = job["spec"].get("runPolicy") or {}
+    if "Suspended" in holds or job["spec"].get("suspend") or run_policy.get("suspend"):
+        return Phase.QUEUED
+    return Phase.ACTIVE
+
+
+def failure_of(job: Object) -> str:
+    """What a failed Job or PyTorchJob says of itself."""
+    conditions = (job.get("status") or {}).get("conditions") or []
+    for condition in conditions:
+        if condition["type"] == "Failed" and condition["status"] == "True":
+            return ": ".join(filter(None, (condition.get("reason"), condition.get("message"))))
+    return ""
+
+
+def is_terminating(obj: Object) -> bool:
+    return bool(obj["metadata"].get("deletionTimestamp"))
+
+
+def is_live(pod: Object) -> bool:
+    """Whether the pod may still run something or hold a device."""
+    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+
+
+def pod_index(pod: Object) -> int:
+    """The index of a pod within its gang; 0 for the only pod of a Job."""
+    return int(_labels(pod).get(names.REPLICA_INDEX, 0))
+
+
+def _labels(obj: Object) -> dict[str, str]:
+    return obj["metadata"].get("labels") or {}

@@ -1,0 +1,184 @@
+"""What the pods of an attempt tell: what they wait for, when they started, what they left, why they failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from blendtune_api.contract import ExitCode, Failure, MessageError, Outcome, decode_message
+from blendtune_api.v1alpha1 import Reason
+
+from blendtune_operator.conditions import moment
+from blendtune_operator.names import Object
+from blendtune_operator.plan.children import pod_index
+
+_IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+_CONFIG_TROUBLE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_OUT_OF_MEMORY = "OOMKilled"
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a pod has not started."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cause:
+    """Why an attempt ended without success. A permanent one makes another attempt useless."""
+
+    reason: Reason
+    message: str
+    exit_code: int | None = None
+    counted: bool = True
+    permanent: bool = False
+
+
+class _Blame(IntEnum):
+    """How well an end explains the failure of a gang: a lost peer is a consequence, never the cause."""
+
+    PERMANENT = 0
+    OWN_FAULT = 1
+    DISRUPTED = 2
+    PEER_LOST = 3
+
+
+def obstacle(pods: Iterable[Object]) -> Obstacle | None:
+    """The first thing that keeps a pod from starting."""
+    for pod in pods:
+        name = pod["metadata"]["name"]
+        for condition in _status(pod).get("conditions") or []:
+            if condition["type"] == "PodScheduled" and condition["status"] == "False":
+                text = condition.get("message", "no node takes it")
+                return Obstacle(Reason.UNSCHEDULABLE, f"pod {name} cannot be scheduled: {text}")
+        for container in _containers(pod):
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            text = ": ".join(filter(None, (waiting.get("reason"), waiting.get("message"))))
+            if waiting.get("reason") in _IMAGE_TROUBLE:
+                advice = "check the image name in spec.cluster and the pull secrets of the service account"
+                return Obstacle(
+                    Reason.IMAGE_PULL_FAILED,
+                    f"pod {name} cannot pull image {container.get('image', '')} ({text}): {advice}",
+                )
+            if waiting.get("reason") in _CONFIG_TROUBLE:
+                return Obstacle(Reason.STARTING, f"pod {name} cannot start its container: {text}")
+    return None
+
+
+def running_since(pods: Iterable[Object]) -> datetime | None:
+    """When the first container of the pods started to run; None while none has."""
+    moments = [
+        moment(state["startedAt"])
+        for pod in pods
+        for container in _containers(pod)
+        for state in (container.get("state") or {}).values()
+        if state and state.get("startedAt")
+    ]
+    return min(moments, default=None)
+
+
+def outcome(pods: Iterable[Object], container: str) -> Outcome:
+    """What the container of the first pod of a succeeded attempt left: the others of a gang leave nothing.
+
+    Raises MessageError where there is nothing to read.
+    """
+    for pod in pods:
+        if pod_index(pod) == 0 and _status(pod).get("phase") == "Succeeded":
+            for name, end in _ends(pod):
+                if name == container:
+                    return decode_message(end.get("message") or "")
+    raise MessageError("the pod is gone, and its termination message with it")
+
+
+def cause_of_failure(pods: Iterable[Object], job_failure: str) -> Cause:
+    """Why an attempt failed, by the end that explains it best; `job_failure` is what the Job says of itself."""
+    causes = [cause for pod in pods for cause in _pod_causes(pod)]
+    if causes:
+        return min(causes, key=lambda item: item[0])[1]
+    detail = f" ({job_failure})" if job_failure else ""
+    return Cause(
+        reason=Reason.STAGE_FAILED,
+        message=f"the attempt failed and none of its pods is left to say why{detail}",
+    )
+
+
+def _pod_causes(pod: Object) -> Iterator[tuple[tuple[_Blame, str], Cause]]:
+    name = pod["metadata"]["name"]
+    disruption = _disruption(pod)
+    failed = [(container, end) for container, end in _ends(pod) if end.get("exitCode") != ExitCode.SUCCESS]
+    for container, end in failed:
+        blame, cause = _container_cause(f"container {container} of pod {name}", end, disruption)
+        yield (blame, end.get("finishedAt") or "9999"), cause
+    if not failed and disruption:
+        yield (_Blame.DISRUPTED, "9999"), _disrupted(f"pod {name}", disruption, None)
+
+
+def _container_cause(where: str, end: Object, disruption: str) -> tuple[_Blame, Cause]:
+    code = int(end["exitCode"])
+    failure = _failure(end)
+    if ExitCode.is_permanent(code):
+        reason, message = (failure.reason, failure.message) if failure else (Reason.STAGE_FAILED, "")
+        text = message or f"{where} ended with exit code {code}, which no retry can mend: see its log"
+        return _Blame.PERMANENT, Cause(reason=reason, message=text, exit_code=code, permanent=True)
+    if disruption or (failure is not None and failure.reason is Reason.DISRUPTED):
+        return _Blame.DISRUPTED, _disrupted(where, disruption or "it was asked to stop", code)
+    if end.get("reason") == _OUT_OF_MEMORY:
+        text = f"{where} needed more memory than its limit ({_OUT_OF_MEMORY}): raise the memory limit in spec.cluster"
+        return _Blame.OWN_FAULT, Cause(reason=Reason.OUT_OF_MEMORY, message=text, exit_code=code)
+    if failure is not None:
+        blame = _Blame.PEER_LOST if code == ExitCode.PEER_LOST else _Blame.OWN_FAULT
+        return blame, Cause(reason=failure.reason, message=failure.message, exit_code=code)
+    text = f"{where} ended with exit code {code}{_signal(code)}: see its log"
+    blame = _Blame.PEER_LOST if code == ExitCode.PEER_LOST else _Blame.OWN_FAULT
+    return blame, Cause(reason=Reason.STAGE_FAILED, message=text, exit_code=code)
+
+
+def _disrupted(where: str, why: str, code: int | None) -> Cause:
+    return Cause(
+        reason=Reason.DISRUPTED, message=f"{where} was disrupted: {why}", exit_code=code, counted=False
+    )
+
+
+def _disruption(pod: Object) -> str:
+    """Why the cluster took the pod away; empty when it did not."""
+    status = _status(pod)
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
+            reason, message = condition.get("reason"), condition.get("message")
+            return ": ".join(filter(None, (reason, message))) or "DisruptionTarget"
+    if status.get("reason") in ("Evicted", "Preempting", "NodeLost", "Shutdown", "Terminated"):
+        return ": ".join(filter(None, (status["reason"], status.get("message"))))
+    return ""
+
+
+def _failure(end: Object) -> Failure | None:
+    try:
+        left = decode_message(end.get("message") or "")
+    except MessageError:
+        return None
+    return left if isinstance(left, Failure) else None
+
+
+def _signal(code: int) -> str:
+    return f" (signal {code - 128})" if 128 < code < 160 else ""
+
+
+def _ends(pod: Object) -> Iterator[tuple[str, Object]]:
+    """The containers of the pod that ended, by name."""
+    for container in _containers(pod):
+        terminated = (container.get("state") or {}).get("terminated")
+        if terminated:
+            yield container["name"], terminated
+
+
+def _containers(pod: Object) -> list[Object]:
+    status = _status(pod)
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def _status(pod: Object) -> Object:
+    return pod.get("status") or {}

@@ -1,0 +1,80 @@
+"""Live progress of the training in status: asked for at most every few seconds, and never in the way of the run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from blendtune_api.contract import Progress
+from blendtune_api.v1alpha1 import (
+    BlendedFineTune,
+    BlendedFineTuneStatus,
+    ConditionType,
+    NamedValue,
+    Reason,
+    Stage,
+    TrainerStatus,
+)
+
+from blendtune_operator.conditions import find, moment, timestamp
+from blendtune_operator.names import Object
+from blendtune_operator.plan.attempts import last_attempt
+from blendtune_operator.plan.children import Children, is_live
+from blendtune_operator.plan.draft import Draft
+from blendtune_operator.settings import Settings
+
+_STALE_AFTER_INTERVALS = 4
+
+
+def pod_to_ask(run: BlendedFineTune, children: Children, now: datetime, settings: Settings) -> Object | None:
+    """The pod of rank 0, when it trains and it is time to ask it again."""
+    condition = find(run.status.conditions, ConditionType.TRAINING_SUCCEEDED)
+    attempt = last_attempt(run.status, Stage.TRAIN)
+    if condition is None or condition.reason != Reason.RUNNING or attempt is None:
+        return None
+    heard = run.status.trainer_status.last_updated_time if run.status.trainer_status else None
+    if heard is not None and now - moment(heard) < settings.progress_interval:
+        return None
+    return next((pod for pod in children.pods(Stage.TRAIN, attempt.number) if is_live(pod)), None)
+
+
+def note_progress(draft: Draft[BlendedFineTuneStatus]) -> None:
+    """Puts what rank 0 answered into status. What was not heard goes stale, and the condition says so."""
+    condition = draft.condition(ConditionType.TRAINING_SUCCEEDED)
+    if condition is None or condition.reason != Reason.RUNNING:
+        return
+    draft.look_again(draft.settings.progress_interval)
+    if draft.children.progress is not None:
+        draft.update(trainer_status=trainer_status(draft.children.progress, draft.now))
+        return
+    known = draft.status.trainer_status
+    if known is None or known.last_updated_time is None:
+        return
+    silence = draft.now - moment(known.last_updated_time)
+    if silence > draft.settings.progress_interval * _STALE_AFTER_INTERVALS:
+        message = f"{condition.message}; its progress has not been heard since {known.last_updated_time}"
+        draft.set(ConditionType.TRAINING_SUCCEEDED, condition.status, Reason.RUNNING, message)
+
+
+def trainer_status(progress: Progress, now: datetime) -> TrainerStatus:
+    """What is known is shown; what is not is left out."""
+    values = {
+        "loss": progress.loss,
+        "learningRate": progress.learning_rate,
+        "tokensPerSecond": progress.tokens_per_second,
+        "tokensPerSecondPerGpu": progress.tokens_per_second_per_gpu,
+        "mfu": progress.mfu,
+        "step": progress.step,
+        "steps": progress.steps or None,
+        "tokens": progress.tokens,
+    }
+    remaining = progress.remaining_seconds
+    return TrainerStatus(
+        progress_percentage=min(100, 100 * progress.step // progress.steps) if progress.steps else None,
+        estimated_remaining_seconds=None if remaining is None else max(0, round(remaining)),
+        metrics=tuple(
+            NamedValue(name=name, value=f"{value:.6g}" if isinstance(value, float) else str(value))
+            for name, value in values.items()
+            if value is not None
+        ),
+        last_updated_time=timestamp(now),
+    )

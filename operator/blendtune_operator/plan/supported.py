@@ -1,0 +1,128 @@
+"""What this release does not do yet, and what this installation does not know: refused by field, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from blendtune_api.codec import Fault
+from blendtune_api.v1alpha1 import (
+    BlendedFineTune,
+    BlendedFineTuneSpec,
+    JudgeKind,
+    Method,
+    Reason,
+    RubricEvalSpec,
+)
+
+from blendtune_operator.names import Run
+from blendtune_operator.settings import Settings
+
+SpecT = TypeVar("SpecT", BlendedFineTuneSpec, RubricEvalSpec)
+
+NAMED_CHAT_TEMPLATES: frozenset[str] = frozenset()  # those that the trainer can apply by name
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet(Generic[SpecT]):
+    """A field whose value this release refuses, and what to write instead."""
+
+    path: str
+    is_asked: Callable[[SpecT], bool]
+    advice: str
+
+
+FINE_TUNE: tuple[NotYet[BlendedFineTuneSpec], ...] = (
+    NotYet("spec.training.method", lambda spec: spec.training.method is Method.LORA, "use full"),
+    NotYet(
+        "spec.training.earlyStopping.patience",
+        lambda spec: spec.training.early_stopping.patience > 0,
+        "use 0",
+    ),
+    NotYet("spec.training.tracking", lambda spec: bool(spec.training.tracking), "leave it empty"),
+    NotYet("spec.evaluation.everyEpoch", lambda spec: spec.evaluation.every_epoch, "use false"),
+    NotYet("spec.evaluation.benchmarks", lambda spec: bool(spec.evaluation.benchmarks), "leave it empty"),
+    NotYet(
+        "spec.evaluation.judge.kind",
+        lambda spec: spec.evaluation.judge.kind is JudgeKind.OPENAI,
+        "use Rules",
+    ),
+)
+RUBRIC_EVAL: tuple[NotYet[RubricEvalSpec], ...] = (
+    NotYet("spec.benchmarks", lambda spec: bool(spec.benchmarks), "leave it empty"),
+    NotYet("spec.judge.kind", lambda spec: spec.judge.kind is JudgeKind.OPENAI, "use Rules"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a spec is not run as it stands."""
+
+    reason: Reason
+    fault: Fault
+
+
+def refusals(run: Run, settings: Settings) -> tuple[Refusal, ...]:
+    """Every reason not to run this spec, each with its field path. Empty when it can run."""
+    return (*_not_supported(run), *_unknown_gpu_types(run, settings), *_file_uris(run, settings))
+
+
+def _not_supported(run: Run) -> Iterator[Refusal]:
+    asked: Iterator[tuple[str, str]]
+    if isinstance(run, BlendedFineTune):
+        spec = run.spec
+        asked = ((entry.path, entry.advice) for entry in FINE_TUNE if entry.is_asked(spec))
+    else:
+        evaluation = run.spec
+        asked = ((entry.path, entry.advice) for entry in RUBRIC_EVAL if entry.is_asked(evaluation))
+    for path, advice in asked:
+        yield Refusal(Reason.NOT_SUPPORTED, Fault(path, f"this release does not do that yet: {advice}"))
+    for path, template in _chat_templates(run):
+        if template not in NAMED_CHAT_TEMPLATES:
+            known = ", ".join(sorted(NAMED_CHAT_TEMPLATES))
+            advice = f"use one of {known}, or leave it out" if known else "leave it out"
+            message = f"no chat template {template!r} in this release: {advice} for the tokenizer's own"
+            yield Refusal(Reason.NOT_SUPPORTED, Fault(path, message))
+
+
+def _unknown_gpu_types(run: Run, settings: Settings) -> Iterator[Refusal]:
+    asked = [("spec.cluster.gpuType", run.spec.cluster.gpu_type)]
+    if isinstance(run, BlendedFineTune):
+        asked.append(("spec.evaluation.cluster.gpuType", run.spec.evaluation.cluster.gpu_type))
+    for path, gpu_type in asked:
+        if gpu_type not in settings.gpu_presets:
+            known = ", ".join(settings.gpu_presets)
+            message = f"no GPU preset {gpu_type!r}: known are {known}; an administrator may add it"
+            yield Refusal(Reason.UNKNOWN_GPU_TYPE, Fault(path, message))
+
+
+def _file_uris(run: Run, settings: Settings) -> Iterator[Refusal]:
+    if settings.allow_file_uris:
+        return
+    for path, uri in _uris(run):
+        if uri.startswith("file://"):
+            message = "a file:// URI is only for local mode: use pvc://<claim>/<path>, hf:// or s3://"
+            yield Refusal(Reason.NOT_SUPPORTED, Fault(path, message))
+
+
+def _chat_templates(run: Run) -> Iterator[tuple[str, str]]:
+    if run.spec.model.chat_template:
+        yield "spec.model.chatTemplate", run.spec.model.chat_template
+    if not isinstance(run, BlendedFineTune):
+        baseline = run.spec.baseline.model
+        if baseline and baseline.chat_template:
+            yield "spec.baseline.model.chatTemplate", baseline.chat_template
+
+
+def _uris(run: Run) -> Iterator[tuple[str, str]]:
+    yield "spec.model.uri", run.spec.model.uri
+    if isinstance(run, BlendedFineTune):
+        for index, source in enumerate(run.spec.blend.sources):
+            yield f"spec.blend.sources[{index}].uri", source.uri
+        if run.spec.blend.validation.uri:
+            yield "spec.blend.validation.uri", run.spec.blend.validation.uri
+        if run.spec.export:
+            yield "spec.export.uri", run.spec.export.uri
+    elif run.spec.baseline.model:
+        yield "spec.baseline.model.uri", run.spec.baseline.model.uri

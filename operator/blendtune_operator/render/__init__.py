@@ -1,0 +1,33 @@
+"""The children of a run: one pure function each, returning the whole object."""
+
+from __future__ import annotations
+
+from blendtune_api.v1alpha1 import BlendedFineTune, ModelStatus
+
+from blendtune_operator.names import Object, Run
+from blendtune_operator.render.blend_job import blend_job
+from blendtune_operator.render.config import eval_config, pin_eval, pin_run, run_config
+from blendtune_operator.render.eval_job import eval_job
+from blendtune_operator.render.rubric_eval import rubric_eval
+from blendtune_operator.render.train_job import train_job
+from blendtune_operator.render.uris import model_uri
+from blendtune_operator.settings import Settings
+
+
+def children(run: Run, settings: Settings) -> tuple[Object, ...]:
+    """All children of an undisturbed run, in the order in which they are created.
+
+    The RubricEval of a BlendedFineTune lacks the digest of the model, which only the training can tell. Raises
+    KeyError for a gpuType that the settings do not know.
+    """
+    if isinstance(run, BlendedFineTune):
+        pinned = pin_run(run, settings)
+        uri = model_uri(run.spec.storage, run.metadata.namespace, run.metadata.name)
+        return (
+            run_config(run, pinned),
+            blend_job(run, pinned, 1, settings),
+            train_job(run, pinned, 1, settings),
+            rubric_eval(run, pinned, ModelStatus(uri=uri, digest="")),
+        )
+    evaluation = pin_eval(run, settings)
+    return eval_config(run, evaluation), eval_job(run, evaluation, 1, settings)

@@ -1,0 +1,49 @@
+"""The blend Job: checks the rubric, then collects, templates, blends, packs and sizes, on CPU."""
+
+from __future__ import annotations
+
+from blendtune_api.contract import RunConfig
+from blendtune_api.v1alpha1 import BlendedFineTune, Stage
+
+from blendtune_operator import names
+from blendtune_operator.names import Object
+from blendtune_operator.render import pod
+from blendtune_operator.render.config import Pinned
+from blendtune_operator.render.job import job
+from blendtune_operator.render.uris import blend_uris, is_remote, mounted_claims
+from blendtune_operator.settings import Settings
+
+RUBRIC_CONTAINER = "rubric"
+BLEND_CONTAINER = "blend"
+
+
+def blend_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, settings: Settings) -> Object:
+    spec, images = pinned.config.spec, pinned.config.images
+    uris = blend_uris(spec)
+    context = pod.PodContext(
+        run=run,
+        stage=Stage.BLEND,
+        attempt=attempt,
+        config_map=names.run_config(run.metadata.name, pinned.revision),
+        claims=mounted_claims(spec.storage, uris),
+        credentials=spec.credentials,
+        with_secret=any(map(is_remote, uris)),
+        grace_period=settings.grace_period,
+        rubric=spec.evaluation.rubric.config_map_ref,
+    )
+    user = spec.cluster.blend
+    check = pod.container(
+        context,
+        RUBRIC_CONTAINER,
+        spec.cluster.eval.image or images[Stage.EVAL],
+        ["python", "-m", "blendtune_eval", "check-rubric"],
+    )
+    blend = pod.container(
+        context,
+        BLEND_CONTAINER,
+        user.image or images[Stage.BLEND],
+        ["python", "-m", "blendtune_trainer", "blend"],
+    )
+    containers = [pod.main_container(context, user, blend)]
+    template = pod.template(context, user, containers, init_containers=[check])
+    return job(run, names.blend_job(run.metadata.name, attempt), Stage.BLEND, attempt, template)

@@ -1,0 +1,105 @@
+"""The pinned configuration of a run, as an immutable ConfigMap: what its pods read and what an upgrade leaves alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from blendtune_api import codec
+from blendtune_api.contract import CONFIG_FILE, EvalConfig, GpuPreset, RunConfig
+from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, Stage
+
+from blendtune_operator import names
+from blendtune_operator.names import Kind, Object, Run
+from blendtune_operator.render.uris import training_workspace
+from blendtune_operator.settings import Settings
+
+ConfigT = TypeVar("ConfigT", RunConfig, EvalConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pinned(Generic[ConfigT]):
+    """A configuration and its revision. A change of `cluster` or `credentials` makes the next revision."""
+
+    config: ConfigT
+    revision: int = 1
+
+
+def pin_run(run: BlendedFineTune, settings: Settings) -> Pinned[RunConfig]:
+    """The first revision: the spec with the images and the GPU preset of this operator."""
+    return Pinned(
+        config=RunConfig(
+            uid=run.metadata.uid,
+            namespace=run.metadata.namespace,
+            name=run.metadata.name,
+            spec=run.spec,
+            gpu=settings.gpu_presets[run.spec.cluster.gpu_type],
+            images={stage.value: settings.image(stage) for stage in Stage},
+        )
+    )
+
+
+def repin_run(pinned: Pinned[RunConfig], run: BlendedFineTune, settings: Settings) -> Pinned[RunConfig]:
+    """The revision for the next attempt: only `cluster` and `credentials` may have changed."""
+    config = pinned.config
+    spec = replace(config.spec, cluster=run.spec.cluster, credentials=run.spec.credentials)
+    changed = replace(config, spec=spec, gpu=_preset(config.gpu, spec.cluster.gpu_type, settings))
+    return pinned if changed == config else Pinned(config=changed, revision=pinned.revision + 1)
+
+
+def pin_eval(run: RubricEval, settings: Settings) -> Pinned[EvalConfig]:
+    """The first revision: the spec with the image and the GPU preset of this operator."""
+    return Pinned(
+        config=EvalConfig(
+            uid=run.metadata.uid,
+            namespace=run.metadata.namespace,
+            name=run.metadata.name,
+            spec=run.spec,
+            image=settings.image(Stage.EVAL),
+            gpu=settings.gpu_presets[run.spec.cluster.gpu_type],
+            training_workspace=training_workspace(run.spec.model.uri),
+        )
+    )
+
+
+def repin_eval(pinned: Pinned[EvalConfig], run: RubricEval, settings: Settings) -> Pinned[EvalConfig]:
+    """The revision for the next attempt: only `cluster` and `credentials` may have changed."""
+    config = pinned.config
+    spec = replace(config.spec, cluster=run.spec.cluster, credentials=run.spec.credentials)
+    changed = replace(config, spec=spec, gpu=_preset(config.gpu, spec.cluster.gpu_type, settings))
+    return pinned if changed == config else Pinned(config=changed, revision=pinned.revision + 1)
+
+
+def run_config(run: BlendedFineTune, pinned: Pinned[RunConfig]) -> Object:
+    """The ConfigMap of a BlendedFineTune."""
+    return _config_map(run, names.run_config(run.metadata.name, pinned.revision), pinned)
+
+
+def eval_config(run: RubricEval, pinned: Pinned[EvalConfig]) -> Object:
+    """The ConfigMap of a RubricEval."""
+    return _config_map(run, names.eval_config(run.metadata.name, pinned.revision), pinned)
+
+
+def read(config_map: Object, kind: type[ConfigT]) -> Pinned[ConfigT]:
+    """What a ConfigMap pins. Raises ValueError when it holds something else."""
+    document = json.loads(config_map.get("data", {}).get(CONFIG_FILE, "null"))
+    return Pinned(config=codec.decode(kind, document, lenient=True), revision=revision_of(config_map))
+
+
+def revision_of(config_map: Object) -> int:
+    return int(config_map["metadata"].get("labels", {}).get(names.REVISION, "1"))
+
+
+def _config_map(run: Run, name: str, pinned: Pinned[ConfigT]) -> Object:
+    return {
+        "apiVersion": Kind.CONFIG_MAP.api_version,
+        "kind": Kind.CONFIG_MAP.value,
+        "metadata": names.metadata(run, name, extra={names.REVISION: str(pinned.revision)}),
+        "immutable": True,
+        "data": {CONFIG_FILE: json.dumps(codec.encode(pinned.config), sort_keys=True, indent=1)},
+    }
+
+
+def _preset(pinned: GpuPreset, gpu_type: str, settings: Settings) -> GpuPreset:
+    return pinned if pinned.name == gpu_type else settings.gpu_presets[gpu_type]

@@ -1,0 +1,47 @@
+"""The eval Job: asks the questions of the rubric, scores the answers, writes the report."""
+
+from __future__ import annotations
+
+from blendtune_api.contract import EvalConfig
+from blendtune_api.v1alpha1 import RubricEval, Stage
+
+from blendtune_operator import names
+from blendtune_operator.names import Object
+from blendtune_operator.render import pod
+from blendtune_operator.render.config import Pinned
+from blendtune_operator.render.job import job
+from blendtune_operator.render.uris import eval_uris, is_remote, mounted_claims
+from blendtune_operator.settings import Settings
+
+EVAL_CONTAINER = "eval"
+
+
+def eval_job(run: RubricEval, pinned: Pinned[EvalConfig], attempt: int, settings: Settings) -> Object:
+    config = pinned.config
+    spec = config.spec
+    uris = eval_uris(spec)
+    training = config.training_workspace
+    claims = {training.persistent_volume_claim: True} if training else {}
+    context = pod.PodContext(
+        run=run,
+        stage=Stage.EVAL,
+        attempt=attempt,
+        config_map=names.eval_config(run.metadata.name, pinned.revision),
+        claims=claims | mounted_claims(spec.storage, uris),
+        credentials=spec.credentials,
+        with_secret=any(map(is_remote, uris)),
+        grace_period=settings.grace_period,
+        rubric=spec.rubric.config_map_ref,
+        devices=pod.Devices(preset=config.gpu, count=spec.cluster.gpus),
+        shared_memory=True,
+    )
+    user = spec.cluster.eval
+    container = pod.container(
+        context,
+        EVAL_CONTAINER,
+        user.image or config.image,
+        ["python", "-m", "blendtune_eval", "evaluate"],
+    )
+    template = pod.template(context, user, [pod.main_container(context, user, container)])
+    name = names.eval_job(run.metadata.name, attempt)
+    return job(run, name, Stage.EVAL, attempt, template, spec.cluster.queue_name)

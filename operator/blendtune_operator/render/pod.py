@@ -1,0 +1,183 @@
+"""The building blocks of every pod: it runs unprivileged, on a read-only root, and finds all it needs in mounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from blendtune_api.contract import CONFIG_FILE, RUBRIC_FILE, Env, GpuPreset
+from blendtune_api.v1alpha1 import Credentials, KeySelector, Stage, StagePod
+
+from blendtune_operator import names
+from blendtune_operator.names import Object, Run
+from blendtune_operator.render.merge import merge
+
+USER_ID = 65532  # of no user in particular; the images know it too
+TERMINATION_LOG = "/dev/termination-log"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Devices:
+    """The accelerators of one pod; none at all when the preset has no resource or the count is 0."""
+
+    preset: GpuPreset
+    count: int
+
+    @property
+    def present(self) -> bool:
+        return self.preset.resource_name is not None and self.count > 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PodContext:
+    """What the containers of one pod have in common. `claims` says of each claim whether it is read-only."""
+
+    run: Run
+    stage: Stage
+    attempt: int
+    config_map: str
+    claims: Mapping[str, bool]
+    credentials: Credentials
+    with_secret: bool
+    grace_period: timedelta
+    rubric: KeySelector | None = None
+    devices: Devices | None = None
+    shared_memory: bool = False
+
+
+def container(
+    context: PodContext, name: str, image: str, command: Sequence[str], env: Sequence[Object] = ()
+) -> Object:
+    """A container of the pod, without devices or resources."""
+    result: Object = {
+        "name": name,
+        "image": image,
+        "command": list(command),
+        "env": [*_common_env(context), *env],
+        "volumeMounts": _mounts(context),
+        "securityContext": _container_security(),
+        "terminationMessagePath": TERMINATION_LOG,
+        "terminationMessagePolicy": "File",
+    }
+    if context.with_secret and context.credentials.secret_ref is not None:
+        result["envFrom"] = [{"secretRef": {"name": context.credentials.secret_ref.name}}]
+    return result
+
+
+def main_container(context: PodContext, user: StagePod, base: Object) -> Object:
+    """The container that does the stage's work: it gets the devices and the user's resources."""
+    devices = context.devices
+    resources: Object = {}
+    if devices is not None and devices.present:
+        resources = {"limits": {devices.preset.resource_name: devices.count}}
+    resources = merge(resources, user.resources)
+    return {**base, "resources": resources} if resources else base
+
+
+def template(
+    context: PodContext, user: StagePod, containers: Sequence[Object], init_containers: Sequence[Object] = ()
+) -> Object:
+    """The pod template, with the user's partial template laid over it. Our own labels always hold."""
+    labels = names.labels(context.run, context.stage, context.attempt)
+    spec: Object = {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": grace_seconds(context),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": _pod_security(),
+        "containers": list(containers),
+        "volumes": _volumes(context),
+    }
+    if init_containers:
+        spec["initContainers"] = list(init_containers)
+    if context.credentials.service_account_name:
+        spec["serviceAccountName"] = context.credentials.service_account_name
+    devices = context.devices
+    if devices is not None and devices.present:
+        spec["nodeSelector"] = dict(devices.preset.node_selector)
+        spec["tolerations"] = [dict(toleration) for toleration in devices.preset.tolerations]
+    merged: Object = merge({"metadata": {"labels": labels}, "spec": spec}, user.pod_template)
+    return merge(merged, {"metadata": {"labels": labels}})  # type: ignore[no-any-return]
+
+
+def variable(name: Env, value: object) -> Object:
+    return {"name": name.value, "value": str(value)}
+
+
+def grace_seconds(context: PodContext) -> int:
+    return round(context.grace_period.total_seconds())
+
+
+def _common_env(context: PodContext) -> list[Object]:
+    env = [
+        variable(Env.CONFIG, f"{names.CONFIG_FOLDER}/{CONFIG_FILE}"),
+        variable(Env.CLAIMS, names.CLAIMS_FOLDER),
+        variable(Env.TERMINATION_LOG, TERMINATION_LOG),
+        variable(Env.ATTEMPT, context.attempt),
+        variable(Env.GRACE_SECONDS, grace_seconds(context)),
+        {"name": "HOME", "value": "/tmp"},
+        {"name": "HF_HOME", "value": "/tmp/huggingface"},
+        {"name": "PYTHONUNBUFFERED", "value": "1"},
+    ]
+    if context.rubric is not None:
+        env.append(variable(Env.RUBRIC, f"{names.RUBRIC_FOLDER}/{RUBRIC_FILE}"))
+    return env
+
+
+def _mounts(context: PodContext) -> list[Object]:
+    mounts: list[Object] = [
+        {"name": "config", "mountPath": names.CONFIG_FOLDER, "readOnly": True},
+        {"name": "tmp", "mountPath": "/tmp"},
+    ]
+    if context.shared_memory:
+        mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})
+    if context.rubric is not None:
+        mounts.append({"name": "rubric", "mountPath": names.RUBRIC_FOLDER, "readOnly": True})
+    for index, (claim, read_only) in enumerate(sorted(context.claims.items())):
+        mount: Object = {"name": _volume_of(index), "mountPath": f"{names.CLAIMS_FOLDER}/{claim}"}
+        mounts.append({**mount, "readOnly": True} if read_only else mount)
+    return mounts
+
+
+def _volumes(context: PodContext) -> list[Object]:
+    volumes: list[Object] = [
+        {"name": "config", "configMap": {"name": context.config_map}},
+        {"name": "tmp", "emptyDir": {}},
+    ]
+    if context.shared_memory:
+        volumes.append({"name": "shared-memory", "emptyDir": {"medium": "Memory"}})
+    if context.rubric is not None:
+        items = [{"key": context.rubric.key, "path": RUBRIC_FILE}]
+        volumes.append({"name": "rubric", "configMap": {"name": context.rubric.name, "items": items}})
+    return volumes + [
+        {"name": _volume_of(index), "persistentVolumeClaim": {"claimName": claim}}
+        for index, claim in enumerate(sorted(context.claims))
+    ]
+
+
+def _volume_of(index: int) -> str:
+    """Not the claim's own name: with a prefix it could be too long for a volume."""
+    return f"claim-{index}"
+
+
+def _pod_security() -> Object:
+    """What Pod Security "restricted" asks of a pod; the group owns the workspace."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": USER_ID,
+        "runAsGroup": USER_ID,
+        "fsGroup": USER_ID,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _container_security() -> Object:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }

@@ -1,0 +1,64 @@
+"""The RubricEval of a BlendedFineTune: the tuned model beside its base, in the run's own workspace."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from blendtune_api import codec
+from blendtune_api.contract import RunConfig
+from blendtune_api.v1alpha1 import (
+    BlendedFineTune,
+    EvaluatedModel,
+    ModelStatus,
+    RubricEvalBaseline,
+    RubricEvalCluster,
+    RubricEvalSpec,
+    Stage,
+)
+
+from blendtune_operator import names
+from blendtune_operator.names import Kind, Object
+from blendtune_operator.render.config import Pinned
+from blendtune_operator.render.uris import base_model_uri, workspace_storage
+
+
+def rubric_eval(run: BlendedFineTune, pinned: Pinned[RunConfig], model: ModelStatus) -> Object:
+    """`model` is what the training exported; the evaluation refuses weights of another digest.
+
+    Gates, cluster, credentials and pod come from the spec as it is now, all else from the pinned run.
+    """
+    spec = pinned.config.spec
+    evaluation, pod = spec.evaluation, run.spec.cluster.eval
+    namespace, name = run.metadata.namespace, run.metadata.name
+    baseline = EvaluatedModel(
+        uri=base_model_uri(spec, namespace, name),
+        revision=spec.model.revision,
+        chat_template=spec.model.chat_template,
+    )
+    child = RubricEvalSpec(
+        model=EvaluatedModel(uri=model.uri, digest=model.digest),
+        storage=workspace_storage(spec.storage, namespace, name),
+        baseline=RubricEvalBaseline(
+            model=baseline if evaluation.baseline.enabled else None,
+            system_prompt=evaluation.baseline.system_prompt,
+        ),
+        rubric=evaluation.rubric,
+        judge=evaluation.judge,
+        sampling=evaluation.sampling,
+        benchmarks=evaluation.benchmarks,
+        gates=run.spec.evaluation.gates,
+        cluster=RubricEvalCluster(
+            gpus=evaluation.cluster.gpus,
+            gpu_type=evaluation.cluster.gpu_type,
+            queue_name=run.spec.cluster.queue_name,
+            backoff_limit=run.spec.cluster.backoff_limit,
+            eval=replace(pod, image=pod.image or pinned.config.images[Stage.EVAL]),
+        ),
+        credentials=run.spec.credentials,
+    )
+    return {
+        "apiVersion": Kind.RUBRIC_EVAL.api_version,
+        "kind": Kind.RUBRIC_EVAL.value,
+        "metadata": names.metadata(run, names.rubric_eval(name), Stage.EVAL),
+        "spec": codec.encode(child),
+    }

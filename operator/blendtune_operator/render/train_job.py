@@ -1,0 +1,76 @@
+"""The PyTorchJob: one attempt of the whole gang, Worker pods only, which succeeds when all of them do."""
+
+from __future__ import annotations
+
+from blendtune_api.contract import Env, RunConfig
+from blendtune_api.v1alpha1 import BlendedFineTune, Stage
+
+from blendtune_operator import names
+from blendtune_operator.names import Kind, Object
+from blendtune_operator.render import pod
+from blendtune_operator.render.config import Pinned
+from blendtune_operator.render.uris import export_uris, is_remote, mounted_claims, train_uris
+from blendtune_operator.settings import Settings
+
+
+def train_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, settings: Settings) -> Object:
+    cluster = pinned.config.spec.cluster
+    name = names.train_job(run.metadata.name, attempt)
+    labels = {names.QUEUE_NAME: cluster.queue_name} if cluster.queue_name else {}
+    return {
+        "apiVersion": Kind.PYTORCH_JOB.api_version,
+        "kind": Kind.PYTORCH_JOB.value,
+        "metadata": names.metadata(run, name, Stage.TRAIN, attempt, labels),
+        "spec": {
+            "runPolicy": {"cleanPodPolicy": "Running"},
+            "pytorchReplicaSpecs": {
+                "Worker": {
+                    "replicas": cluster.nodes,
+                    "restartPolicy": "Never",
+                    "template": _template(run, pinned, attempt, settings, name),
+                }
+            },
+        },
+    }
+
+
+def _template(
+    run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, settings: Settings, name: str
+) -> Object:
+    spec = pinned.config.spec
+    cluster = spec.cluster
+    uris, exports = train_uris(spec), export_uris(spec)
+    context = pod.PodContext(
+        run=run,
+        stage=Stage.TRAIN,
+        attempt=attempt,
+        config_map=names.run_config(run.metadata.name, pinned.revision),
+        claims=mounted_claims(spec.storage, uris, exports),
+        credentials=spec.credentials,
+        with_secret=any(map(is_remote, exports)),
+        grace_period=settings.grace_period,
+        devices=pod.Devices(preset=pinned.config.gpu, count=cluster.gpus_per_node),
+        shared_memory=True,
+    )
+    container = pod.container(
+        context,
+        names.TRAIN_CONTAINER,
+        cluster.train.image or pinned.config.images[Stage.TRAIN],
+        ["python", "-m", "blendtune_trainer", "launch"],
+        env=[
+            pod.variable(Env.NODES, cluster.nodes),
+            pod.variable(Env.RANKS_PER_NODE, cluster.gpus_per_node),
+            {
+                "name": Env.NODE_RANK.value,
+                "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{names.REPLICA_INDEX}']"}},
+            },
+            pod.variable(Env.MASTER_ADDR, names.worker_host(name)),
+            pod.variable(Env.MASTER_PORT, names.RENDEZVOUS_PORT),
+            pod.variable(Env.METRICS_PORT, names.METRICS_PORT),
+        ],
+    )
+    container["ports"] = [
+        {"name": names.RENDEZVOUS_PORT_NAME, "containerPort": names.RENDEZVOUS_PORT},
+        {"name": names.METRICS_PORT_NAME, "containerPort": names.METRICS_PORT},
+    ]
+    return pod.template(context, cluster.train, [pod.main_container(context, cluster.train, container)])

@@ -1,0 +1,82 @@
+"""Which claims and which secrets the URIs of a run call for, and where its artifacts lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from blendtune_api.contract import Workspace, storage_path
+from blendtune_api.v1alpha1 import BlendedFineTuneSpec, RubricEvalSpec, Storage
+
+PVC = "pvc://"
+_REMOTE = ("hf://", "s3://")
+
+
+def claim_of(uri: str) -> str | None:
+    """The claim of a pvc:// URI."""
+    return uri.removeprefix(PVC).split("/", 1)[0] if uri.startswith(PVC) else None
+
+
+def is_remote(uri: str) -> bool:
+    """Whether reading or writing it may need credentials."""
+    return uri.startswith(_REMOTE)
+
+
+def blend_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
+    """What the blend Job reads."""
+    validation = spec.blend.validation.uri
+    sources = (source.uri for source in spec.blend.sources)
+    return (spec.model.uri, *sources, *([validation] if validation else []))
+
+
+def train_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
+    """What the training reads: a remote model lies in the workspace by then."""
+    return () if is_remote(spec.model.uri) else (spec.model.uri,)
+
+
+def export_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
+    return () if spec.export is None else (spec.export.uri,)
+
+
+def eval_uris(spec: RubricEvalSpec) -> tuple[str, ...]:
+    """What the eval Job reads."""
+    baseline = spec.baseline.model
+    return (spec.model.uri, *([baseline.uri] if baseline else []))
+
+
+def mounted_claims(storage: Storage, read: Iterable[str], written: Iterable[str] = ()) -> dict[str, bool]:
+    """The claims to mount, and whether read-only: the data of a user is never mounted for writing."""
+    claims = {claim: True for uri in read if (claim := claim_of(uri))}
+    claims |= {claim: False for uri in written if (claim := claim_of(uri))}
+    return claims | {storage.persistent_volume_claim: False}
+
+
+def workspace_storage(storage: Storage, namespace: str, name: str) -> Storage:
+    """The storage with its path resolved, so that another object can name the same folder."""
+    claim, *path = storage_path(storage, namespace, name).parts
+    return Storage(persistent_volume_claim=claim, path="/".join(path))
+
+
+def model_uri(storage: Storage, namespace: str, name: str) -> str:
+    """Where the tuned model lies."""
+    return f"{PVC}{_workspace(storage, namespace, name).model.as_posix()}"
+
+
+def base_model_uri(spec: BlendedFineTuneSpec, namespace: str, name: str) -> str:
+    """Where the base model lies once the blend Job is done: a remote one was downloaded to the workspace."""
+    if is_remote(spec.model.uri):
+        return f"{PVC}{_workspace(spec.storage, namespace, name).base_model.as_posix()}"
+    return spec.model.uri
+
+
+def training_workspace(uri: str) -> Storage | None:
+    """The workspace of the run that trained the model of a pvc:// URI, judged by the model's place."""
+    path = PurePosixPath(uri.removeprefix(PVC))
+    if claim_of(uri) is None or path.name != Workspace(Path()).model.name or len(path.parts) < 3:
+        return None
+    claim, *folders = path.parent.parts
+    return Storage(persistent_volume_claim=claim, path="/".join(folders))
+
+
+def _workspace(storage: Storage, namespace: str, name: str) -> Workspace:
+    return Workspace(Path(storage_path(storage, namespace, name)))

@@ -1,0 +1,122 @@
+"""Hypothesis strategies that are made from the API's own types and marks."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass, replace
+from enum import Enum
+from typing import Any, get_args, get_origin
+
+from hypothesis import strategies as st
+
+from blendtune_api import v1alpha1 as api
+from blendtune_api.fields import Field, fields_of, is_int_or_string, unwrap
+from blendtune_api.marks import Mark
+
+TIMES = st.sampled_from(["2025-01-01T00:00:00Z", "2025-02-03T04:05:06Z"])
+JSON_SCALARS = st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=5)
+
+
+def _one_threshold(gate: api.Gate) -> api.Gate:
+    names = ("min_score", "min_gain", "max_drop", "max_critical_errors")
+    name = next((name for name in names if getattr(gate, name) is not None), None)
+    if name is None:
+        return replace(gate, min_score=0.5)
+    return api.Gate(metric=gate.metric, **{name: getattr(gate, name)})
+
+
+def _one_of_two(first: str, second: str, fallback: Any) -> Callable[[Any], Any]:
+    def repair(value: Any) -> Any:
+        if getattr(value, first) is not None:
+            return replace(value, **{second: None})
+        return value if getattr(value, second) is not None else replace(value, **{first: fallback})
+
+    return repair
+
+
+def _judge(judge: api.Judge) -> api.Judge:
+    kind = api.JudgeKind.RULES if judge.open_ai is None else api.JudgeKind.OPENAI
+    return replace(judge, kind=kind)
+
+
+# What makes a generated value keep the rules of its type.
+REPAIRS: dict[type, Callable[[Any], Any]] = {
+    api.Budget: _one_of_two("epochs", "tokens", 3),
+    api.Validation: _one_of_two("fraction", "uri", 0.02),
+    api.RubricReference: _one_of_two("builtin", "config_map_ref", "business45"),
+    api.Training: lambda training: replace(training, batch_tokens=training.sequence_length * 4),
+    api.Judge: _judge,
+    api.Gate: _one_threshold,
+    api.DeepSpeed: lambda deepspeed: replace(
+        deepspeed, stage=deepspeed.stage if deepspeed.stage in (1, 2, 3) else "auto"
+    ),
+}
+
+
+@functools.cache
+def instances(cls: Any) -> st.SearchStrategy[Any]:
+    """Valid values of a dataclass of the API; each field that may be left out sometimes is."""
+    values = st.fixed_dictionaries(
+        {field.name: _field(field) for field in fields_of(cls) if field.required},
+        optional={field.name: _field(field) for field in fields_of(cls) if not field.required},
+    )
+    return values.map(lambda chosen: REPAIRS.get(cls, lambda value: value)(cls(**chosen)))
+
+
+def _field(field: Field) -> st.SearchStrategy[Any]:
+    strategy = _values(field.type, field.mark)
+    return st.none() | strategy if field.nullable else strategy
+
+
+def _values(annotation: Any, mark: Mark) -> st.SearchStrategy[Any]:
+    if is_int_or_string(annotation):
+        return st.sampled_from(["auto", 1, 2, 3])
+    if get_origin(annotation) is tuple:
+        item, item_mark, _ = unwrap(get_args(annotation)[0])
+        unique_by = (lambda value: tuple(getattr(value, key) for key in mark.list_map_keys),)
+        return st.lists(
+            _values(item, item_mark),
+            min_size=mark.min_items or 0,
+            max_size=3,
+            unique_by=unique_by if mark.list_map_keys else None,
+        ).map(tuple)
+    if get_origin(annotation) is Mapping:
+        strings = get_args(annotation)[1] is str
+        return st.dictionaries(
+            st.text("abc", min_size=1, max_size=3),
+            st.text(max_size=5) if strings else JSON_SCALARS,
+            max_size=2,
+        )
+    if is_dataclass(annotation):
+        return instances(annotation)
+    if issubclass(annotation, Enum):
+        return st.sampled_from(list(annotation))
+    return _scalars(annotation, mark)
+
+
+def _scalars(annotation: type, mark: Mark) -> st.SearchStrategy[Any]:
+    if annotation is bool:
+        return st.booleans()
+    if annotation is str:
+        return _strings(mark)
+    low = mark.minimum if mark.minimum is not None else mark.exclusive_minimum
+    high = mark.maximum if mark.maximum is not None else mark.exclusive_maximum
+    if annotation is int:
+        return st.integers(int(low or 0), int(high) if high is not None else 2**40)
+    return st.floats(
+        low if low is not None else -1e9,
+        high if high is not None else 1e9,
+        exclude_min=mark.exclusive_minimum is not None,
+        exclude_max=mark.exclusive_maximum is not None,
+    )
+
+
+def _strings(mark: Mark) -> st.SearchStrategy[str]:
+    if mark.format == "date-time":
+        return TIMES
+    if mark.pattern is None:
+        return st.text(min_size=mark.min_length or 0, max_size=min(mark.max_length or 12, 12))
+    return st.from_regex(mark.pattern, fullmatch=True, alphabet=st.characters(codec="ascii")).map(
+        lambda text: text[: mark.max_length].rstrip("-\n")
+    )
