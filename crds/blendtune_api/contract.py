@@ -271,6 +271,23 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def weights_digest(folder: Path) -> str:
+    """Digest of a model's weights: sha256 over name, size and content of its *.safetensors files, by name.
+
+    Raises FileNotFoundError where there is no such file.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise FileNotFoundError(f"{folder} holds no *.safetensors file")
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
 def encode_message(outcome: Outcome) -> str:
     """The outcome as compact JSON of at most MESSAGE_LIMIT_BYTES; floats keep six digits.
 
@@ -326,7 +343,7 @@ def _fits(text: str) -> bool:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return float(f"{value:.6g}")
+        return codec.encode(float(f"{value:.6g}"))
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list):

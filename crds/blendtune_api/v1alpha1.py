@@ -31,6 +31,7 @@ VALIDATION_FRACTION = 0.02
 MODEL_URI = r"^(hf|s3|pvc|file)://[^\s]+$"
 DATA_URI = r"^(hf|s3|pvc|file)://[^\s]+$"
 EXPORT_URI = r"^(s3|pvc|file)://[^\s]+$"
+URL = r"^https?://[^\s]+$"
 DNS_1035_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 RELATIVE_PATH = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"
@@ -167,6 +168,7 @@ class Reason(StrEnum):
     UNKNOWN_GPU_TYPE = "UnknownGpuType"
     TRAINING_OPERATOR_MISSING = "TrainingOperatorMissing"
     NAME_CONFLICT = "NameConflict"
+    CHILD_REFUSED = "ChildRefused"
     WORKSPACE_IN_USE = "WorkspaceInUse"
     PENDING = "Pending"
     QUEUED = "Queued"
@@ -617,9 +619,7 @@ class EvaluationBaseline:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenAIJudge:
-    url: Annotated[
-        str, Mark("Base URL of an OpenAI-compatible API.", pattern=r"^https?://[^\s]+$", max_length=1024)
-    ]
+    url: Annotated[str, Mark("Base URL of an OpenAI-compatible API.", pattern=URL, max_length=1024)]
     model: Annotated[str, Mark("Model that judges.", min_length=1, max_length=255)]
     api_key_secret_ref: Annotated[KeySelector | None, Mark("Secret with the API key.")] = None
 

@@ -44,9 +44,15 @@ def _entry(key: str, value: Any) -> Iterator[str]:
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
         plain = _PLAIN.fullmatch(value) and value.lower() not in _NOT_PLAIN
-        return value if plain else json.dumps(value, ensure_ascii=False)
+        return value if plain else _quoted(value)
     if isinstance(value, float):
         text = json.dumps(value, allow_nan=False)
         mantissa, exponent, power = text.partition("e")
         return f"{mantissa}.0e{power}" if exponent and "." not in mantissa else text
     return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """JSON's quotes and escapes, which are YAML's too; what is not printable must be escaped in YAML."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in quoted)

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from blendtune_api.generate import crd_files
+from blendtune_operator.local.check import check, children
 from blendtune_operator.local.manifest import ManifestError, load
-from blendtune_operator.local.run import ExitStatus, OutputFormat
+from blendtune_operator.local.output import OutputFormat, to_yaml
+from blendtune_operator.local.run import ExitStatus, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,16 +73,12 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(parsed: argparse.Namespace, console: Console) -> ExitStatus:
-    from blendtune_operator.local.run import run
-
     manifests = load(parsed.files)
     workdir = parsed.workdir or Path("runs") / manifests.objects[0].metadata.name
     return run(manifests, workdir.resolve(), console, parsed.metrics_port, parsed.output)
 
 
 def _validate(parsed: argparse.Namespace, console: Console) -> ExitStatus:
-    from blendtune_operator.local.check import check
-
     manifests = load(parsed.files)
     check(manifests)
     for object in manifests.objects:
@@ -89,19 +88,12 @@ def _validate(parsed: argparse.Namespace, console: Console) -> ExitStatus:
 
 def _render(parsed: argparse.Namespace, console: Console) -> ExitStatus:
     del console
-    import yaml
-
-    from blendtune_operator.local.check import children
-
-    documents = [child for object in load(parsed.files).objects for child in children(object)]
-    sys.stdout.write(yaml.safe_dump_all(documents, sort_keys=False, width=120))
+    sys.stdout.write(to_yaml([child for object in load(parsed.files).objects for child in children(object)]))
     return ExitStatus.SUCCESS
 
 
 def _crds(parsed: argparse.Namespace, console: Console) -> ExitStatus:
     del parsed, console
-    from blendtune_api.generate import crd_files
-
     sys.stdout.write("---\n".join(crd_files().values()))
     return ExitStatus.SUCCESS
 

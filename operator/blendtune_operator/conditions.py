@@ -24,6 +24,7 @@ _STAGES = (
     (ConditionType.TRAINING_SUCCEEDED, State.TRAINING),
     (ConditionType.EVALUATION_SUCCEEDED, State.EVALUATING),
 )
+_MESSAGE_LIMIT = 32_768  # of a metav1.Condition
 _REFUSALS = (Reason.INVALID_SPEC, Reason.NOT_SUPPORTED, Reason.UNKNOWN_GPU_TYPE)
 
 
@@ -33,7 +34,7 @@ class Finding:
 
     type: ConditionType
     status: ConditionStatus
-    reason: Reason
+    reason: str
     message: str
 
 
@@ -76,7 +77,7 @@ def set_condition(conditions: Conditions, finding: Finding, generation: int, now
         type=finding.type,
         status=finding.status,
         reason=finding.reason,
-        message=finding.message,
+        message=finding.message[:_MESSAGE_LIMIT],
         last_transition_time=current.last_transition_time if current and same_status else timestamp(now),
         observed_generation=generation,
     )
@@ -115,7 +116,7 @@ def state_of(conditions: Iterable[Condition]) -> State:
         stage = find(conditions, type)
         if stage is None or stage.status is ConditionStatus.TRUE:
             continue
-        if stage.reason == Reason.QUEUED:
+        if stage.reason in (Reason.QUEUED, Reason.UNSCHEDULABLE):
             return State.QUEUED
         return State.PENDING if stage.reason == Reason.PENDING else state
     return State.PENDING

@@ -81,6 +81,17 @@ def eval_job(run: str, attempt: int = 1) -> str:
     return _numbered(f"{run}-eval", attempt)
 
 
+def attempt_child(run: str, stage: Stage, attempt: int) -> tuple[Kind, str]:
+    """Kind and name of the child that is one attempt of a stage."""
+    match stage:
+        case Stage.BLEND:
+            return Kind.JOB, blend_job(run, attempt)
+        case Stage.TRAIN:
+            return Kind.PYTORCH_JOB, train_job(run, attempt)
+        case Stage.EVAL:
+            return Kind.JOB, eval_job(run, attempt)
+
+
 def worker_host(train_job_name: str, index: int = 0) -> str:
     """Host name of a pod of the gang: the training operator makes a headless Service for each."""
     return f"{train_job_name}-worker-{index}"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from blendtune_api import codec
 from blendtune_api.contract import Progress
-
-from blendtune_operator.names import Kind, Object
-from blendtune_operator.plan import Event
+from blendtune_api.v1alpha1 import BlendedFineTune, BlendedFineTuneStatus, Reason, RubricEvalStatus
+from blendtune_operator import names
+from blendtune_operator.names import Kind, Object, Run
+from blendtune_operator.plan import Event, Plan, fine_tune, rubric_eval
+from blendtune_operator.plan.blocked import blocked_plan
+from blendtune_operator.plan.children import Children
+from blendtune_operator.plan.progress import pod_to_ask
 from blendtune_operator.settings import Settings
+
+AnyPlan = Plan[BlendedFineTuneStatus] | Plan[RubricEvalStatus]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +44,9 @@ class Conflict(Exception):
 class Cluster(Protocol):
     """The API server, real or embedded. Objects are dicts as the API server shows them.
 
-    Of a Job the plan reads `status.conditions` (Complete, Failed, Suspended), of a PyTorchJob likewise (Succeeded,
-    Failed, Suspended); of a pod `metadata.labels`, `metadata.deletionTimestamp`, `status.phase`,
-    `status.conditions` and the states of its containers and init containers.
+    Of a Job the plan reads `status.conditions` (Complete, Failed, Suspended), of a PyTorchJob likewise
+    (Succeeded, Failed, Suspended); of a pod its labels, `status.phase`, `status.conditions` and the states of
+    its containers and init containers.
     """
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -78,10 +85,118 @@ class Cluster(Protocol):
         ...
 
 
+class _Obstructed(Exception):
+    """A child can't be created, and the user must do something about it."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetime) -> timedelta | None:
     """Moves one run a step on; level-triggered and safe to call at any time.
 
-    Returns when to look again though nothing happens, None when only a change can matter. Calls for the same key
-    must not overlap. `now` is aware, in UTC.
+    Returns when to look again though nothing happens, None when only a change can matter. Calls for the same
+    key must not overlap. `now` is aware, in UTC.
     """
-    raise NotImplementedError
+    obj = await cluster.get(key.kind, key.namespace, key.name)
+    if obj is None or obj["metadata"].get("deletionTimestamp"):
+        return None
+    try:
+        run = codec.decode_object(obj)
+    except codec.InvalidObject as error:
+        return await _write(cluster, obj, _blocked(obj, Reason.INVALID_SPEC, str(error), now))
+    children = await _observe(cluster, run, settings, now)
+    try:
+        plan = await _plan_and_create(cluster, run, children, now, settings)
+    except Conflict:
+        return timedelta()
+    except _Obstructed as error:
+        plan = _blocked(obj, error.reason, str(error), now, settings.obstacle_interval)
+    for child in plan.delete:
+        await cluster.delete(child)
+    return await _write(cluster, obj, plan)
+
+
+async def _observe(cluster: Cluster, run: Run, settings: Settings, now: datetime) -> Children:
+    metadata = run.metadata
+    listed = await cluster.list_children(metadata.namespace, metadata.uid)
+    unserved = frozenset[Kind]()
+    if isinstance(run, BlendedFineTune) and not await cluster.serves(Kind.PYTORCH_JOB):
+        unserved = frozenset({Kind.PYTORCH_JOB})
+    children = Children.of(metadata.uid, listed, unserved)
+    for attempt in run.status.attempts:
+        kind, name = names.attempt_child(metadata.name, attempt.stage, attempt.number)
+        if attempt.end_time is None and children.find(kind, name) is None and kind not in unserved:
+            # A list may be stale: only a GET may say that the child of a running attempt is gone.
+            found = await cluster.get(kind, metadata.namespace, name)
+            if found is not None and names.is_owned_by(found, metadata.uid):
+                children = children.with_object(found)
+    pod = pod_to_ask(run, children, now, settings) if isinstance(run, BlendedFineTune) else None
+    return children if pod is None else replace(children, progress=await cluster.progress(pod))
+
+
+async def _plan_and_create(
+    cluster: Cluster, run: Run, children: Children, now: datetime, settings: Settings
+) -> AnyPlan:
+    """Creates what the plan wants. Where a child of ours is there already, the plan is made again with it."""
+    while True:
+        plan: AnyPlan = (
+            fine_tune.plan(run, children, now, settings)
+            if isinstance(run, BlendedFineTune)
+            else rubric_eval.plan(run, children, now, settings)
+        )
+        for child in plan.create:
+            created, is_new = await _create_or_adopt(cluster, run, child)
+            children = children.with_object(created)
+            if not is_new:
+                break
+        else:
+            return plan
+
+
+async def _create_or_adopt(cluster: Cluster, run: Run, child: Object) -> tuple[Object, bool]:
+    """The child, and whether it is new. Raises _Obstructed when it can't be had, Conflict when it went."""
+    kind, metadata = Kind(child["kind"]), child["metadata"]
+    try:
+        return await cluster.create(child), True
+    except Refused as error:
+        message = f"the API server refused {kind} {metadata['name']}: {error}"
+        raise _Obstructed(Reason.CHILD_REFUSED, message) from error
+    except AlreadyExists:
+        found = await cluster.get(kind, metadata["namespace"], metadata["name"])
+    if found is None:
+        raise Conflict(f"{kind} {metadata['name']} was there and is gone")
+    labels = found["metadata"].get("labels") or {}
+    ours = names.is_owned_by(found, run.metadata.uid)
+    if not ours or any(labels.get(name) != value for name, value in metadata["labels"].items()):
+        whose = "has lost its labels" if ours else "belongs to something else"
+        message = f"{kind} {metadata['name']} is there already and {whose}: remove it, or choose another name"
+        raise _Obstructed(Reason.NAME_CONFLICT, message)
+    return found, False
+
+
+def _blocked(
+    obj: Object, reason: Reason, message: str, now: datetime, look_again: timedelta | None = None
+) -> AnyPlan:
+    known = obj.get("status") or {}
+    generation = int(obj["metadata"].get("generation", 0))
+    if obj["kind"] == Kind.BLENDED_FINE_TUNE:
+        status = codec.decode(BlendedFineTuneStatus, known, lenient=True)
+        return blocked_plan(status, reason, message, generation, now, look_again)
+    evaluation = codec.decode(RubricEvalStatus, known, lenient=True)
+    return blocked_plan(evaluation, reason, message, generation, now, look_again)
+
+
+async def _write(cluster: Cluster, obj: Object, plan: AnyPlan) -> timedelta | None:
+    """Writes the status unless nothing changed, then the events that tell of it."""
+    known = codec.encode(codec.decode(type(plan.status), obj.get("status") or {}, lenient=True))
+    status = codec.encode(plan.status)
+    if status != known:
+        try:
+            await cluster.write_status(obj, status)
+        except Conflict:
+            return timedelta()
+        for event in plan.events:
+            await cluster.emit_event(obj, event)
+    return plan.requeue_after

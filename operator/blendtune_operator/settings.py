@@ -29,8 +29,8 @@ def _nvidia(name: str, product: str, memory_mib: int, peak_flops: float) -> GpuP
     )
 
 
-# Products are named as NVIDIA's GPU feature discovery labels them; memory is what the driver reports; peak FLOP/s
-# are dense bf16 from NVIDIA's data sheets of the SXM boards.
+# Products are named as NVIDIA's GPU feature discovery labels them; memory is what the driver reports; peak
+# FLOP/s are dense bf16 from NVIDIA's data sheets of the SXM boards.
 GPU_PRESETS: Mapping[str, GpuPreset] = {
     preset.name: preset
     for preset in (

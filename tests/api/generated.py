@@ -16,6 +16,23 @@ from blendtune_api.marks import Mark
 
 TIMES = st.sampled_from(["2025-01-01T00:00:00Z", "2025-02-03T04:05:06Z"])
 JSON_SCALARS = st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=5)
+LABELS = st.from_regex(r"[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,3})?", fullmatch=True)
+PATHS = st.lists(LABELS, min_size=1, max_size=3).map("/".join)
+
+
+def _uris(*schemes: str) -> st.SearchStrategy[str]:
+    return st.builds("{}://{}".format, st.sampled_from(schemes), PATHS)
+
+
+PATTERNS = {
+    api.MODEL_URI: _uris("hf", "s3", "pvc", "file"),
+    api.DATA_URI: _uris("hf", "s3", "pvc", "file"),
+    api.EXPORT_URI: _uris("s3", "pvc", "file"),
+    api.URL: _uris("http", "https"),
+    api.DNS_LABEL: LABELS,
+    api.DNS_1035_LABEL: LABELS,
+    api.RELATIVE_PATH: PATHS,
+}
 
 
 def _one_threshold(gate: api.Gate) -> api.Gate:
@@ -117,6 +134,4 @@ def _strings(mark: Mark) -> st.SearchStrategy[str]:
         return TIMES
     if mark.pattern is None:
         return st.text(min_size=mark.min_length or 0, max_size=min(mark.max_length or 12, 12))
-    return st.from_regex(mark.pattern, fullmatch=True, alphabet=st.characters(codec="ascii")).map(
-        lambda text: text[: mark.max_length].rstrip("-\n")
-    )
+    return PATTERNS[mark.pattern].filter(lambda text: len(text) <= (mark.max_length or len(text)))

@@ -57,7 +57,7 @@ def test_what_the_design_leaves_at_a_default_is_the_default(
 
 
 def bad(name: str, path: str, value: object, message: str, at: str | None = None) -> Any:
-    """A case: the value at this path has a fault whose message contains this; `at` where it is another path."""
+    """A case: the value at `path` has a fault, there or `at` another path, whose message contains this."""
     where = re.sub(r"\.(\d+)", r"[\1]", path) if at is None else at
     return pytest.param(path, value, where, message, id=name)
 

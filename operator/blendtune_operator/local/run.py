@@ -11,10 +11,9 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from pathlib import Path
 
-import yaml
 from prometheus_client import CollectorRegistry, start_http_server
 from rich.console import Console
 
@@ -34,6 +33,7 @@ from blendtune_operator.local.check import local_settings, refused
 from blendtune_operator.local.cluster import LocalCluster
 from blendtune_operator.local.kubelet import Kubelet
 from blendtune_operator.local.manifest import ManifestError, Manifests
+from blendtune_operator.local.output import OutputFormat, to_list
 from blendtune_operator.local.store import ObjectStore
 from blendtune_operator.local.view import LocalObject, View, print_result
 from blendtune_operator.local.workloads import Workloads
@@ -50,11 +50,6 @@ class ExitStatus(IntEnum):
     BAD_INPUT = 2
     INCONCLUSIVE = 3
     INTERRUPTED = 130
-
-
-class OutputFormat(StrEnum):
-    JSON = "json"
-    YAML = "yaml"
 
 
 _BAD_INPUT = {
@@ -90,7 +85,7 @@ def run(
             return ExitStatus.INTERRUPTED
         _print(objects, session.kubelet.claims, console)
         if output is not None:
-            sys.stdout.write(_dump(objects, output))
+            sys.stdout.write(to_list(map(codec.encode_object, objects), output))
         return exit_status(objects)
 
 
@@ -253,14 +248,3 @@ def _print(objects: Iterable[LocalObject], claims: Path, console: Console) -> No
         paths = [("report", workspace / "eval" / "report.html"), ("model", workspace / "model")]
         existing = [(name, path) for name, path in paths if path.exists()]
         print_result(console, object, evaluations.get(object.metadata.name), existing)
-
-
-def _dump(objects: Iterable[LocalObject], output: OutputFormat) -> str:
-    document = {
-        "apiVersion": "v1",
-        "kind": "List",
-        "items": [codec.encode_object(object) for object in objects],
-    }
-    if output is OutputFormat.JSON:
-        return json.dumps(document, indent=2) + "\n"
-    return yaml.safe_dump(document, sort_keys=False)

@@ -101,11 +101,14 @@ def _progress(trainer: TrainerStatus) -> RenderableType:
 
 
 def progress_words(trainer: TrainerStatus) -> Iterator[str]:
-    """Progress in words: percentage, metrics, expected time."""
-    if trainer.progress_percentage is not None:
-        yield f"{trainer.progress_percentage}%"
-    for metric in trainer.metrics:
-        yield f"{metric.name} {metric.value}"
+    """Progress in words: step, loss, throughput, expected time."""
+    metrics = {metric.name: metric.value for metric in trainer.metrics}
+    if "step" in metrics and "steps" in metrics:
+        yield f"step {metrics['step']}/{metrics['steps']}"
+    if "loss" in metrics:
+        yield f"loss {float(metrics['loss']):.4f}"
+    if "tokensPerSecond" in metrics:
+        yield f"{float(metrics['tokensPerSecond']):,.0f} tokens/s"
     if trainer.estimated_remaining_seconds is not None:
         yield f"ETA {timedelta(seconds=trainer.estimated_remaining_seconds)}"
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Generic, Literal, TypeVar
 
 from blendtune_api.v1alpha1 import BlendedFineTuneStatus, RubricEvalStatus
-
 from blendtune_operator.names import Object
 
 StatusT = TypeVar("StatusT", BlendedFineTuneStatus, RubricEvalStatus)

@@ -14,7 +14,6 @@ from blendtune_api.v1alpha1 import (
     RubricEvalStatus,
     Stage,
 )
-
 from blendtune_operator.conditions import moment, timestamp
 from blendtune_operator.plan import StatusT
 from blendtune_operator.plan.draft import Draft
@@ -37,7 +36,9 @@ def open_attempt(draft: Draft[StatusT], stage: Stage, number: int, start: dateti
 def record(draft: Draft[StatusT], attempt: Attempt) -> Attempt:
     """Puts an attempt on record in the place of what was known of it; only the latest few are kept."""
     identity = (attempt.stage, attempt.number)
-    others = [other for other in draft.status.attempts if (other.stage, other.number) != identity]
+    others: list[Attempt] = [
+        other for other in draft.status.attempts if (other.stage, other.number) != identity
+    ]
     draft.update(attempts=tuple([*others, attempt][-ATTEMPTS_KEPT:]))
     return attempt
 
@@ -59,7 +60,7 @@ def close_attempt(draft: Draft[StatusT], condition: ConditionType, attempt: Atte
 
 
 def add_training_time(draft: Draft[StatusT], condition: ConditionType, attempt: Attempt) -> None:
-    """Adds how long the attempt has run, if it was running: an attempt that only queued took no training time."""
+    """Adds how long the attempt has run, if it was running: one that only queued took no training time."""
     if attempt.stage is Stage.TRAIN and draft.reason_before(condition) == Reason.RUNNING:
         ran = (draft.now - moment(attempt.start_time)).total_seconds()
         draft.update(training_seconds=training_seconds(draft.status) + max(ran, 0.0))
@@ -77,4 +78,5 @@ def backoff(draft: Draft[StatusT], last: Attempt | None) -> timedelta:
     settings = draft.settings
     doublings = min(max(draft.status.failures - 1, 0), _MOST_DOUBLINGS)
     delay = min(settings.backoff_base * 2**doublings, settings.backoff_cap)
-    return max(timedelta(), moment(last.end_time) + delay - draft.now)
+    left: timedelta = moment(last.end_time) + delay - draft.now
+    return max(timedelta(), left)

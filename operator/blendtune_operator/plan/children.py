@@ -8,14 +8,13 @@ from enum import Enum, auto
 
 from blendtune_api.contract import Progress
 from blendtune_api.v1alpha1 import Stage
-
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object
 
 _SUCCEEDED = ("Complete", "Succeeded")
 
 
-class Phase(Enum):
+class JobPhase(Enum):
     """What a Job or PyTorchJob is doing, by its own conditions."""
 
     QUEUED = auto()  # suspended by a queue: it has no pods
@@ -55,11 +54,11 @@ class Children:
     def config_maps(self) -> tuple[Object, ...]:
         return tuple(self._of(Kind.CONFIG_MAP))
 
-    def attempts(self, kind: Kind, stage: Stage) -> dict[int, Object]:
+    def attempts(self, stage: Stage) -> dict[int, Object]:
         """The Jobs or PyTorchJobs of a stage, by attempt."""
         return {
             int(_labels(obj)[names.ATTEMPT]): obj
-            for obj in self._of(kind)
+            for obj in self.workloads()
             if _labels(obj).get(names.STAGE) == stage and names.ATTEMPT in _labels(obj)
         }
 
@@ -81,18 +80,18 @@ class Children:
         return (obj for obj in self.objects if obj["kind"] == kind)
 
 
-def phase_of(job: Object) -> Phase:
+def phase_of(job: Object) -> JobPhase:
     """What a Job or PyTorchJob is doing. Both name their conditions so that one reading fits both."""
     conditions = (job.get("status") or {}).get("conditions") or []
     holds = {condition["type"]: condition for condition in conditions if condition["status"] == "True"}
     if any(type in holds for type in _SUCCEEDED):
-        return Phase.SUCCEEDED
+        return JobPhase.SUCCEEDED
     if "Failed" in holds:
-        return Phase.FAILED
+        return JobPhase.FAILED
     run_policy = job["spec"].get("runPolicy") or {}
     if "Suspended" in holds or job["spec"].get("suspend") or run_policy.get("suspend"):
-        return Phase.QUEUED
-    return Phase.ACTIVE
+        return JobPhase.QUEUED
+    return JobPhase.ACTIVE
 
 
 def failure_of(job: Object) -> str:

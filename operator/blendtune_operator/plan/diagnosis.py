@@ -1,7 +1,7 @@
 """What the scores say of the blend, and which shares to try next.
 
-The method's own reading (arXiv 2310.04945): general data guards what the base model knew, in-domain data teaches the
-business, and the ratio between the two is what there is to turn.
+The method's own reading (arXiv 2310.04945): general data guards what the base model knew, in-domain data
+teaches the business, and the ratio between the two is what there is to turn.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def diagnose(run: BlendedFineTune, blend: BlendStatus | None, evaluation: Evalua
     if not (_measured(general) and _measured(domain)):
         return Diagnosis(
             verdict=DiagnosisVerdict.INCONCLUSIVE,
-            message="gain and loss against the base model were not measured: enable evaluation.baseline, and use a "
-            "rubric with general and in-domain questions",
+            message="gain and loss against the base model were not measured: enable evaluation.baseline, "
+            "and use a rubric with general and in-domain questions",
         )
     assert general is not None and domain is not None
     evidence = f"In-domain {_delta(domain)}, general {_delta(general)} against the base model."
@@ -49,7 +49,7 @@ def _measured(scope: ScopeScore | None) -> bool:
 
 
 def _above(value: float | None, threshold: float) -> bool:
-    """Whether the end of an interval reaches beyond the threshold; a delta of exactly zero at both ends is no loss."""
+    """Whether the end of an interval reaches beyond the threshold; exactly zero is no loss."""
     return value is not None and (value > threshold or value == threshold == 0.0)
 
 
@@ -81,5 +81,6 @@ def _try_share(share: float | None, factor: float) -> str:
     odds = share / (1 - share) * factor
     target = odds / (1 + odds)
     return (
-        f"In-domain data made up {share:.0%} of the blend: try {target:.0%} in-domain and {1 - target:.0%} general."
+        f"In-domain data made up {share:.0%} of the blend: "
+        f"try {target:.0%} in-domain and {1 - target:.0%} general."
     )

@@ -6,29 +6,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Generic
 
-from blendtune_api.v1alpha1 import Condition, ConditionStatus, ConditionType, Reason
-
+from blendtune_api.v1alpha1 import (
+    BlendedFineTune,
+    BlendedFineTuneStatus,
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    RubricEval,
+    RubricEvalStatus,
+)
 from blendtune_operator import conditions
 from blendtune_operator.conditions import Finding
 from blendtune_operator.names import Object, Run
-from blendtune_operator.plan import Event, Plan, StatusT
+from blendtune_operator.plan import Plan, StatusT
 from blendtune_operator.plan.children import Children
+from blendtune_operator.plan.events import tidings
 from blendtune_operator.settings import Settings
-
-_BAD_NEWS = frozenset(
-    {
-        Reason.INVALID_SPEC,
-        Reason.NOT_SUPPORTED,
-        Reason.UNKNOWN_GPU_TYPE,
-        Reason.TRAINING_OPERATOR_MISSING,
-        Reason.NAME_CONFLICT,
-        Reason.BACKING_OFF,
-        Reason.IMAGE_PULL_FAILED,
-        Reason.UNSCHEDULABLE,
-        Reason.GATES_FAILED,
-        Reason.GATES_INCONCLUSIVE,
-    }
-)
 
 
 class Draft(Generic[StatusT]):
@@ -38,8 +31,8 @@ class Draft(Generic[StatusT]):
         self, run: Run, status: StatusT, children: Children, now: datetime, settings: Settings
     ) -> None:
         self.run = run
-        self.before = status
-        self.status = status
+        self.before: StatusT = status
+        self.status: StatusT = status
         self.children = children
         self.now = now
         self.settings = settings
@@ -56,10 +49,8 @@ class Draft(Generic[StatusT]):
             conditions=conditions.first_visit(self.status.conditions, types, generation, self.now),
         )
 
-    def set(
-        self, type: ConditionType, status: ConditionStatus, reason: Reason | str, message: str
-    ) -> None:
-        finding = Finding(type, status, Reason(reason), message)
+    def set(self, type: ConditionType, status: ConditionStatus, reason: str, message: str) -> None:
+        finding = Finding(type, status, reason, message)
         generation = self.run.metadata.generation
         self.update(
             conditions=conditions.set_condition(self.status.conditions, finding, generation, self.now)
@@ -84,7 +75,7 @@ class Draft(Generic[StatusT]):
 
     def delete(self, obj: Object) -> None:
         """Deletes a child, unless it is on its way out already."""
-        if not obj["metadata"].get("deletionTimestamp"):
+        if not obj["metadata"].get("deletionTimestamp") and obj not in self._deletes:
             self._deletes.append(obj)
 
     def look_again(self, delay: timedelta) -> None:
@@ -98,24 +89,13 @@ class Draft(Generic[StatusT]):
             create=tuple(self._creates),
             delete=tuple(self._deletes),
             requeue_after=self._wake_up,
-            events=tuple(self._events()),
+            events=tidings(self.before.conditions, self.status.conditions),
         )
 
-    def _events(self) -> list[Event]:
-        """One event for each condition that says something new."""
-        events = []
-        for condition in self.status.conditions:
-            before = conditions.find(self.before.conditions, ConditionType(condition.type))
-            news = before is None or (before.status, before.reason) != (condition.status, condition.reason)
-            if not news or condition.reason in (Reason.PENDING, Reason.NOT_SUSPENDED):
-                continue
-            failed = condition.type == ConditionType.FAILED and condition.status is ConditionStatus.TRUE
-            bad = failed or condition.reason in _BAD_NEWS
-            events.append(
-                Event(
-                    type="Warning" if bad else "Normal",
-                    reason=condition.reason,
-                    message=f"{condition.type}: {condition.message}",
-                )
-            )
-        return events
+
+class FineTuneDraft(Draft[BlendedFineTuneStatus]):
+    run: BlendedFineTune
+
+
+class EvalDraft(Draft[RubricEvalStatus]):
+    run: RubricEval

@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from datetime import datetime, timedelta
 
-from blendtune_api import codec
-from blendtune_api.contract import BlendResult, RunConfig, TrainResult
+from blendtune_api.contract import BlendResult, TrainResult
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     BlendedFineTuneStatus,
     BlendStatus,
     ConditionStatus,
     ConditionType,
-    EvaluationSummary,
     ModelStatus,
     Reason,
-    RubricEvalStatus,
     Stage,
     TrainingStatus,
 )
-
 from blendtune_operator import names, render
-from blendtune_operator.conditions import FINE_TUNE_CONDITIONS, find, is_true
+from blendtune_operator.conditions import FINE_TUNE_CONDITIONS
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan import Plan
 from blendtune_operator.plan.attempts import last_attempt
-from blendtune_operator.plan.children import Children, is_terminating
+from blendtune_operator.plan.children import Children
 from blendtune_operator.plan.diagnosis import diagnose
-from blendtune_operator.plan.draft import Draft
-from blendtune_operator.plan.gates import finding, judge
-from blendtune_operator.plan.lifecycle import accept, refuse, reopen, rest, succeed, suspend
+from blendtune_operator.plan.draft import FineTuneDraft
+from blendtune_operator.plan.evaluation import evaluated, evaluation_of, judge_gates
+from blendtune_operator.plan.lifecycle import accept, clean_up, is_finished, refuse, reopen, succeed, suspend
+from blendtune_operator.plan.pinning import latest_run, pin_next_run
 from blendtune_operator.plan.progress import note_progress
-from blendtune_operator.plan.stage import StageRun, fail, run_stage
+from blendtune_operator.plan.stage import StageRun, run_stage
 from blendtune_operator.render.blend_job import BLEND_CONTAINER
-from blendtune_operator.render.config import Pinned, pin_run, read, repin_run, revision_of
 from blendtune_operator.render.uris import model_uri
 from blendtune_operator.settings import Settings
 
-FineTuneDraft = Draft[BlendedFineTuneStatus]
 _STAGES = (
     ConditionType.DATA_BLENDED,
     ConditionType.SIZED,
@@ -55,18 +49,19 @@ def plan(
     """What to write for this run now. Pure: the same world gives the same plan."""
     if run.metadata.deletion_timestamp:
         return Plan(status=run.status)
-    draft: FineTuneDraft = Draft(run, run.status, children, now, settings)
+    draft = FineTuneDraft(run, run.status, children, now, settings)
     draft.first_visit(FINE_TUNE_CONDITIONS)
     for phase in PHASES:
         if not phase(draft):
             break
+    clean_up(draft)
     return draft.plan()
 
 
 def retried(draft: FineTuneDraft) -> bool:
     """A failed RubricEval has to be gone before its stage can run again: it keeps its name."""
-    child = _evaluation(draft)
-    grown = _run(draft).spec.retry > draft.status.retry and draft.is_true(ConditionType.FAILED)
+    child = evaluation_of(draft)
+    grown = draft.run.spec.retry > draft.status.retry and draft.is_true(ConditionType.FAILED)
     if grown and child is not None:
         draft.delete(child)
         return False
@@ -75,8 +70,8 @@ def retried(draft: FineTuneDraft) -> bool:
 
 def finished(draft: FineTuneDraft) -> bool:
     if draft.is_true(ConditionType.SUCCEEDED):
-        _judge_gates(draft)
-    return rest(draft)
+        judge_gates(draft)
+    return not is_finished(draft)
 
 
 def accepted(draft: FineTuneDraft) -> bool:
@@ -137,34 +132,13 @@ def trained(draft: FineTuneDraft) -> bool:
     return True
 
 
-def evaluated(draft: FineTuneDraft) -> bool:
-    if draft.is_true(ConditionType.EVALUATION_SUCCEEDED):
-        return True
-    child = _evaluation(draft)
-    if child is None:
-        _start_evaluation(draft)
-        return False
-    status = codec.decode(RubricEvalStatus, child.get("status") or {}, lenient=True)
-    if is_true(status.conditions, ConditionType.SUCCEEDED):
-        _take_scores(draft, status)
-        return True
-    failed = find(status.conditions, ConditionType.FAILED)
-    if failed is not None and failed.status is ConditionStatus.TRUE:
-        fail(draft, ConditionType.EVALUATION_SUCCEEDED, Reason(failed.reason), failed.message)
-    elif draft.run.spec.suspend:
-        draft.delete(child)
-    elif not is_terminating(child):
-        _mirror(draft, status)
-    return False
-
-
 def gated(draft: FineTuneDraft) -> bool:
-    _judge_gates(draft)
-    evaluation, run = draft.status.evaluation, _run(draft)
+    judge_gates(draft)
+    evaluation = draft.status.evaluation
     if evaluation is not None:
-        draft.update(diagnosis=diagnose(run, draft.status.blend, evaluation))
+        draft.update(diagnosis=diagnose(draft.run, draft.status.blend, evaluation))
     succeed(draft, "blended, trained and evaluated")
-    return rest(draft)
+    return True
 
 
 Phase = Callable[[FineTuneDraft], bool]
@@ -180,65 +154,46 @@ PHASES: tuple[Phase, ...] = (
 )
 
 
-def _run(draft: FineTuneDraft) -> BlendedFineTune:
-    assert isinstance(draft.run, BlendedFineTune)
-    return draft.run
-
-
 def _blend_stage(draft: FineTuneDraft) -> StageRun:
-    run = _run(draft)
+    run = draft.run
 
     def children_of(attempt: int) -> tuple[Object, ...]:
-        pinned, new = _pin(draft)
+        pinned, new = pin_next_run(draft)
         return (*new, render.blend_job(run, pinned, attempt, draft.settings))
 
     return StageRun(
         stage=Stage.BLEND,
-        kind=Kind.JOB,
         condition=ConditionType.DATA_BLENDED,
         container=BLEND_CONTAINER,
         result=BlendResult,
-        name=lambda attempt: names.blend_job(run.metadata.name, attempt),
         render=children_of,
         backoff_limit=run.spec.cluster.backoff_limit,
     )
 
 
 def _train_stage(draft: FineTuneDraft) -> StageRun:
-    run = _run(draft)
+    run = draft.run
     seconds = run.spec.cluster.active_deadline_seconds
 
     def children_of(attempt: int) -> tuple[Object, ...]:
-        pinned, new = _pin(draft)
+        pinned, new = pin_next_run(draft)
         return (*new, render.train_job(run, pinned, attempt, draft.settings))
 
     return StageRun(
         stage=Stage.TRAIN,
-        kind=Kind.PYTORCH_JOB,
         condition=ConditionType.TRAINING_SUCCEEDED,
         container=names.TRAIN_CONTAINER,
         result=TrainResult,
-        name=lambda attempt: names.train_job(run.metadata.name, attempt),
         render=children_of,
         backoff_limit=run.spec.cluster.backoff_limit,
         deadline=None if seconds is None else timedelta(seconds=seconds),
     )
 
 
-def _pin(draft: FineTuneDraft) -> tuple[Pinned[RunConfig], tuple[Object, ...]]:
-    """The pinned run for the next attempt, and the ConfigMap to create when it is a new revision."""
-    run, known = _run(draft), draft.children.config_maps()
-    if not known:
-        pinned = pin_run(run, draft.settings)
-        return pinned, (render.run_config(run, pinned),)
-    latest = read(max(known, key=revision_of), RunConfig)
-    pinned = repin_run(latest, run, draft.settings)
-    return pinned, () if pinned is latest else (render.run_config(run, pinned),)
-
-
 def _note_size(draft: FineTuneDraft, result: BlendResult) -> None:
-    cluster = _run(draft).spec.cluster
-    capacity = _pin(draft)[0].config.gpu.memory_bytes
+    pinned = latest_run(draft)
+    cluster = pinned.config.spec.cluster if pinned else draft.run.spec.cluster
+    capacity = pinned.config.gpu.memory_bytes if pinned else None
     if result.memory_bytes_per_gpu is None or capacity is None:
         message = f"the memory of gpuType {cluster.gpu_type} is not known: nothing was compared"
         draft.set(ConditionType.SIZED, ConditionStatus.UNKNOWN, Reason.NOT_SIZED, message)
@@ -248,56 +203,3 @@ def _note_size(draft: FineTuneDraft, result: BlendResult) -> None:
         f"{capacity / _GIB:.1f} GiB on each of {cluster.nodes * cluster.gpus_per_node} {cluster.gpu_type}"
     )
     draft.set(ConditionType.SIZED, ConditionStatus.TRUE, Reason.FITS, message)
-
-
-def _evaluation(draft: FineTuneDraft) -> Object | None:
-    return draft.children.find(Kind.RUBRIC_EVAL, names.rubric_eval(draft.run.metadata.name))
-
-
-def _start_evaluation(draft: FineTuneDraft) -> None:
-    run, model = _run(draft), draft.status.model
-    if run.spec.suspend or model is None:
-        return
-    if draft.obstacle is not None:
-        message = f"not started: {draft.obstacle.message}"
-        draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, Reason.PENDING, message)
-        return
-    pinned, new = _pin(draft)
-    for child in (*new, render.rubric_eval(run, pinned, model)):
-        draft.create(child)
-    message = "the RubricEval has been created"
-    draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, Reason.STARTING, message)
-
-
-def _mirror(draft: FineTuneDraft, status: RubricEvalStatus) -> None:
-    """Shows what the RubricEval is doing, or what keeps it from doing it."""
-    refused = find(status.conditions, ConditionType.ACCEPTED)
-    shown = find(status.conditions, ConditionType.EVALUATION_SUCCEEDED)
-    if refused is not None and refused.status is ConditionStatus.FALSE:
-        shown = refused
-    if shown is not None and shown.reason != Reason.PENDING:
-        reason, message = Reason(shown.reason), shown.message
-        draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, reason, message)
-
-
-def _take_scores(draft: FineTuneDraft, status: RubricEvalStatus) -> None:
-    name = names.rubric_eval(draft.run.metadata.name)
-    copied = {
-        field.name: getattr(status, field.name) for field in fields(EvaluationSummary) if field.name != "name"
-    }
-    draft.update(evaluation=EvaluationSummary(name=name, **copied))
-    message = f"scored by RubricEval {name}; the report lies at {status.report_uri}"
-    draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.TRUE, Reason.COMPLETED, message)
-
-
-def _judge_gates(draft: FineTuneDraft) -> None:
-    """Gates may be edited at any time, so they are judged from the scores rather than copied."""
-    evaluation = draft.status.evaluation
-    if evaluation is None:
-        return
-    from dataclasses import replace
-
-    results = judge(_run(draft).spec.evaluation.gates, evaluation)
-    draft.update(evaluation=replace(evaluation, gates=results))
-    outcome = finding(results)
-    draft.set(outcome.type, outcome.status, outcome.reason, outcome.message)

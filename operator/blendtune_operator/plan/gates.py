@@ -19,7 +19,6 @@ from blendtune_api.v1alpha1 import (
     Reason,
     ScopeScore,
 )
-
 from blendtune_operator.conditions import Finding
 
 _TOLERANCE = 1e-9  # thresholds such as 1 - 0.9 are not exact in binary
@@ -43,7 +42,7 @@ class Scores(Protocol):
 
 
 def judge(gates: Iterable[Gate], scores: Scores) -> tuple[GateStatus, ...]:
-    """The outcome of each gate. Gates may change after the evaluation: they are judged again from the scores."""
+    """The outcome of each gate. Gates may be edited after the evaluation, so only the scores are asked."""
     return tuple(_judge(gate, scores) for gate in gates)
 
 
@@ -59,8 +58,8 @@ def finding(results: Sequence[GateStatus]) -> Finding:
         message = "failed: " + "; ".join(map(_describe, failed))
         return Finding(ConditionType.GATES_PASSED, ConditionStatus.FALSE, Reason.GATES_FAILED, message)
     if open_:
-        message = (
-            "a person must decide, for the questions are too few to tell: " + "; ".join(map(_describe, open_))
+        message = "a person must decide, for the questions are too few to tell: " + "; ".join(
+            map(_describe, open_)
         )
         return Finding(
             ConditionType.GATES_PASSED, ConditionStatus.UNKNOWN, Reason.GATES_INCONCLUSIVE, message
@@ -104,7 +103,7 @@ def _bound(
 
 
 def _critical_errors(gate: Gate, scores: Scores) -> GateStatus:
-    """Critical errors are counted by the evaluation, scope by scope; a scope that it did not count stays open."""
+    """The evaluation counts critical errors scope by scope; a scope that it did not count stays open."""
     rule, threshold = "maxCriticalErrors", float(gate.max_critical_errors or 0)
     counted = next(
         (known.value for known in scores.gates if known.rule == rule and known.metric is gate.metric), None
@@ -119,7 +118,11 @@ def _critical_errors(gate: Gate, scores: Scores) -> GateStatus:
 
 
 def _scope(metric: Metric, scores: Scores) -> ScopeScore | None:
-    domains = {Metric.OVERALL: scores.overall, Metric.GENERAL: scores.general, Metric.IN_DOMAIN: scores.in_domain}
+    domains = {
+        Metric.OVERALL: scores.overall,
+        Metric.GENERAL: scores.general,
+        Metric.IN_DOMAIN: scores.in_domain,
+    }
     if metric in domains:
         return domains[metric]
     return next((dimension for dimension in scores.dimensions if dimension.name == metric), None)

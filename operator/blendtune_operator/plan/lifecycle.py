@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, Reason
-
 from blendtune_operator.conditions import Finding, moment, timestamp
 from blendtune_operator.plan import StatusT
 from blendtune_operator.plan.draft import Draft
@@ -22,7 +21,7 @@ def accept(draft: Draft[StatusT]) -> bool:
     return True
 
 
-def refuse(draft: Draft[StatusT], reason: Reason, message: str) -> bool:
+def refuse(draft: Draft[StatusT], reason: str, message: str) -> bool:
     """Keeps new attempts from starting, and says why."""
     draft.set(ConditionType.ACCEPTED, ConditionStatus.FALSE, reason, message)
     draft.obstacle = Finding(ConditionType.ACCEPTED, ConditionStatus.FALSE, reason, message)
@@ -41,27 +40,25 @@ def reopen(draft: Draft[StatusT], stages: tuple[ConditionType, ...]) -> bool:
     draft.set(ConditionType.FAILED, ConditionStatus.FALSE, Reason.RESUMED, text)
     draft.set(ConditionType.SUCCEEDED, ConditionStatus.UNKNOWN, Reason.PENDING, text)
     for stage in stages:
-        if not draft.is_true(stage):
+        condition = draft.condition(stage)
+        if condition is not None and condition.status is ConditionStatus.FALSE:
             draft.set(stage, ConditionStatus.UNKNOWN, Reason.PENDING, text)
     draft.update(completion_time=None, failures=0)
     return True
 
 
-def rest(draft: Draft[StatusT]) -> bool:
-    """A finished run stays as it is; only its children go, once their time to live has passed."""
-    if not (draft.is_true(ConditionType.SUCCEEDED) or draft.is_true(ConditionType.FAILED)):
-        return True
+def clean_up(draft: Draft[StatusT]) -> None:
+    """Removes the children of a finished run once their time has passed; never the run, nor its data."""
     time_to_live = draft.run.spec.ttl_seconds_after_finished
     completion = draft.status.completion_time
     if time_to_live is None or completion is None or not draft.children.workloads():
-        return False
+        return
     left = moment(completion) + timedelta(seconds=time_to_live) - draft.now
     if left > timedelta():
         draft.look_again(left)
-        return False
+        return
     for child in draft.children.workloads():
         draft.delete(child)
-    return False
 
 
 def suspend(draft: Draft[StatusT]) -> bool:
@@ -76,6 +73,10 @@ def suspend(draft: Draft[StatusT]) -> bool:
         message = "spec.suspend is false"
         draft.set(ConditionType.SUSPENDED, ConditionStatus.FALSE, Reason.NOT_SUSPENDED, message)
     return True
+
+
+def is_finished(draft: Draft[StatusT]) -> bool:
+    return draft.is_true(ConditionType.SUCCEEDED) or draft.is_true(ConditionType.FAILED)
 
 
 def succeed(draft: Draft[StatusT], message: str) -> None:

@@ -1,4 +1,4 @@
-"""What the pods of an attempt tell: what they wait for, when they started, what they left, why they failed."""
+"""What the pods of an attempt tell: what they wait for, when they began, what they left, why they failed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from enum import IntEnum
 
 from blendtune_api.contract import ExitCode, Failure, MessageError, Outcome, decode_message
 from blendtune_api.v1alpha1 import Reason
-
 from blendtune_operator.conditions import moment
 from blendtune_operator.names import Object
 from blendtune_operator.plan.children import pod_index
@@ -95,7 +94,7 @@ def outcome(pods: Iterable[Object], container: str) -> Outcome:
 
 
 def cause_of_failure(pods: Iterable[Object], job_failure: str) -> Cause:
-    """Why an attempt failed, by the end that explains it best; `job_failure` is what the Job says of itself."""
+    """Why an attempt failed: the end that explains it best, else `job_failure`, the Job's own words."""
     causes = [cause for pod in pods for cause in _pod_causes(pod)]
     if causes:
         return min(causes, key=lambda item: item[0])[1]
@@ -127,7 +126,7 @@ def _container_cause(where: str, end: Object, disruption: str) -> tuple[_Blame, 
     if disruption or (failure is not None and failure.reason is Reason.DISRUPTED):
         return _Blame.DISRUPTED, _disrupted(where, disruption or "it was asked to stop", code)
     if end.get("reason") == _OUT_OF_MEMORY:
-        text = f"{where} needed more memory than its limit ({_OUT_OF_MEMORY}): raise the memory limit in spec.cluster"
+        text = f"{where} exceeded its memory limit ({_OUT_OF_MEMORY}): raise its resources in spec.cluster"
         return _Blame.OWN_FAULT, Cause(reason=Reason.OUT_OF_MEMORY, message=text, exit_code=code)
     if failure is not None:
         blame = _Blame.PEER_LOST if code == ExitCode.PEER_LOST else _Blame.OWN_FAULT

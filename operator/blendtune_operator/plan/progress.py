@@ -1,4 +1,4 @@
-"""Live progress of the training in status: asked for at most every few seconds, and never in the way of the run."""
+"""Live progress of the training in status: asked for now and then, and never in the way of the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from blendtune_api.v1alpha1 import (
     Stage,
     TrainerStatus,
 )
-
 from blendtune_operator.conditions import find, moment, timestamp
 from blendtune_operator.names import Object
 from blendtune_operator.plan.attempts import last_attempt

@@ -1,7 +1,7 @@
 """Runs one stage to its outcome, attempt by attempt: one Job or PyTorchJob is one attempt.
 
-An attempt is on record from the moment its child is created until its end and its cause are known. The next one
-starts when no pod of the last is left, after a back-off.
+An attempt is on record from the moment its child is created until its end and its cause are known. The next
+one starts when no pod of the last is left, after a back-off.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from blendtune_api.contract import MessageError, Outcome
 from blendtune_api.v1alpha1 import ATTEMPTS_KEPT, Attempt, ConditionStatus, ConditionType, Reason, Stage
-
+from blendtune_operator import names
 from blendtune_operator.conditions import moment, timestamp
-from blendtune_operator.names import Kind, Object
+from blendtune_operator.names import Object
 from blendtune_operator.plan import StatusT
 from blendtune_operator.plan import pods as pod_reading
 from blendtune_operator.plan.attempts import (
@@ -26,7 +26,7 @@ from blendtune_operator.plan.attempts import (
     record,
     training_seconds,
 )
-from blendtune_operator.plan.children import Phase, failure_of, is_live, is_terminating, phase_of
+from blendtune_operator.plan.children import JobPhase, failure_of, is_live, is_terminating, phase_of
 from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.pods import Cause
 
@@ -36,42 +36,40 @@ class StageRun:
     """How a stage is run. `render` makes the child of an attempt, and whatever that child needs beside it."""
 
     stage: Stage
-    kind: Kind
     condition: ConditionType
     container: str
     result: type[Outcome]
-    name: Callable[[int], str]
     render: Callable[[int], tuple[Object, ...]]
     backoff_limit: int
     deadline: timedelta | None = None
 
 
 def run_stage(draft: Draft[StatusT], stage: StageRun) -> Outcome | None:
-    """The outcome of the stage once an attempt succeeded; None until then, the draft saying what we wait for."""
+    """The outcome of the stage once an attempt succeeded; None until then, and the draft says why."""
     attempt = _present_attempt(draft, stage)
     if attempt is None or attempt.end_time is not None:
         _start_next(draft, stage, attempt)
         return None
-    child = draft.children.find(stage.kind, stage.name(attempt.number))
+    child = draft.children.find(*names.attempt_child(draft.run.metadata.name, stage.stage, attempt.number))
     pods = draft.children.pods(stage.stage, attempt.number)
     if child is None or is_terminating(child):
         _lose(draft, stage, attempt, child, pods)
         return None
     match phase_of(child):
-        case Phase.SUCCEEDED:
+        case JobPhase.SUCCEEDED:
             return _take_outcome(draft, stage, attempt, pods)
-        case Phase.FAILED:
+        case JobPhase.FAILED:
             _take_failure(draft, stage, attempt, child, pods)
         case _ if draft.run.spec.suspend:
             _stop(draft, stage, attempt, child)
-        case Phase.QUEUED:
+        case JobPhase.QUEUED:
             _queue(draft, stage, attempt)
-        case Phase.ACTIVE:
+        case JobPhase.ACTIVE:
             _watch(draft, stage, attempt, child, pods)
     return None
 
 
-def fail(draft: Draft[StatusT], condition: ConditionType, reason: Reason, message: str) -> None:
+def fail(draft: Draft[StatusT], condition: ConditionType, reason: str, message: str) -> None:
     """Ends the run: the stage failed for good."""
     draft.set(condition, ConditionStatus.FALSE, reason, message)
     draft.set(ConditionType.SUCCEEDED, ConditionStatus.FALSE, reason, message)
@@ -82,7 +80,7 @@ def fail(draft: Draft[StatusT], condition: ConditionType, reason: Reason, messag
 def _present_attempt(draft: Draft[StatusT], stage: StageRun) -> Attempt | None:
     """The last attempt on record, or a later one whose child is there though its record was never written."""
     attempt = last_attempt(draft.status, stage.stage)
-    found = draft.children.attempts(stage.kind, stage.stage)
+    found = draft.children.attempts(stage.stage)
     latest = max(found, default=0)
     if latest <= (attempt.number if attempt else 0):
         return attempt
@@ -104,18 +102,22 @@ def _start_next(draft: Draft[StatusT], stage: StageRun, last: Attempt | None) ->
         _wait(draft, stage, Reason.PENDING, f"attempt {number} cannot start: {draft.obstacle.message}")
         return
     if live:
-        _wait(draft, stage, Reason.BACKING_OFF, f"attempt {number} waits for {_count(live)} of the last to end")
+        _wait(
+            draft, stage, Reason.BACKING_OFF, f"attempt {number} waits for {_count(live)} of the last to end"
+        )
         return
     if _is_past_deadline(draft, stage, timedelta()):
         return
     delay = backoff(draft, last)
     if delay > timedelta():
-        _wait(draft, stage, Reason.BACKING_OFF, f"attempt {number} follows after: {last.cause if last else ''}")
+        _wait(
+            draft, stage, Reason.BACKING_OFF, f"attempt {number} follows after: {last.cause if last else ''}"
+        )
         draft.look_again(delay)
         return
     for obj in stage.render(number):
         draft.create(obj)
-    for old, child in draft.children.attempts(stage.kind, stage.stage).items():
+    for old, child in draft.children.attempts(stage.stage).items():
         if old <= number - ATTEMPTS_KEPT:
             draft.delete(child)
     _open(draft, stage, number, timestamp(draft.now))
@@ -142,9 +144,9 @@ def _lose(
         _hold(draft, stage, f"attempt {attempt.number} is being stopped: {_count(live)} left")
         return
     suspended = draft.reason_before(stage.condition) == Reason.SUSPENDED
-    name = stage.name(attempt.number)
+    kind, name = names.attempt_child(draft.run.metadata.name, stage.stage, attempt.number)
     reason = Reason.SUSPENDED if suspended else Reason.DISRUPTED
-    text = "spec.suspend was set" if suspended else f"{stage.kind} {name} was removed before it ended"
+    text = "spec.suspend was set" if suspended else f"{kind} {name} was removed before it ended"
     close_attempt(draft, stage.condition, attempt, Cause(reason=reason, message=text, counted=False))
     _wait(draft, stage, reason, text)
     draft.look_again(backoff(draft, last_attempt(draft.status, stage.stage)))
@@ -162,7 +164,9 @@ def _take_outcome(
             f"the {stage.stage} stage ended well but its result could not be read ({error}); "
             "another attempt reads it back from the workspace"
         )
-        _retry_or_fail(draft, stage, attempt, Cause(reason=Reason.RESULT_MISSING, message=message, exit_code=0))
+        _retry_or_fail(
+            draft, stage, attempt, Cause(reason=Reason.RESULT_MISSING, message=message, exit_code=0)
+        )
         return None
     cause = Cause(reason=Reason.COMPLETED, message="", exit_code=0, counted=False)
     close_attempt(draft, stage.condition, attempt, cause)
@@ -191,7 +195,9 @@ def _retry_or_fail(draft: Draft[StatusT], stage: StageRun, attempt: Attempt, cau
         )
         fail(draft, stage.condition, Reason.BACKOFF_LIMIT_EXCEEDED, text)
     else:
-        _wait(draft, stage, Reason.BACKING_OFF, f"attempt {attempt.number + 1} follows after: {cause.message}")
+        _wait(
+            draft, stage, Reason.BACKING_OFF, f"attempt {attempt.number + 1} follows after: {cause.message}"
+        )
         draft.look_again(backoff(draft, last_attempt(draft.status, stage.stage)))
 
 
@@ -235,21 +241,21 @@ def _is_past_deadline(draft: Draft[StatusT], stage: StageRun, running: timedelta
             draft.look_again(left)
         return False
     message = (
-        f"the training took longer than spec.cluster.activeDeadlineSeconds ({stage.deadline.total_seconds():.0f}): "
-        "raise it and spec.retry to go on from the last checkpoint"
+        "the training took longer than spec.cluster.activeDeadlineSeconds "
+        f"({stage.deadline.total_seconds():.0f}): raise it and spec.retry to go on from the last checkpoint"
     )
     fail(draft, stage.condition, Reason.DEADLINE_EXCEEDED, message)
     return True
 
 
-def _wait(draft: Draft[StatusT], stage: StageRun, reason: Reason, message: str) -> None:
+def _wait(draft: Draft[StatusT], stage: StageRun, reason: str, message: str) -> None:
     draft.set(stage.condition, ConditionStatus.UNKNOWN, reason, message)
 
 
 def _hold(draft: Draft[StatusT], stage: StageRun, message: str) -> None:
     """Waits under the present reason: whether the attempt was running still matters when it is closed."""
     before = draft.reason_before(stage.condition) or Reason.PENDING
-    _wait(draft, stage, Reason(before), message)
+    _wait(draft, stage, before, message)
 
 
 def _count(pods: Sequence[Object]) -> str:

@@ -1,4 +1,4 @@
-"""What this release does not do yet, and what this installation does not know: refused by field, never ignored."""
+"""What this release can't do yet and what this installation does not know: refused, never ignored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from blendtune_api.v1alpha1 import (
     Reason,
     RubricEvalSpec,
 )
-
 from blendtune_operator.names import Run
 from blendtune_operator.settings import Settings
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from blendtune_api.v1alpha1 import BlendedFineTune, ModelStatus
-
 from blendtune_operator.names import Object, Run
 from blendtune_operator.render.blend_job import blend_job
 from blendtune_operator.render.config import eval_config, pin_eval, pin_run, run_config
@@ -13,12 +12,22 @@ from blendtune_operator.render.train_job import train_job
 from blendtune_operator.render.uris import model_uri
 from blendtune_operator.settings import Settings
 
+__all__ = [
+    "blend_job",
+    "children",
+    "eval_config",
+    "eval_job",
+    "rubric_eval",
+    "run_config",
+    "train_job",
+]
+
 
 def children(run: Run, settings: Settings) -> tuple[Object, ...]:
     """All children of an undisturbed run, in the order in which they are created.
 
-    The RubricEval of a BlendedFineTune lacks the digest of the model, which only the training can tell. Raises
-    KeyError for a gpuType that the settings do not know.
+    The RubricEval of a BlendedFineTune lacks the digest of the model, which only the training can tell.
+    Raises KeyError for a gpuType that the settings do not know.
     """
     if isinstance(run, BlendedFineTune):
         pinned = pin_run(run, settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from blendtune_api.contract import RunConfig
 from blendtune_api.v1alpha1 import BlendedFineTune, Stage
-
 from blendtune_operator import names
 from blendtune_operator.names import Object
 from blendtune_operator.render import pod

@@ -1,4 +1,4 @@
-"""The pinned configuration of a run, as an immutable ConfigMap: what its pods read and what an upgrade leaves alone."""
+"""The pinned configuration of a run, an immutable ConfigMap: its pods read it, and no upgrade changes it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 from blendtune_api import codec
 from blendtune_api.contract import CONFIG_FILE, EvalConfig, GpuPreset, RunConfig
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, Stage
-
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object, Run
 from blendtune_operator.render.uris import training_workspace

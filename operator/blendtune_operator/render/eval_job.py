@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from blendtune_api.contract import EvalConfig
 from blendtune_api.v1alpha1 import RubricEval, Stage
-
 from blendtune_operator import names
 from blendtune_operator.names import Object
 from blendtune_operator.render import pod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import Stage
-
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object, Run
 
@@ -12,7 +11,7 @@ PERMANENT_EXIT_CODES = [code for code in range(256) if ExitCode.is_permanent(cod
 
 
 def job(run: Run, name: str, stage: Stage, attempt: int, template: Object, queue_name: str = "") -> Object:
-    """A Job of one pod. A permanent exit code fails it at once; a disrupted pod is replaced by the Job itself."""
+    """A Job of one pod. A permanent exit code fails it; a disrupted pod is replaced by the Job itself."""
     labels = {names.QUEUE_NAME: queue_name} if queue_name else {}
     return {
         "apiVersion": Kind.JOB.api_version,

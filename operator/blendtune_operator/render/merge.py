@@ -14,8 +14,8 @@ _LIST_KEYS = (
 def merge(base: Any, overlay: Any) -> Any:
     """`overlay` over `base`, neither of them changed.
 
-    Maps merge by key, and a key set to null goes away. Lists whose items all carry a `mountPath` or a `name` merge
-    by it: known items are merged in place, new ones follow. Anything else is replaced.
+    Maps merge by key, and a key set to null goes away. Lists whose items all carry a `mountPath` or a `name`
+    merge by it: known items are merged in place, new ones follow. Anything else is replaced.
     """
     if isinstance(base, Mapping) and isinstance(overlay, Mapping):
         merged = dict(base)

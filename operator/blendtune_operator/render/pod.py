@@ -1,4 +1,4 @@
-"""The building blocks of every pod: it runs unprivileged, on a read-only root, and finds all it needs in mounts."""
+"""The building blocks of every pod: unprivileged, on a read-only root, with all it needs in mounts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from blendtune_api.contract import CONFIG_FILE, RUBRIC_FILE, Env, GpuPreset
 from blendtune_api.v1alpha1 import Credentials, KeySelector, Stage, StagePod
-
 from blendtune_operator import names
 from blendtune_operator.names import Object, Run
 from blendtune_operator.render.merge import merge

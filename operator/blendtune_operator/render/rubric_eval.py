@@ -15,7 +15,6 @@ from blendtune_api.v1alpha1 import (
     RubricEvalSpec,
     Stage,
 )
-
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.render.config import Pinned

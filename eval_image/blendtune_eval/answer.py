@@ -1,0 +1,153 @@
+"""Asks a model: batched, deterministic decoding with Hugging Face transformers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers.utils import logging as transformers_logging
+
+from blendtune_eval.cache import AnswerCache, GivenAnswer
+from blendtune_eval.failures import bad_configuration, bad_model
+from blendtune_eval.prompts import ChatPrompts, Prompt
+
+BATCH_SIZE = 32
+SEED = 20231007
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decoding:
+    """All that decides an answer besides weights and prompt; nothing comes from a checkpoint."""
+
+    template: str
+    stop_token_ids: tuple[int, ...]
+    max_new_tokens: int
+    temperature: float  # 0 is greedy
+    precision: str
+    seed: int = SEED
+
+    @property
+    def digest(self) -> str:
+        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def device_precision(gpus: int) -> tuple[torch.device, torch.dtype]:
+    """bf16 on CUDA, where the spec asks for GPUs and there are some; fp32 on CPU."""
+    if gpus > 0 and torch.cuda.is_available():
+        return torch.device("cuda"), torch.bfloat16
+    return torch.device("cpu"), torch.float32
+
+
+def answer_all(
+    folder: Path,
+    prompts: Sequence[Prompt],
+    chat: ChatPrompts,
+    decoding: Decoding,
+    cache: AnswerCache,
+    gpus: int,
+    on_progress: Callable[[int], None],
+) -> list[GivenAnswer]:
+    """The answers to the prompts, in their order. `on_progress` gets the number of prompts answered so far.
+
+    Batches depend on the prompts alone, never on what is cached: a run that was cut off goes on with the same ones.
+    The model is loaded only when an answer is missing. Raises EvaluationError where it cannot be.
+    """
+    distinct = list({prompt.digest: prompt for prompt in prompts}.values())
+    model: Any = None
+    done = 0
+    for batch in batches(distinct):
+        if any(cache.get(prompt.digest) is None for prompt in batch):
+            model = model or load_model(folder, gpus, _longest(distinct) + decoding.max_new_tokens)
+            generated = generate(model, batch, decoding)
+            cache.add(
+                {
+                    prompt.digest: _given(token_ids, chat, decoding)
+                    for prompt, token_ids in zip(batch, generated, strict=True)
+                }
+            )
+        answered = {prompt.digest for prompt in batch}
+        done += sum(prompt.digest in answered for prompt in prompts)
+        on_progress(done)
+    answers = [cache.get(prompt.digest) for prompt in prompts]
+    return [answer for answer in answers if answer is not None]
+
+
+def batches(prompts: Sequence[Prompt], size: int = BATCH_SIZE) -> Iterator[list[Prompt]]:
+    """The longest first: the batch that needs most memory comes at once, and little of each is padding."""
+    ordered = sorted(prompts, key=lambda prompt: (-len(prompt.token_ids), prompt.token_ids))
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]
+
+
+def load_model(folder: Path, gpus: int, context: int) -> Any:
+    """The causal language model in a folder, ready for `context` tokens. Raises EvaluationError."""
+    transformers_logging.disable_progress_bar()
+    device, precision = device_precision(gpus)
+    placement = {"device_map": "auto"} if device.type == "cuda" and gpus > 1 else {}
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=precision, local_files_only=True, **placement
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise bad_model(f"no causal language model could be loaded from {folder}: {error}") from error
+    longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if longest is not None and context > longest:
+        raise bad_configuration(
+            f"the longest question and spec.sampling.maxNewTokens make {context} tokens, the model takes {longest}: "
+            "lower maxNewTokens or shorten the question"
+        )
+    model.eval()
+    return model if placement else model.to(device)
+
+
+@torch.inference_mode()
+def generate(model: Any, batch: Sequence[Prompt], decoding: Decoding) -> list[list[int]]:
+    """The new tokens of each prompt, without padding; the stop token is kept where one came."""
+    longest = _longest(batch)
+    pad = decoding.stop_token_ids[0]
+    rows = [[pad] * (longest - len(prompt.token_ids)) + list(prompt.token_ids) for prompt in batch]
+    masks = [[0] * (longest - len(prompt.token_ids)) + [1] * len(prompt.token_ids) for prompt in batch]
+    model.generation_config = _generation_config(decoding)  # or the checkpoint's own would fill what is unset
+    torch.manual_seed(decoding.seed)
+    output = model.generate(
+        input_ids=torch.tensor(rows, device=model.device),
+        attention_mask=torch.tensor(masks, device=model.device),
+        generation_config=model.generation_config,
+    )
+    return [_until_stop(row[longest:], decoding.stop_token_ids) for row in output.tolist()]
+
+
+def _generation_config(decoding: Decoding) -> GenerationConfig:
+    sampling = (
+        {"do_sample": True, "temperature": decoding.temperature, "top_k": 0, "top_p": 1.0}
+        if decoding.temperature > 0
+        else {"do_sample": False}
+    )
+    return GenerationConfig(
+        max_new_tokens=decoding.max_new_tokens,
+        eos_token_id=list(decoding.stop_token_ids),
+        pad_token_id=decoding.stop_token_ids[0],
+        **sampling,
+    )
+
+
+def _given(token_ids: list[int], chat: ChatPrompts, decoding: Decoding) -> GivenAnswer:
+    finished = bool(token_ids) and token_ids[-1] in decoding.stop_token_ids
+    return GivenAnswer(text=chat.text(token_ids), tokens=len(token_ids), finished=finished)
+
+
+def _until_stop(token_ids: list[int], stops: Sequence[int]) -> list[int]:
+    end = next((index + 1 for index, token in enumerate(token_ids) if token in stops), len(token_ids))
+    return token_ids[:end]
+
+
+def _longest(prompts: Sequence[Prompt]) -> int:
+    return max(len(prompt.token_ids) for prompt in prompts)

@@ -1,0 +1,52 @@
+"""The rubric check: before any training, and for people who write a rubric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from blendtune_api.contract import RubricResult, RunConfig, workspace
+from blendtune_eval.failures import bad_configuration, bad_rubric
+from blendtune_eval.files import write_json
+from blendtune_eval.judge import Rules
+from blendtune_eval.loader import InvalidRubric
+from blendtune_eval.program import load_config, load_rubric
+from blendtune_eval.rubric import Rubric
+
+
+def check_run_rubric(environment: Mapping[str, str]) -> RubricResult:
+    """Checks the rubric of a run and leaves it in its workspace. Raises EvaluationError with every fault."""
+    config, claims = load_config(RunConfig, environment)
+    rubric = load_rubric(config.spec.evaluation.rubric, environment)
+    path = workspace(claims, config.spec.storage, config.namespace, config.name).rubric
+    write_json(path, rubric.as_json() | {"digest": rubric.digest})
+    return announce(rubric)
+
+
+def check_alone(load: Callable[[], Rubric]) -> Rubric:
+    """Checks a rubric outside of any run. Raises EvaluationError with every fault."""
+    try:
+        return load()
+    except InvalidRubric as error:
+        raise bad_rubric(str(error)) from error
+
+
+def announce(rubric: Rubric) -> RubricResult:
+    result = RubricResult(name=rubric.name, digest=rubric.digest, questions=len(rubric.questions))
+    phrasings = sum(len(question.phrasings) for question in rubric.questions)
+    print(
+        f"rubric {rubric.name} {rubric.version}: {result.questions} questions in {len(rubric.categories)} categories, "
+        f"{phrasings} wordings, digest {rubric.digest[:12]}",
+        flush=True,
+    )
+    return result
+
+
+def explain(rubric: Rubric, question_id: str, answer: str) -> None:
+    """Prints how the rules judge one answer. Raises EvaluationError for a question that is not there."""
+    question = next((question for question in rubric.questions if question.id == question_id), None)
+    if question is None:
+        raise bad_configuration(f"rubric {rubric.name} has no question {question_id!r}")
+    scored = Rules().judge(question, question.prompt, answer)
+    for verdict in scored.verdicts:
+        print(f"{'met' if verdict.met else 'not met':8} {verdict.criterion}: {verdict.reason}")
+    print(f"score {scored.score:.2f}, {scored.outcome}", flush=True)

@@ -1,0 +1,83 @@
+"""An answer as the rules read it: its sentences, and how each stands to a phrase."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from blendtune_eval.negation import Standing, standing
+from blendtune_eval.text import CLAUSE_BREAK, Sentence, Token, TokenKind, content, sentences
+
+COPY_TOKENS = 6  # shortest run of the question's own words that counts as a quotation of it
+ECHO_SHARE = 0.6  # share of an interrogative sentence's words that makes it an echo of the question
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as its sentences, without those that only ask the question again.
+
+    In `own` the runs of words copied from the prompt are cut out, so that repeating the question earns nothing;
+    `full` keeps them, since agreeing with a false premise is a claim.
+    """
+
+    full: tuple[Sentence, ...]
+    own: tuple[Sentence, ...]
+    prompt_values: frozenset[float]  # numbers that the question itself mentions
+    text: str
+
+
+def read_answer(text: str, prompt: str) -> Answer:
+    asked = content(prompt)
+    full = tuple(sentence for sentence in sentences(text) if not _echoes(sentence, asked))
+    return Answer(
+        full=full,
+        own=tuple(_without_copies(sentence, asked) for sentence in full),
+        prompt_values=frozenset(token.value for token in asked if token.value is not None),
+        text=text,
+    )
+
+
+def standings(passages: Sequence[Sentence], phrase: str) -> Iterator[Standing]:
+    """How each occurrence of the phrase stands, in order. Punctuation between its words is ignored."""
+    any_ending = phrase.rstrip().endswith("*")
+    wanted = [token.text for token in content(phrase)]
+    for sentence in passages:
+        for start, end in _occurrences(sentence.tokens, wanted, any_ending):
+            yield standing(sentence.tokens, start, end)
+
+
+def _occurrences(
+    tokens: Sequence[Token], wanted: Sequence[str], any_ending: bool
+) -> Iterator[tuple[int, int]]:
+    """The token ranges [start, end) that say the wanted words, in order."""
+    positions = [index for index, token in enumerate(tokens) if token.kind is not TokenKind.BREAK]
+    *opening, last = wanted
+    for first in range(len(positions) - len(wanted) + 1):
+        *found, final = [tokens[index].text for index in positions[first : first + len(wanted)]]
+        if found == opening and (final.startswith(last) if any_ending else final == last):
+            yield positions[first], positions[first + len(wanted) - 1] + 1
+
+
+def _echoes(sentence: Sentence, asked: Sequence[Token]) -> bool:
+    if not sentence.interrogative:
+        return False
+    own = [token.text for token in sentence.tokens if token.kind is not TokenKind.BREAK]
+    vocabulary = {token.text for token in asked}
+    return sum(word in vocabulary for word in own) >= ECHO_SHARE * len(own)
+
+
+def _without_copies(sentence: Sentence, asked: Sequence[Token]) -> Sentence:
+    """The sentence with each run that copies at least half of the question replaced by a clause break."""
+    question = [token.text for token in asked]
+    shortest = max(COPY_TOKENS, (len(question) + 1) // 2)
+    runs = {tuple(question[i : i + shortest]) for i in range(len(question) - shortest + 1)}
+    positions = [index for index, token in enumerate(sentence.tokens) if token.kind is not TokenKind.BREAK]
+    copied: set[int] = set()
+    for first in range(len(positions) - shortest + 1):
+        window = positions[first : first + shortest]
+        if tuple(sentence.tokens[index].text for index in window) in runs:
+            copied.update(window)
+    if not copied:
+        return sentence
+    kept = tuple(CLAUSE_BREAK if index in copied else token for index, token in enumerate(sentence.tokens))
+    return Sentence(kept, sentence.interrogative)

@@ -1,0 +1,264 @@
+"""The evaluation of one model beside its baseline: answer, score, analyse, report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from blendtune_api.contract import (
+    EvalConfig,
+    EvalResult,
+    ExitCode,
+    MessageError,
+    Workspace,
+    decode_message,
+    digest_of,
+    encode_message,
+    storage_path,
+    workspace,
+)
+from blendtune_api.v1alpha1 import EvaluationDigests, Reason, RubricEvalSpec, Stage
+from blendtune_eval.analyse import Analysis, analyse
+from blendtune_eval.answer import Decoding, answer_all, device_precision
+from blendtune_eval.cache import AnswerCache, GivenAnswer
+from blendtune_eval.checkpoints import Checkpoint, open_checkpoint
+from blendtune_eval.failures import EvaluationError
+from blendtune_eval.files import write_json, write_text
+from blendtune_eval.gates import GateFinding, evaluate_gates
+from blendtune_eval.judge import Judge, judge_for
+from blendtune_eval.program import load_config, load_rubric
+from blendtune_eval.prompts import ChatPrompts, Prompt
+from blendtune_eval.report import Finding, Respondent, build_report, write_report
+from blendtune_eval.rubric import Rubric
+from blendtune_eval.score import QuestionScore
+from blendtune_eval.training import TrainingRecord, read_training
+
+ANSWERS_FOLDER = "answers"  # in the workspace, shared by all evaluations there
+DOWNLOADS_FOLDER = "models"
+PROGRESS_FILE = "progress.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Subject:
+    """A model about to be asked, with its questions as it sees them."""
+
+    label: str
+    checkpoint: Checkpoint
+    chat: ChatPrompts
+    prompts: tuple[Prompt, ...]  # question by question, its wordings in order
+    decoding: Decoding
+    system_prompt: str = ""
+
+
+def evaluate(environment: Mapping[str, str]) -> EvalResult:
+    """Raises EvaluationError where rubric, model or configuration is at fault."""
+    config, claims = load_config(EvalConfig, environment)
+    spec = config.spec
+    _refuse_unsupported(spec)
+    rubric = load_rubric(spec.rubric, environment)
+    judge = judge_for(spec.judge)
+    place = workspace(claims, spec.storage, config.namespace, config.name)
+    training = read_training(config, claims, rubric)
+    subjects = _subjects(config, claims, place, rubric, trained=training is not None)
+    digests = _digests(subjects, rubric, judge)
+    identity = digest_of([spec.gates, spec.baseline.system_prompt, digests])
+    if (kept := _kept_result(place, identity)) is not None:
+        print("this evaluation is already in the workspace", flush=True)
+        return kept
+    answers = _ask(subjects, place, spec.cluster.gpus)
+    scores = [_judge(rubric, judge, given) for given in answers]
+    analysis = analyse(rubric.categories, scores[0], scores[1] if len(scores) > 1 else None)
+    gates = evaluate_gates(spec.gates, analysis)
+    result = _result(config, analysis, gates, digests, training)
+    report = build_report(
+        config=config,
+        identity=identity,
+        rubric=rubric,
+        judge=judge,
+        respondents=[
+            Respondent(
+                label=subject.label, checkpoint=subject.checkpoint, system_prompt=subject.system_prompt
+            )
+            for subject in subjects
+        ],
+        findings=[Finding(scores=score, answers=given) for score, given in zip(scores, answers, strict=True)],
+        decoding=subjects[0].decoding,
+        analysis=analysis,
+        gates=gates,
+        result=result,
+        training=training,
+    )
+    write_report(place.evaluation, report)
+    write_text(place.result(Stage.EVAL), encode_message(result))
+    _print_scores(result)
+    return result
+
+
+def _refuse_unsupported(spec: RubricEvalSpec) -> None:
+    if spec.benchmarks:
+        raise EvaluationError(
+            ExitCode.BAD_CONFIGURATION,
+            Reason.NOT_SUPPORTED,
+            "spec.benchmarks: not supported by this version: leave it empty",
+        )
+    for field, model in (("spec.model", spec.model), ("spec.baseline.model", spec.baseline.model)):
+        if model is not None and model.chat_template is not None:
+            raise EvaluationError(
+                ExitCode.BAD_CONFIGURATION,
+                Reason.NOT_SUPPORTED,
+                f"{field}.chatTemplate: {model.chat_template} is not available in this version; leave it unset to "
+                "use the tokenizer's own",
+            )
+
+
+def _subjects(
+    config: EvalConfig, claims: Path, place: Workspace, rubric: Rubric, *, trained: bool
+) -> list[_Subject]:
+    """The model and, where there is one, its baseline.
+
+    A baseline with the same vocabulary gets the model's own template and stop tokens, so that both see the very same
+    prompts; another one gets its own.
+    """
+    spec = config.spec
+    downloads = place.root / DOWNLOADS_FOLDER
+    labels = ("tuned", "base") if trained else ("model", "baseline")
+    checkpoint = open_checkpoint(spec.model, "spec.model", claims, downloads)
+    chat = ChatPrompts(checkpoint.folder, "spec.model")
+    subjects = [_subject(labels[0], checkpoint, chat, rubric, spec)]
+    if spec.baseline.model is not None:
+        base = open_checkpoint(spec.baseline.model, "spec.baseline.model", claims, downloads)
+        subjects.append(
+            _subject(labels[1], base, _baseline_chat(chat, base), rubric, spec, spec.baseline.system_prompt)
+        )
+    return subjects
+
+
+def _baseline_chat(chat: ChatPrompts, base: Checkpoint) -> ChatPrompts:
+    try:
+        own = ChatPrompts(base.folder, "spec.baseline.model")
+    except EvaluationError:
+        return chat  # a base model without a chat template is asked in the tuned model's
+    return chat if chat.shares_vocabulary(own) else own
+
+
+def _subject(
+    label: str,
+    checkpoint: Checkpoint,
+    chat: ChatPrompts,
+    rubric: Rubric,
+    spec: RubricEvalSpec,
+    system: str = "",
+) -> _Subject:
+    _, precision = device_precision(spec.cluster.gpus)
+    return _Subject(
+        label=label,
+        checkpoint=checkpoint,
+        chat=chat,
+        prompts=tuple(
+            chat.render(text, system) for question in rubric.questions for text in question.phrasings
+        ),
+        decoding=Decoding(
+            template=chat.template,
+            stop_token_ids=chat.stop_token_ids(),
+            max_new_tokens=spec.sampling.max_new_tokens,
+            temperature=spec.sampling.temperature,
+            precision=str(precision).removeprefix("torch."),
+        ),
+        system_prompt=system,
+    )
+
+
+def _ask(subjects: Sequence[_Subject], place: Workspace, gpus: int) -> list[list[GivenAnswer]]:
+    total = sum(len(subject.prompts) for subject in subjects)
+    before = 0
+    answers = []
+    for subject in subjects:
+
+        def report_progress(done: int, label: str = subject.label, before: int = before) -> None:
+            write_json(place.evaluation / PROGRESS_FILE, {"done": before + done, "total": total})
+            print(f"answered {before + done}/{total} ({label})", flush=True)
+
+        cache = AnswerCache(place.root / ANSWERS_FOLDER, subject.checkpoint.digest, subject.decoding.digest)
+        answers.append(
+            answer_all(
+                subject.checkpoint.folder,
+                subject.prompts,
+                subject.chat,
+                subject.decoding,
+                cache,
+                gpus,
+                report_progress,
+            )
+        )
+        before += len(subject.prompts)
+    return answers
+
+
+def _judge(rubric: Rubric, judge: Judge, answers: Sequence[GivenAnswer]) -> list[QuestionScore]:
+    given = iter(answers)
+    return [
+        QuestionScore(
+            question=question,
+            phrasings=tuple(judge.judge(question, text, next(given).text) for text in question.phrasings),
+        )
+        for question in rubric.questions
+    ]
+
+
+def _digests(subjects: Sequence[_Subject], rubric: Rubric, judge: Judge) -> EvaluationDigests:
+    return EvaluationDigests(
+        model=subjects[0].checkpoint.digest,
+        baseline=subjects[1].checkpoint.digest if len(subjects) > 1 else "",
+        rubric=rubric.digest,
+        judge=judge.digest,
+        decoding=subjects[0].decoding.digest,
+    )
+
+
+def _result(
+    config: EvalConfig,
+    analysis: Analysis,
+    gates: Sequence[GateFinding],
+    digests: EvaluationDigests,
+    training: TrainingRecord | None,
+) -> EvalResult:
+    folder = (
+        storage_path(config.spec.storage, config.namespace, config.name) / Workspace(Path()).evaluation.name
+    )
+    return EvalResult(
+        overall=analysis.overall,
+        general=analysis.general,
+        in_domain=analysis.in_domain,
+        dimensions=analysis.dimensions,
+        categories=analysis.categories,
+        gates=tuple(gate.status for gate in gates),
+        coverage=analysis.coverage,
+        digests=digests,
+        verdict=analysis.verdict,
+        critical_errors=analysis.diagnostics.critical_errors,
+        report_uri=f"pvc://{folder}",
+        contaminated=len(training.contaminated) if training else 0,
+    )
+
+
+def _kept_result(place: Workspace, identity: str) -> EvalResult | None:
+    """What an evaluation of the same models, questions, judge and gates left when it finished."""
+    try:
+        outcome = decode_message(place.result(Stage.EVAL).read_text())
+        report = (place.evaluation / "report.json").read_text()
+    except (OSError, MessageError):
+        return None
+    same = f'"identity": "{identity}"' in report
+    return outcome if same and isinstance(outcome, EvalResult) else None
+
+
+def _print_scores(result: EvalResult) -> None:
+    for scope in (result.overall, result.general, result.in_domain, *result.dimensions):
+        if scope.score is None:
+            print(f"{scope.name}: unscored", flush=True)
+            continue
+        line = f"{scope.name}: {scope.score:.3f} [{scope.low:.3f}, {scope.high:.3f}] over {scope.n} questions"
+        if scope.delta is not None:
+            line += f", {scope.delta:+.3f} [{scope.delta_low:+.3f}, {scope.delta_high:+.3f}] on the baseline"
+        print(line, flush=True)

@@ -1,0 +1,116 @@
+"""report.html: one self-contained page, without scripts, fonts or images from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from math import ceil, floor, log10
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+_TITLES = {
+    "overall": "Overall",
+    "general": "General",
+    "inDomain": "In-domain",
+    "reliability": "Reliability",
+    "consistency": "Consistency",
+    "businessImpact": "Business impact",
+    "minScore": "at least",
+    "minGain": "gain at least",
+    "maxDrop": "drop at most",
+    "maxCriticalErrors": "critical errors at most",
+    "correct": "correct",
+    "wrong": "wrong",
+    "notAttempted": "not attempted",
+}
+_CURVE_POINTS = 400
+_TICKS = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tick:
+    label: str
+    position: float  # percent of the axis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """A polyline in a box of 100 by 100, y downwards, and its axes."""
+
+    points: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+
+
+def render_page(report: Mapping[str, Any]) -> str:
+    """The page of a report as `report.build_report` made it."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"score": _score, "signed": _signed, "title": _title, "short": _short}
+    template = environment.from_string((resources.files("blendtune_eval") / "report.html").read_text("utf-8"))
+    training = report["training"] or {}
+    titles = {category["name"]: category["title"] for category in report["rubric"]["categories"]}
+    return template.render(
+        report=report,
+        scores=report["scores"],
+        category_titles=titles,
+        paired=len(report["respondents"]) > 1,
+        curve=loss_curve(training.get("loss", [])),
+    )
+
+
+def loss_curve(points: Sequence[Sequence[float]]) -> Curve | None:
+    """The curve of (step, loss) pairs, thinned to what a screen shows; None for fewer than two."""
+    if len(points) < 2:
+        return None
+    kept = [points[index] for index in _spread(len(points), _CURVE_POINTS)]
+    first, last = kept[0][0], kept[-1][0]
+    values = _round_values(0.0, max(loss for _, loss in points))
+    top = values[-1]
+    line = " ".join(
+        f"{100 * (step - first) / (last - first):.2f},{100 - 100 * loss / top:.2f}" for step, loss in kept
+    )
+    steps = [first + (last - first) * index / _TICKS for index in range(_TICKS + 1)]
+    return Curve(
+        points=line,
+        x_ticks=tuple(
+            Tick(label=f"{step:,.0f}", position=100 * (step - first) / (last - first)) for step in steps
+        ),
+        y_ticks=tuple(Tick(label=f"{value:g}", position=100 - 100 * value / top) for value in values),
+    )
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """At most `most` indices, evenly spread, first and last among them."""
+    if count <= most:
+        return list(range(count))
+    return [round(index * (count - 1) / (most - 1)) for index in range(most)]
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Round numbers from low to at least high, about five."""
+    rough = max(high - low, 1e-9) / _TICKS
+    magnitude = 10.0 ** floor(log10(rough))
+    step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough)
+    return [low + index * step for index in range(ceil((high - low) / step - 1e-9) + 1)]
+
+
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _signed(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "−")
+
+
+def _title(name: str) -> str:
+    return _TITLES.get(name, name)
+
+
+def _short(digest: str) -> str:
+    return digest[:12]

@@ -1,0 +1,220 @@
+"""The numbers that a sentence states, with their units: digits, words up to a hundred, magnitudes, ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from blendtune_eval.negation import Standing, standing
+from blendtune_eval.text import Sentence, Token, TokenKind, content, words
+
+_UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TEENS = (
+    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_WORDS = {word: float(value) for value, word in enumerate(_UNITS + _TEENS)} | {
+    word: 10.0 * (index + 2) for index, word in enumerate(_TENS)
+}
+_MAGNITUDES = {"hundred": 1e2, "thousand": 1e3, "k": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+_MONEY_MAGNITUDES = {"m": 1e6, "mn": 1e6, "b": 1e9, "bn": 1e9}
+_CURRENCY_SIGNS = frozenset("$€£¥")
+_ORDINAL_SUFFIXES = frozenset({"st", "nd", "rd", "th"})
+_MONTHS = words(
+    "january february march april may june july august september october november december jan feb mar apr jun jul "
+    "aug sep sept oct nov dec"
+)
+_OPERATORS = frozenset("+×÷−/x")
+_RANGE_WORDS = frozenset({"-", "to", "or", "and"})
+_FUNCTION_WORDS = words(
+    "a an and are as at because but by for from has have in is of on or per so than that the then to was were when "
+    "which with"
+)
+_SYNONYMS = (
+    ("%", "percent", "per cent", "pct", "percentage"),
+    ("$", "usd", "us $", "dollar", "us dollar"),
+    ("€", "eur", "euro"),
+    ("£", "gbp", "pound", "pound sterling"),
+    ("° c", "celsius", "degree celsius", "degree c", "centigrade", "degree centigrade"),
+    ("° f", "fahrenheit", "degree fahrenheit", "degree f"),
+)
+_SCALE_NAMES = words("c f k celsius fahrenheit kelvin centigrade")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number in a sentence: tokens [start, end). `vague` is a bare "one", which may be no number at all."""
+
+    value: float
+    start: int
+    end: int
+    standing: Standing
+    noun: str = ""  # the word that is counted, when one follows
+    in_unit: bool = False
+    vague: bool = False
+    dated: bool = False  # a day beside the name of a month
+
+
+def quantities(sentence: Sentence, unit: str = "", unit_aliases: Sequence[str] = ()) -> list[Quantity]:
+    """The numbers of a sentence in order, operands of arithmetic left out: of "12 x 5 = 60" only 60 is stated."""
+    tokens = sentence.tokens
+    units = _unit_phrases(unit, unit_aliases)
+    found: list[Quantity] = []
+    index = 0
+    while index < len(tokens):
+        parsed = _number_at(tokens, index)
+        if parsed is None:
+            index += 1
+            continue
+        value, end = parsed
+        if not _is_operand(tokens, index, end):
+            found.append(_quantity(tokens, value, index, end, units))
+        index = end
+    return _share_units_in_ranges(tokens, found)
+
+
+def _quantity(
+    tokens: Sequence[Token], value: float, start: int, end: int, units: Sequence[Sequence[str]]
+) -> Quantity:
+    if _is_negative(tokens, start):
+        value = -value
+    neighbours = {tokens[i].text for i in (start - 1, start - 2, end, end + 1) if 0 <= i < len(tokens)}
+    return Quantity(
+        value=value,
+        start=start,
+        end=end,
+        standing=standing(tokens, start, end),
+        noun=_noun_after(tokens, end),
+        in_unit=any(_has_unit(tokens, start, end, phrase) for phrase in units),
+        vague=end - start == 1 and tokens[start].text == "one",
+        dated=bool(neighbours & _MONTHS) and value <= 31,
+    )
+
+
+def _is_negative(tokens: Sequence[Token], start: int) -> bool:
+    sign = _text(tokens, start - 1)
+    opens = start < 2 or tokens[start - 2].kind in (TokenKind.BREAK, TokenKind.WORD)
+    return sign == "minus" or (sign == "-" and opens and _text(tokens, start - 2) not in _WORDS)
+
+
+def _number_at(tokens: Sequence[Token], index: int) -> tuple[float, int] | None:
+    """The number that starts here and the index after it."""
+    parsed = _digits_at(tokens, index) or _words_at(tokens, index)
+    if parsed is None:
+        return None
+    value, end = parsed
+    while (magnitude := _magnitude_at(tokens, index, end)) is not None:
+        value, end = value * magnitude, end + 1
+        rest = end + 1 if _text(tokens, end) == "and" else end
+        if magnitude == 1e2 and (remainder := _words_at(tokens, rest)) is not None:
+            value, end = value + remainder[0], remainder[1]
+    return value, end
+
+
+def _digits_at(tokens: Sequence[Token], index: int) -> tuple[float, int] | None:
+    token = tokens[index]
+    if token.value is None:
+        return None
+    ordinal = _text(tokens, index + 1) in _ORDINAL_SUFFIXES
+    return token.value, index + 1 + ordinal
+
+
+def _words_at(tokens: Sequence[Token], index: int) -> tuple[float, int] | None:
+    word = _text(tokens, index)
+    if word == "a" and _text(tokens, index + 1) in ("hundred", "thousand", "million", "billion"):
+        return 1.0, index + 1
+    if word == "dozen":
+        return 12.0, index + 1
+    if word not in _WORDS:
+        return None
+    unit_at = index + 2 if _text(tokens, index + 1) == "-" else index + 1
+    unit = _text(tokens, unit_at)
+    if word in _TENS and unit in _UNITS[1:]:
+        return _WORDS[word] + _WORDS[unit], unit_at + 1
+    return _WORDS[word], index + 1
+
+
+def _magnitude_at(tokens: Sequence[Token], start: int, end: int) -> float | None:
+    word = _text(tokens, end)
+    in_money = start > 0 and tokens[start - 1].text in _CURRENCY_SIGNS
+    return _MAGNITUDES.get(word) or (_MONEY_MAGNITUDES.get(word) if in_money else None)
+
+
+def _is_operand(tokens: Sequence[Token], start: int, end: int) -> bool:
+    before, after = _text(tokens, start - 1), _text(tokens, end)
+    if before in ("%", ")"):
+        before = ""
+    if after in ("%", *_CURRENCY_SIGNS):
+        after = _text(tokens, end + 1)
+    if before in _CURRENCY_SIGNS:
+        before = _text(tokens, start - 2)
+    return before in _OPERATORS or after in _OPERATORS or (after == "=" and before != "=")
+
+
+def _unit_phrases(unit: str, aliases: Sequence[str]) -> list[list[str]]:
+    if not unit:
+        return []
+    phrases = {_singular(phrase) for phrase in (unit, *aliases)}
+    for group in _SYNONYMS:
+        synonyms = {_singular(phrase) for phrase in group}
+        if phrases & synonyms:
+            phrases |= synonyms
+    return sorted((list(phrase) for phrase in phrases if phrase), key=len, reverse=True)
+
+
+def _singular(phrase: str) -> tuple[str, ...]:
+    return tuple(_stem(token.text) for token in content(phrase))
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _has_unit(tokens: Sequence[Token], start: int, end: int, phrase: Sequence[str]) -> bool:
+    """Whether the unit stands beside the number: after it, with at most one adjective between, or before it."""
+    after = end
+    if _text(tokens, after) == "(" and (close := _closing(tokens, after)) is not None:
+        after = close + 1  # "30 (thirty) days"
+    while _text(tokens, after) == "-":
+        after += 1
+    if _stems(tokens, after, len(phrase)) == list(phrase):
+        next_word = _text(tokens, after + len(phrase))
+        return not (list(phrase) in (["degree"], ["°"]) and next_word in _SCALE_NAMES)
+    if start >= len(phrase) and _stems(tokens, start - len(phrase), len(phrase)) == list(phrase):
+        return True
+    adjective = after < len(tokens) and tokens[after].kind is TokenKind.WORD
+    if adjective and _text(tokens, after) not in _FUNCTION_WORDS | _WORDS.keys():
+        return _stems(tokens, after + 1, len(phrase)) == list(phrase)
+    return False
+
+
+def _closing(tokens: Sequence[Token], index: int) -> int | None:
+    return next((i for i in range(index + 1, min(index + 4, len(tokens))) if tokens[i].text == ")"), None)
+
+
+def _noun_after(tokens: Sequence[Token], end: int) -> str:
+    index = end + 1 if _text(tokens, end) == "-" else end
+    if index >= len(tokens) or tokens[index].kind is TokenKind.BREAK or tokens[index].text in _FUNCTION_WORDS:
+        return ""
+    return _stem(tokens[index].text)
+
+
+def _share_units_in_ranges(tokens: Sequence[Token], found: list[Quantity]) -> list[Quantity]:
+    """In "5 to 10 days" and "$5-10" both numbers have the unit of the one that shows it."""
+    shared = list(found)
+    for i in range(len(shared) - 2, -1, -1):
+        left, right = shared[i], shared[i + 1]
+        between = [token.text for token in tokens[left.end : right.start]]
+        if between and set(between) <= _RANGE_WORDS | _CURRENCY_SIGNS | {","}:
+            in_unit = left.in_unit or right.in_unit
+            shared[i] = replace(left, in_unit=in_unit, noun=left.noun or right.noun)
+            shared[i + 1] = replace(right, in_unit=in_unit)
+    return shared
+
+
+def _stems(tokens: Sequence[Token], start: int, count: int) -> list[str]:
+    return [_stem(token.text) for token in tokens[start : start + count]]
+
+
+def _text(tokens: Sequence[Token], index: int) -> str:
+    return tokens[index].text if 0 <= index < len(tokens) else ""

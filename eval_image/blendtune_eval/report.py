@@ -1,0 +1,214 @@
+"""The report: everything that was asked, answered, judged and computed, as report.json and answers.jsonl."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from blendtune_api import codec
+from blendtune_api.contract import EvalConfig, EvalResult
+from blendtune_eval.analyse import Analysis
+from blendtune_eval.answer import Decoding
+from blendtune_eval.cache import GivenAnswer
+from blendtune_eval.checkpoints import Checkpoint
+from blendtune_eval.dimensions import DEFINITIONS
+from blendtune_eval.files import write_text
+from blendtune_eval.gates import GateFinding
+from blendtune_eval.judge import Judge
+from blendtune_eval.page import render_page
+from blendtune_eval.rubric import Forbidden, Question, Rubric
+from blendtune_eval.score import QuestionScore
+from blendtune_eval.training import TrainingRecord
+
+FORMAT_VERSION = 1
+_PACKAGES = ("blendtune", "torch", "transformers")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Respondent:
+    """A model that was asked: "tuned" or "base", or "model" and "baseline" where no run is known."""
+
+    label: str
+    checkpoint: Checkpoint
+    system_prompt: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """A respondent's scores by question, and its answers by question and wording, in the rubric's order."""
+
+    scores: Sequence[QuestionScore]
+    answers: Sequence[GivenAnswer]
+
+
+def build_report(
+    *,
+    config: EvalConfig,
+    identity: str,
+    rubric: Rubric,
+    judge: Judge,
+    respondents: Sequence[Respondent],
+    findings: Sequence[Finding],
+    decoding: Decoding,
+    analysis: Analysis,
+    gates: Sequence[GateFinding],
+    result: EvalResult,
+    training: TrainingRecord | None,
+) -> dict[str, Any]:
+    """JSON values. `identity` is the digest of all that decided the scores."""
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "identity": identity,
+        "namespace": config.namespace,
+        "name": config.name,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "respondents": [
+            {
+                "label": respondent.label,
+                "uri": respondent.checkpoint.uri,
+                "digest": respondent.checkpoint.digest,
+                "systemPrompt": respondent.system_prompt,
+                "answers": _answer_statistics(finding.answers),
+            }
+            for respondent, finding in zip(respondents, findings, strict=True)
+        ],
+        "rubric": {
+            "name": rubric.name,
+            "version": rubric.version,
+            "description": rubric.description,
+            "digest": rubric.digest,
+            "categories": [asdict(category) for category in rubric.categories],
+        },
+        "judge": {"kind": judge.kind.value, "digest": judge.digest},
+        "decoding": codec.encode(asdict(decoding)) | {"digest": decoding.digest},
+        "versions": _versions(),
+        "definitions": DEFINITIONS,
+        "scores": codec.encode(result),
+        "criticalErrors": dict(analysis.critical_errors),
+        "comparisons": {name: asdict(comparison) for name, comparison in analysis.comparisons.items()},
+        "diagnostics": [
+            asdict(diagnostics)
+            for diagnostics in (analysis.diagnostics, analysis.baseline_diagnostics)
+            if diagnostics is not None
+        ],
+        "gates": [codec.encode(gate.status) | {"reason": gate.reason} for gate in gates],
+        "training": _training(training),
+        "questions": [
+            _question(question, [_by_question(finding)[index] for finding in findings])
+            for index, question in enumerate(rubric.questions)
+        ],
+    }
+
+
+def write_report(folder: Path, report: Mapping[str, Any]) -> None:
+    """Leaves answers.jsonl, report.html and, last, report.json in the folder."""
+    lines = (json.dumps(line, ensure_ascii=False) for line in answer_lines(report))
+    write_text(folder / "answers.jsonl", "".join(f"{line}\n" for line in lines))
+    write_text(folder / "report.html", render_page(report))
+    write_text(folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+
+
+def answer_lines(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """One value for each respondent, question and wording."""
+    for index, respondent in enumerate(report["respondents"]):
+        for question in report["questions"]:
+            for number, wording in enumerate(question["wordings"]):
+                answer = wording["answers"][index]
+                yield {
+                    "respondent": respondent["label"],
+                    "question": question["id"],
+                    "wording": number,
+                    "prompt": wording["prompt"],
+                    **answer,
+                }
+
+
+def _question(
+    question: Question, respondents: Sequence[tuple[QuestionScore, Sequence[GivenAnswer]]]
+) -> dict[str, Any]:
+    return {
+        "id": question.id,
+        "category": question.category,
+        "domain": question.domain.value,
+        "weight": question.weight,
+        "reference": question.reference,
+        "scores": [score.score for score, _ in respondents],
+        "wordings": [
+            {
+                "prompt": prompt,
+                "answers": [_answer(question, score, answers, number) for score, answers in respondents],
+            }
+            for number, prompt in enumerate(question.phrasings)
+        ],
+    }
+
+
+def _answer(
+    question: Question, score: QuestionScore, answers: Sequence[GivenAnswer], number: int
+) -> dict[str, Any]:
+    phrasing, given = score.phrasings[number], answers[number]
+    return {
+        "answer": given.text,
+        "tokens": given.tokens,
+        "finished": given.finished,
+        "score": phrasing.score,
+        "outcome": phrasing.outcome,
+        "criticalError": phrasing.critical_error,
+        "unscored": phrasing.unscored,
+        "criteria": [
+            {
+                "name": verdict.criterion,
+                "kind": criterion.kind.value,
+                "points": criterion.points,
+                "met": verdict.met,
+                "good": verdict.met is not isinstance(criterion, Forbidden),
+                "reason": verdict.reason,
+            }
+            for criterion, verdict in zip(question.criteria, phrasing.verdicts, strict=False)
+        ],
+    }
+
+
+def _by_question(finding: Finding) -> list[tuple[QuestionScore, Sequence[GivenAnswer]]]:
+    grouped, start = [], 0
+    for score in finding.scores:
+        end = start + len(score.phrasings)
+        grouped.append((score, finding.answers[start:end]))
+        start = end
+    return grouped
+
+
+def _answer_statistics(answers: Sequence[GivenAnswer]) -> dict[str, Any]:
+    return {
+        "count": len(answers),
+        "empty": sum(not answer.text for answer in answers),
+        "truncated": sum(not answer.finished for answer in answers),
+        "meanTokens": sum(answer.tokens for answer in answers) / len(answers),
+    }
+
+
+def _training(training: TrainingRecord | None) -> dict[str, Any] | None:
+    if training is None:
+        return None
+    return {
+        "sources": codec.encode(training.sources),
+        "loss": [[point.step, point.loss] for point in training.loss],
+        "validationLoss": codec.encode(training.validation_loss),
+        "contaminated": list(training.contaminated),
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,132 @@
+"""A rubric: the questions, and the criteria by which an answer is scored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, ClassVar
+
+from blendtune_api.v1alpha1 import Role
+
+
+class CriterionKind(StrEnum):
+    FACT = "Fact"
+    NUMBER = "Number"
+    FORBIDDEN = "Forbidden"
+    ABSTENTION = "Abstention"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fact:
+    """Met when the answer asserts one of the aliases. An alias that ends in `*` matches any ending of its last word."""
+
+    kind: ClassVar[CriterionKind] = CriterionKind.FACT
+    name: str
+    any_of: tuple[str, ...]
+    points: float = 1.0
+    required: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Number:
+    """Met when the answer states the value, within an absolute tolerance, and no other value for the same fact.
+
+    With a unit, only numbers in that unit count. `other_values` are quantities that a right answer may state beside
+    the value without contradicting itself.
+    """
+
+    kind: ClassVar[CriterionKind] = CriterionKind.NUMBER
+    name: str
+    value: float
+    tolerance: float = 0.0
+    unit: str = ""
+    unit_aliases: tuple[str, ...] = ()
+    other_values: tuple[float, ...] = ()
+    points: float = 1.0
+    required: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forbidden:
+    """Met, to the answer's cost, when it asserts one of the aliases. `critical` marks a critical business error."""
+
+    kind: ClassVar[CriterionKind] = CriterionKind.FORBIDDEN
+    name: str
+    any_of: tuple[str, ...]
+    points: float = -1.0
+    critical: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Abstention:
+    """Met when the answer declines: says that it does not or cannot know, or contains one of `any_of`."""
+
+    kind: ClassVar[CriterionKind] = CriterionKind.ABSTENTION
+    name: str
+    any_of: tuple[str, ...] = ()
+    points: float = 1.0
+    required: bool = False
+
+
+Criterion = Fact | Number | Forbidden | Abstention
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Category:
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    id: str
+    category: str
+    domain: Role
+    prompt: str
+    reference: str
+    criteria: tuple[Criterion, ...]
+    paraphrases: tuple[str, ...] = ()
+    weight: float = 1.0
+
+    @property
+    def phrasings(self) -> tuple[str, ...]:
+        """All wordings of the question, the canonical prompt first."""
+        return (self.prompt, *self.paraphrases)
+
+    @property
+    def attainable_points(self) -> float:
+        return sum(criterion.points for criterion in self.criteria if criterion.points > 0)
+
+    @property
+    def expects_abstention(self) -> bool:
+        return any(isinstance(criterion, Abstention) for criterion in self.criteria)
+
+    @property
+    def has_critical_errors(self) -> bool:
+        return any(isinstance(criterion, Forbidden) and criterion.critical for criterion in self.criteria)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rubric:
+    name: str
+    version: str
+    description: str
+    categories: tuple[Category, ...]
+    questions: tuple[Question, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over everything that the rubric says, comments and layout of its file left out."""
+        canonical = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values; every criterion carries its kind."""
+        document = asdict(self)
+        for question, values in zip(self.questions, document["questions"], strict=True):
+            for criterion, entry in zip(question.criteria, values["criteria"], strict=True):
+                entry["kind"] = criterion.kind.value
+        return document

@@ -1,0 +1,86 @@
+"""What the run that trained the model left in its workspace, for the report: blend, losses, rubric prompts met."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from blendtune_api.contract import (
+    BlendResult,
+    EvalConfig,
+    MessageError,
+    Outcome,
+    TrainResult,
+    Workspace,
+    decode_message,
+    workspace,
+)
+from blendtune_api.v1alpha1 import BlendedSource, SourceLoss, Stage
+from blendtune_eval.rubric import Rubric
+
+_INPUTS_FILE = "inputs.json"  # beside the packed blend: among others, the rubric's prompts met in the rows
+
+
+@dataclass(frozen=True, slots=True)
+class LossPoint:
+    step: int
+    loss: float  # nats per supervised token
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingRecord:
+    """Each part is empty where the run did not leave it."""
+
+    sources: tuple[BlendedSource, ...] = ()
+    loss: tuple[LossPoint, ...] = ()
+    validation_loss: tuple[SourceLoss, ...] = ()
+    contaminated: tuple[str, ...] = ()  # ids of the rubric's questions that stand in the training rows
+
+
+def read_training(config: EvalConfig, claims: Path, rubric: Rubric) -> TrainingRecord | None:
+    """The record of the run that trained the model; None for a model of unknown origin."""
+    if config.training_workspace is None:
+        return None
+    place = workspace(claims, config.training_workspace, config.namespace, config.name)
+    blend = _outcome(place, Stage.BLEND)
+    train = _outcome(place, Stage.TRAIN)
+    return TrainingRecord(
+        sources=blend.sources if isinstance(blend, BlendResult) else (),
+        loss=_losses(place),
+        validation_loss=train.validation_loss if isinstance(train, TrainResult) else (),
+        contaminated=_contaminated(place, rubric),
+    )
+
+
+def _outcome(place: Workspace, stage: Stage) -> Outcome | None:
+    try:
+        return decode_message(place.result(stage).read_text())
+    except (OSError, MessageError):
+        return None
+
+
+def _losses(place: Workspace) -> tuple[LossPoint, ...]:
+    """One point per step; after a resume the later line of a step counts."""
+    try:
+        lines = place.steps_log.read_text().splitlines()
+    except OSError:
+        return ()
+    losses: dict[int, float] = {}
+    for line in lines:
+        try:
+            entry: Any = json.loads(line)
+            losses[int(entry["step"])] = float(entry["loss"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return tuple(LossPoint(step, losses[step]) for step in sorted(losses))
+
+
+def _contaminated(place: Workspace, rubric: Rubric) -> tuple[str, ...]:
+    try:
+        met = json.loads((place.blend / _INPUTS_FILE).read_text())["promptsMet"]
+        found = {str(match["question"]) for match in met}
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    return tuple(question.id for question in rubric.questions if question.id in found)

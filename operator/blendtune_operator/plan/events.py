@@ -1,0 +1,48 @@
+"""The Kubernetes Events that a change of conditions calls for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from blendtune_api.v1alpha1 import Condition, ConditionStatus, ConditionType, Reason
+from blendtune_operator.conditions import Conditions, find
+from blendtune_operator.plan import Event
+
+_SILENT = (Reason.PENDING, Reason.NOT_SUSPENDED)
+_BAD_NEWS = frozenset(
+    {
+        Reason.INVALID_SPEC,
+        Reason.NOT_SUPPORTED,
+        Reason.UNKNOWN_GPU_TYPE,
+        Reason.TRAINING_OPERATOR_MISSING,
+        Reason.NAME_CONFLICT,
+        Reason.CHILD_REFUSED,
+        Reason.BACKING_OFF,
+        Reason.IMAGE_PULL_FAILED,
+        Reason.UNSCHEDULABLE,
+        Reason.GATES_FAILED,
+        Reason.GATES_INCONCLUSIVE,
+    }
+)
+
+
+def tidings(before: Conditions, after: Conditions) -> tuple[Event, ...]:
+    """One event for each condition that says something new."""
+    return tuple(_event(condition) for condition in _news(before, after))
+
+
+def _news(before: Conditions, after: Conditions) -> Iterator[Condition]:
+    for condition in after:
+        known = find(before, ConditionType(condition.type))
+        same = known is not None and (known.status, known.reason) == (condition.status, condition.reason)
+        if not same and condition.reason not in _SILENT:
+            yield condition
+
+
+def _event(condition: Condition) -> Event:
+    failed = condition.type == ConditionType.FAILED and condition.status is ConditionStatus.TRUE
+    return Event(
+        type="Warning" if failed or condition.reason in _BAD_NEWS else "Normal",
+        reason=condition.reason,
+        message=f"{condition.type}: {condition.message}",
+    )

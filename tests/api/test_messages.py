@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import base64
+import json
+import random
+import string
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.api.generated import instances
+
+from blendtune_api import v1alpha1 as api
+from blendtune_api.contract import (
+    MESSAGE_LIMIT_BYTES,
+    BlendResult,
+    EvalResult,
+    ExitCode,
+    Failure,
+    MessageError,
+    Outcome,
+    RubricResult,
+    TrainResult,
+    decode_message,
+    encode_message,
+    storage_path,
+    workspace,
+)
+
+SHA256 = "0123456789abcdef" * 4
+DICE = random.Random(7)
+
+
+def word(length: int) -> str:
+    return "".join(DICE.choices(string.ascii_lowercase, k=length))
+
+
+def scope(name_length: int) -> api.ScopeScore:
+    numbers = {
+        name: DICE.random()
+        for name in ("score", "low", "high", "baseline_score", "delta", "delta_low", "delta_high")
+    }
+    return api.ScopeScore(name=word(name_length), n=10_000, unscored=1_000, **numbers)
+
+
+def largest_eval_result() -> EvalResult:
+    gate = api.GateStatus(
+        metric=api.Metric.BUSINESS_IMPACT,
+        rule="maxCriticalErrors",
+        threshold=0.123456,
+        result=api.GateResult.INCONCLUSIVE,
+        value=0.234567,
+        low=-0.345678,
+        high=0.456789,
+    )
+    digests = api.EvaluationDigests(
+        model=SHA256, baseline=SHA256[::-1], rubric=SHA256, judge="Rules/1", decoding=SHA256[::-1]
+    )
+    return EvalResult(
+        overall=scope(7),
+        general=scope(7),
+        in_domain=scope(8),
+        dimensions=tuple(scope(14) for _ in range(3)),
+        categories=tuple(scope(63) for _ in range(16)),
+        gates=(gate,) * 16,
+        coverage=0.987654,
+        digests=digests,
+        verdict=api.Verdict.INCONCLUSIVE,
+        critical_errors=100,
+        report_uri=f"pvc://blendtune/{word(60)}/{word(40)}/eval",
+        contaminated=10,
+    )
+
+
+def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
+    sources = tuple(
+        api.BlendedSource(
+            name=word(40),
+            examples=DICE.randrange(10**9),
+            tokens=DICE.randrange(10**12),
+            target_share=DICE.random(),
+            achieved_share=DICE.random(),
+            epochs=DICE.random() * 10,
+            dropped=DICE.randrange(10**6),
+        )
+        for _ in range(api.MAX_SOURCES)
+    )
+    return BlendResult(
+        digest=SHA256,
+        config_digest=SHA256,
+        tokens=10**12,
+        steps=10**6,
+        sources=sources,
+        parameters=10**12,
+        base_model_digest=SHA256,
+        memory_bytes_per_gpu=10**11,
+        warnings=warnings,
+    )
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        pytest.param(largest_eval_result(), id="evaluation of 16 categories and gates"),
+        pytest.param(largest_blend_result(), id="blend of 16 sources"),
+        pytest.param(
+            TrainResult(
+                config_digest=SHA256,
+                blend_digest=SHA256,
+                model_digest=SHA256,
+                steps=10**6,
+                tokens=10**12,
+                validation_loss=tuple(
+                    api.SourceLoss(name=word(40), before=1.23456, after=0.5) for _ in range(16)
+                ),
+            ),
+            id="training on 16 sources",
+        ),
+    ],
+)
+def test_the_largest_results_fit_a_message(outcome: Outcome) -> None:
+    text = encode_message(outcome)
+    assert len(text.encode()) <= MESSAGE_LIMIT_BYTES
+    again = decode_message(text)
+    assert type(again) is type(outcome)
+    assert encode_message(again) == text
+
+
+def test_an_everyday_result_is_plain_json() -> None:
+    text = encode_message(RubricResult(name="business45", digest=SHA256, questions=45))
+    assert json.loads(text) == {
+        "kind": "RubricResult",
+        "result": {"name": "business45", "digest": SHA256, "questions": 45},
+    }
+
+
+@settings(max_examples=30, deadline=None)
+@given(outcome=st.one_of(*map(instances, (RubricResult, BlendResult, TrainResult, Failure))))
+def test_a_message_says_what_was_put_in_but_for_digits(outcome: Outcome) -> None:
+    again = decode_message(encode_message(outcome))
+    assert type(again) is type(outcome)
+    assert encode_message(again) == encode_message(outcome)
+    if isinstance(outcome, TrainResult) and outcome.final_loss is not None:
+        assert isinstance(again, TrainResult)
+        assert again.final_loss == pytest.approx(outcome.final_loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\U0001f600", '"', "\n"], ids=ascii)
+def test_a_long_failure_is_cut_and_stays_readable(letter: str) -> None:
+    failure = Failure(reason=api.Reason.BAD_DATA, message="ads.jsonl, line 7: " + letter * 5000)
+    text = encode_message(failure)
+    assert len(text.encode()) <= MESSAGE_LIMIT_BYTES
+    again = decode_message(text)
+    assert isinstance(again, Failure)
+    assert again.message.startswith("ads.jsonl, line 7: " + letter)
+    assert again.message.endswith(" [...]")
+    assert again.message.count("[...]") == 1
+
+
+def test_bytes_that_are_no_text_do_not_lose_a_failure() -> None:
+    failure = Failure(reason=api.Reason.BAD_DATA, message="no file b\udcff.jsonl")
+    assert decode_message(encode_message(failure)) == Failure(
+        reason=api.Reason.BAD_DATA, message="no file b?.jsonl"
+    )
+
+
+def test_warnings_give_way_to_the_result() -> None:
+    warnings = tuple(f"source {number}: {word(200)}" for number in range(100))
+    again = decode_message(encode_message(largest_blend_result(warnings)))
+    assert isinstance(again, BlendResult)
+    assert len(again.sources) == 16
+    assert 0 < len(again.warnings) < 100
+    assert again.warnings == warnings[: len(again.warnings)]
+
+
+def test_a_result_that_can_not_fit_is_refused() -> None:
+    losses = tuple(api.SourceLoss(name=word(40), before=DICE.random()) for _ in range(200))
+    result = TrainResult(
+        config_digest="", blend_digest="", model_digest="", steps=1, tokens=1, validation_loss=losses
+    )
+    with pytest.raises(MessageError, match="TrainResult is larger than 4096 bytes"):
+        encode_message(result)
+
+
+def test_fields_of_a_newer_image_are_ignored() -> None:
+    text = '{"kind": "RubricResult", "result": {"name": "a", "digest": "b", "questions": 1, "authors": 3}}'
+    assert decode_message(text) == RubricResult(name="a", digest="b", questions=1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "null",
+        "3",
+        "[]",
+        "{}",
+        '"text"',
+        "Traceback (most recent call last):",
+        '{"kind": "Nothing", "result": {}}',
+        '{"kind": ["RubricResult"], "result": {}}',
+        '{"kind": "RubricResult"}',
+        '{"kind": "RubricResult", "result": null}',
+        '{"kind": "RubricResult", "result": {"name": 1}}',
+        '{"kind": "Failure", "result": {"reason": "Whim", "message": ""}}',
+        '{"deflated": "not base85 \\u00e9"}',
+        '{"deflated": 3}',
+        json.dumps({"deflated": base64.b85encode(b"not deflated").decode()}),
+        json.dumps({"deflated": base64.b85encode(zlib.compress(b"[" * 2_000_000)).decode()}),
+        "[" * 4096,
+        encode_message(RubricResult(name="a", digest="b", questions=1))[:-4],
+    ],
+    ids=lambda text: text[:30] or "empty",
+)
+def test_what_is_no_message_is_refused(text: str) -> None:
+    with pytest.raises(MessageError, match="no outcome in the termination message"):
+        decode_message(text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(max_size=40) | st.dictionaries(st.text(max_size=8), st.text(max_size=8)).map(json.dumps))
+def test_garbage_is_refused(text: str) -> None:
+    with pytest.raises(MessageError):
+        decode_message(text)
+
+
+@pytest.mark.parametrize(
+    ("storage", "path"),
+    [
+        pytest.param({"persistent_volume_claim": "c"}, "c/ns/run", id="default"),
+        pytest.param({"persistent_volume_claim": "c", "path": "a/b"}, "c/a/b", id="own path"),
+    ],
+)
+def test_a_run_lies_in_its_own_folder_of_the_claim(storage: dict[str, Any], path: str) -> None:
+    assert str(storage_path(api.Storage(**storage), "ns", "run")) == path
+    assert workspace(Path("/claims"), api.Storage(**storage), "ns", "run").root == Path("/claims") / path
+
+
+@pytest.mark.parametrize("code", ExitCode)
+def test_only_64_to_78_are_permanent(code: ExitCode) -> None:
+    assert ExitCode.is_permanent(code) == (code.name.startswith(("BAD", "DOES", "WORK", "OTHER", "STORAGE")))

@@ -1,0 +1,344 @@
+"""The whole evaluation, with real checkpoints of a tiny model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from blendtune_api.contract import (
+    BlendResult,
+    Env,
+    EvalResult,
+    ExitCode,
+    Failure,
+    decode_message,
+    encode_message,
+)
+from blendtune_api.crd import RUBRIC_EVALS, custom_resource_definition
+from blendtune_api.v1alpha1 import (
+    BlendedSource,
+    EvaluatedModel,
+    Gate,
+    GateResult,
+    Judge,
+    JudgeKind,
+    Metric,
+    OpenAIJudge,
+    Reason,
+    RubricEvalBaseline,
+    Sampling,
+    Storage,
+)
+from blendtune_eval import answer
+from blendtune_eval.__main__ import main
+from blendtune_eval.evaluate import evaluate
+from blendtune_eval.failures import EvaluationError
+from blendtune_eval.prompts import ChatPrompts
+
+Pod = Callable[..., dict[str, str]]
+
+GATES = (Gate(metric=Metric.IN_DOMAIN, min_gain=0.1), Gate(metric=Metric.OVERALL, max_critical_errors=0))
+
+
+def folder_of(environment: Mapping[str, str]) -> Path:
+    return Path(environment[Env.CLAIMS]) / "work" / "ns" / "ev"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_leaves_result_and_report(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = pod(gates=GATES)
+    result = evaluate(environment)
+    folder = folder_of(environment) / "eval"
+    assert decode_message((folder / "result.json").read_text()) == decode_message(encode_message(result))
+    assert json.loads((folder / "progress.json").read_text()) == {"done": 14, "total": 14}
+    assert "answered 14/14 (baseline)" in capsys.readouterr().out
+    assert result.overall.n == 4
+    assert result.coverage == 1.0
+    assert result.report_uri == "pvc://work/ns/ev/eval"
+    assert [scope.name for scope in result.dimensions] == ["reliability", "consistency", "businessImpact"]
+    assert [scope.name for scope in result.categories] == ["world", "shop"]
+    assert len(result.gates) == 2
+    lines = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    assert len(lines) == 14
+    assert {line["respondent"] for line in lines} == {"model", "baseline"}
+    assert all(line["criteria"] and line["outcome"] for line in lines)
+
+
+def test_result_is_a_status(pod: Pod) -> None:
+    """The scores as they are written to the resource's status."""
+    environment = pod(gates=GATES)
+    evaluate(environment)
+    scores = json.loads((folder_of(environment) / "eval" / "report.json").read_text())["scores"]
+    version = custom_resource_definition(RUBRIC_EVALS)["spec"]["versions"][0]
+    status = version["schema"]["openAPIV3Schema"]["properties"]["status"]
+    known = {key: value for key, value in scores.items() if key in status["properties"]}
+    assert set(scores) - set(known) <= {"contaminated"}
+    jsonschema.validate(known, status)
+
+
+def test_without_a_baseline(pod: Pod) -> None:
+    environment = pod(compared=False, gates=GATES)
+    result = evaluate(environment)
+    assert result.verdict is None
+    assert result.overall.delta is None
+    assert result.gates[0].result is GateResult.INCONCLUSIVE
+    assert (
+        "no baseline"
+        in json.loads((folder_of(environment) / "eval" / "report.json").read_text())["gates"][0]["reason"]
+    )
+
+
+def test_a_finished_evaluation_is_repeated(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = evaluate(pod())
+    monkeypatch.setattr(answer, "load_model", forbidden)
+    again = evaluate(pod())
+    assert encode_message(again) == encode_message(first)
+
+
+def test_changed_gates_need_no_new_answers(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate(pod())
+    monkeypatch.setattr(answer, "load_model", forbidden)
+    assert len(evaluate(pod(gates=GATES)).gates) == 2
+
+
+def forbidden(*_: Any) -> Any:
+    raise AssertionError("a model was loaded although every answer is known")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.7, 0.99])
+def test_resumes_from_a_cut_cache(pod: Pod, kept: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer, "BATCH_SIZE", 3)
+    environment = pod()
+    first = evaluate(environment)
+    before = (folder_of(environment) / "eval" / "answers.jsonl").read_text()
+    for file in (folder_of(environment) / "answers").iterdir():
+        content = file.read_bytes()
+        file.write_bytes(content[: int(kept * len(content))])
+    (folder_of(environment) / "eval" / "result.json").unlink()
+    assert encode_message(evaluate(environment)) == encode_message(first)
+    assert (folder_of(environment) / "eval" / "answers.jsonl").read_text() == before
+
+
+def test_batch_size_does_not_change_the_answers(
+    pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = []
+    for size in (1, 3, 32):
+        environment = pod() | {Env.CLAIMS: str(tmp_path / f"claims-{size}")}
+        monkeypatch.setattr(answer, "BATCH_SIZE", size)
+        evaluate(environment)
+        texts.append((folder_of(environment) / "eval" / "answers.jsonl").read_text())
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_nothing_comes_from_the_checkpoints_generation_config(
+    pod: Pod, tmp_path: Path, models_folder: Path
+) -> None:
+    evaluate(pod())
+    own = models_folder / "tuned" / "generation_config.json"
+    original = own.read_text()
+    own.write_text(
+        json.dumps(
+            json.loads(original)
+            | {"do_sample": True, "temperature": 5.0, "max_new_tokens": 3, "repetition_penalty": 9.0}
+        )
+    )
+    try:
+        other = pod() | {Env.CLAIMS: str(tmp_path / "other-claims")}
+        evaluate(other)
+    finally:
+        own.write_text(original)
+    first = folder_of(pod()) / "eval" / "answers.jsonl"
+    assert (folder_of(other) / "eval" / "answers.jsonl").read_text() == first.read_text()
+
+
+def test_sampling_is_seeded(pod: Pod, tmp_path: Path) -> None:
+    texts = []
+    for name in ("one", "two"):
+        environment = pod(sampling=Sampling(max_new_tokens=8, temperature=1.5)) | {
+            Env.CLAIMS: str(tmp_path / name)
+        }
+        evaluate(environment)
+        texts.append((folder_of(environment) / "eval" / "answers.jsonl").read_text())
+    assert texts[0] == texts[1]
+
+
+def test_a_system_prompt_goes_to_the_baseline_only(pod: Pod, models_folder: Path) -> None:
+    base = EvaluatedModel(uri=f"file://{models_folder / 'base'}")
+    environment = pod(baseline=RubricEvalBaseline(model=base, system_prompt="Be brief."))
+    evaluate(environment)
+    report = json.loads((folder_of(environment) / "eval" / "report.json").read_text())
+    assert [respondent["systemPrompt"] for respondent in report["respondents"]] == ["", "Be brief."]
+
+
+class Outline(HTMLParser):
+    """Checks that tags are closed in order, and gathers what a browser would fetch."""
+
+    VOID = frozenset({"meta", "br", "hr", "img", "link", "line", "rect", "circle", "polyline", "path"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.fetched += [
+            value or "" for name, value in attrs if name in ("src", "href", "srcset", "xlink:href")
+        ]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+
+def outline(path: Path) -> Outline:
+    parsed = Outline()
+    parsed.feed(path.read_text())
+    parsed.close()
+    return parsed
+
+
+def test_report_is_one_whole_page(pod: Pod) -> None:
+    environment = pod(gates=GATES)
+    evaluate(environment)
+    path = folder_of(environment) / "eval" / "report.html"
+    page = outline(path)
+    assert page.open == []
+    assert page.fetched == []
+    assert page.tags.count("details") == 4
+    assert "script" not in page.tags
+    assert not re.search(r"https?://|url\(|@import", path.read_text())
+
+
+def test_report_shows_the_training(pod: Pod, tmp_path: Path) -> None:
+    trained = Storage(persistent_volume_claim="work", path="runs/one")
+    environment = pod(training=trained)
+    run = Path(environment[Env.CLAIMS]) / "work" / "runs" / "one"
+    (run / "blend").mkdir(parents=True)
+    (run / "train").mkdir()
+    source = BlendedSource(
+        name="shop-rows", examples=10, tokens=1000, target_share=0.5, achieved_share=0.499, epochs=2.0
+    )
+    blend = BlendResult(digest="d", config_digest="c", tokens=2000, steps=3, sources=(source,), parameters=1)
+    (run / "blend" / "result.json").write_text(encode_message(blend))
+    (run / "blend" / "inputs.json").write_text(json.dumps({"promptsMet": [{"question": "refund"}]}))
+    steps = [{"step": step, "loss": 3.0 / step} for step in (1, 2, 3, 2, 3)]
+    (run / "train" / "steps.jsonl").write_text("\n".join(map(json.dumps, steps)) + '\n{"step": 4, "lo')
+    result = evaluate(environment)
+    assert result.contaminated == 1
+    folder = folder_of(environment) / "eval"
+    training = json.loads((folder / "report.json").read_text())["training"]
+    assert [point[0] for point in training["loss"]] == [1, 2, 3]
+    text = (folder / "report.html").read_text()
+    assert "shop-rows" in text
+    assert "polyline points" in text
+    assert outline(folder / "report.html").open == []
+    assert {"tuned", "base"} == {
+        json.loads(line)["respondent"] for line in (folder / "answers.jsonl").read_text().splitlines()
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "reason", "words"),
+    [
+        pytest.param(
+            {"model": EvaluatedModel(uri="file:///nowhere/at/all")},
+            ExitCode.BAD_MODEL, Reason.BAD_CONFIGURATION, "spec.model.uri", id="no-model",
+        ),
+        pytest.param(
+            {"judge": Judge(kind=JudgeKind.OPENAI, open_ai=OpenAIJudge(url="http://127.0.0.1:1", model="m"))},
+            ExitCode.BAD_CONFIGURATION, Reason.NOT_SUPPORTED, "judge.kind", id="judge-not-yet",
+        ),
+        pytest.param(
+            {"benchmarks": ("mmlu",)},
+            ExitCode.BAD_CONFIGURATION, Reason.NOT_SUPPORTED, "spec.benchmarks", id="benchmarks-not-yet",
+        ),
+        pytest.param(
+            {"sampling": Sampling(max_new_tokens=1000)},
+            ExitCode.BAD_CONFIGURATION, Reason.BAD_CONFIGURATION, "maxNewTokens", id="longer-than-the-context",
+        ),
+        pytest.param(
+            {"model": EvaluatedModel(uri="pvc://work/../other")},
+            ExitCode.BAD_CONFIGURATION, Reason.BAD_CONFIGURATION, "leave its claim", id="path-leaves-the-claim",
+        ),
+    ],
+)  # fmt: skip
+def test_known_failures(
+    pod: Pod,
+    change: dict[str, Any],
+    code: ExitCode,
+    reason: Reason,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert run_command(pod(**change), monkeypatch) == code
+    failure = decode_message(Path(pod(**change)[Env.TERMINATION_LOG]).read_text())
+    assert isinstance(failure, Failure)
+    assert failure.reason is reason
+    assert words in failure.message
+
+
+def test_other_weights_are_refused(pod: Pod, models_folder: Path) -> None:
+    wrong = EvaluatedModel(uri=f"file://{models_folder / 'tuned'}", digest="0" * 64)
+    with pytest.raises(EvaluationError, match="have the digest") as caught:
+        evaluate(pod(model=wrong))
+    assert caught.value.exit_code is ExitCode.BAD_MODEL
+
+
+def test_a_bad_rubric_is_refused(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = pod()
+    Path(environment[Env.RUBRIC]).write_text("name: x\n")
+    assert run_command(environment, monkeypatch) == ExitCode.BAD_RUBRIC
+    assert not folder_of(environment).exists()
+
+
+def test_success_leaves_its_message(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = pod()
+    assert run_command(environment, monkeypatch) == ExitCode.SUCCESS
+    assert isinstance(decode_message(Path(environment[Env.TERMINATION_LOG]).read_text()), EvalResult)
+
+
+def run_command(environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> int:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return main(["evaluate"])
+
+
+def test_stop_tokens_come_from_tokenizer_and_template(
+    models_folder: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    chat = ChatPrompts(models_folder / "tuned", "spec.model")
+    assert set(chat.stop_token_ids()) == set(tokenizer.convert_tokens_to_ids(["<eos>", "<|end|>"]))
+
+
+def test_no_chat_template(tmp_path: Path, models_folder: Path) -> None:
+    for file in (models_folder / "tuned").iterdir():
+        if file.name != "chat_template.jinja":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(EvaluationError, match="no chat template") as caught:
+        ChatPrompts(tmp_path, "spec.model")
+    assert caught.value.exit_code is ExitCode.BAD_MODEL

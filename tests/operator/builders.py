@@ -1,0 +1,122 @@
+"""Runs and results to test with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from blendtune_api.contract import BlendResult, EvalResult, TrainResult
+from blendtune_api.v1alpha1 import (
+    Blend,
+    BlendedFineTune,
+    BlendedFineTuneSpec,
+    BlendedSource,
+    Budget,
+    Cluster,
+    EvaluatedModel,
+    EvaluationDigests,
+    Gate,
+    Metric,
+    Model,
+    ObjectMeta,
+    Role,
+    RubricEval,
+    RubricEvalSpec,
+    ScopeScore,
+    Source,
+    Storage,
+    Verdict,
+)
+
+STORAGE = Storage(persistent_volume_claim="blendtune")
+GATES = (Gate(metric=Metric.IN_DOMAIN, min_gain=0.1), Gate(metric=Metric.GENERAL, max_drop=0.1))
+
+
+def fine_tune(**spec: Any) -> BlendedFineTune:
+    """A BlendedFineTune of two sources on one node of a real cluster; `spec` replaces fields of the spec."""
+    base = BlendedFineTuneSpec(
+        model=Model(uri="hf://org/model"),
+        blend=Blend(
+            budget=Budget(epochs=3),
+            sources=(
+                Source(name="ads", role=Role.IN_DOMAIN, uri="pvc://datasets/ads.jsonl", weight=50),
+                Source(name="general", role=Role.GENERAL, uri="hf://datasets/org/general", weight=50),
+            ),
+        ),
+        storage=STORAGE,
+        cluster=Cluster(nodes=2, gpus_per_node=4, backoff_limit=2),
+    )
+    return BlendedFineTune(metadata=_metadata(), spec=replace(base, **spec))
+
+
+def rubric_eval(**spec: Any) -> RubricEval:
+    base = RubricEvalSpec(model=EvaluatedModel(uri="pvc://models/tuned/model"), storage=STORAGE)
+    return RubricEval(metadata=_metadata(), spec=replace(base, **spec))
+
+
+def _metadata() -> ObjectMeta:
+    return ObjectMeta(name="ads", namespace="team", uid="uid-1")
+
+
+def blend_result(**changes: Any) -> BlendResult:
+    sources = tuple(
+        BlendedSource(name=name, examples=10, tokens=5000, target_share=0.5, achieved_share=0.5, epochs=3)
+        for name in ("ads", "general")
+    )
+    result = BlendResult(
+        digest="blend-1",
+        config_digest="config-1",
+        tokens=10_000,
+        steps=40,
+        sources=sources,
+        parameters=13_000_000_000,
+        memory_bytes_per_gpu=60 * 2**30,
+    )
+    return replace(result, **changes)
+
+
+def train_result(**changes: Any) -> TrainResult:
+    result = TrainResult(
+        config_digest="config-1",
+        blend_digest="blend-1",
+        steps=40,
+        tokens=10_000,
+        model_digest="model-1",
+        final_loss=1.25,
+        gpu_seconds=480.0,
+    )
+    return replace(result, **changes)
+
+
+def scope(name: str, score: float, delta: float | None = None, margin: float = 0.05) -> ScopeScore:
+    """A score with an interval of `margin` around it, and around its delta where there is one."""
+    if delta is None:
+        return ScopeScore(name=name, score=score, low=score - margin, high=score + margin, n=20)
+    return ScopeScore(
+        name=name,
+        score=score,
+        low=score - margin,
+        high=score + margin,
+        n=20,
+        baseline_score=score - delta,
+        delta=delta,
+        delta_low=delta - margin,
+        delta_high=delta + margin,
+    )
+
+
+def eval_result(in_domain: float = 0.5, general: float = 0.0, margin: float = 0.05) -> EvalResult:
+    """What the evaluation leaves, by the gain in-domain and the change in general."""
+    return EvalResult(
+        overall=scope("overall", 0.7, (in_domain + general) / 2, margin),
+        general=scope("general", 0.6, general, margin),
+        in_domain=scope("inDomain", 0.8, in_domain, margin),
+        dimensions=(scope("reliability", 0.7), scope("consistency", 0.8), scope("businessImpact", 0.6)),
+        categories=(scope("pricing", 0.7, 0.1),),
+        gates=(),
+        coverage=1.0,
+        digests=EvaluationDigests(model="model-1", baseline="base-1"),
+        verdict=Verdict.IMPROVED,
+        critical_errors=1,
+        report_uri="pvc://blendtune/team/ads/eval",
+    )

@@ -1,0 +1,106 @@
+"""Why attempts fail: tables of pods as a cluster shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from blendtune_api.contract import ExitCode, Failure, encode_message
+from blendtune_api.v1alpha1 import Reason
+from blendtune_operator.names import Object
+from blendtune_operator.plan.pods import cause_of_failure
+
+DISRUPTED = encode_message(Failure(reason=Reason.DISRUPTED, message="asked to stop"))
+BAD_DATA = encode_message(Failure(reason=Reason.BAD_DATA, message="line 7 is not JSON"))
+
+
+def pod(
+    exit_code: int | None, *, name: str = "pod", message: str = "", reason: str = "Error", **status: Any
+) -> Object:
+    ends = []
+    if exit_code is not None:
+        terminated = {
+            "exitCode": exit_code,
+            "reason": reason,
+            "message": message,
+            "finishedAt": "2026-01-01T00:00:00Z",
+        }
+        ends = [{"name": "pytorch", "state": {"terminated": terminated}}]
+    return {
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {}},
+        "status": {"phase": "Failed", "containerStatuses": ends, **status},
+    }
+
+
+EVICTED = {
+    "kind": "Pod",
+    "metadata": {"name": "pod", "labels": {}},
+    "status": {"phase": "Failed", "reason": "Evicted", "message": "disk pressure"},
+}
+TARGET = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]}
+
+
+@pytest.mark.parametrize(
+    ("pods", "reason", "counted", "permanent", "words"),
+    [
+        pytest.param([pod(1)], Reason.STAGE_FAILED, True, False, "exit code 1", id="crash"),
+        pytest.param([pod(139)], Reason.STAGE_FAILED, True, False, "signal 11", id="signal"),
+        pytest.param(
+            [pod(65, message=BAD_DATA)], Reason.BAD_DATA, True, True, "line 7 is not JSON", id="bad data"
+        ),
+        pytest.param([pod(70)], Reason.STAGE_FAILED, True, True, "no retry can mend", id="silent permanent"),
+        pytest.param(
+            [pod(137, reason="OOMKilled")], Reason.OUT_OF_MEMORY, True, False, "raise", id="out of memory"
+        ),
+        pytest.param([pod(143, message=DISRUPTED)], Reason.DISRUPTED, False, False, "stop", id="SIGTERM"),
+        pytest.param([pod(143)], Reason.STAGE_FAILED, True, False, "143", id="unexplained SIGTERM"),
+        pytest.param(
+            [pod(137, **TARGET)], Reason.DISRUPTED, False, False, "PreemptionByScheduler", id="preempted"
+        ),
+        pytest.param(
+            [EVICTED],
+            Reason.DISRUPTED,
+            False,
+            False,
+            "disk pressure",
+            id="evicted",
+        ),
+        pytest.param(
+            [pod(ExitCode.PEER_LOST, name="a"), pod(137, name="b", reason="OOMKilled")],
+            Reason.OUT_OF_MEMORY,
+            True,
+            False,
+            "pod b",
+            id="a lost peer is not the cause",
+        ),
+        pytest.param(
+            [pod(ExitCode.PEER_LOST, name="a"), pod(143, name="b", **TARGET)],
+            Reason.DISRUPTED,
+            False,
+            False,
+            "pod b",
+            id="the peers of a preempted pod",
+        ),
+        pytest.param(
+            [pod(143, name="a", message=DISRUPTED), pod(65, name="b", message=BAD_DATA)],
+            Reason.BAD_DATA,
+            True,
+            True,
+            "line 7",
+            id="a permanent failure wins",
+        ),
+        pytest.param(
+            [pod(ExitCode.PEER_LOST)], Reason.STAGE_FAILED, True, False, "200", id="only lost peers"
+        ),
+        pytest.param([], Reason.STAGE_FAILED, True, False, "BackoffLimitExceeded", id="no pod is left"),
+        pytest.param([pod(0)], Reason.STAGE_FAILED, True, False, "BackoffLimitExceeded", id="no pod failed"),
+    ],
+)
+def test_the_cause_of_a_failed_attempt(
+    pods: list[Object], reason: Reason, counted: bool, permanent: bool, words: str
+) -> None:
+    cause = cause_of_failure(pods, "BackoffLimitExceeded: pod failed")
+    assert (cause.reason, cause.counted, cause.permanent) == (reason, counted, permanent)
+    assert words in cause.message

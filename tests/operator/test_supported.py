@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.operator.builders import fine_tune, rubric_eval
+
+from blendtune_api.v1alpha1 import (
+    Blend,
+    Budget,
+    EarlyStopping,
+    EvaluatedModel,
+    Evaluation,
+    EvaluationCluster,
+    Export,
+    Judge,
+    JudgeKind,
+    Method,
+    Model,
+    OpenAIJudge,
+    Role,
+    RubricEvalBaseline,
+    RubricEvalCluster,
+    Source,
+    Tracker,
+    Training,
+    Validation,
+)
+from blendtune_operator.plan.supported import refusals
+from blendtune_operator.settings import Settings
+
+OPEN_AI = Judge(kind=JudgeKind.OPENAI, open_ai=OpenAIJudge(url="https://judge", model="gpt"))
+LOCAL_BLEND = Blend(
+    budget=Budget(epochs=1),
+    sources=(Source(name="ads", role=Role.IN_DOMAIN, uri="file:///ads.jsonl", weight=1),),
+    validation=Validation(uri="file:///validation.jsonl"),
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "paths"),
+    [
+        pytest.param({}, [], id="plain"),
+        pytest.param({"training": Training(method=Method.LORA)}, ["spec.training.method"], id="lora"),
+        pytest.param(
+            {"training": Training(early_stopping=EarlyStopping(patience=1))},
+            ["spec.training.earlyStopping.patience"],
+            id="early stopping",
+        ),
+        pytest.param(
+            {"training": Training(tracking=(Tracker.WANDB,))}, ["spec.training.tracking"], id="tracking"
+        ),
+        pytest.param(
+            {"evaluation": Evaluation(every_epoch=True, benchmarks=("mmlu",), judge=OPEN_AI)},
+            ["spec.evaluation.everyEpoch", "spec.evaluation.benchmarks", "spec.evaluation.judge.kind"],
+            id="all at once",
+        ),
+        pytest.param(
+            {"model": Model(uri="hf://a/b", chat_template="vicuna")},
+            ["spec.model.chatTemplate"],
+            id="template",
+        ),
+        pytest.param(
+            {"evaluation": Evaluation(cluster=EvaluationCluster(gpu_type="b300"))},
+            ["spec.evaluation.cluster.gpuType"],
+            id="gpu type of the evaluation",
+        ),
+        pytest.param(
+            {
+                "model": Model(uri="file:///model"),
+                "blend": LOCAL_BLEND,
+                "export": Export(uri="file:///out"),
+            },
+            [
+                "spec.model.uri",
+                "spec.blend.sources[0].uri",
+                "spec.blend.validation.uri",
+                "spec.export.uri",
+            ],
+            id="file URIs",
+        ),
+    ],
+)
+def test_a_fine_tune_is_refused_by_field(spec: dict[str, Any], paths: list[str]) -> None:
+    assert [refusal.fault.path for refusal in refusals(fine_tune(**spec), Settings())] == paths
+
+
+def test_local_mode_reads_files() -> None:
+    assert not refusals(fine_tune(blend=LOCAL_BLEND), replace(Settings(), allow_file_uris=True))
+
+
+@pytest.mark.parametrize(
+    ("spec", "paths"),
+    [
+        pytest.param({}, [], id="plain"),
+        pytest.param({"benchmarks": ("mmlu",)}, ["spec.benchmarks"], id="benchmarks"),
+        pytest.param({"judge": OPEN_AI}, ["spec.judge.kind"], id="judge"),
+        pytest.param({"cluster": RubricEvalCluster(gpu_type="?")}, ["spec.cluster.gpuType"], id="gpu type"),
+        pytest.param(
+            {
+                "model": EvaluatedModel(uri="file:///m", chat_template="chatml"),
+                "baseline": RubricEvalBaseline(model=EvaluatedModel(uri="file:///b", chat_template="chatml")),
+            },
+            [
+                "spec.model.chatTemplate",
+                "spec.baseline.model.chatTemplate",
+                "spec.model.uri",
+                "spec.baseline.model.uri",
+            ],
+            id="models",
+        ),
+    ],
+)
+def test_a_rubric_eval_is_refused_by_field(spec: dict[str, Any], paths: list[str]) -> None:
+    assert [refusal.fault.path for refusal in refusals(rubric_eval(**spec), Settings())] == paths

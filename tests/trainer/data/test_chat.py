@@ -1,0 +1,164 @@
+"""Which tokens are supervised, token by token, with and without generation markers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.trainer.conftest import CHATML, CHATML_WITH_MARKERS, build_tokenizer
+from tokenizers import Tokenizer, processors
+from transformers import PreTrainedTokenizerFast
+
+from blendtune_api.contract import ExitCode
+from blendtune_trainer.chat import ChatEncoder, EncodedConversation
+from blendtune_trainer.conversations import Conversation, RowFault
+from blendtune_trainer.errors import TrainerError
+
+TWO_TURNS: Conversation = [
+    {"role": "system", "content": "Be kind."},
+    {"role": "user", "content": "Où est l'été?"},
+    {"role": "assistant", "content": "Là, 日本."},
+    {"role": "user", "content": "And?"},
+    {"role": "assistant", "content": "No more. \n"},
+]
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, conversation: Conversation) -> EncodedConversation:
+    (outcome,) = ChatEncoder(tokenizer).encode([conversation])
+    assert isinstance(outcome, EncodedConversation), outcome
+    return outcome
+
+
+def supervised_runs(tokenizer: PreTrainedTokenizerFast, encoded: EncodedConversation) -> list[str]:
+    """The text of each stretch of supervised tokens."""
+    runs: list[list[int]] = []
+    previous = False
+    for token, supervised in zip(encoded.input_ids.tolist(), encoded.supervised.tolist(), strict=True):
+        if supervised and not previous:
+            runs.append([])
+        if supervised:
+            runs[-1].append(token)
+        previous = supervised
+    return [str(tokenizer.decode(run)) for run in runs]
+
+
+def marked(before: str, inside: str, after: str) -> str:
+    """A ChatML template whose assistant turns are rendered in three parts, the middle one marked."""
+    return (
+        "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+        "{% if message['role'] == 'assistant' %}{{ '" + before + "' }}{% generation %}{{ " + inside + " }}"
+        "{% endgeneration %}{{ '"
+        + after
+        + "' }}{% else %}{{ message['content'] + '<|im_end|>\n' }}{% endif %}"
+        "{% endfor %}"
+    )
+
+
+@pytest.mark.parametrize("trim_offsets", [False, True])
+@pytest.mark.parametrize("template", [CHATML, CHATML_WITH_MARKERS], ids=["without markers", "with markers"])
+def test_only_answers_and_their_end_are_supervised(template: str, trim_offsets: bool) -> None:
+    tokenizer = build_tokenizer(template)
+    tokenizer.backend_tokenizer.post_processor = processors.ByteLevel(trim_offsets=trim_offsets)
+    encoded = encode(tokenizer, TWO_TURNS)
+    text = tokenizer.apply_chat_template(TWO_TURNS, tokenize=False)
+    assert encoded.input_ids.tolist() == tokenizer(text, add_special_tokens=False).input_ids
+    assert supervised_runs(tokenizer, encoded) == ["Là, 日本.<|im_end|>", "No more. \n<|im_end|>"]
+    ends = encoded.input_ids == tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert encoded.supervised[ends].tolist() == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        pytest.param(
+            marked("", "message['content'] + '<|im_end|>'", "\n"), "Yes.<|im_end|>", id="with its end"
+        ),
+        pytest.param(
+            marked("", "message['content']", "<|im_end|>\n"), "Yes.<|im_end|>", id="short of its end"
+        ),
+        pytest.param(
+            marked("", "message['content'] + '<|im_end|>\n'", ""), "Yes.<|im_end|>", id="beyond its end"
+        ),
+        pytest.param(marked("Well: ", "message['content']", "."), "Yes.", id="no end-of-turn token"),
+    ],
+)
+def test_markers_that_stop_short_of_or_beyond_the_end_of_turn(template: str, expected: str) -> None:
+    tokenizer = build_tokenizer(template)
+    conversation = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
+    assert supervised_runs(tokenizer, encode(tokenizer, conversation)) == [expected]
+
+
+def test_a_question_after_the_last_answer_is_not_supervised(tokenizer: PreTrainedTokenizerFast) -> None:
+    encoded = encode(tokenizer, TWO_TURNS[:4])
+    assert supervised_runs(tokenizer, encoded) == ["Là, 日本.<|im_end|>"]
+
+
+def test_the_first_token_is_never_supervised() -> None:
+    template = "{% for m in messages %}{% generation %}{{ m['content'] }}{% endgeneration %}{% endfor %}"
+    encoded = encode(build_tokenizer(template), [{"role": "assistant", "content": "abc"}])
+    assert encoded.supervised.tolist() == [False, True, True]
+
+
+def test_a_tokenizer_set_to_truncate_does_not() -> None:
+    tokenizer = build_tokenizer(CHATML)
+    tokenizer.backend_tokenizer.enable_truncation(max_length=8)
+    tokenizer.backend_tokenizer.enable_padding(length=4096)
+    conversation = [{"role": "user", "content": "a" * 300}, {"role": "assistant", "content": "b" * 300}]
+    assert 600 < len(encode(tokenizer, conversation).input_ids) < 700
+
+
+def test_a_tokenizer_without_template_is_refused(tokenizer_without_template: PreTrainedTokenizerFast) -> None:
+    with pytest.raises(TrainerError, match="has no chat template") as raised:
+        ChatEncoder(tokenizer_without_template)
+    assert raised.value.exit_code is ExitCode.BAD_MODEL
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        pytest.param(
+            "{% for m in messages %}{{ m['role'] ~ ': ' ~ (m['content'] if loop.last) ~ '<|im_end|>' }}"
+            "{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}",
+            id="earlier answers rewritten",
+        ),
+        pytest.param(CHATML.replace("<|im_start|>assistant", "<|im_start|>model"), id="another prompt"),
+        pytest.param("{{ raise_exception('no') }}", id="refuses everything"),
+    ],
+)
+def test_a_template_whose_answers_cannot_be_told_apart_is_refused(template: str) -> None:
+    with pytest.raises(TrainerError, match="cannot be trained with") as raised:
+        ChatEncoder(build_tokenizer(template))
+    assert raised.value.exit_code is ExitCode.BAD_MODEL
+    assert "{% generation %}" in raised.value.message
+
+
+def merging_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer with one merge: two line breaks are one token, as in many real vocabularies."""
+    tokenizer = build_tokenizer(CHATML)
+    state: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
+    state["model"]["vocab"]["ĊĊ"] = len(tokenizer)
+    state["model"]["merges"] = [["Ċ", "Ċ"]]
+    backend = Tokenizer.from_str(json.dumps(state))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<|im_start|>", eos_token="<|im_end|>", chat_template=CHATML
+    )
+
+
+def test_an_answer_that_melts_into_the_prompt_is_a_fault_of_its_row_alone() -> None:
+    encoder = ChatEncoder(merging_tokenizer())
+    good = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
+    bad = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "\n\nYes."}]
+    outcomes = encoder.encode([good, bad, good])
+    assert isinstance(outcomes[0], EncodedConversation) and isinstance(outcomes[2], EncodedConversation)
+    assert isinstance(outcomes[1], RowFault)
+    assert "answer 1: its first characters and the prompt's last share a token" in str(outcomes[1])
+
+
+def test_a_conversation_that_the_template_refuses_is_a_fault_of_its_row_alone() -> None:
+    strict = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    encoder = ChatEncoder(build_tokenizer(strict + CHATML))
+    good = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
+    outcomes = encoder.encode([[{"role": "system", "content": "x"}, *good], good])
+    assert str(outcomes[0]) == "the chat template refuses the conversation: no system"
+    assert isinstance(outcomes[1], EncodedConversation)

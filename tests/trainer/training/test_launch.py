@@ -1,0 +1,143 @@
+"""The launcher's exit codes, messages and signals, with small scripts in place of the ranks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from tests.trainer.training.runs import wait_until
+
+from blendtune_api.contract import Env, ExitCode, Failure, TrainResult, decode_message, encode_message
+from blendtune_api.v1alpha1 import Reason
+from blendtune_trainer.launch import Exit, Gang, root_cause
+
+RESULT = encode_message(
+    TrainResult(config_digest="c", blend_digest="b", steps=1, tokens=2, model_digest="m", final_loss=1.5)
+)
+LAUNCH = "import sys; from blendtune_trainer import launch; sys.exit(launch.main(sys.argv[1:]))"
+
+
+def start(tmp_path: Path, rank_script: str, **environment: str) -> subprocess.Popen[bytes]:
+    """The launcher over ranks that run `rank_script`, which has `rank`, `leave(text)` and `forever()`."""
+    prelude = """
+        import json, os, signal, sys, time
+        from pathlib import Path
+        rank = int(os.environ["RANK"])
+        leave = Path(os.environ["BLENDTUNE_TERMINATION_LOG"]).write_text
+        folder = Path(os.environ["FOLDER"])
+        def forever():
+            (folder / f"ready-{rank}").touch()
+            while True: time.sleep(0.01)
+    """
+    script = tmp_path / "rank.py"
+    script.write_text(textwrap.dedent(prelude) + textwrap.dedent(rank_script))
+    return subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, sys.executable, str(script)],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "FOLDER": str(tmp_path),
+            Env.RANKS_PER_NODE: "2",
+            Env.TERMINATION_LOG: str(tmp_path / "message"),
+            **environment,
+        },
+    )
+
+
+def message(tmp_path: Path) -> str:
+    return (tmp_path / "message").read_text()
+
+
+FAILED = encode_message(Failure(reason=Reason.BAD_DATA, message="row 3 is bad"))
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "text"),
+    [
+        pytest.param(f"leave({RESULT!r}) if rank == 0 else None", 0, RESULT, id="success"),
+        pytest.param(f"leave({FAILED!r}) if rank else forever(); sys.exit(65)", 65, FAILED, id="one fails"),
+        pytest.param(
+            f"sys.exit(200) if rank == 0 else (time.sleep(.3), leave({FAILED!r}), sys.exit(65))",
+            65,
+            FAILED,
+            id="a lost peer is not the cause",
+        ),
+        pytest.param("sys.exit(200)", 200, "another node", id="only lost peers"),
+        pytest.param("sys.exit(200) if rank else os.kill(os.getpid(), 9)", 137, "SIGKILL", id="killed"),
+        pytest.param("forever() if rank else os.abort()", 134, "rank 0 was ended by SIGABRT", id="aborted"),
+        pytest.param("sys.exit(1) if rank else forever()", 1, "rank 1 exited with code 1", id="unforeseen"),
+        pytest.param("sys.exit(201)", 201, "code 201", id="hang"),
+        pytest.param("leave('half a mess'); sys.exit(64)", 64, "code 64", id="torn message"),
+    ],
+)
+def test_exit_code_and_message(tmp_path: Path, script: str, code: int, text: str) -> None:
+    process = start(tmp_path, script)
+    begun = time.monotonic()
+    assert process.wait(60) == code
+    assert text in message(tmp_path)
+    assert time.monotonic() - begun < 30
+
+
+def test_node_without_rank_0_leaves_no_message(tmp_path: Path) -> None:
+    process = start(tmp_path, "leave('x')", **{Env.NODES: "2", Env.NODE_RANK: "1"})
+    assert process.wait(60) == 0
+    assert message(tmp_path) == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_reaches_the_ranks_which_have_time_to_save(tmp_path: Path, number: signal.Signals) -> None:
+    disrupted = encode_message(Failure(reason=Reason.DISRUPTED, message="checkpointed at step 7"))
+    script = f"""
+        def stop(*_):
+            time.sleep(0.3)
+            leave({disrupted!r})
+            sys.exit(143)
+        signal.signal(signal.SIGTERM, stop)
+        forever()
+    """
+    process = start(tmp_path, script)
+    wait_until(lambda: all((tmp_path / f"ready-{rank}").exists() for rank in range(2)))
+    process.send_signal(number)
+    assert process.wait(60) == ExitCode.PREEMPTED
+    assert message(tmp_path) == disrupted
+
+
+def test_ranks_that_do_not_stop_are_killed_when_the_grace_period_ends(tmp_path: Path) -> None:
+    process = start(
+        tmp_path, "signal.signal(signal.SIGTERM, signal.SIG_IGN); forever()", **{Env.GRACE_SECONDS: "3"}
+    )
+    wait_until(lambda: all((tmp_path / f"ready-{rank}").exists() for rank in range(2)))
+    process.terminate()
+    assert process.wait(30) == ExitCode.PREEMPTED
+    outcome = decode_message(message(tmp_path))
+    assert isinstance(outcome, Failure)
+    assert outcome.reason is Reason.DISRUPTED
+    assert "grace period" in outcome.message
+
+
+def test_environment_of_a_rank(tmp_path: Path) -> None:
+    gang = Gang(nodes=3, node_rank=2, ranks_per_node=4, grace_seconds=30)
+    environment = gang.environment(1, {"MASTER_ADDR": "first", "OMP_NUM_THREADS": "7"}, tmp_path)
+    assert (environment["RANK"], environment["LOCAL_RANK"], environment["WORLD_SIZE"]) == ("9", "1", "12")
+    assert (environment["MASTER_ADDR"], environment["OMP_NUM_THREADS"]) == ("first", "7")
+
+
+@pytest.mark.parametrize(
+    ("exits", "cause"),
+    [
+        pytest.param([(0, 0, False), (1, 0, False)], None, id="success"),
+        pytest.param([(0, 200, False), (1, 137, False)], 1, id="lost peer first"),
+        pytest.param([(0, 137, True), (1, 200, False)], 1, id="one that we killed is never the cause"),
+        pytest.param([(0, 1, False), (1, 71, False)], 1, id="a permanent failure explains most"),
+        pytest.param([(1, 137, False), (0, 1, False)], 1, id="else the earliest"),
+    ],
+)
+def test_root_cause(exits: list[tuple[int, int, bool]], cause: int | None) -> None:
+    found = root_cause([Exit(local_rank=rank, code=code, ours=ours) for rank, code, ours in exits])
+    assert (found.local_rank if found else None) == cause

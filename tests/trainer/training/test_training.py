@@ -1,0 +1,255 @@
+"""Whole trainings of a tiny model: the same numbers on any ranks, resumption, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tests.trainer.training.runs import Run, build_blend, finish, wait_until
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from blendtune_api.contract import ExitCode, Failure, weights_digest
+from blendtune_api.v1alpha1 import AfterSuccess, Checkpoint, DeepSpeed, EarlyStopping, Export, Method, Reason
+
+MakeRun = Callable[..., Run]
+KEEP = Checkpoint(every_minutes=600, after_success=AfterSuccess.KEEP)
+EVERY_STEP = Checkpoint(every_minutes=1e-9, keep=2, after_success=AfterSuccess.KEEP)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, base_model: Path) -> Run:
+    """One rank at ZeRO-1, from start to end."""
+    run = Run.create(tmp_path_factory.mktemp("undisturbed"), base_model)
+    assert run.train() == [0]
+    return run
+
+
+@pytest.mark.parametrize(
+    ("ranks", "stage"),
+    [
+        pytest.param(1, 2, id="1 rank, ZeRO-2"),
+        pytest.param(1, 3, id="1 rank, ZeRO-3"),
+        pytest.param(2, 1, id="2 ranks, ZeRO-1"),
+        pytest.param(2, 2, id="2 ranks, ZeRO-2"),
+        pytest.param(2, 3, id="2 ranks, ZeRO-3"),
+    ],
+)
+def test_ranks_and_zero_stage_change_no_number(
+    make_run: MakeRun, undisturbed: Run, ranks: int, stage: int
+) -> None:
+    run = make_run(deepspeed=DeepSpeed(stage=stage))
+    assert run.train(ranks) == [0] * ranks
+    assert run.losses() == pytest.approx(undisturbed.losses(), abs=1e-5)
+    assert run.column("gradNorm") == pytest.approx(undisturbed.column("gradNorm"), rel=1e-4)
+    assert run.column("tokens") == undisturbed.column("tokens")
+    for ours, theirs in zip(run.result.validation_loss, undisturbed.result.validation_loss, strict=True):
+        assert (ours.before, ours.after) == pytest.approx((theirs.before, theirs.after), abs=1e-4)
+    tuned, expected = (
+        AutoModelForCausalLM.from_pretrained(each.workspace.model) for each in (run, undisturbed)
+    )
+    for name, weight in tuned.state_dict().items():
+        assert torch.allclose(weight, expected.state_dict()[name], atol=1e-4), name
+
+
+def test_result_and_artifacts(undisturbed: Run) -> None:
+    result = undisturbed.result
+    home = undisturbed.workspace
+    assert result.steps == 6
+    assert result.tokens == sum(undisturbed.column("tokens"))
+    assert result.final_loss == pytest.approx(undisturbed.losses()[-1], rel=1e-5)
+    assert undisturbed.losses()[-1] < undisturbed.losses()[0] - 0.3
+    assert [loss.name for loss in result.validation_loss] == ["ads", "general"]
+    assert all(loss.after < loss.before for loss in result.validation_loss if loss.before and loss.after)
+    assert result.gpu_seconds is not None and result.gpu_seconds > sum(undisturbed.column("seconds"))
+    assert result.mfu is None  # the peak of a CPU is not known
+    assert (result.config_digest, result.blend_digest) == (undisturbed.config.digest, "blend")
+    assert home.result("train").read_text() == undisturbed.message_of(0)
+    assert result.model_digest == weights_digest(home.model)
+    assert not home.checkpoints.exists()  # afterSuccess: Delete
+    validations = [json.loads(line) for line in (home.train / "validation.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in validations] == [0, 3, 6]
+
+
+def test_the_exported_model_answers_with_its_chat_template(undisturbed: Run, base_model: Path) -> None:
+    folder = undisturbed.workspace.model
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.chat_template == AutoTokenizer.from_pretrained(base_model).chat_template
+    assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+    assert model.config.use_cache
+    assert model.config.tie_word_embeddings
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Hello"}],
+        add_generation_prompt=True,
+        return_tensors="pt",
+        return_dict=True,
+    )
+    answer = model.generate(**prompt, max_new_tokens=5)
+    assert answer.shape[1] > prompt["input_ids"].shape[1]
+
+
+def test_a_finished_training_is_not_done_again(undisturbed: Run) -> None:
+    before = undisturbed.steps()
+    assert undisturbed.train(2) == [0, 0]
+    assert undisturbed.steps() == before
+    assert "step" not in undisturbed.log_of(1)
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_sigterm_checkpoints_and_the_next_attempt_goes_on_as_if_nothing_happened(
+    make_run: MakeRun, undisturbed: Run, stage: int
+) -> None:
+    run = make_run(deepspeed=DeepSpeed(stage=stage), checkpoint=KEEP)
+    ranks = run.start(2)
+    wait_until(lambda: len(run.steps()) >= 2 or ranks[0].exitcode is not None)
+    os.kill(ranks[1].pid or 0, signal.SIGTERM)  # one rank; all of them agree
+    assert finish(ranks) == [ExitCode.PREEMPTED, ExitCode.PREEMPTED]
+    reached = len(run.steps())
+    assert 2 <= reached < 6
+    outcome = run.outcome_of(0)
+    assert isinstance(outcome, Failure)
+    assert outcome.reason is Reason.DISRUPTED
+    assert f"checkpointed at step {reached} of 6" in outcome.message
+    assert run.train(2) == [0, 0]
+    assert [line["step"] for line in run.steps()] == [1, 2, 3, 4, 5, 6]
+    assert run.losses() == pytest.approx(undisturbed.losses(), abs=1e-5)
+
+
+def test_the_same_ranks_resume_to_the_very_same_losses(make_run: MakeRun) -> None:
+    whole, broken = make_run(checkpoint=KEEP), make_run(checkpoint=KEEP)
+    assert whole.train(2) == [0, 0]
+    ranks = broken.start(2)
+    wait_until(lambda: len(broken.steps()) >= 3 or ranks[0].exitcode is not None)
+    os.kill(ranks[0].pid or 0, signal.SIGTERM)
+    finish(ranks)
+    assert broken.train(2) == [0, 0]
+    assert broken.losses() == whole.losses()
+    assert broken.result.model_digest == whole.result.model_digest
+    assert broken.result.validation_loss == whole.result.validation_loss
+
+
+@pytest.mark.parametrize("stage", [1, 3])
+@pytest.mark.parametrize(("first", "then"), [(2, 1), (1, 2)])
+def test_another_number_of_ranks_goes_on(
+    make_run: MakeRun, undisturbed: Run, stage: int, first: int, then: int
+) -> None:
+    run = make_run(deepspeed=DeepSpeed(stage=stage), checkpoint=KEEP)
+    ranks = run.start(first)
+    wait_until(lambda: len(run.steps()) >= 2 or ranks[0].exitcode is not None)
+    os.kill(ranks[0].pid or 0, signal.SIGTERM)
+    assert finish(ranks) == [ExitCode.PREEMPTED] * first
+    assert run.train(then) == [0] * then
+    assert run.column("ranks")[0] == first
+    assert run.column("ranks")[-1] == then
+    assert run.losses() == pytest.approx(undisturbed.losses(), abs=1e-4)
+
+
+def test_sigkill_while_saving_leaves_the_last_whole_checkpoint(make_run: MakeRun, undisturbed: Run) -> None:
+    run = make_run(checkpoint=EVERY_STEP)
+    checkpoints = run.workspace.checkpoints
+    ranks = run.start(2)
+    wait_until(
+        lambda: (
+            ((checkpoints / "step-2").exists() and any(checkpoints.glob("*.tmp")))
+            or ranks[0].exitcode is not None
+        )
+    )
+    for rank in ranks:
+        rank.kill()
+    finish(ranks)
+    pointer = json.loads((checkpoints / "latest.json").read_text())
+    assert (checkpoints / f"step-{pointer['step']}").is_dir()
+    assert run.train(2) == [0, 0]
+    assert f"resuming from the checkpoint of step {pointer['step']}" in run.log_of(0)
+    assert run.losses() == pytest.approx(undisturbed.losses(), abs=1e-5)
+    assert sorted(folder.name for folder in checkpoints.glob("step-*")) == ["step-4", "step-5"]
+
+
+def test_a_lost_peer_is_told_apart(make_run: MakeRun) -> None:
+    run = make_run(build_blend(bins=3000))
+    ranks = run.start(2)
+    wait_until(lambda: len(run.steps()) >= 1 or ranks[0].exitcode is not None)
+    ranks[1].kill()
+    assert finish(ranks) == [ExitCode.PEER_LOST, -signal.SIGKILL]
+
+
+def test_a_checkpoint_of_another_configuration_is_refused_and_says_what_differs(make_run: MakeRun) -> None:
+    run = make_run(checkpoint=EVERY_STEP)
+    ranks = run.start()
+    wait_until(lambda: (run.workspace.checkpoints / "latest.json").exists() or ranks[0].exitcode is not None)
+    ranks[0].kill()
+    finish(ranks)
+    pointer = (run.workspace.checkpoints / "latest.json").read_text()
+    build_blend(digest="other rows").write(run.workspace.blend)
+    assert run.train() == [ExitCode.OTHER_CHECKPOINT]
+    outcome = run.outcome_of(0)
+    assert isinstance(outcome, Failure)
+    assert "the blend was blend and is other rows" in outcome.message
+    assert (run.workspace.checkpoints / "latest.json").read_text() == pointer
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_says_so(make_run: MakeRun, undisturbed: Run) -> None:
+    run = make_run(checkpoint=EVERY_STEP)
+    assert run.train(2, room_for_checkpoints=2) == [ExitCode.STORAGE_FULL] * 2
+    outcome = run.outcome_of(0)
+    assert isinstance(outcome, Failure)
+    assert "the checkpoint of step 2 stays" in outcome.message
+    assert not list(run.workspace.checkpoints.glob("*.tmp"))
+    assert run.train(2) == [0, 0]
+    assert run.losses() == pytest.approx(undisturbed.losses(), abs=1e-5)
+
+
+def test_training_stops_when_validation_no_longer_improves(make_run: MakeRun) -> None:
+    run = make_run(early_stopping=EarlyStopping(patience=1), learning_rate=1.0)
+    assert run.train() == [0]
+    assert run.result.steps == 3
+
+
+def test_a_blend_without_held_out_rows_has_no_validation_loss(make_run: MakeRun) -> None:
+    run = make_run(build_blend(validation_bins=0))
+    assert run.train() == [0]
+    assert run.result.validation_loss == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "text"),
+    [
+        pytest.param({"method": Method.LORA}, ExitCode.BAD_CONFIGURATION, "spec.training.method", id="lora"),
+        pytest.param(
+            {"sequence_length": 24, "batch_tokens": 48}, ExitCode.BAD_DATA, "bins of 48", id="other bins"
+        ),
+        pytest.param(
+            {"attention": "flash_attention_2"}, ExitCode.BAD_CONFIGURATION, "attention", id="no flash"
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(
+    make_run: MakeRun, changes: dict[str, object], code: ExitCode, text: str
+) -> None:
+    run = make_run().with_training(**changes)
+    assert run.train() == [code]
+    outcome = run.outcome_of(0)
+    assert isinstance(outcome, Failure)
+    assert text in outcome.message
+
+
+def test_the_model_is_copied_to_its_second_home(make_run: MakeRun) -> None:
+    run = make_run()
+    spec = replace(run.config.spec, export=Export(uri="pvc://models/ads"))
+    run = replace(run, config=replace(run.config, spec=spec))
+    assert run.train() == [0]
+    assert weights_digest(run.folder / "models" / "ads") == run.result.model_digest
+
+
+def test_a_folder_that_holds_no_model_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    model = replace(run.config.spec.model, uri=f"file://{tmp_path}")
+    run = replace(run, config=replace(run.config, spec=replace(run.config.spec, model=model)))
+    assert run.train() == [ExitCode.BAD_MODEL]

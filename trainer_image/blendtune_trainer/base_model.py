@@ -1,0 +1,120 @@
+"""The base model's files, tokenizer and size, without loading its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from blendtune_api.contract import Workspace
+from blendtune_api.v1alpha1 import Model
+from blendtune_trainer.errors import bad_model, transient
+from blendtune_trainer.uris import HubRepository, StorePath, model_location
+
+_SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelShape:
+    """What a model's memory depends on."""
+
+    parameters: int
+    largest_layer_parameters: int  # of one module, its children not counted
+    hidden_size: int
+    layers: int
+    vocabulary_size: int
+
+
+def base_model_folder(model: Model, claims: Path, workspace: Workspace) -> Path:
+    """Where the base model lies, or will lie once `fetch_base_model` has run."""
+    location = model_location(model.uri, model.revision, claims)
+    if isinstance(location, StorePath) and location.local is not None:
+        return location.local
+    return workspace.base_model
+
+
+def fetch_base_model(model: Model, claims: Path, workspace: Workspace) -> Path:
+    """The folder of the base model, downloaded into the workspace unless its URI is a folder already.
+
+    Raises TrainerError where there is no model, or the store does not answer.
+    """
+    location = model_location(model.uri, model.revision, claims)
+    folder = base_model_folder(model, claims, workspace)
+    if isinstance(location, HubRepository):
+        _download_from_hub(location, folder)
+    elif location.local is None:
+        _download(location, folder)
+    if not (folder / "config.json").is_file():
+        raise bad_model(f"spec.model.uri: {model.uri} holds no model: there is no config.json in {folder}")
+    return folder
+
+
+def load_tokenizer(folder: Path) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise bad_model(f"spec.model.uri: no tokenizer could be loaded from {folder}: {error}") from error
+
+
+def model_shape(folder: Path) -> ModelShape:
+    """Counted on a model without storage, built from its configuration. Tied weights count once."""
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError, KeyError) as error:
+        raise bad_model(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
+    text_config = config.get_text_config()
+    return ModelShape(
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        largest_layer_parameters=max(
+            sum(parameter.numel() for parameter in module.parameters(recurse=False))
+            for module in model.modules()
+        ),
+        hidden_size=int(text_config.hidden_size),
+        layers=int(text_config.num_hidden_layers),
+        vocabulary_size=int(text_config.vocab_size),
+    )
+
+
+def weights_pattern(files: Sequence[str]) -> str:
+    """The weights to download among a repository's files: of one format, safetensors if there."""
+    return "*.safetensors" if any(name.endswith(".safetensors") for name in files) else "*.bin"
+
+
+def _download_from_hub(repository: HubRepository, folder: Path) -> None:
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        files = HfApi().list_repo_files(repository.name, revision=repository.revision)
+        snapshot_download(
+            repository.name,
+            revision=repository.revision,
+            local_dir=folder,
+            allow_patterns=[*_SMALL_FILES, weights_pattern(files)],
+            ignore_patterns=["*/*"],
+        )
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise bad_model(
+            f"spec.model: hf://{repository.name} at revision {repository.revision} was not found, or needs "
+            f"a token in spec.credentials.secretRef (HF_TOKEN): {error}"
+        ) from error
+    except (HfHubHTTPError, OSError) as error:
+        raise transient(f"spec.model: hf://{repository.name} could not be downloaded: {error}") from error
+
+
+def _download(location: StorePath, folder: Path) -> None:
+    filesystem, path = fsspec.core.url_to_fs(location.url)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        filesystem.get(path.rstrip("/") + "/", f"{folder}/", recursive=True)
+    except FileNotFoundError as error:
+        raise bad_model(f"spec.model.uri: there is nothing at {location.url}") from error
+    except OSError as error:
+        raise transient(f"spec.model.uri: {location.url} could not be downloaded: {error}") from error

@@ -1,0 +1,37 @@
+"""Which bins an optimizer step reads, and which of them each rank takes. Nothing here depends on what they
+hold.
+"""
+
+from __future__ import annotations
+
+import math
+
+
+def count_steps(num_bins: int, bins_per_step: int) -> int:
+    """Optimizer steps over all bins; the last one may be short, and none is dropped."""
+    return math.ceil(num_bins / bins_per_step)
+
+
+def bins_of_step(step: int, bins_per_step: int, num_bins: int) -> range:
+    """The bins of `step`, counted from 0: the same whatever the number of ranks."""
+    start = step * bins_per_step
+    return range(min(start, num_bins), min(start + bins_per_step, num_bins))
+
+
+def micro_batches(bins: range, rank: int, world_size: int) -> list[int | None]:
+    """The bins that `rank` takes, one per micro-batch.
+
+    Every rank gets the same number of micro-batches, because each one may communicate; None stands for an
+    empty one.
+    """
+    rounds = math.ceil(len(bins) / world_size)
+    positions = range(rank, rounds * world_size, world_size)
+    return [bins[position] if position < len(bins) else None for position in positions]
+
+
+def epoch_ends(steps: int, epochs: float | None) -> tuple[int, ...]:
+    """Numbers of steps after which a pass over the in-domain data is complete; the last is always `steps`."""
+    if epochs is None:
+        return (steps,)
+    whole = (min(steps, math.ceil(steps * epoch / epochs)) for epoch in range(1, math.ceil(epochs)))
+    return tuple(sorted({end for end in whole if end > 0} | {steps}))

@@ -1,0 +1,82 @@
+"""The DeepSpeed configuration of a run, as a plain dict. Nothing here imports DeepSpeed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from blendtune_api.v1alpha1 import Training
+from blendtune_trainer.errors import bad_configuration
+
+# What Blendtune sets itself, and where the user says it.
+_RESERVED = {
+    "optimizer": "training.adam, training.learningRate and training.weightDecay",
+    "scheduler": "training.schedule",
+    "gradient_clipping": "training.maxGradNorm",
+    "train_batch_size": "training.batchTokens",
+    "train_micro_batch_size_per_gpu": "training.sequenceLength",
+    "gradient_accumulation_steps": "training.batchTokens",
+    "managed_gradient_accumulation": "training.batchTokens",
+    "bf16": "training.precision",
+    "fp16": "training.precision",
+    "zero_optimization.stage": "training.deepspeed.stage",
+    "checkpoint": "training.checkpoint",
+}
+
+
+def deepspeed_config(
+    training: Training, *, stage: int, bf16: bool, world_size: int, universal: bool = False
+) -> dict[str, Any]:
+    """The configuration for `deepspeed.initialize`; the user's overrides are merged last.
+
+    Gradient accumulation is ours: the number of micro-batches of a step differs at its end, and the loss is
+    already divided by the step's supervised tokens. `universal` makes the next load read a universal
+    checkpoint.
+
+    Raises TrainerError for an override of something that the spec sets.
+    """
+    _refuse_reserved(training.deepspeed.overrides)
+    config: dict[str, Any] = {
+        "train_batch_size": world_size,
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "managed_gradient_accumulation": False,
+        "gradient_clipping": training.max_grad_norm,
+        "bf16": {"enabled": bf16},
+        "zero_optimization": _zero(stage),
+        # torch's AdamW needs no compiler, unlike DeepSpeed's own.
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
+        "steps_per_print": None,
+        "wall_clock_breakdown": False,
+    }
+    if universal:
+        config["checkpoint"] = {"load_universal": True}
+    return merged(config, training.deepspeed.overrides)
+
+
+def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `overrides` over it: maps by key, anything else replaced."""
+    result = dict(base)
+    for key, value in overrides.items():
+        below = result.get(key)
+        result[key] = (
+            merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        )
+    return result
+
+
+def _zero(stage: int) -> dict[str, Any]:
+    zero: dict[str, Any] = {"stage": stage, "overlap_comm": False, "contiguous_gradients": True}
+    if stage == 3:
+        zero["stage3_gather_16bit_weights_on_model_save"] = True
+    return zero
+
+
+def _refuse_reserved(overrides: Mapping[str, Any]) -> None:
+    for path, field in _RESERVED.items():
+        value: Any = overrides
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value is not None:
+            raise bad_configuration(f"spec.training.deepspeed.overrides.{path}: set spec.{field} instead")

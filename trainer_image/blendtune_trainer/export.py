@@ -1,0 +1,85 @@
+"""The tuned model as a Hugging Face folder: safetensors, tokenizer, chat template, generation settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from transformers import GenerationConfig
+
+from blendtune_trainer.files import flush_folder
+from blendtune_trainer.ranks import Ranks
+from blendtune_trainer.uris import StorePath
+
+
+def export_model(engine: Any, tokenizer: Any, ranks: Ranks, folder: Path) -> None:
+    """Writes the model into `folder`, whole or not at all; every rank calls it, rank 0 writes.
+
+    Plain `AutoModelForCausalLM.from_pretrained` loads it, and AutoTokenizer its chat template.
+    """
+    weights = _gathered_weights(engine, ranks)
+    if ranks.is_first:
+        model = engine.module.model
+        unfinished = folder.with_name(folder.name + ".tmp")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        model.config.use_cache = True
+        model.generation_config = generation_config(model, tokenizer)
+        model.save_pretrained(unfinished, state_dict=weights)
+        tokenizer.save_pretrained(unfinished)
+        _replace_folder(unfinished, folder)
+    ranks.wait_for_all()
+
+
+def generation_config(model: Any, tokenizer: Any) -> GenerationConfig:
+    """Greedy decoding that ends at the model's own end tokens and at the tokenizer's.
+
+    The base model's sampling settings are left behind: they were chosen for other weights, and some of them
+    do not pass transformers' own validation.
+    """
+    base = model.generation_config
+    declared = base.eos_token_id
+    ends = declared if isinstance(declared, list) else [declared]
+    eos = sorted({int(token) for token in [*ends, tokenizer.eos_token_id] if token is not None})
+    padding = next(
+        (token for token in (base.pad_token_id, tokenizer.pad_token_id) if token is not None), None
+    )
+    return GenerationConfig(
+        bos_token_id=base.bos_token_id,
+        eos_token_id=eos[0] if len(eos) == 1 else eos or None,
+        pad_token_id=padding,
+    )
+
+
+def upload(folder: Path, target: StorePath) -> None:
+    """Copies the files of `folder` to another home. An earlier model there is replaced, file by file."""
+    filesystem, root = fsspec.core.url_to_fs(target.url)
+    filesystem.makedirs(root, exist_ok=True)
+    for file in sorted(folder.iterdir()):
+        filesystem.put_file(str(file), f"{root}/{file.name}")
+
+
+def _gathered_weights(engine: Any, ranks: Ranks) -> dict[str, Any]:
+    """The model's whole weights on rank 0, under the model's own names; empty on the other ranks."""
+    prefix = "model."  # the attribute of SupervisedLoss
+    if engine.zero_optimization_partition_weights():
+        state = engine._zero3_consolidated_16bit_state_dict()
+    else:
+        state = engine.module.state_dict() if ranks.is_first else None
+    return {name.removeprefix(prefix): weight for name, weight in (state or {}).items()}
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    for file in source.iterdir():
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+    flush_folder(source)
+    old = target.with_name(target.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    source.rename(target)
+    flush_folder(target.parent)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,224 @@
+"""The command of a training container: starts its ranks, stops them together, and answers for all of them.
+
+torchrun would turn every exit code into 1 and kill the ranks 30 seconds after SIGTERM; here the exit code is
+the root cause's, and a checkpoint has the whole grace period.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from blendtune_api.contract import Env, ExitCode, Failure, MessageError, decode_message, encode_message
+from blendtune_api.v1alpha1 import Reason
+
+RANK_COMMAND = (sys.executable, "-m", "blendtune_trainer", "train")
+
+_SETTLE_SECONDS = 5.0  # after one rank failed, for the others to say what they saw
+_GRACE_MARGIN_SECONDS = 2.0  # of the grace period, kept for our own end
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gang:
+    """The ranks of one node among those of all nodes."""
+
+    nodes: int
+    node_rank: int
+    ranks_per_node: int
+    grace_seconds: float
+
+    @staticmethod
+    def of(environment: Mapping[str, str]) -> Gang:
+        return Gang(
+            nodes=int(environment.get(Env.NODES, "1")),
+            node_rank=int(environment.get(Env.NODE_RANK, "0")),
+            ranks_per_node=int(environment.get(Env.RANKS_PER_NODE, "1")),
+            grace_seconds=float(environment.get(Env.GRACE_SECONDS, "30")),
+        )
+
+    def environment(self, local_rank: int, base: Mapping[str, str], message: Path) -> dict[str, str]:
+        """The environment of one rank, as torch.distributed reads it. The rank leaves its outcome in
+        `message`.
+        """
+        threads = max(1, len(os.sched_getaffinity(0)) // self.ranks_per_node)
+        return {
+            "OMP_NUM_THREADS": str(threads),
+            Env.MASTER_ADDR: "127.0.0.1",
+            Env.MASTER_PORT: "29500",
+            **base,
+            "RANK": str(self.node_rank * self.ranks_per_node + local_rank),
+            "LOCAL_RANK": str(local_rank),
+            "WORLD_SIZE": str(self.nodes * self.ranks_per_node),
+            Env.TERMINATION_LOG: str(message),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exit:
+    """How a rank of this node ended. `ours` when we ended it, which says nothing of the cause."""
+
+    local_rank: int
+    code: int  # 0..255; a signal N is 128 + N
+    ours: bool = False
+
+
+def root_cause(exits: Sequence[Exit]) -> Exit | None:
+    """The exit that explains the others, which are given in the order they happened; None when all succeeded.
+
+    What cannot get better by another attempt comes first, then the earliest; a lost peer is only ever a
+    consequence, and a rank that we ended even less than that.
+    """
+    failed = [each for each in exits if each.code != ExitCode.SUCCESS]
+    return min(failed, key=_rank_as_cause, default=None)  # min keeps the earliest among equals
+
+
+def _rank_as_cause(exit: Exit) -> int:
+    if exit.ours:
+        return 3
+    if ExitCode.is_permanent(exit.code):
+        return 0
+    return 2 if exit.code == ExitCode.PEER_LOST else 1
+
+
+def main(command: Sequence[str] = RANK_COMMAND, environment: Mapping[str, str] = os.environ) -> int:
+    gang = Gang.of(environment)
+    folder = Path(tempfile.mkdtemp(prefix="blendtune-launch-"))
+    try:
+        messages = [folder / f"rank-{local_rank}.json" for local_rank in range(gang.ranks_per_node)]
+        exits = _Supervisor(gang, command, environment, messages).run()
+        cause = root_cause(exits)
+        text = (
+            _success(gang, messages) if cause is None else _failure(gang, cause, messages[cause.local_rank])
+        )
+        if log := environment.get(Env.TERMINATION_LOG):
+            Path(log).write_text(text)
+        return ExitCode.SUCCESS if cause is None else cause.code
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _success(gang: Gang, messages: Sequence[Path]) -> str:
+    """Rank 0's result, where it is on this node."""
+    if gang.node_rank != 0 or not messages[0].exists():
+        return ""
+    return messages[0].read_text()
+
+
+def _failure(gang: Gang, cause: Exit, message: Path) -> str:
+    """The failure that the rank itself left, else what its exit code says."""
+    try:
+        text = message.read_text()
+        if isinstance(decode_message(text), Failure):
+            return text
+    except (FileNotFoundError, MessageError):
+        pass
+    rank = gang.node_rank * gang.ranks_per_node + cause.local_rank
+    return encode_message(Failure(reason=_reason(cause.code), message=_describe(rank, cause)))
+
+
+def _reason(code: int) -> Reason:
+    match code:
+        case ExitCode.PREEMPTED:
+            return Reason.DISRUPTED
+        case 137:
+            return Reason.OUT_OF_MEMORY if _was_out_of_memory() else Reason.STAGE_FAILED
+        case _:
+            return Reason.STAGE_FAILED
+
+
+def _describe(rank: int, cause: Exit) -> str:
+    if cause.ours:
+        return f"rank {rank} was killed at the end of the grace period; the last checkpoint stays"
+    if cause.code == ExitCode.PEER_LOST:
+        return f"rank {rank} lost a peer on another node"
+    if cause.code > 128 and cause.code - 128 in signal.valid_signals():
+        return f"rank {rank} was ended by {signal.Signals(cause.code - 128).name}"
+    return f"rank {rank} exited with code {cause.code}; its log says why"
+
+
+def _was_out_of_memory() -> bool:
+    """Whether the kernel killed a process of this container for its memory (cgroup v2)."""
+    try:
+        events = Path("/sys/fs/cgroup/memory.events").read_text().split()
+    except OSError:
+        return False
+    counts = dict(zip(events[::2], events[1::2], strict=False))
+    return int(counts.get("oom_kill", "0")) > 0
+
+
+class _Supervisor:
+    """Starts the ranks and waits until the last one has ended."""
+
+    def __init__(
+        self, gang: Gang, command: Sequence[str], environment: Mapping[str, str], messages: Sequence[Path]
+    ) -> None:
+        self._gang = gang
+        self._command = command
+        self._environment = environment
+        self._messages = messages
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._exits: list[Exit] = []
+        self._stop_deadline: float | None = None
+        self._kill_at: float | None = None
+        self._killed = False
+
+    def run(self) -> list[Exit]:
+        """The exits of all ranks, in the order they happened."""
+        previous = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            for local_rank, message in enumerate(self._messages):
+                environment = self._gang.environment(local_rank, self._environment, message)
+                self._running[local_rank] = subprocess.Popen(self._command, env=environment)
+            while self._running:
+                time.sleep(_POLL_SECONDS)
+                self._reap()
+                if self._kill_at is not None and time.monotonic() >= self._kill_at:
+                    self._kill()
+        finally:
+            self._kill()
+            self._reap(wait=True)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        return self._exits
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        """Passes the signal on as SIGTERM; the ranks have what is left of the grace period to checkpoint."""
+        for process in self._running.values():
+            process.terminate()
+        if self._stop_deadline is None:
+            self._stop_deadline = time.monotonic() + max(
+                1.0, self._gang.grace_seconds - _GRACE_MARGIN_SECONDS
+            )
+            self._hasten(self._stop_deadline)
+
+    def _reap(self, wait: bool = False) -> None:
+        for local_rank, process in list(self._running.items()):
+            status = process.wait() if wait else process.poll()
+            if status is None:
+                continue
+            del self._running[local_rank]
+            code = status if status >= 0 else 128 - status
+            ours = self._killed and status == -signal.SIGKILL
+            if ours and self._stop_deadline is not None:
+                code = ExitCode.PREEMPTED
+            self._exits.append(Exit(local_rank=local_rank, code=code, ours=ours))
+            if code != ExitCode.SUCCESS:
+                self._hasten(time.monotonic() + _SETTLE_SECONDS)
+
+    def _hasten(self, moment: float) -> None:
+        self._kill_at = moment if self._kill_at is None else min(self._kill_at, moment)
+
+    def _kill(self) -> None:
+        if self._running:
+            self._killed = True
+        for process in self._running.values():
+            process.kill()

@@ -1,0 +1,113 @@
+"""Bins of fixed capacity, filled with whole examples and dealt so that every stretch keeps the shares."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW_EXAMPLES = 4096  # packed together: enough to waste little, few enough to keep near the blend's order
+_ROUNDING = 1e-6  # units squared, far below any real change
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Placements:
+    """The examples of a blend in its order; one that is repeated stands here as often."""
+
+    lengths: NDArray[np.int64]  # [placements] tokens
+    sources: NDArray[np.int16]  # [placements]
+    units: NDArray[np.int64]  # [placements] what each counts towards the shares
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+def pack(placements: Placements, shares: NDArray[np.float64], *, capacity: int, seed: int) -> list[list[int]]:
+    """Bins of at most `capacity` tokens, in training order, each a list of indices into the placements.
+
+    Within windows of about WINDOW_EXAMPLES placements the bins are filled best-fit decreasing; then they
+    are dealt by a seeded draw among those that bring the sum of all dealt so far nearer to `shares`
+    ([sources], summing to 1). Best-fit decreasing alone would leave like lengths, hence like sources,
+    together.
+    """
+    generator = np.random.default_rng([seed, WINDOW_EXAMPLES])
+    excess = np.zeros(len(shares))
+    dealt: list[list[int]] = []
+    for start, end in windows(len(placements)):
+        bins = [[start + item for item in items] for items in fill(placements.lengths[start:end], capacity)]
+        deviations = _deviations(bins, placements, shares)
+        order, excess = _deal(deviations, excess, generator)
+        dealt.extend(bins[index] for index in order)
+    return dealt
+
+
+def windows(count: int) -> list[tuple[int, int]]:
+    """Stretches of nearly equal length, about WINDOW_EXAMPLES, that cover `range(count)`."""
+    number = max(1, round(count / WINDOW_EXAMPLES))
+    edges = [count * index // number for index in range(number + 1)]
+    return list(pairwise(edges)) if count else []
+
+
+def fill(lengths: NDArray[np.int64], capacity: int) -> list[list[int]]:
+    """Best-fit decreasing: the longest first, each into the fullest bin with room; indices into `lengths`."""
+    if len(lengths) and int(lengths.max()) > capacity:
+        raise ValueError(f"an example of {int(lengths.max())} tokens in bins of {capacity}")
+    bins: list[list[int]] = []
+    count = len(lengths) + 1
+    rooms: list[int] = []  # room * count + bin of every bin that is not full, ascending
+    for item in np.argsort(-lengths, kind="stable").tolist():
+        length = int(lengths[item])
+        at = bisect_left(rooms, length * count)
+        if at < len(rooms):
+            room, chosen = divmod(rooms.pop(at), count)
+        else:
+            room, chosen = capacity, len(bins)
+            bins.append([])
+        bins[chosen].append(item)
+        if room > length:
+            insort(rooms, (room - length) * count + chosen)
+    return bins
+
+
+def _deviations(
+    bins: Sequence[Sequence[int]], placements: Placements, shares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """[sources, bins]: how far each bin's units lie above the shares."""
+    held = np.zeros((len(shares), len(bins)))
+    packed = np.fromiter(chain.from_iterable(bins), np.int64)
+    owners = np.repeat(np.arange(len(bins)), [len(items) for items in bins])
+    np.add.at(held, (placements.sources[packed], owners), placements.units[packed])
+    above: NDArray[np.float64] = held - shares[:, None] * held.sum(axis=0)
+    return above
+
+
+def _deal(
+    deviations: NDArray[np.float64], excess: NDArray[np.float64], generator: np.random.Generator
+) -> tuple[list[int], NDArray[np.float64]]:
+    """An order of the bins, and the excess after them.
+
+    Each next bin is drawn among those that shorten the excess (Euclidean norm); where none does, among
+    those that lengthen it least.
+    """
+    left = np.arange(deviations.shape[1])
+    norms = (deviations**2).sum(axis=0)
+    draws = generator.random(len(left))
+    order: list[int] = []
+    for draw in draws.tolist():
+        change = norms + 2 * sum(row * above for row, above in zip(deviations, excess, strict=True))
+        candidates = np.flatnonzero(change < -_ROUNDING)
+        if not len(candidates):
+            candidates = np.flatnonzero(change <= change.min() + _ROUNDING)
+        at = int(candidates[int(draw * len(candidates))])
+        order.append(int(left[at]))
+        excess = excess + deviations[:, at]
+        last = len(left) - 1  # the last takes the place of the one dealt
+        for array in (left, norms):
+            array[at] = array[last]
+        deviations[:, at] = deviations[:, last]
+        left, norms, deviations = left[:last], norms[:last], deviations[:, :last]
+    return order, excess

@@ -1,0 +1,160 @@
+"""The packed blend: the ordered, fixed-capacity bins that training reads, memory-mapped from disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blendtune_trainer.errors import bad_data
+from blendtune_trainer.files import replacing, write_text
+
+IGNORED_LABEL = -100  # what the cross-entropy of PyTorch ignores
+_INDEX_FILE = "packed.json"  # written last: a folder without it holds no whole blend
+_FORMAT = 1
+
+_ARRAYS: dict[str, type[np.generic]] = {
+    "input_ids": np.int32,
+    "supervised": np.bool_,
+    "example_offsets": np.int64,
+    "example_sources": np.int16,
+    "bin_examples": np.int32,
+    "bin_offsets": np.int64,
+    "validation_bin_examples": np.int32,
+    "validation_bin_offsets": np.int64,
+    "validation_bin_sources": np.int16,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bin:
+    """The examples of one bin, one after the other; n <= sequence_length tokens, no padding.
+
+    Labels are not shifted: `labels[t]` is the token at t where it is supervised, else IGNORED_LABEL. The
+    first token of an example is never a label, so that a shifted loss predicts nothing across examples.
+    """
+
+    input_ids: NDArray[np.int64]  # [n]
+    labels: NDArray[np.int64]  # [n]
+    position_ids: NDArray[np.int64]  # [n], from 0 in each example
+    sources: NDArray[np.int16]  # [n], the source of each token
+
+    @property
+    def supervised_tokens(self) -> int:
+        return int(np.count_nonzero(self.labels != IGNORED_LABEL))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PackedBlend:
+    """Every example once, and the order in which the bins are trained on.
+
+    Bin i holds the examples `bin_examples[bin_offsets[i]:bin_offsets[i + 1]]`; an example may stand in
+    several bins, once for each pass over its source. A validation bin holds rows of one source only.
+    """
+
+    input_ids: NDArray[np.int32]  # [total tokens]
+    supervised: NDArray[np.bool_]  # [total tokens]
+    example_offsets: NDArray[np.int64]  # [examples + 1]
+    example_sources: NDArray[np.int16]  # [examples], index into source_names
+    bin_examples: NDArray[np.int32]  # [placements], in training order
+    bin_offsets: NDArray[np.int64]  # [bins + 1]
+    validation_bin_examples: NDArray[np.int32]  # [held-out examples]
+    validation_bin_offsets: NDArray[np.int64]  # [validation bins + 1]
+    validation_bin_sources: NDArray[np.int16]  # [validation bins], index into source_names
+    source_names: tuple[str, ...]
+    sequence_length: int
+    digest: str
+
+    @property
+    def num_bins(self) -> int:
+        return len(self.bin_offsets) - 1
+
+    @property
+    def num_validation_bins(self) -> int:
+        return len(self.validation_bin_offsets) - 1
+
+    def bin(self, index: int) -> Bin:
+        return self._assemble(self._examples_of(index))
+
+    def validation_bin(self, index: int) -> Bin:
+        start, end = self.validation_bin_offsets[index], self.validation_bin_offsets[index + 1]
+        return self._assemble(self.validation_bin_examples[start:end])
+
+    def tokens(self, index: int) -> int:
+        """Tokens of training bin `index`."""
+        return sum(int(end - start) for start, end in self._spans(self._examples_of(index)))
+
+    def supervised_tokens(self, index: int) -> int:
+        """Labels of training bin `index`: what its loss is summed over."""
+        return sum(
+            int(np.count_nonzero(self.supervised[start + 1 : end]))
+            for start, end in self._spans(self._examples_of(index))
+        )
+
+    def write(self, folder: Path) -> None:
+        """Writes the blend into `folder`. Until the last file is in its place, `open` refuses the folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _INDEX_FILE).unlink(missing_ok=True)
+        for name, kind in _ARRAYS.items():
+            with replacing(folder / f"{name}.npy") as file:
+                np.save(file, np.ascontiguousarray(getattr(self, name), dtype=kind), allow_pickle=False)
+        index: dict[str, Any] = {
+            "format": _FORMAT,
+            "sourceNames": self.source_names,
+            "sequenceLength": self.sequence_length,
+            "digest": self.digest,
+        }
+        write_text(folder / _INDEX_FILE, json.dumps(index, indent=2) + "\n")
+
+    @staticmethod
+    def open(folder: Path) -> PackedBlend:
+        """The blend of `folder`, its arrays memory-mapped. Raises TrainerError where none is whole."""
+        try:
+            index = json.loads((folder / _INDEX_FILE).read_text())
+            if index["format"] != _FORMAT:
+                raise ValueError(f"format {index['format']}, this trainer reads {_FORMAT}")
+            arrays = {name: _map(folder / f"{name}.npy") for name in _ARRAYS}
+        except (OSError, ValueError, KeyError) as error:
+            raise bad_data(f"{folder}: no whole packed blend ({error}); run the blend stage again") from error
+        return PackedBlend(
+            **arrays,
+            source_names=tuple(index["sourceNames"]),
+            sequence_length=index["sequenceLength"],
+            digest=index["digest"],
+        )
+
+    def _examples_of(self, index: int) -> NDArray[np.int32]:
+        return self.bin_examples[self.bin_offsets[index] : self.bin_offsets[index + 1]]
+
+    def _spans(self, examples: NDArray[np.int32]) -> Iterator[tuple[int, int]]:
+        for example in examples:
+            yield int(self.example_offsets[example]), int(self.example_offsets[example + 1])
+
+    def _assemble(self, examples: NDArray[np.int32]) -> Bin:
+        spans = list(self._spans(examples))
+        total = sum(end - start for start, end in spans)
+        input_ids = np.empty(total, np.int64)
+        labels = np.empty(total, np.int64)
+        position_ids = np.empty(total, np.int64)
+        sources = np.empty(total, np.int16)
+        at = 0
+        for example, (start, end) in zip(examples, spans, strict=True):
+            here = slice(at, at + end - start)
+            input_ids[here] = self.input_ids[start:end]
+            labels[here] = np.where(self.supervised[start:end], self.input_ids[start:end], IGNORED_LABEL)
+            labels[at] = IGNORED_LABEL
+            position_ids[here] = np.arange(end - start)
+            sources[here] = self.example_sources[example]
+            at = here.stop
+        return Bin(input_ids=input_ids, labels=labels, position_ids=position_ids, sources=sources)
+
+
+def _map(path: Path) -> NDArray[Any]:
+    """A read-only view of a .npy file; an empty array cannot be mapped and is read."""
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

@@ -1,0 +1,227 @@
+"""The blend program: collects, encodes, splits, blends and packs the rows, and leaves the packed blend."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from blendtune_api.contract import BlendResult, weights_digest
+from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage
+from blendtune_trainer.assemble import SourceExamples, assemble, split
+from blendtune_trainer.base_model import fetch_base_model, load_tokenizer, model_shape
+from blendtune_trainer.chat import ChatEncoder
+from blendtune_trainer.collect import Row, collect
+from blendtune_trainer.contamination import PromptSearch, check_matches, load_prompts
+from blendtune_trainer.digests import file_digest, text_digest
+from blendtune_trainer.errors import TrainerError, bad_configuration, does_not_fit
+from blendtune_trainer.examples import Examples, encode_rows
+from blendtune_trainer.faults import Faults
+from blendtune_trainer.files import write_text
+from blendtune_trainer.memory import memory_layout
+from blendtune_trainer.packed import PackedBlend
+from blendtune_trainer.stage import Run, keep_result, kept_result, load_run, run_program
+from blendtune_trainer.uris import data_location
+from blendtune_trainer.workspace import hold
+
+INPUTS_FILE = (
+    "inputs.json"  # beside the packed blend: what it was made from, and the rubric's prompts met in it
+)
+_WARNINGS = 4
+_WARNING_LENGTH = 300
+
+
+def main() -> int:
+    return run_program(lambda: prepare(load_run(os.environ)))
+
+
+def prepare(run: Run) -> BlendResult:
+    """Leaves the packed blend of a run in its workspace, unless it is there already.
+
+    Raises TrainerError where the input is at fault; nothing is then left behind.
+    """
+    with hold(run.workspace, run.config.uid, run.config.digest):
+        finished = finished_blend(run)
+        if finished is not None:
+            print(f"the blend {finished.digest[:12]} is already in the workspace", flush=True)
+            return finished
+        return _prepare(run)
+
+
+def finished_blend(run: Run) -> BlendResult | None:
+    """The blend that this configuration left, whole and searched for the same rubric's prompts; else None."""
+    result = kept_result(run, Stage.BLEND, BlendResult)
+    if result is None:
+        return None
+    try:
+        inputs = json.loads((run.workspace.blend / INPUTS_FILE).read_text())
+        packed = PackedBlend.open(run.workspace.blend)
+    except (OSError, ValueError, TrainerError):
+        return None
+    same_rubric = inputs.get("rubricDigest") == _rubric_digest(run)
+    return result if packed.digest == result.digest and same_rubric else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Collected:
+    sources: tuple[tuple[Source, Examples], ...]
+    validation: Examples | None
+
+
+def _prepare(run: Run) -> BlendResult:
+    spec, workspace = run.config.spec, run.workspace
+    _check_template_name(spec)
+    base = fetch_base_model(spec.model, run.claims, workspace)
+    shape = model_shape(base)
+    layout = memory_layout(
+        shape, spec.training, spec.cluster.nodes * spec.cluster.gpus_per_node, run.config.gpu
+    )
+    if not layout.sizing.fits:
+        raise does_not_fit(f"spec.cluster: {layout.sizing.message}")
+    tokenizer = load_tokenizer(base)
+    encoder = ChatEncoder(tokenizer)
+    search = PromptSearch(load_prompts(workspace.rubric))
+    collected = _collect(run, encoder, search)
+    warnings = check_matches(search.matches)
+    sources = split(collected.sources, spec.blend.validation.resolved_fraction, collected.validation)
+    _log_sources(sources)
+    identity = _identity(spec, collected, encoder, text_digest(tokenizer.backend_tokenizer.to_str()))
+    packed, achieved = assemble(
+        sources, collected.validation, spec.blend, spec.training.sequence_length, identity
+    )
+    tokens = sum(source.tokens for source in achieved)
+    known_gpu = run.config.gpu.memory_bytes is not None
+    result = BlendResult(
+        digest=packed.digest,
+        config_digest=run.config.digest,
+        tokens=tokens,
+        steps=ceil(packed.num_bins * packed.sequence_length / spec.training.batch_tokens),
+        sources=achieved,
+        parameters=shape.parameters,
+        base_model_digest=_base_model_digest(base),
+        memory_bytes_per_gpu=layout.sizing.memory_bytes_per_gpu if known_gpu else None,
+        warnings=tuple(warning[:_WARNING_LENGTH] for warning in warnings[:_WARNINGS]),
+    )
+    packed.write(workspace.blend)
+    matches = [asdict(match) for match in search.matches]
+    inputs = {"rubricDigest": _rubric_digest(run), "promptsMet": matches, "blend": identity}
+    write_text(workspace.blend / INPUTS_FILE, json.dumps(inputs, indent=2) + "\n")
+    keep_result(run, Stage.BLEND, result)
+    _log_result(packed, result)
+    return result
+
+
+def _check_template_name(spec: BlendedFineTuneSpec) -> None:
+    if spec.model.chat_template is not None:
+        raise bad_configuration(
+            f"spec.model.chatTemplate: {spec.model.chat_template} is not available yet; leave it unset "
+            "to use the tokenizer's own"
+        )
+
+
+def _collect(run: Run, encoder: ChatEncoder, search: PromptSearch) -> _Collected:
+    """Every source, and the separate validation rows; the faults of all of them are reported together."""
+    blend = run.config.spec.blend
+    faults = Faults()
+
+    def examples(name: str, uri: str, field: str, searched: PromptSearch | None) -> Examples:
+        met = faults.count
+        rows = collect(data_location(uri, run.claims), f"{field}.uri", faults)
+        encoded = encode_rows(
+            rows if searched is None else _searching(rows, searched),
+            encoder,
+            sequence_length=run.config.spec.training.sequence_length,
+            over_length=blend.over_length,
+            seed=blend.seed,
+            faults=faults,
+        )
+        if not len(encoded) and faults.count == met:
+            faults.add(f"{field}.uri ({name})", _nothing_left(encoded, uri))
+        return encoded
+
+    sources = tuple(
+        (source, examples(source.name, source.uri, f"spec.blend.sources[{index}]", search))
+        for index, source in enumerate(blend.sources)
+    )
+    uri = blend.validation.uri
+    validation = examples("validation", uri, "spec.blend.validation", None) if uri is not None else None
+    faults.check()
+    return _Collected(sources=sources, validation=validation)
+
+
+def _searching(rows: Iterable[Row], search: PromptSearch) -> Iterator[Row]:
+    for row in rows:
+        search.search(row.place, row.conversation)
+        yield row
+
+
+def _nothing_left(examples: Examples, uri: str) -> str:
+    if not examples.rows:
+        return f"{uri} holds no rows"
+    return f"all {examples.rows:,} rows of {uri} are longer than spec.training.sequenceLength; raise it"
+
+
+def _identity(
+    spec: BlendedFineTuneSpec, collected: _Collected, encoder: ChatEncoder, tokenizer_digest: str
+) -> dict[str, Any]:
+    """Everything that decides the blend."""
+    blend = spec.blend
+    return {
+        "sources": [
+            {"name": source.name, "role": source.role.value, "weight": source.weight, "data": examples.digest}
+            for source, examples in collected.sources
+        ],
+        "validation": collected.validation.digest if collected.validation else None,
+        "validationFraction": blend.validation.resolved_fraction,
+        "tokenizer": tokenizer_digest,
+        "template": text_digest(encoder.template),
+        "sequenceLength": spec.training.sequence_length,
+        "unit": blend.unit.value,
+        "budget": {"epochs": blend.budget.epochs, "tokens": blend.budget.tokens},
+        "overLength": blend.over_length.value,
+        "seed": blend.seed,
+    }
+
+
+def _base_model_digest(base: Path) -> str:
+    """ "" for a model that has no safetensors."""
+    try:
+        return weights_digest(base)
+    except FileNotFoundError:
+        return ""
+
+
+def _rubric_digest(run: Run) -> str:
+    path: Path = run.workspace.rubric
+    return file_digest(path) if path.exists() else ""
+
+
+def _log_sources(sources: Sequence[SourceExamples]) -> None:
+    for each in sources:
+        examples = each.examples
+        print(
+            f"{each.source.name}: {examples.rows:,} rows, {int(examples.lengths.sum()):,} tokens, "
+            f"{examples.dropped:,} dropped for length, {int(each.held_out.sum()):,} held out",
+            flush=True,
+        )
+
+
+def _log_result(packed: PackedBlend, result: BlendResult) -> None:
+    for source in result.sources:
+        print(
+            f"{source.name}: {source.achieved_share:.2%} of the blend (target {source.target_share:.2%}), "
+            f"{source.epochs:.2f} passes, {source.tokens:,} tokens",
+            flush=True,
+        )
+    waste = 1 - result.tokens / (packed.num_bins * packed.sequence_length)
+    print(
+        f"blend {result.digest[:12]}: {result.tokens:,} tokens in {packed.num_bins:,} bins of "
+        f"{packed.sequence_length:,} ({waste:.2%} unused), {result.steps:,} steps",
+        flush=True,
+    )
+    for warning in result.warnings:
+        print(f"warning: {warning}", flush=True)

@@ -1,0 +1,129 @@
+"""How far the training is: what rank 0 answers to the operator on /progress and to Prometheus on /metrics."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from blendtune_api.codec import encode
+from blendtune_api.contract import Progress
+
+_PACE_STEPS = 20  # the latest steps, over which throughput and the remaining time are taken
+
+_SERIES: Mapping[str, tuple[str, str]] = {
+    "step": ("blendtune_training_step", "Optimizer steps taken."),
+    "steps": ("blendtune_training_steps", "Optimizer steps of the whole training."),
+    "loss": ("blendtune_training_loss", "Loss of the latest step, nats per supervised token."),
+    "learning_rate": ("blendtune_training_learning_rate", "Learning rate of the latest step."),
+    "gradient_norm": (
+        "blendtune_training_gradient_norm",
+        "Gradient norm of the latest step, before clipping.",
+    ),
+    "tokens": ("blendtune_training_tokens", "Tokens trained on."),
+    "tokens_per_second": ("blendtune_training_tokens_per_second", "Throughput of all ranks."),
+    "tokens_per_second_per_gpu": (
+        "blendtune_training_tokens_per_second_per_gpu",
+        "Throughput of one rank.",
+    ),
+    "mfu": ("blendtune_training_mfu", "Model FLOP/s utilisation, 0 to 1."),
+    "remaining_seconds": ("blendtune_training_remaining_seconds", "Estimated time to the last step."),
+}
+
+
+class Pace:
+    """Speed over the latest steps."""
+
+    def __init__(self) -> None:
+        self._steps: deque[tuple[int, float]] = deque(maxlen=_PACE_STEPS)
+
+    def add(self, tokens: int, seconds: float) -> None:
+        self._steps.append((tokens, seconds))
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        seconds = sum(seconds for _, seconds in self._steps)
+        return sum(tokens for tokens, _ in self._steps) / seconds if seconds > 0 else None
+
+    def seconds_for(self, steps: int) -> float | None:
+        """Expected time of so many further steps."""
+        if not self._steps:
+            return None
+        return steps * sum(seconds for _, seconds in self._steps) / len(self._steps)
+
+
+class ProgressBoard(Collector):
+    """The latest progress, safe to read from the server's threads. Unknown values are left out, never 0."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(step=0, steps=0, phase="loading")
+        self._gradient_norm: float | None = None
+
+    @property
+    def progress(self) -> Progress:
+        return self._progress
+
+    def update(self, *, gradient_norm: float | None = None, **changes: Any) -> None:
+        if gradient_norm is not None:
+            self._gradient_norm = gradient_norm
+        self._progress = replace(self._progress, **changes)
+
+    def collect(self) -> Iterator[Metric]:
+        progress = self._progress
+        for field, (name, description) in _SERIES.items():
+            value = self._gradient_norm if field == "gradient_norm" else getattr(progress, field)
+            if value is not None:
+                yield GaugeMetricFamily(name, description, value=value)
+        phase = GaugeMetricFamily(
+            "blendtune_training_phase", "1 for what the training does now.", labels=["phase"]
+        )
+        phase.add_metric([progress.phase], 1)
+        yield phase
+
+
+@contextmanager
+def serving(board: ProgressBoard, port: int, host: str = "") -> Iterator[int]:
+    """Serves the board over HTTP while the block runs; yields the port, which is a free one for 0."""
+    registry = CollectorRegistry()
+    registry.register(board)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            match self.path.partition("?")[0]:
+                case "/metrics":
+                    self._answer(CONTENT_TYPE_LATEST, generate_latest(registry))
+                case "/progress":
+                    self._answer("application/json", json.dumps(encode(board.progress)).encode())
+                case _:
+                    self.send_error(404)
+
+        def _answer(self, content_type: str, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Scrapes do not belong in the training's log."""
+
+    server = ThreadingHTTPServer((host, port), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,89 @@
+"""The ranks of a training, and what they say to each other. The only module that imports DeepSpeed and its
+setup.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import distributed
+
+if not torch.cuda.is_available():
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when DeepSpeed is imported
+
+import deepspeed
+import deepspeed.ops
+
+# On CPU DeepSpeed would compile its shared-memory collectives at first use; gloo does without a compiler.
+deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranks:
+    """This process among its peers, once they have all met."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Each value summed over the ranks, in double precision."""
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(tensor)
+        return [float(value) for value in tensor.tolist()]
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up on any rank."""
+        return self.sum([float(flag)])[0] > 0
+
+    def from_first(self, value: Any) -> Any:
+        """What rank 0 passed here; the other ranks' values are ignored."""
+        box = [value]
+        distributed.broadcast_object_list(box, src=0, device=self.device)
+        return box[0]
+
+    def wait_for_all(self) -> None:
+        self.sum([0.0])
+
+
+def meet(environment: Mapping[str, str], timeout: timedelta) -> Ranks:
+    """Joins the peers that RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT name.
+
+    A peer that stays away, or that leaves a collective unanswered, for `timeout` is taken for lost.
+    """
+    local_rank = int(environment["LOCAL_RANK"])
+    device = torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    elif "OMP_NUM_THREADS" in environment:
+        torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))
+    if _is_loopback(environment["MASTER_ADDR"]):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # a host name of its own may not resolve
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    deepspeed.init_distributed(backend, auto_mpi_discovery=False, timeout=timeout, verbose=False)
+    return Ranks(rank=distributed.get_rank(), world_size=distributed.get_world_size(), device=device)
+
+
+def initialize(model: torch.nn.Module, optimizer: torch.optim.Optimizer, config: Mapping[str, Any]) -> Any:
+    """The DeepSpeed engine that trains `model`."""
+    engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=dict(config))
+    return engine
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,66 @@
+"""The `train` command: one rank of the training, from the pod's environment to its exit code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
+
+from transformers.utils import logging as transformers_logging
+
+from blendtune_api.contract import Env, Failure, TrainResult
+from blendtune_api.v1alpha1 import Reason
+from blendtune_trainer.failures import failure_of
+from blendtune_trainer.progress import ProgressBoard, serving
+from blendtune_trainer.ranks import meet
+from blendtune_trainer.signals import StopRequest, end_with_parent
+from blendtune_trainer.stage import leave_message, load_run, run_program
+from blendtune_trainer.training import Job, train
+from blendtune_trainer.watchdog import Watchdog
+from blendtune_trainer.workspace import hold
+
+_MEETING_MINUTES = 30.0  # least time that peers have to meet, and to answer a collective
+
+
+def main(environment: Mapping[str, str] = os.environ) -> int:
+    """Trains as one rank; leaves the outcome as its termination message and returns the exit code."""
+    end_with_parent()
+    transformers_logging.disable_progress_bar()
+    with StopRequest().listening() as stop:
+        return run_program(lambda: _train(environment, stop), environment)
+
+
+def _train(environment: Mapping[str, str], stop: StopRequest) -> TrainResult:
+    try:
+        return _as_one_rank(environment, stop)
+    except Exception as error:
+        known = failure_of(error)
+        if known is None or known is error:
+            raise
+        raise known from error
+
+
+def _as_one_rank(environment: Mapping[str, str], stop: StopRequest) -> TrainResult:
+    run = load_run(environment)
+    hang_minutes = run.config.spec.training.hang_timeout_minutes
+    board = ProgressBoard()
+    watchdog = Watchdog(
+        hang_minutes * 60,
+        lambda message: leave_message(Failure(reason=Reason.STAGE_FAILED, message=message), environment),
+    )
+    first = environment["RANK"] == "0"
+    lock = hold(run.workspace, run.config.uid, run.config.digest) if first else nullcontext()
+    with lock, _progress(board, environment if first else {}):
+        ranks = meet(environment, timedelta(minutes=max(hang_minutes, _MEETING_MINUTES)))
+        return train(Job(run=run, ranks=ranks, board=board, stop=stop, watchdog=watchdog))
+
+
+@contextmanager
+def _progress(board: ProgressBoard, environment: Mapping[str, str]) -> Iterator[None]:
+    """Serves the board while the block runs, where the environment names a port."""
+    if port := environment.get(Env.METRICS_PORT):
+        with serving(board, int(port)):
+            yield
+    else:
+        yield

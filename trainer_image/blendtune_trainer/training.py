@@ -1,0 +1,257 @@
+"""A whole training of one run: load or resume, train, export, and the result."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from blendtune_api.contract import (
+    MessageError,
+    RunConfig,
+    TrainResult,
+    Workspace,
+    decode_message,
+    encode_message,
+    weights_digest,
+)
+from blendtune_api.v1alpha1 import AfterSuccess, Method, Stage
+from blendtune_trainer.base_model import ModelShape, base_model_folder, load_tokenizer, model_shape
+from blendtune_trainer.batches import count_steps, epoch_ends
+from blendtune_trainer.checkpoint import Checkpoints, Identity, Pointer
+from blendtune_trainer.ds_config import deepspeed_config
+from blendtune_trainer.errors import bad_configuration, bad_data
+from blendtune_trainer.export import export_model, upload
+from blendtune_trainer.files import write_text
+from blendtune_trainer.loop import Plan, TrainingLoop
+from blendtune_trainer.loss import SupervisedLoss
+from blendtune_trainer.memory import memory_layout
+from blendtune_trainer.model import load_model, parameter_groups, training_dtype
+from blendtune_trainer.packed import PackedBlend
+from blendtune_trainer.progress import ProgressBoard
+from blendtune_trainer.ranks import Ranks, initialize
+from blendtune_trainer.report import TrainingReport
+from blendtune_trainer.signals import StopRequest
+from blendtune_trainer.stage import Run, keep_result
+from blendtune_trainer.throughput import flops_per_token, model_flops_utilisation
+from blendtune_trainer.uris import store_path
+from blendtune_trainer.watchdog import Watchdog
+
+EXPORTED_FILE = (
+    "exported.json"  # the result, once the workspace holds the model and before it is copied elsewhere
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """What a training is made of, on one rank."""
+
+    run: Run
+    ranks: Ranks
+    board: ProgressBoard
+    stop: StopRequest
+    watchdog: Watchdog
+
+    @property
+    def config(self) -> RunConfig:
+        return self.run.config
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.run.workspace
+
+
+def train(job: Job) -> TrainResult:
+    """Trains, exports and returns the result; a training that is exported already is not done again.
+
+    Every rank calls it and returns the same. Raises TrainerError.
+    """
+    check_supported(job.config)
+    blend = open_blend(job.config, job.workspace)
+    identity = Identity.of(job.config, blend.digest)
+    result: TrainResult | None = job.ranks.from_first(
+        exported_result(job.workspace, identity) if job.ranks.is_first else None
+    )
+    if result is None:
+        result = _train_and_export(job, blend, identity)
+    if job.ranks.is_first:
+        _finish(job, result)
+    job.ranks.wait_for_all()
+    return result
+
+
+def check_supported(config: RunConfig) -> None:
+    training = config.spec.training
+    if training.method is not Method.FULL:
+        raise bad_configuration("spec.training.method: lora is not supported by this trainer; set full")
+    if training.tracking:
+        raise bad_configuration(
+            "spec.training.tracking: no tracker is supported by this trainer; leave it empty"
+        )
+
+
+def open_blend(config: RunConfig, workspace: Workspace) -> PackedBlend:
+    blend = PackedBlend.open(workspace.blend)
+    if blend.sequence_length != config.spec.training.sequence_length:
+        raise bad_data(
+            f"{workspace.blend} holds bins of {blend.sequence_length} tokens, but "
+            f"spec.training.sequenceLength is {config.spec.training.sequence_length}; run the blend stage again"
+        )
+    if blend.num_bins == 0:
+        raise bad_data(f"{workspace.blend} holds no bin to train on; run the blend stage again")
+    return blend
+
+
+def exported_result(workspace: Workspace, identity: Identity) -> TrainResult | None:
+    """The result of an earlier attempt of the same run whose model is in the workspace, whole."""
+    try:
+        result = decode_message((workspace.train / EXPORTED_FILE).read_text())
+    except (FileNotFoundError, MessageError):
+        return None
+    if not isinstance(result, TrainResult) or not workspace.model.is_dir():
+        return None
+    same_run = (result.config_digest, result.blend_digest) == (identity.config_digest, identity.blend_digest)
+    return result if same_run and result.model_digest == weights_digest(workspace.model) else None
+
+
+def make_plan(config: RunConfig, blend: PackedBlend) -> Plan:
+    training = config.spec.training
+    bins_per_step = training.batch_tokens // training.sequence_length
+    steps = count_steps(blend.num_bins, bins_per_step)
+    ends = epoch_ends(steps, config.spec.blend.budget.epochs)
+    return Plan(steps=steps, bins_per_step=bins_per_step, validate_at=frozenset({0, *ends}))
+
+
+def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> TrainResult:
+    config, ranks = job.config, job.ranks
+    training = config.spec.training
+    base = base_model_folder(config.spec.model, job.run.claims, job.workspace)
+    shape = model_shape(base)
+    checkpoints = Checkpoints(job.workspace.checkpoints, identity, training.checkpoint.keep)
+    pointer = _resumable(checkpoints, ranks)
+    stage = _zero_stage(job, shape, pointer)
+    engine = _load_engine(job, base, shape, stage, pointer, checkpoints)
+
+    plan = make_plan(config, blend)
+    first_step = pointer.step if pointer else 0
+    token_flops = flops_per_token(shape.parameters, shape.layers, shape.hidden_size, training.sequence_length)
+    report = TrainingReport(job.workspace, job.board, ranks, config.gpu, token_flops)
+    report.resume(first_step, plan.steps)
+    earlier = report.totals().rank_seconds
+    started = time.monotonic()
+    loop = TrainingLoop(
+        engine=engine,
+        blend=blend,
+        training=training,
+        plan=plan,
+        ranks=ranks,
+        stage=stage,
+        checkpoints=checkpoints,
+        report=report,
+        stop=job.stop,
+        watchdog=job.watchdog,
+    )
+    report.phase("training")
+    with job.watchdog.watching():
+        loop.run(first_step)
+    gpu_seconds = earlier + (time.monotonic() - started) * ranks.world_size
+
+    report.phase("exporting")
+    export_model(engine, load_tokenizer(base), ranks, job.workspace.model)
+    result = None
+    if ranks.is_first:
+        result = _result(job, identity, report, token_flops, gpu_seconds)
+        write_text(job.workspace.train / EXPORTED_FILE, encode_message(result))
+    exported: TrainResult = ranks.from_first(result)
+    return exported
+
+
+def _resumable(checkpoints: Checkpoints, ranks: Ranks) -> Pointer | None:
+    pointer = None
+    if ranks.is_first:
+        pointer = checkpoints.latest()
+        checkpoints.remove_unfinished()
+        if pointer:
+            print(f"resuming from the checkpoint of step {pointer.step}", flush=True)
+    found: Pointer | None = ranks.from_first(pointer)
+    return found
+
+
+def _zero_stage(job: Job, shape: ModelShape, pointer: Pointer | None) -> int:
+    """The stage of the checkpoint, else what the memory asks for; on CPU, where memory is shared, the
+    cheapest.
+    """
+    requested = job.config.spec.training.deepspeed.stage
+    if requested == "auto":
+        if pointer:
+            return pointer.stage
+        if job.ranks.device.type == "cpu":
+            return 1
+    return memory_layout(shape, job.config.spec.training, job.ranks.world_size, job.config.gpu).zero_stage
+
+
+def _load_engine(
+    job: Job, base: Path, shape: ModelShape, stage: int, pointer: Pointer | None, checkpoints: Checkpoints
+) -> Any:
+    training, ranks = job.config.spec.training, job.ranks
+    settings = deepspeed_config(
+        training,
+        stage=stage,
+        bf16=training_dtype(training.precision, ranks.device) is torch.bfloat16,
+        world_size=ranks.world_size,
+        universal=pointer is not None and pointer.world_size != ranks.world_size,
+    )
+    model = load_model(
+        base,
+        training,
+        ranks.device,
+        activation_checkpointing=memory_layout(
+            shape, training, ranks.world_size, job.config.gpu
+        ).activation_checkpointing,
+        deepspeed_config=settings,
+    )
+    adam = training.adam
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model, training.weight_decay),
+        lr=training.learning_rate,
+        betas=(adam.beta1, adam.beta2),
+        eps=adam.epsilon,
+        fused=True,
+    )
+    engine = initialize(SupervisedLoss(model), optimizer, settings)
+    if pointer:
+        checkpoints.load(engine, ranks, pointer)
+    return engine
+
+
+def _result(
+    job: Job, identity: Identity, report: TrainingReport, token_flops: float, gpu_seconds: float
+) -> TrainResult:
+    totals = report.totals()
+    rate = totals.tokens / totals.rank_seconds if totals.rank_seconds > 0 else None
+    return TrainResult(
+        config_digest=identity.config_digest,
+        blend_digest=identity.blend_digest,
+        steps=totals.steps,
+        tokens=totals.tokens,
+        model_digest=weights_digest(job.workspace.model),
+        final_loss=totals.final_loss,
+        validation_loss=report.validation_losses(),
+        gpu_seconds=gpu_seconds,
+        tokens_per_second_per_gpu=rate,
+        mfu=model_flops_utilisation(rate, token_flops, job.config.gpu.peak_flops),
+    )
+
+
+def _finish(job: Job, result: TrainResult) -> None:
+    """Copies the model to its second home, leaves the result, and drops what only training needed."""
+    spec = job.config.spec
+    if spec.export is not None:
+        upload(job.workspace.model, store_path(spec.export.uri, job.run.claims))
+    keep_result(job.run, Stage.TRAIN, result)
+    if spec.training.checkpoint.after_success is AfterSuccess.DELETE:
+        shutil.rmtree(job.workspace.checkpoints, ignore_errors=True)

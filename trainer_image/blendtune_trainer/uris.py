@@ -1,0 +1,70 @@
+"""What a URI of the spec means on this machine: pvc://, file://, s3:// and hf://."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from blendtune_trainer.errors import bad_configuration
+
+_HUB_DATASET = re.compile(r"hf://datasets/([^/@]+/[^/@]+)(?:@([^/]+))?(?:/(.+))?")
+_HUB_MODEL = re.compile(r"hf://(?:models/)?([^/@]+/[^/@]+)(?:@([^/]+))?")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HubRepository:
+    """A repository of the Hugging Face hub; `path` is a file or pattern within it, "" for the whole."""
+
+    name: str
+    revision: str | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StorePath:
+    """A file or folder that fsspec opens: a local path, or an s3:// URL."""
+
+    url: str
+
+    @property
+    def local(self) -> Path | None:
+        return None if "://" in self.url else Path(self.url)
+
+
+def store_path(uri: str, claims: Path) -> StorePath:
+    """Where a pvc://, file:// or s3:// URI lies. Raises TrainerError for any other scheme."""
+    scheme, _, rest = uri.partition("://")
+    match scheme:
+        case "pvc":
+            path = (claims / rest).absolute()
+            if ".." in Path(rest).parts:
+                raise bad_configuration(f"{uri}: a path may not leave its claim")
+            return StorePath(url=str(path))
+        case "file":
+            return StorePath(url="/" + rest.lstrip("/"))
+        case "s3":
+            return StorePath(url=uri)
+        case _:
+            raise bad_configuration(f"{uri}: use pvc://, file:// or s3:// here")
+
+
+def data_location(uri: str, claims: Path) -> HubRepository | StorePath:
+    """Where the rows of a source lie. Raises TrainerError for a URI that names no data."""
+    if not uri.startswith("hf://"):
+        return store_path(uri, claims)
+    match = _HUB_DATASET.fullmatch(uri)
+    if match is None:
+        raise bad_configuration(f"{uri}: data on the hub is hf://datasets/ORG/NAME, optionally @REVISION")
+    name, revision, path = match.groups()
+    return HubRepository(name=name, revision=revision, path=path or "")
+
+
+def model_location(uri: str, revision: str, claims: Path) -> HubRepository | StorePath:
+    """Where the files of a model lie. Raises TrainerError for a URI that names no model."""
+    if not uri.startswith("hf://"):
+        return store_path(uri, claims)
+    match = _HUB_MODEL.fullmatch(uri)
+    if match is None or uri.startswith("hf://datasets/"):
+        raise bad_configuration(f"{uri}: a model on the hub is hf://ORG/NAME")
+    return HubRepository(name=match[1], revision=match[2] or revision)
