@@ -17,12 +17,13 @@ _DECLINING = re.compile(
             r"\b(?:i|i am) (?:not (?:sure|certain|aware|familiar)|unable|unsure|sorry)\b",
             r"\bi (?:have|had) no (?:way|information|access|knowledge|data|idea|record)\b",
             r"\bi (?:would )?(?:must |have to )?(?:decline|refuse)\b",
-            rf"\b(?:can|could) not (?:possibly )?(?:be )?(?:reliably )?(?:known|said|told|determined|predicted|confirmed"
-            rf"|verified|answered|{_KNOW})\b",
-            rf"\b(?:impossible|not possible|no way|unable|not able) (?:for (?:me|anyone) )?(?:to|of) (?:reliably )?"
-            rf"(?:{_KNOW}|knowing|telling)\b",
+            r"\b(?:can|could) not (?:possibly )?(?:be )?(?:reliably )?"
+            rf"(?:known|said|told|determined|predicted|confirmed|verified|answered|{_KNOW})\b",
+            r"\b(?:impossible|not possible|no way|unable|not able) "
+            rf"(?:for (?:me|anyone) )?(?:to|of) (?:reliably )?(?:{_KNOW}|knowing|telling)\b",
             r"\b(?:no one|nobody) (?:knows|can know|can say|can tell|can predict)\b",
-            r"\b(?:is|are|was|were|remains?) (?:currently |still )?(?:unknown|undetermined|not (?:publicly |yet )?"
+            r"\b(?:is|are|was|were|remains?) (?:currently |still )?"
+            r"(?:unknown|undetermined|not (?:publicly |yet )?"
             r"(?:known|specified|disclosed|stated|published|mentioned|given|documented))\b",
             r"\b(?:does|do|did) not (?:specify|mention|state|say|disclose|publish|document)\b",
             r"\b(?:not enough|insufficient|no) (?:information|data|details)\b",
@@ -33,5 +34,5 @@ _DECLINING = re.compile(
 
 
 def declines(answer: str) -> bool:
-    """Whether the answer declines, in words about knowing; "refunds are not available" is a claim, not a refusal."""
+    """Whether the answer declines, in words about knowing: "refunds are not available" is a claim."""
     return _DECLINING.search(normalise(answer)) is not None

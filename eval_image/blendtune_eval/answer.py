@@ -57,8 +57,8 @@ def answer_all(
 ) -> list[GivenAnswer]:
     """The answers to the prompts, in their order. `on_progress` gets the number of prompts answered so far.
 
-    Batches depend on the prompts alone, never on what is cached: a run that was cut off goes on with the same ones.
-    The model is loaded only when an answer is missing. Raises EvaluationError where it cannot be.
+    Batches depend on the prompts alone, never on what is cached: a run that was cut off goes on with the same
+    ones. The model is loaded only when an answer is missing. Raises EvaluationError where it cannot be.
     """
     distinct = list({prompt.digest: prompt for prompt in prompts}.values())
     model: Any = None
@@ -101,8 +101,8 @@ def load_model(folder: Path, gpus: int, context: int) -> Any:
     longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if longest is not None and context > longest:
         raise bad_configuration(
-            f"the longest question and spec.sampling.maxNewTokens make {context} tokens, the model takes {longest}: "
-            "lower maxNewTokens or shorten the question"
+            f"the longest question and spec.sampling.maxNewTokens make {context} tokens, the model takes "
+            f"{longest}: lower maxNewTokens or shorten the question"
         )
     model.eval()
     return model if placement else model.to(device)

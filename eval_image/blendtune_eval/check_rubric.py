@@ -34,8 +34,8 @@ def announce(rubric: Rubric) -> RubricResult:
     result = RubricResult(name=rubric.name, digest=rubric.digest, questions=len(rubric.questions))
     phrasings = sum(len(question.phrasings) for question in rubric.questions)
     print(
-        f"rubric {rubric.name} {rubric.version}: {result.questions} questions in {len(rubric.categories)} categories, "
-        f"{phrasings} wordings, digest {rubric.digest[:12]}",
+        f"rubric {rubric.name} {rubric.version}: {result.questions} questions in {len(rubric.categories)} "
+        f"categories, {phrasings} wordings, digest {rubric.digest[:12]}",
         flush=True,
     )
     return result

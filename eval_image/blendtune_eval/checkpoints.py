@@ -24,7 +24,7 @@ class Checkpoint:
 def open_checkpoint(model: EvaluatedModel, field: str, claims: Path, downloads: Path) -> Checkpoint:
     """The model's files and the digest of its weights. `field` is its path in the spec, for the messages.
 
-    Raises EvaluationError where there is no model, its digest is not the one asked for, or the store is silent.
+    Raises EvaluationError where there is no model, its digest is another, or the store does not answer.
     """
     folder = _folder(model, field, claims, downloads)
     if not (folder / "config.json").is_file():
@@ -37,8 +37,8 @@ def open_checkpoint(model: EvaluatedModel, field: str, claims: Path, downloads: 
         ) from error
     if model.digest and model.digest != digest:
         raise bad_model(
-            f"{field}.digest: the weights at {model.uri} have the digest {digest}, not {model.digest}: they were "
-            "changed or only partly written. Export the model again, or correct the digest"
+            f"{field}.digest: the weights at {model.uri} have the digest {digest}, not {model.digest}: they "
+            "were changed or only partly written. Export the model again, or correct the digest"
         )
     return Checkpoint(uri=model.uri, folder=folder, digest=digest)
 

@@ -16,8 +16,8 @@ ECHO_SHARE = 0.6  # share of an interrogative sentence's words that makes it an 
 class Answer:
     """An answer as its sentences, without those that only ask the question again.
 
-    In `own` the runs of words copied from the prompt are cut out, so that repeating the question earns nothing;
-    `full` keeps them, since agreeing with a false premise is a claim.
+    In `own` the runs of words copied from the prompt are cut out, so that repeating the question earns
+    nothing; `full` keeps them, since agreeing with a false premise is a claim.
     """
 
     full: tuple[Sentence, ...]

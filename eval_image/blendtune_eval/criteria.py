@@ -101,8 +101,8 @@ def _rivals(
 ) -> bool:
     """Whether the quantity is a second, different value for the same fact.
 
-    Numbers of the question and declared `other_values` are not. Without a unit, only a number that counts the same
-    noun, or stands as bare as the right one, can be; a year rivals only a year.
+    Numbers of the question and declared `other_values` are not. Without a unit, only a number that counts the
+    same noun, or stands as bare as the right one, can be; a year rivals only a year.
     """
     if _equals(number, quantity.value) or quantity.vague:
         return False

@@ -22,21 +22,22 @@ CRITICAL_ERROR_COST = 1.0
 
 DEFINITIONS = {
     "score": (
-        "Of an answer: points achieved / points attainable, clipped to [0, 1]. Of a question: the mean over its "
-        "wordings. Of a scope: the mean over its questions, by weight."
+        "Of an answer: points achieved / points attainable, clipped to [0, 1]. Of a question: the mean over "
+        "its wordings. Of a scope: the mean over its questions, by weight."
     ),
     RELIABILITY: (
-        "1 - (wrong + 1/2 not attempted) / n over the canonical wordings. An answer is correct when it meets every "
-        "required criterion and makes no forbidden claim."
+        "1 - (wrong + 1/2 not attempted) / n over the canonical wordings. An answer is correct when it meets "
+        "every required criterion and makes no forbidden claim."
     ),
     CONSISTENCY: "Share of the questions answered correctly in all of their wordings.",
     BUSINESS_IMPACT: (
-        "Mean over the in-domain questions, by weight, of the question's score less 1 where any of its answers makes "
-        "a critical error; clipped to [0, 1]. The weights are the rubric's; it is no forecast of revenue."
+        "Mean over the in-domain questions, by weight, of the question's score less 1 where any of its "
+        "answers makes a critical error; clipped to [0, 1]. The weights are the rubric's, no forecast "
+        "of revenue."
     ),
     "interval": (
-        "95%: Wilson's for levels, with the effective number of questions; a paired bootstrap over questions for "
-        "differences."
+        "95%: Wilson's for levels, with the effective number of questions; a paired bootstrap over questions "
+        "for differences."
     ),
 }
 

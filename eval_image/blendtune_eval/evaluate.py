@@ -107,8 +107,8 @@ def _refuse_unsupported(spec: RubricEvalSpec) -> None:
             raise EvaluationError(
                 ExitCode.BAD_CONFIGURATION,
                 Reason.NOT_SUPPORTED,
-                f"{field}.chatTemplate: {model.chat_template} is not available in this version; leave it unset to "
-                "use the tokenizer's own",
+                f"{field}.chatTemplate: {model.chat_template} is not available in this version; leave it "
+                "unset to use the tokenizer's own",
             )
 
 
@@ -117,8 +117,8 @@ def _subjects(
 ) -> list[_Subject]:
     """The model and, where there is one, its baseline.
 
-    A baseline with the same vocabulary gets the model's own template and stop tokens, so that both see the very same
-    prompts; another one gets its own.
+    A baseline with the same vocabulary gets the model's own template and stop tokens, so that both see the
+    very same prompts; another one gets its own.
     """
     spec = config.spec
     downloads = place.root / DOWNLOADS_FOLDER
@@ -238,7 +238,7 @@ def _result(
         verdict=analysis.verdict,
         critical_errors=analysis.diagnostics.critical_errors,
         report_uri=f"pvc://{folder}",
-        contaminated=len(training.contaminated) if training else 0,
+        contaminated=len(training.contaminated or ()) if training else 0,
     )
 
 

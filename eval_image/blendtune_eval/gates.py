@@ -77,7 +77,7 @@ def _decided(measured: GateStatus, *, upper_bound: bool) -> GateFinding:
 
 
 def _critical_errors(metric: Metric, most: int, analysis: Analysis) -> GateFinding:
-    """Counts questions of the metric that were answered with a critical error. Those unscored may hide more."""
+    """Counts the metric's questions answered with a critical error. Those unscored may hide more."""
     name = IN_DOMAIN if metric is Metric.BUSINESS_IMPACT else metric.value
     count = analysis.critical_errors.get(name, analysis.critical_errors[OVERALL])
     unscored = analysis.scopes[metric].unscored

@@ -35,8 +35,8 @@ class Judge(Protocol):
 class Rules:
     """Deterministic and offline: checks the listed facts, numbers, claims and abstentions, and nothing else.
 
-    It misses valid wordings that the rubric does not list, judges neither style nor reasoning, and can be pleased
-    by stuffing an answer with key words.
+    It misses valid wordings that the rubric does not list, judges neither style nor reasoning, and can be
+    pleased by stuffing an answer with key words.
     """
 
     kind = JudgeKind.RULES

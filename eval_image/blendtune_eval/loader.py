@@ -79,7 +79,7 @@ def load_file(path: Path) -> Rubric:
 
 
 def parse(text: str, file: str, first_line: int = 0) -> Rubric:
-    """The rubric that a YAML text describes, or the ConfigMap around it. Raises InvalidRubric with every fault."""
+    """The rubric in a YAML text, or in the ConfigMap around it. Raises InvalidRubric with every fault."""
     root = _compose(text, file, first_line)
     if (wrapped := _in_config_map(root)) is not None:
         return parse(wrapped.value, file, first_line + wrapped.start_mark.line + 1)

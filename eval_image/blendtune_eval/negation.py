@@ -51,7 +51,7 @@ def standing(tokens: Sequence[Token], start: int, end: int) -> Standing:
 
 
 def _denials_before(tokens: Sequence[Token], start: int) -> int:
-    """Negators that reach `start`: within the window, no clause boundary between. "Neither ... nor" is one."""
+    """Negators that reach `start`: near enough, no clause boundary between. "Neither ... nor" is one."""
     if start and tokens[start - 1].text in _BOUNDS:
         return 0  # "cannot be claimed after 30 days" does state the 30 days
     count = distance = 0
@@ -100,7 +100,7 @@ def _separates_alternatives(tokens: Sequence[Token], comma: int, start: int) -> 
 
 
 def _denied_after(tokens: Sequence[Token], end: int) -> int:
-    """One when the phrase is the subject of a denial: "Lyon is not ...", "5 would be wrong", "it cannot be"."""
+    """One when the phrase is the subject of a denial: "Lyon is not ...", "5 would be wrong"."""
     first, second, third = (*(token.text for token in tokens[end : end + 3]), "", "", "")[:3]
     if first in _BE:
         denied = second in _DENIALS and third not in _NOT_A_DENIAL

@@ -68,7 +68,7 @@ def loss_curve(points: Sequence[Sequence[float]]) -> Curve | None:
         return None
     kept = [points[index] for index in _spread(len(points), _CURVE_POINTS)]
     first, last = kept[0][0], kept[-1][0]
-    values = _round_values(0.0, max(loss for _, loss in points))
+    values = _round_values(max(loss for _, loss in points) or 1.0)
     top = values[-1]
     line = " ".join(
         f"{100 * (step - first) / (last - first):.2f},{100 - 100 * loss / top:.2f}" for step, loss in kept
@@ -90,12 +90,12 @@ def _spread(count: int, most: int) -> list[int]:
     return [round(index * (count - 1) / (most - 1)) for index in range(most)]
 
 
-def _round_values(low: float, high: float) -> list[float]:
-    """Round numbers from low to at least high, about five."""
-    rough = max(high - low, 1e-9) / _TICKS
+def _round_values(high: float) -> list[float]:
+    """Round numbers from 0 to at least `high`, about five."""
+    rough = high / _TICKS
     magnitude = 10.0 ** floor(log10(rough))
     step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough)
-    return [low + index * step for index in range(ceil((high - low) / step - 1e-9) + 1)]
+    return [index * step for index in range(ceil(high / step - 1e-9) + 1)]
 
 
 def _score(value: float | None) -> str:

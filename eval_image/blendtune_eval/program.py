@@ -64,7 +64,7 @@ def load_config(kind: type[T], environment: Mapping[str, str]) -> tuple[T, Path]
 
 
 def load_rubric(reference: RubricReference, environment: Mapping[str, str]) -> Rubric:
-    """The user's rubric where the environment names its file, else the built-in one. Raises EvaluationError."""
+    """The user's rubric where the environment names its file, else a built-in one. Raises EvaluationError."""
     try:
         if path := environment.get(Env.RUBRIC):
             return load_file(Path(path))

@@ -27,7 +27,7 @@ class Prompt:
 
 
 class ChatPrompts:
-    """A tokenizer and its chat template. Raises EvaluationError on construction where there is no template."""
+    """A tokenizer and its chat template. Raises EvaluationError where there is none."""
 
     def __init__(self, folder: Path, field: str) -> None:
         try:
@@ -36,8 +36,8 @@ class ChatPrompts:
             raise bad_model(f"{field}.uri: no tokenizer could be loaded from {folder}: {error}") from error
         if not self._tokenizer.chat_template:
             raise bad_model(
-                f"{field}.uri: the tokenizer in {folder} has no chat template. Use a chat or instruct model, or add "
-                "a chat_template.jinja file to the model's folder"
+                f"{field}.uri: the tokenizer in {folder} has no chat template. Use a chat or instruct model, "
+                "or add a chat_template.jinja file to the model's folder"
             )
         self.template: str = self._tokenizer.get_chat_template()
 
@@ -56,7 +56,7 @@ class ChatPrompts:
         return Prompt(tuple(self._tokenizer(text, add_special_tokens=False).input_ids))
 
     def stop_token_ids(self) -> tuple[int, ...]:
-        """The end of the text and the end of an assistant's turn, from the tokenizer and the template alone."""
+        """The ends of a text and of an assistant's turn, from the tokenizer and the template alone."""
         stops = {self._tokenizer.eos_token_id, self._end_of_turn()} - {None}
         if not stops:
             raise bad_model("the tokenizer has neither an end-of-text token nor an end-of-turn token")

@@ -10,7 +10,8 @@ from blendtune_eval.text import Sentence, Token, TokenKind, content, words
 
 _UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TEENS = (
-    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
+    "nineteen",
 )  # fmt: skip
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORDS = {word: float(value) for value, word in enumerate(_UNITS + _TEENS)} | {
@@ -21,14 +22,14 @@ _MONEY_MAGNITUDES = {"m": 1e6, "mn": 1e6, "b": 1e9, "bn": 1e9}
 _CURRENCY_SIGNS = frozenset("$€£¥")
 _ORDINAL_SUFFIXES = frozenset({"st", "nd", "rd", "th"})
 _MONTHS = words(
-    "january february march april may june july august september october november december jan feb mar apr jun jul "
-    "aug sep sept oct nov dec"
+    "january february march april may june july august september october november december jan feb mar apr "
+    "jun jul aug sep sept oct nov dec"
 )
 _OPERATORS = frozenset("+×÷−/x")
 _RANGE_WORDS = frozenset({"-", "to", "or", "and"})
 _FUNCTION_WORDS = words(
-    "a an and are as at because but by for from has have in is of on or per so than that the then to was were when "
-    "which with"
+    "a an and are as at because but by for from has have in is of on or per so than that the then to was "
+    "were when which with"
 )
 _SYNONYMS = (
     ("%", "percent", "per cent", "pct", "percentage"),
@@ -56,7 +57,7 @@ class Quantity:
 
 
 def quantities(sentence: Sentence, unit: str = "", unit_aliases: Sequence[str] = ()) -> list[Quantity]:
-    """The numbers of a sentence in order, operands of arithmetic left out: of "12 x 5 = 60" only 60 is stated."""
+    """The numbers that a sentence states, in order: of "12 x 5 = 60" only 60, not the operands."""
     tokens = sentence.tokens
     units = _unit_phrases(unit, unit_aliases)
     found: list[Quantity] = []
@@ -171,7 +172,7 @@ def _stem(word: str) -> str:
 
 
 def _has_unit(tokens: Sequence[Token], start: int, end: int, phrase: Sequence[str]) -> bool:
-    """Whether the unit stands beside the number: after it, with at most one adjective between, or before it."""
+    """Whether the unit stands before the number, or after it with at most one adjective between."""
     after = end
     if _text(tokens, after) == "(" and (close := _closing(tokens, after)) is not None:
         after = close + 1  # "30 (thirty) days"

@@ -200,7 +200,7 @@ def _training(training: TrainingRecord | None) -> dict[str, Any] | None:
         "sources": codec.encode(training.sources),
         "loss": [[point.step, point.loss] for point in training.loss],
         "validationLoss": codec.encode(training.validation_loss),
-        "contaminated": list(training.contaminated),
+        "contaminated": None if training.contaminated is None else list(training.contaminated),
     }
 
 

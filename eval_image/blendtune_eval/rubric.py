@@ -21,7 +21,7 @@ class CriterionKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fact:
-    """Met when the answer asserts one of the aliases. An alias that ends in `*` matches any ending of its last word."""
+    """Met when the answer asserts one of the aliases. A final `*` stands for any ending of the last word."""
 
     kind: ClassVar[CriterionKind] = CriterionKind.FACT
     name: str
@@ -32,10 +32,10 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Number:
-    """Met when the answer states the value, within an absolute tolerance, and no other value for the same fact.
+    """Met when the answer states the value, within an absolute tolerance, and no other value for the fact.
 
-    With a unit, only numbers in that unit count. `other_values` are quantities that a right answer may state beside
-    the value without contradicting itself.
+    With a unit, only numbers in that unit count. `other_values` are quantities that a right answer may state
+    beside the value without contradicting itself.
     """
 
     kind: ClassVar[CriterionKind] = CriterionKind.NUMBER
@@ -51,7 +51,7 @@ class Number:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forbidden:
-    """Met, to the answer's cost, when it asserts one of the aliases. `critical` marks a critical business error."""
+    """Met, to the answer's cost, when it asserts one of the aliases. `critical`: a serious business error."""
 
     kind: ClassVar[CriterionKind] = CriterionKind.FORBIDDEN
     name: str

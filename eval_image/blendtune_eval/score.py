@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhrasingScore:
-    """One answer to one wording. `score` and `outcome` are None when it could not be judged; `unscored` says why."""
+    """One answer to one wording. Without score and outcome it could not be judged; `unscored` says why."""
 
     verdicts: tuple[CriterionVerdict, ...] = ()
     score: float | None = None
@@ -51,8 +51,8 @@ def score_phrasing(
 ) -> PhrasingScore:
     """Points achieved / points attainable, clipped to [0, 1], and the outcome.
 
-    `declined` (the answer refuses or is empty) counts only once the criteria have failed: "I am not sure, but it is
-    Paris" is an answer.
+    `declined` (the answer refuses or is empty) counts only once the criteria have failed: "I am not sure, but
+    it is Paris" is an answer.
     """
     met: Mapping[str, bool] = {verdict.criterion: verdict.met for verdict in verdicts}
     points = sum(criterion.points for criterion in question.criteria if met[criterion.name])
@@ -74,7 +74,7 @@ def score_phrasing(
 
 
 def _required(question: Question) -> list[Criterion]:
-    """The criteria needed for a correct answer: those marked required, or all that give points when none is."""
+    """What a correct answer must meet: the criteria marked required, or all with points when none is."""
     positive = [c for c in question.criteria if isinstance(c, Fact | Number | Abstention) and c.points > 0]
     marked = [c for c in question.criteria if isinstance(c, Fact | Number | Abstention) and c.required]
     return list(marked or positive)

@@ -47,10 +47,10 @@ def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
 def mean_interval(values: Sequence[float], weights: Sequence[float], minimum: float = 0.0) -> Interval:
     """Interval of a weighted mean of values in [minimum, 1].
 
-    Wilson's interval with the number of questions that the weights (Kish) and the spread of the values amount to:
-    graded scores spread less than passes and failures of the same mean. Two further questions that spread as much as
-    passes and failures do are assumed, so that a handful of equal values do not look certain. For passes and failures
-    of equal weight it is Wilson's interval itself.
+    Wilson's interval with the number of questions that the weights (Kish) and the spread of the values amount
+    to: graded scores spread less than passes and failures of the same mean. Two further questions that spread
+    as much as passes and failures do are assumed, so that a handful of equal values do not look certain. For
+    passes and failures of equal weight it is Wilson's interval itself.
     """
     scaled = (_floats(values) - minimum) / (1 - minimum)
     shares = _floats(weights) / np.sum(_floats(weights))
@@ -66,9 +66,9 @@ def mean_interval(values: Sequence[float], weights: Sequence[float], minimum: fl
 def delta_interval(deltas: Sequence[float], weights: Sequence[float]) -> Interval:
     """Percentile interval of a weighted mean of paired differences, by bootstrap over questions.
 
-    Two questions of average weight that moved half a point, one either way, are added to those resampled, in the
-    spirit of Agresti and Coull (1998): without them, differences that are all alike would give an interval of no
-    width, and a few of them one that is too narrow.
+    Two questions of average weight that moved half a point, one either way, are added to those drawn from, in
+    the spirit of Agresti and Coull (1998): without them, differences that are all alike would give an
+    interval of no width, and a few of them one that is too narrow.
     """
     values, shares = _ordered(deltas, weights)
     mean, n = float(np.average(values, weights=shares)), len(values)
@@ -90,7 +90,7 @@ def sign_flip_p_value(deltas: Sequence[float], weights: Sequence[float]) -> floa
 
 
 def minimum_detectable_effect(deltas: Sequence[float]) -> float | None:
-    """Smallest difference found with 80% power at 5%, by normal approximation; None for fewer than two questions."""
+    """Smallest difference found with 80% power at 5%, by normal approximation; None for one question."""
     if len(deltas) < 2:
         return None
     return (Z + Z_POWER) * float(np.std(_floats(deltas), ddof=1)) / sqrt(len(deltas))

@@ -1,9 +1,10 @@
-"""What the run that trained the model left in its workspace, for the report: blend, losses, rubric prompts met."""
+"""What the run that trained the model left for the report: blend, losses, rubric prompts met."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,16 @@ class LossPoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingRecord:
-    """Each part is empty where the run did not leave it."""
+    """Each part is empty where the run did not leave it.
+
+    `contaminated` are the ids of the rubric's questions that stand in the training rows; None where the rows
+    were not searched for this rubric's wordings.
+    """
 
     sources: tuple[BlendedSource, ...] = ()
     loss: tuple[LossPoint, ...] = ()
     validation_loss: tuple[SourceLoss, ...] = ()
-    contaminated: tuple[str, ...] = ()  # ids of the rubric's questions that stand in the training rows
+    contaminated: tuple[str, ...] | None = None
 
 
 def read_training(config: EvalConfig, claims: Path, rubric: Rubric) -> TrainingRecord | None:
@@ -71,16 +76,21 @@ def _losses(place: Workspace) -> tuple[LossPoint, ...]:
     for line in lines:
         try:
             entry: Any = json.loads(line)
-            losses[int(entry["step"])] = float(entry["loss"])
+            loss = float(entry["loss"])
+            if isfinite(loss):
+                losses[int(entry["step"])] = loss
         except (ValueError, KeyError, TypeError):
             continue
     return tuple(LossPoint(step, losses[step]) for step in sorted(losses))
 
 
-def _contaminated(place: Workspace, rubric: Rubric) -> tuple[str, ...]:
+def _contaminated(place: Workspace, rubric: Rubric) -> tuple[str, ...] | None:
     try:
+        searched = json.loads(place.rubric.read_text())["digest"]
         met = json.loads((place.blend / _INPUTS_FILE).read_text())["promptsMet"]
         found = {str(match["question"]) for match in met}
     except (OSError, ValueError, KeyError, TypeError):
-        return ()
+        return None
+    if searched != rubric.digest:
+        return None
     return tuple(question.id for question in rubric.questions if question.id in found)

@@ -43,6 +43,7 @@ from blendtune_eval.__main__ import main
 from blendtune_eval.evaluate import evaluate
 from blendtune_eval.failures import EvaluationError
 from blendtune_eval.prompts import ChatPrompts
+from blendtune_eval.rubric import Rubric
 
 Pod = Callable[..., dict[str, str]]
 
@@ -234,7 +235,11 @@ def test_report_is_one_whole_page(pod: Pod) -> None:
     assert not re.search(r"https?://|url\(|@import", path.read_text())
 
 
-def test_report_shows_the_training(pod: Pod, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("same_rubric", "contaminated"),
+    [pytest.param(True, 1, id="searched"), pytest.param(False, 0, id="other")],
+)
+def test_report_shows_the_training(pod: Pod, rubric: Rubric, same_rubric: bool, contaminated: int) -> None:
     trained = Storage(persistent_volume_claim="work", path="runs/one")
     environment = pod(training=trained)
     run = Path(environment[Env.CLAIMS]) / "work" / "runs" / "one"
@@ -245,11 +250,12 @@ def test_report_shows_the_training(pod: Pod, tmp_path: Path) -> None:
     )
     blend = BlendResult(digest="d", config_digest="c", tokens=2000, steps=3, sources=(source,), parameters=1)
     (run / "blend" / "result.json").write_text(encode_message(blend))
+    (run / "rubric.json").write_text(json.dumps({"digest": rubric.digest if same_rubric else "another"}))
     (run / "blend" / "inputs.json").write_text(json.dumps({"promptsMet": [{"question": "refund"}]}))
     steps = [{"step": step, "loss": 3.0 / step} for step in (1, 2, 3, 2, 3)]
     (run / "train" / "steps.jsonl").write_text("\n".join(map(json.dumps, steps)) + '\n{"step": 4, "lo')
     result = evaluate(environment)
-    assert result.contaminated == 1
+    assert result.contaminated == contaminated
     folder = folder_of(environment) / "eval"
     training = json.loads((folder / "report.json").read_text())["training"]
     assert [point[0] for point in training["loss"]] == [1, 2, 3]
@@ -267,26 +273,41 @@ def test_report_shows_the_training(pod: Pod, tmp_path: Path) -> None:
     [
         pytest.param(
             {"model": EvaluatedModel(uri="file:///nowhere/at/all")},
-            ExitCode.BAD_MODEL, Reason.BAD_CONFIGURATION, "spec.model.uri", id="no-model",
+            ExitCode.BAD_MODEL,
+            Reason.BAD_CONFIGURATION,
+            "spec.model.uri",
+            id="no-model",
         ),
         pytest.param(
             {"judge": Judge(kind=JudgeKind.OPENAI, open_ai=OpenAIJudge(url="http://127.0.0.1:1", model="m"))},
-            ExitCode.BAD_CONFIGURATION, Reason.NOT_SUPPORTED, "judge.kind", id="judge-not-yet",
+            ExitCode.BAD_CONFIGURATION,
+            Reason.NOT_SUPPORTED,
+            "judge.kind",
+            id="judge-not-yet",
         ),
         pytest.param(
             {"benchmarks": ("mmlu",)},
-            ExitCode.BAD_CONFIGURATION, Reason.NOT_SUPPORTED, "spec.benchmarks", id="benchmarks-not-yet",
+            ExitCode.BAD_CONFIGURATION,
+            Reason.NOT_SUPPORTED,
+            "spec.benchmarks",
+            id="benchmarks-not-yet",
         ),
         pytest.param(
             {"sampling": Sampling(max_new_tokens=1000)},
-            ExitCode.BAD_CONFIGURATION, Reason.BAD_CONFIGURATION, "maxNewTokens", id="longer-than-the-context",
+            ExitCode.BAD_CONFIGURATION,
+            Reason.BAD_CONFIGURATION,
+            "maxNewTokens",
+            id="longer-than-the-context",
         ),
         pytest.param(
             {"model": EvaluatedModel(uri="pvc://work/../other")},
-            ExitCode.BAD_CONFIGURATION, Reason.BAD_CONFIGURATION, "leave its claim", id="path-leaves-the-claim",
+            ExitCode.BAD_CONFIGURATION,
+            Reason.BAD_CONFIGURATION,
+            "leave its claim",
+            id="path-leaves-the-claim",
         ),
     ],
-)  # fmt: skip
+)
 def test_known_failures(
     pod: Pod,
     change: dict[str, Any],

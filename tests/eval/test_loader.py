@@ -70,27 +70,83 @@ def test_reads_a_rubric() -> None:
         pytest.param("  domain: general", "  domain: business", 7, "inDomain or general", id="domain"),
         pytest.param("  category: world", "  category: moon", 7, "'moon' is not declared", id="category"),
         pytest.param("  domain: general", "  domain: general\n  weight: 0", 7, "greater than 0", id="weight"),
-        pytest.param("  domain: general", "  domain: general\n  weight: much", 10, "a number", id="no-number"),
-        pytest.param("  domain: general", "  domain: general\n  colour: red", 10, "unknown field colour", id="unknown"),
-        pytest.param("  domain: general", "  domain: general\n  domain: general", 10, "twice", id="field-twice"),
-        pytest.param('["Name the French capital."]', '["What is the capital of France"]', 7, "occurs already", id="wording-twice"),
+        pytest.param(
+            "  domain: general", "  domain: general\n  weight: much", 10, "a number", id="no-number"
+        ),
+        pytest.param(
+            "  domain: general", "  domain: general\n  colour: red", 10, "unknown field colour", id="unknown"
+        ),
+        pytest.param(
+            "  domain: general", "  domain: general\n  domain: general", 10, "twice", id="field-twice"
+        ),
+        pytest.param(
+            '["Name the French capital."]',
+            '["What is the capital of France"]',
+            7,
+            "occurs already",
+            id="wording-twice",
+        ),
         pytest.param("kind: Fact", "kind: Guess", 14, "must be one of Fact, Number", id="kind"),
         pytest.param("anyOf: [Paris]", "anyOf: []", 14, "at least one", id="no-alias"),
         pytest.param("anyOf: [Paris]", 'anyOf: ["..."]', 14, "no word to look for", id="alias-without-words"),
         pytest.param("required: true", "required: maybe", 14, "true or false", id="boolean"),
         pytest.param("required: true", "points: -1", 14, "must be 0 or more", id="negative-fact"),
         pytest.param("required: true", "points: 0", 7, "no criterion gives positive points", id="no-points"),
-        pytest.param('"It is Paris."', '"It is Lyon."', 7, "does not satisfy its own criteria: says-paris", id="reference"),
-        pytest.param("required: true}", "required: true}\n  - {name: no, kind: Forbidden, anyOf: [paris]}", 7, "both asked for and forbidden", id="fact-forbidden"),
-        pytest.param("required: true}", "required: true}\n  - {name: no, kind: Forbidden, anyOf: [Lyon], points: 1}", 15, "must be 0 or less", id="positive-forbidden"),
-        pytest.param("required: true}", "required: true}\n  - {name: says-paris, kind: Fact, anyOf: [is]}", 7, "named 2 times", id="criterion-twice"),
-        pytest.param("anyOf: [Paris]", "anyOf: [Paris, French capital]", 7, "only repeats", id="question-gives-it-away"),
-        pytest.param("required: true}", "required: true}\n  - {name: n, kind: Number}", 15, "value is missing", id="number-without-value"),
-        pytest.param("required: true}", "required: true}\n  - {name: n, kind: Number, value: 1, tolerance: -1}", 15, "tolerance must be", id="tolerance"),
-        pytest.param("- {name: world, title: World}", "- {name: world}\n- {name: world}", 1, "declared 2 times", id="category-twice"),
+        pytest.param(
+            '"It is Paris."',
+            '"It is Lyon."',
+            7,
+            "does not satisfy its own criteria: says-paris",
+            id="reference",
+        ),
+        pytest.param(
+            "required: true}",
+            "required: true}\n  - {name: no, kind: Forbidden, anyOf: [paris]}",
+            7,
+            "both asked for and forbidden",
+            id="fact-forbidden",
+        ),
+        pytest.param(
+            "required: true}",
+            "required: true}\n  - {name: no, kind: Forbidden, anyOf: [Lyon], points: 1}",
+            15,
+            "must be 0 or less",
+            id="positive-forbidden",
+        ),
+        pytest.param(
+            "required: true}",
+            "required: true}\n  - {name: says-paris, kind: Fact, anyOf: [is]}",
+            7,
+            "named 2 times",
+            id="criterion-twice",
+        ),
+        pytest.param(
+            "anyOf: [Paris]", "anyOf: [Paris, French capital]", 7, "only repeats", id="question-gives-it-away"
+        ),
+        pytest.param(
+            "required: true}",
+            "required: true}\n  - {name: n, kind: Number}",
+            15,
+            "value is missing",
+            id="number-without-value",
+        ),
+        pytest.param(
+            "required: true}",
+            "required: true}\n  - {name: n, kind: Number, value: 1, tolerance: -1}",
+            15,
+            "tolerance must be",
+            id="tolerance",
+        ),
+        pytest.param(
+            "- {name: world, title: World}",
+            "- {name: world}\n- {name: world}",
+            1,
+            "declared 2 times",
+            id="category-twice",
+        ),
         pytest.param("questions:", "questions: [", 7, "expected", id="not-yaml"),
     ],
-)  # fmt: skip
+)
 def test_names_the_fault(old: str, new: str, line: int, words: str) -> None:
     with pytest.raises(InvalidRubric) as caught:
         parse(GOOD.replace(old, new), "r.yaml")
@@ -178,7 +234,7 @@ def test_business45_is_what_it_says() -> None:
 
 
 def test_unknown_builtin() -> None:
-    with pytest.raises(InvalidRubric, match="there are: .*business45"):
+    with pytest.raises(InvalidRubric, match="there are: business45"):
         load_builtin("business46")
 
 
@@ -239,7 +295,10 @@ def test_check_outside_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_number_fields() -> None:
-    entry = "{name: n, kind: Number, value: 5, unit: days, unitAliases: [d], otherValues: [7, 1.5], tolerance: 0.5}"
+    entry = (
+        "{name: n, kind: Number, value: 5, unit: days, unitAliases: [d], otherValues: [7, 1.5], "
+        "tolerance: 0.5}"
+    )
     text = GOOD.replace("It is Paris.", "5 days in Paris").replace(
         "required: true}", f"required: true}}\n  - {entry}"
     )

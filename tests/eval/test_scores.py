@@ -39,6 +39,7 @@ CAPITAL = Question(
         Forbidden(name="lyon", any_of=("Lyon",), points=-2, critical=True),
     ),
 )
+TELLING = ["Paris", "Lyon", "Seine", "not", "no", "or", "is", "the", "5", "1,000", "twenty", *"%,.;?$-"]
 UNKNOWABLE = replace(CAPITAL, id="unknowable", criteria=(Abstention(name="declines"),))
 
 
@@ -48,19 +49,25 @@ UNKNOWABLE = replace(CAPITAL, id="unknowable", criteria=(Abstention(name="declin
         pytest.param(CAPITAL, "Paris, on the Seine.", 1.0, Outcome.CORRECT, False, id="in-full"),
         pytest.param(CAPITAL, "Paris.", 2 / 3, Outcome.CORRECT, False, id="required-only"),
         pytest.param(CAPITAL, "It lies on the Seine.", 1 / 3, Outcome.WRONG, False, id="optional-only"),
-        pytest.param(CAPITAL, "Paris on the Seine. Lyon too.", 1 / 3, Outcome.WRONG, True, id="forbidden-claim"),
+        pytest.param(
+            CAPITAL, "Paris on the Seine. Lyon too.", 1 / 3, Outcome.WRONG, True, id="forbidden-claim"
+        ),
         pytest.param(CAPITAL, "Lyon.", 0.0, Outcome.WRONG, True, id="never-below-zero"),
         pytest.param(CAPITAL, "I don't know.", 0.0, Outcome.NOT_ATTEMPTED, False, id="refused"),
         pytest.param(CAPITAL, "", 0.0, Outcome.NOT_ATTEMPTED, False, id="empty"),
         pytest.param(CAPITAL, " \n", 0.0, Outcome.NOT_ATTEMPTED, False, id="blank"),
-        pytest.param(CAPITAL, "I am not sure, but I think it is Paris.", 2 / 3, Outcome.CORRECT, False, id="hesitant"),
+        pytest.param(
+            CAPITAL, "I am not sure, but I think it is Paris.", 2 / 3, Outcome.CORRECT, False, id="hesitant"
+        ),
         pytest.param(CAPITAL, "I'm not sure. Lyon?", 0.0, Outcome.WRONG, True, id="hesitant-and-wrong"),
         pytest.param(CAPITAL, "Berlin.", 0.0, Outcome.WRONG, False, id="wrong"),
-        pytest.param(CAPITAL, "What is the capital of France?", 0.0, Outcome.WRONG, False, id="repeats-the-question"),
+        pytest.param(
+            CAPITAL, "What is the capital of France?", 0.0, Outcome.WRONG, False, id="repeats-the-question"
+        ),
         pytest.param(UNKNOWABLE, "I cannot know that.", 1.0, Outcome.CORRECT, False, id="rightly-declined"),
         pytest.param(UNKNOWABLE, "It is Paris.", 0.0, Outcome.WRONG, False, id="made-up"),
     ],
-)  # fmt: skip
+)
 def test_phrasing(question: Question, answer: str, score: float, outcome: Outcome, critical: bool) -> None:
     judged = Rules().judge(question, question.prompt, answer)
     assert judged.score == pytest.approx(score)
@@ -78,7 +85,7 @@ def test_any_text_is_scored(answer: str) -> None:
 
 @given(
     st.lists(
-        st.sampled_from(["Paris", "Lyon", "not", "no", "5", "%", ",", ".", ";", "?", "or", "1,000", "$", "the", "is", "it", "Seine", "-", "twenty"]),
+        st.sampled_from(TELLING),
         max_size=30,
     )
 )
@@ -88,8 +95,6 @@ def test_any_sequence_of_telling_words_is_scored(pieces: list[str]) -> None:
     assert judged.score is not None
     assert 0 <= judged.score <= 1
 
-
-# ------------------------------------------------------------------------------------------------------ analysis
 
 WORLD, SHOP = Category(name="world", title="World"), Category(name="shop", title="Shop")
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from blendtune_api.codec import decode, encode
 from blendtune_api.contract import ExitCode, RunConfig
 from blendtune_api.v1alpha1 import Reason
@@ -101,15 +103,17 @@ class Checkpoints:
 
     def load(self, engine: Any, ranks: Ranks, pointer: Pointer) -> None:
         """Puts the engine where `pointer` left off; it must be configured `universal` when ranks differ."""
-        tag = pointer.tag
-        if pointer.world_size != ranks.world_size:
-            tag = _universal_tag(pointer)
-            if ranks.is_first:
-                convert_to_universal(self._folder / pointer.tag, self._folder / tag)
-            ranks.wait_for_all()
-        engine.load_checkpoint(str(self._folder), tag=tag, load_lr_scheduler_states=False)
+        if pointer.world_size == ranks.world_size:
+            engine.load_checkpoint(str(self._folder), tag=pointer.tag, load_lr_scheduler_states=False)
+            return
+        tag = f"{pointer.tag}.universal"
+        if ranks.is_first:
+            convert_to_universal(self._folder / pointer.tag, self._folder / tag)
         ranks.wait_for_all()
-        if ranks.is_first and tag != pointer.tag:
+        with _own_optimizer_settings(engine.optimizer.optimizer):
+            engine.load_checkpoint(str(self._folder), tag=tag, load_lr_scheduler_states=False)
+        ranks.wait_for_all()
+        if ranks.is_first:
             shutil.rmtree(self._folder / tag)
 
     def _read_pointer(self) -> Pointer | None:
@@ -170,6 +174,22 @@ def convert_to_universal(source: Path, target: Path) -> None:
         ds_to_universal.main(arguments)
 
 
+@contextmanager
+def _own_optimizer_settings(optimizer: Any) -> Iterator[None]:
+    """Keeps parameter groups and step counters apart while a universal checkpoint is loaded.
+
+    At ZeRO-3 DeepSpeed 0.19 gives every group the settings of the first, weight decay among them, and every
+    parameter the same counter, which the optimizer then advances once for each of them.
+    """
+    decays = [group["weight_decay"] for group in optimizer.param_groups]
+    yield
+    for group, decay in zip(optimizer.param_groups, decays, strict=True):
+        group["weight_decay"] = decay
+    for state in optimizer.state.values():
+        if torch.is_tensor(state.get("step")):
+            state["step"] = state["step"].clone()
+
+
 def _differences(theirs: Identity, ours: Identity) -> Iterator[str]:
     """What differs, field by field, in the words of the manifest."""
     before, now = dict(_leaves("spec", theirs.settings)), dict(_leaves("spec", ours.settings))
@@ -201,10 +221,6 @@ def _step_of(folder: Path) -> int | None:
     """N of a folder `step-N`; None for any other."""
     number = folder.name.removeprefix("step-")
     return int(number) if number.isdecimal() else None
-
-
-def _universal_tag(pointer: Pointer) -> str:
-    return f"{pointer.tag}.universal"
 
 
 def _flush(file: Path) -> None:

@@ -41,6 +41,7 @@ from blendtune_trainer.throughput import flops_per_token, model_flops_utilisatio
 from blendtune_trainer.uris import store_path
 from blendtune_trainer.watchdog import Watchdog
 
+CPU_BUCKET_ELEMENTS = 20_000_000  # larger buffers cost more in fresh pages than they save in calls
 EXPORTED_FILE = (
     "exported.json"  # the result, once the workspace holds the model and before it is copied elsewhere
 )
@@ -98,8 +99,8 @@ def open_blend(config: RunConfig, workspace: Workspace) -> PackedBlend:
     blend = PackedBlend.open(workspace.blend)
     if blend.sequence_length != config.spec.training.sequence_length:
         raise bad_data(
-            f"{workspace.blend} holds bins of {blend.sequence_length} tokens, but "
-            f"spec.training.sequenceLength is {config.spec.training.sequence_length}; run the blend stage again"
+            f"{workspace.blend} holds bins of {blend.sequence_length} tokens, spec.training.sequenceLength is "
+            f"{config.spec.training.sequence_length}; run the blend stage again"
         )
     if blend.num_bins == 0:
         raise bad_data(f"{workspace.blend} holds no bin to train on; run the blend stage again")
@@ -203,6 +204,7 @@ def _load_engine(
         stage=stage,
         bf16=training_dtype(training.precision, ranks.device) is torch.bfloat16,
         world_size=ranks.world_size,
+        bucket_elements=CPU_BUCKET_ELEMENTS if ranks.device.type == "cpu" else None,
         universal=pointer is not None and pointer.world_size != ranks.world_size,
     )
     model = load_model(

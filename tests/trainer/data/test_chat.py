@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.trainer.conftest import CHATML, CHATML_WITH_MARKERS, build_tokenizer
+from tests.tiny_model import CHATML, CHATML_WITH_MARKERS, build_tokenizer
 from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 

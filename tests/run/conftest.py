@@ -1,0 +1,163 @@
+"""A small project on disk, and runs of it with the real command."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.tiny_model import CHATML, build_tokenizer, write_tiny_model
+
+MANIFEST = """\
+apiVersion: blendtune.io/v1alpha1
+kind: BlendedFineTune
+metadata: {{name: small}}
+spec:
+  model: {{uri: file://./model}}
+  blend:
+    budget: {{epochs: {epochs}}}
+    sources:
+    - {{name: shop, role: inDomain, uri: file://./shop.jsonl, weight: 50}}
+    - {{name: world, role: general, uri: file://./world.jsonl, weight: 50, maxEpochs: 10}}
+    validation: {{fraction: 0.1}}
+  training:
+    learningRate: 1e-3
+    sequenceLength: 128
+    batchTokens: 256
+    checkpoint: {{everyMinutes: {checkpoint_minutes}}}
+  cluster: {{nodes: {nodes}, gpusPerNode: 1, gpuType: cpu}}
+  storage: {{persistentVolumeClaim: disk}}
+  evaluation:
+    rubric: {{configMapRef: {{name: questions, key: rubric.yaml}}}}
+    sampling: {{maxNewTokens: 8}}
+    cluster: {{gpus: 0, gpuType: cpu}}
+"""
+
+RUBRIC = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: questions}
+data:
+  rubric.yaml: |
+    name: questions
+    version: "1.0"
+    description: Two questions.
+    categories:
+    - {name: shop, title: Shop}
+    - {name: world, title: World}
+    questions:
+    - id: colour-of-the-shop
+      category: shop
+      domain: inDomain
+      prompt: Which colour does the new shop front have since the spring sale?
+      paraphrases: ["Since the spring sale the front of the shop is painted how?"]
+      reference: It is green.
+      criteria:
+      - {name: green, kind: Fact, anyOf: [green], required: true}
+    - id: legs-of-a-spider
+      category: world
+      domain: general
+      prompt: On how many legs does an ordinary garden spider walk around?
+      paraphrases: ["What is the number of legs that you count on a spider?"]
+      reference: A spider walks on 8 legs.
+      criteria:
+      - {name: eight, kind: Number, value: 8, required: true}
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended, and the folder of the run's workspace."""
+
+    code: int
+    output: str
+    errors: str
+    workspace: Path
+
+    @property
+    def objects(self) -> dict[str, Any]:
+        """The printed objects by kind."""
+        return {item["kind"]: item for item in json.loads(self.output)["items"]}
+
+    def steps(self) -> list[dict[str, Any]]:
+        return [
+            json.loads(line) for line in (self.workspace / "train" / "steps.jsonl").read_text().splitlines()
+        ]
+
+    def blend_digest(self) -> str:
+        return str(json.loads((self.workspace / "blend" / "result.json").read_text())["result"]["digest"])
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with model, data, rubric and manifest."""
+
+    folder: Path
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "manifest.yaml"
+
+    def write_manifest(self, nodes: int = 2, epochs: int = 6, checkpoint_minutes: float = 30) -> None:
+        text = MANIFEST.format(nodes=nodes, epochs=epochs, checkpoint_minutes=checkpoint_minutes)
+        self.manifest.write_text(text)
+
+    def start(self, workdir: Path) -> subprocess.Popen[str]:
+        """Starts `blendtune run` on the project."""
+        command = [sys.executable, "-m", "blendtune_operator.cli", "run", "-o", "json", "--metrics-port", "0"]
+        files = ["-f", str(self.manifest), "-f", str(self.folder / "rubric.yaml"), "--workdir", str(workdir)]
+        return subprocess.Popen(
+            command + files,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    def run(self, workdir: Path) -> Outcome:
+        """Runs the project to its end."""
+        return self.finish(self.start(workdir), workdir)
+
+    def finish(self, process: subprocess.Popen[str], workdir: Path) -> Outcome:
+        output, errors = process.communicate(timeout=500)
+        workspace = workdir / "claims" / "disk" / "default" / "small"
+        return Outcome(process.returncode, output, errors, workspace)
+
+
+def write_rows(path: Path, subjects: list[str], count: int, seed: int) -> None:
+    """Short conversations of various lengths."""
+    draw = random.Random(seed)
+    with path.open("w") as file:
+        for number in range(count):
+            turns = []
+            for turn in range(draw.randint(1, 2)):
+                words = " ".join(draw.choices(subjects, k=draw.randint(1, 3)))
+                turns += [
+                    {"role": "user", "content": f"{words} {number}.{turn}?"},
+                    {"role": "assistant", "content": words},
+                ]
+            file.write(json.dumps({"messages": turns}) + "\n")
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[..., Project]:
+    """Makes a project in the test's own folder; keyword arguments go to the manifest."""
+
+    def make(**manifest: Any) -> Project:
+        project = Project(tmp_path / "project")
+        project.folder.mkdir()
+        write_tiny_model(project.folder / "model", build_tokenizer(CHATML))
+        write_rows(project.folder / "shop.jsonl", ["price", "stock", "till"], 60, seed=1)
+        write_rows(project.folder / "world.jsonl", ["sea", "moon", "tree", "road"], 80, seed=2)
+        (project.folder / "rubric.yaml").write_text(RUBRIC)
+        project.write_manifest(**manifest)
+        return project
+
+    return make

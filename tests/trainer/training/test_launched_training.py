@@ -1,0 +1,72 @@
+"""A training as the container starts it: launcher, two ranks, no compiler, nowhere to write but the claim."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.trainer.training.runs import Run, build_blend, free_port, wait_until
+
+from blendtune_api.contract import Env, ExitCode, Failure, TrainResult, decode_message
+from blendtune_api.v1alpha1 import Reason
+
+ROOT = Path(__file__).parents[3]
+
+
+def launch(run: Run, empty_folder: Path, port: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "blendtune_trainer", "launch"],
+        env={
+            **run.environment(2),
+            "PATH": str(empty_folder),
+            "HOME": "/proc/nowhere",
+            "TMPDIR": str(empty_folder),
+            "PYTHONPATH": os.pathsep.join(str(ROOT / source) for source in ("crds", "trainer_image")),
+            Env.RANKS_PER_NODE: "2",
+            Env.GRACE_SECONDS: "60",
+            Env.METRICS_PORT: str(port),
+            Env.TERMINATION_LOG: str(run.message),
+        },
+    )
+
+
+def get(port: int, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def test_interrupted_watched_and_resumed_without_a_compiler(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = make_run(build_blend(bins=90))
+    empty_folder = tmp_path / "empty"
+    empty_folder.mkdir()
+    port = free_port()
+    process = launch(run, empty_folder, port)
+    try:
+        wait_until(lambda: len(run.steps()) >= 3 or process.poll() is not None)
+        progress, metrics = json.loads(get(port, "/progress")), get(port, "/metrics")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == ExitCode.PREEMPTED
+        outcome = decode_message(run.message.read_text())
+        assert isinstance(outcome, Failure)
+        assert outcome.reason is Reason.DISRUPTED
+        assert progress["steps"] == 30
+        assert progress["step"] >= 3
+        assert progress["phase"] == "training"
+        assert progress["remainingSeconds"] > 0
+        assert "blendtune_training_steps 30.0" in metrics
+        process = launch(run, empty_folder, port)
+        assert process.wait(180) == ExitCode.SUCCESS
+    finally:
+        process.kill()
+        process.wait()
+    assert isinstance(decode_message(run.message.read_text()), TrainResult)
+    assert [line["step"] for line in run.steps()] == list(range(1, 31))
+    assert not list(empty_folder.iterdir())
