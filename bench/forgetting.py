@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 DEMO = Path(__file__).resolve().parent.parent / "examples" / "demo"
+NAME = "forgetting"
 ARMS = ("blend", "domain-only")
 
 
@@ -25,16 +27,22 @@ def manifest(arm: str, seed: int, folder: Path) -> Path:
     text = (DEMO / f"{arm}.yaml").read_text().replace("file://.", f"file://{DEMO}/.")
     path = folder / "manifest.yaml"
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(re.sub(r"\bseed: \d+", f"seed: {seed}", text))
+    text = re.sub(r"\bseed: \d+", f"seed: {seed}", text)
+    path.write_text(re.sub(r"(?m)^  name: \S+", f"  name: {NAME}", text))
     return path
 
 
-def run(arm: str, seed: int, folder: Path) -> dict[str, Any]:
-    """Runs one arm with one seed; returns its scores, steps and seconds."""
+def run(arm: str, seed: int, folder: Path, shared: Path) -> dict[str, Any]:
+    """Runs one arm with one seed; returns its scores, steps and seconds.
+
+    `shared` keeps the answers, by weights and prompt: the base model is asked once for all runs.
+    """
     kept = folder / "scores.json"
     if kept.exists():
         return dict(json.loads(kept.read_text()))
     path = manifest(arm, seed, folder)
+    answers = folder / "work" / "claims" / "demo" / "default" / NAME / "answers"
+    shutil.copytree(shared, answers, dirs_exist_ok=True)
     begin = time.monotonic()
     done = subprocess.run(
         [Path(sys.executable).parent / "blendtune", "run", "-f", path, "-f", DEMO / "rubric.yaml",
@@ -42,6 +50,7 @@ def run(arm: str, seed: int, folder: Path) -> dict[str, Any]:
         stdout=subprocess.PIPE,
         check=False,
     )  # fmt: skip
+    shutil.copytree(answers, shared, dirs_exist_ok=True)
     items = {item["kind"]: item for item in json.loads(done.stdout)["items"]}
     status, scores = items["BlendedFineTune"]["status"], items["RubricEval"]["status"]
     result = {
@@ -84,15 +93,18 @@ def table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44, 45, 46])
     parser.add_argument("--workdir", type=Path, default=Path("runs/forgetting"))
     arguments = parser.parse_args()
+    workdir = arguments.workdir.resolve()
+    shared = workdir / "answers"
+    shared.mkdir(parents=True, exist_ok=True)
     results = []
     for seed in arguments.seeds:
         for arm in ARMS:
-            results.append(run(arm, seed, arguments.workdir.resolve() / f"{arm}-{seed}"))
+            results.append(run(arm, seed, workdir / f"{arm}-{seed}", shared))
             print(json.dumps(results[-1]), file=sys.stderr, flush=True)
-    (arguments.workdir / "forgetting.json").write_text(json.dumps(results, indent=2) + "\n")
+    (workdir / "forgetting.json").write_text(json.dumps(results, indent=2) + "\n")
     print(table(results))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from blendtune_api.contract import RubricResult, RunConfig, workspace
+from blendtune_eval.entries import InvalidRubric
 from blendtune_eval.failures import bad_configuration, bad_rubric
 from blendtune_eval.files import write_json
 from blendtune_eval.judge import Rules
-from blendtune_eval.loader import InvalidRubric
 from blendtune_eval.program import load_config, load_rubric
 from blendtune_eval.rubric import Rubric
 

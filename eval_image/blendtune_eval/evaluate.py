@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from blendtune_api.contract import (
@@ -20,35 +19,22 @@ from blendtune_api.contract import (
 )
 from blendtune_api.v1alpha1 import EvaluationDigests, Reason, RubricEvalSpec, Stage
 from blendtune_eval.analyse import Analysis, analyse
-from blendtune_eval.answer import Decoding, answer_all, device_precision
+from blendtune_eval.answer import answer_all
 from blendtune_eval.cache import AnswerCache, GivenAnswer
-from blendtune_eval.checkpoints import Checkpoint, open_checkpoint
 from blendtune_eval.failures import EvaluationError
 from blendtune_eval.files import write_json, write_text
 from blendtune_eval.gates import GateFinding, evaluate_gates
 from blendtune_eval.judge import Judge, judge_for
 from blendtune_eval.program import load_config, load_rubric
-from blendtune_eval.prompts import ChatPrompts, Prompt
 from blendtune_eval.report import Finding, Respondent, build_report, write_report
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.score import QuestionScore
+from blendtune_eval.subjects import Subject, open_subjects
 from blendtune_eval.training import TrainingRecord, read_training
 
 ANSWERS_FOLDER = "answers"  # in the workspace, shared by all evaluations there
 DOWNLOADS_FOLDER = "models"
 PROGRESS_FILE = "progress.json"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Subject:
-    """A model about to be asked, with its questions as it sees them."""
-
-    label: str
-    checkpoint: Checkpoint
-    chat: ChatPrompts
-    prompts: tuple[Prompt, ...]  # question by question, its wordings in order
-    decoding: Decoding
-    system_prompt: str = ""
 
 
 def evaluate(environment: Mapping[str, str]) -> EvalResult:
@@ -60,7 +46,9 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
     judge = judge_for(spec.judge)
     place = workspace(claims, spec.storage, config.namespace, config.name)
     training = read_training(config, claims, rubric)
-    subjects = _subjects(config, claims, place, rubric, trained=training is not None)
+    subjects = open_subjects(
+        config, claims, place.root / DOWNLOADS_FOLDER, rubric, trained=training is not None
+    )
     digests = _digests(subjects, rubric, judge)
     identity = digest_of([spec.gates, spec.baseline.system_prompt, digests])
     if (kept := _kept_result(place, identity)) is not None:
@@ -112,64 +100,7 @@ def _refuse_unsupported(spec: RubricEvalSpec) -> None:
             )
 
 
-def _subjects(
-    config: EvalConfig, claims: Path, place: Workspace, rubric: Rubric, *, trained: bool
-) -> list[_Subject]:
-    """The model and, where there is one, its baseline.
-
-    A baseline with the same vocabulary gets the model's own template and stop tokens, so that both see the
-    very same prompts; another one gets its own.
-    """
-    spec = config.spec
-    downloads = place.root / DOWNLOADS_FOLDER
-    labels = ("tuned", "base") if trained else ("model", "baseline")
-    checkpoint = open_checkpoint(spec.model, "spec.model", claims, downloads)
-    chat = ChatPrompts(checkpoint.folder, "spec.model")
-    subjects = [_subject(labels[0], checkpoint, chat, rubric, spec)]
-    if spec.baseline.model is not None:
-        base = open_checkpoint(spec.baseline.model, "spec.baseline.model", claims, downloads)
-        subjects.append(
-            _subject(labels[1], base, _baseline_chat(chat, base), rubric, spec, spec.baseline.system_prompt)
-        )
-    return subjects
-
-
-def _baseline_chat(chat: ChatPrompts, base: Checkpoint) -> ChatPrompts:
-    try:
-        own = ChatPrompts(base.folder, "spec.baseline.model")
-    except EvaluationError:
-        return chat  # a base model without a chat template is asked in the tuned model's
-    return chat if chat.shares_vocabulary(own) else own
-
-
-def _subject(
-    label: str,
-    checkpoint: Checkpoint,
-    chat: ChatPrompts,
-    rubric: Rubric,
-    spec: RubricEvalSpec,
-    system: str = "",
-) -> _Subject:
-    _, precision = device_precision(spec.cluster.gpus)
-    return _Subject(
-        label=label,
-        checkpoint=checkpoint,
-        chat=chat,
-        prompts=tuple(
-            chat.render(text, system) for question in rubric.questions for text in question.phrasings
-        ),
-        decoding=Decoding(
-            template=chat.template,
-            stop_token_ids=chat.stop_token_ids(),
-            max_new_tokens=spec.sampling.max_new_tokens,
-            temperature=spec.sampling.temperature,
-            precision=str(precision).removeprefix("torch."),
-        ),
-        system_prompt=system,
-    )
-
-
-def _ask(subjects: Sequence[_Subject], place: Workspace, gpus: int) -> list[list[GivenAnswer]]:
+def _ask(subjects: Sequence[Subject], place: Workspace, gpus: int) -> list[list[GivenAnswer]]:
     total = sum(len(subject.prompts) for subject in subjects)
     before = 0
     answers = []
@@ -206,7 +137,7 @@ def _judge(rubric: Rubric, judge: Judge, answers: Sequence[GivenAnswer]) -> list
     ]
 
 
-def _digests(subjects: Sequence[_Subject], rubric: Rubric, judge: Judge) -> EvaluationDigests:
+def _digests(subjects: Sequence[Subject], rubric: Rubric, judge: Judge) -> EvaluationDigests:
     return EvaluationDigests(
         model=subjects[0].checkpoint.digest,
         baseline=subjects[1].checkpoint.digest if len(subjects) > 1 else "",

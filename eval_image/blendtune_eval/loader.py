@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
 
 import yaml
 
 from blendtune_api.v1alpha1 import DNS_LABEL, MAX_CATEGORIES, Role
-from blendtune_eval.judge import Rules
+from blendtune_eval.entries import Entry, Fault, FaultList, InvalidRubric
 from blendtune_eval.rubric import (
     Abstention,
     Category,
@@ -25,29 +22,8 @@ from blendtune_eval.rubric import (
     Question,
     Rubric,
 )
-from blendtune_eval.score import Outcome, PhrasingScore
+from blendtune_eval.soundness import unsound
 from blendtune_eval.text import content
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Fault:
-    line: int  # from 1; 0 where the fault has no line
-    where: str
-    message: str
-
-    def __str__(self) -> str:
-        place = f":{self.line}" if self.line else ""
-        return f"{place}: {self.where}: {self.message}"
-
-
-class InvalidRubric(ValueError):
-    """A rubric that cannot be used; `faults` are all that was found, in the order of the file."""
-
-    def __init__(self, file: str, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(sorted(faults))
-        super().__init__("\n".join(f"{file}{fault}" for fault in self.faults))
 
 
 def builtin_names() -> tuple[str, ...]:
@@ -114,108 +90,14 @@ def _in_config_map(root: yaml.Node | None) -> yaml.ScalarNode | None:
     return value if isinstance(value, yaml.ScalarNode) else None
 
 
-class _Entry:
-    """A YAML mapping being read: its fields are taken one by one, and those never asked for are faults."""
-
-    def __init__(self, reader: _Reader, node: yaml.Node, where: str) -> None:
-        self.reader = reader
-        self.where = where
-        self.line = reader.line(node)
-        self.fields: dict[str, yaml.Node] = {}
-        if not isinstance(node, yaml.MappingNode):
-            self.fault("must be a mapping of fields")
-            return
-        for key, value in node.value:
-            if key.value in self.fields:
-                self.fault(f"the field {key.value} appears twice", key)
-            self.fields[key.value] = value
-
-    def fault(self, message: str, node: yaml.Node | None = None) -> None:
-        line = self.reader.line(node) if node is not None else self.line
-        self.reader.faults.append(Fault(line, self.where, message))
-
-    def text(self, name: str, *, default: str | None = None, pattern: str = "") -> str:
-        """A scalar as it is written, so that `no` and `1.0` stay text."""
-        node = self._take(name, required=default is None)
-        if node is None:
-            return default or ""
-        if not isinstance(node, yaml.ScalarNode) or not node.value.strip() or node.tag.endswith(":null"):
-            self.fault(f"{name} must be text", node)
-            return ""
-        value = str(node.value).strip()
-        if pattern and not re.match(pattern, value):
-            self.fault(f"{name} must be lower-case letters, digits and dashes, not {value!r}", node)
-        return value
-
-    def texts(self, name: str, *, required: bool = False) -> tuple[str, ...]:
-        nodes = self.items(name, required=required)
-        wrong = [node for node in nodes if not isinstance(node, yaml.ScalarNode) or not node.value.strip()]
-        for node in wrong:
-            self.fault(f"{name} must be a list of texts", node)
-        return tuple(str(node.value).strip() for node in nodes if node not in wrong)
-
-    def number(self, name: str, default: float | None = None) -> float:
-        node = self._take(name, required=default is None)
-        if node is None:
-            return default or 0.0
-        return self._float(name, node)
-
-    def numbers(self, name: str) -> tuple[float, ...]:
-        return tuple(self._float(name, node) for node in self.items(name, required=False))
-
-    def boolean(self, name: str) -> bool:
-        node = self._take(name, required=False)
-        if node is None:
-            return False
-        if node.tag != "tag:yaml.org,2002:bool":
-            self.fault(f"{name} must be true or false", node)
-        return str(node.value).lower() in ("true", "yes", "on")
-
-    def items(self, name: str, *, required: bool) -> Sequence[yaml.Node]:
-        node = self._take(name, required=required)
-        if node is None:
-            return ()
-        if not isinstance(node, yaml.SequenceNode) or (required and not node.value):
-            self.fault(f"{name} must be a list{' of at least one' if required else ''}", node)
-            return ()
-        return list(node.value)
-
-    def done(self) -> None:
-        for name, node in self.fields.items():
-            self.fault(f"unknown field {name}", node)
-
-    def _take(self, name: str, *, required: bool) -> yaml.Node | None:
-        if required and name not in self.fields:
-            self.fault(f"{name} is missing")
-        return self.fields.pop(name, None)
-
-    def _float(self, name: str, node: yaml.Node) -> float:
-        try:
-            value = float(str(node.value).replace("_", ""))
-        except (TypeError, ValueError):
-            value = float("nan")
-        if value != value or abs(value) == float("inf"):
-            self.fault(f"{name} must be a number", node)
-            return 0.0
-        return value
-
-
-class _Reader:
+class _Reader(FaultList):
     """Builds the rubric's values and gathers faults; a faulty value is replaced so that reading goes on."""
-
-    def __init__(self, first_line: int) -> None:
-        self.faults: list[Fault] = []
-        self._first_line = first_line
-
-    def line(self, node: yaml.Node) -> int:
-        """Line of the file, from 1, on which the node starts."""
-        return int(self._first_line + node.start_mark.line + 1)
 
     def rubric(self, root: yaml.Node | None) -> Rubric | None:
         if root is None:
-            self.faults.append(Fault(1, "rubric", "the file is empty"))
+            self.add(1, "rubric", "the file is empty")
             return None
-        entry = _Entry(self, root, "rubric")
+        entry = Entry(self, root, "rubric")
         name = entry.text("name", pattern=DNS_LABEL)
         version = entry.text("version")
         description = entry.text("description", default="")
@@ -233,14 +115,14 @@ class _Reader:
         )
 
     def category(self, node: yaml.Node) -> Category:
-        entry = _Entry(self, node, "category")
+        entry = Entry(self, node, "category")
         name = entry.text("name", pattern=DNS_LABEL)
         category = Category(name=name, title=entry.text("title", default=name.replace("-", " ").capitalize()))
         entry.done()
         return category
 
     def question(self, node: yaml.Node, categories: set[str]) -> Question:
-        entry = _Entry(self, node, "question")
+        entry = Entry(self, node, "question")
         identifier = entry.text("id", pattern=DNS_LABEL)
         entry.where = f"question {identifier}" if identifier else "question"
         faults_before = len(self.faults)
@@ -268,12 +150,12 @@ class _Reader:
             ),
         )
         entry.done()
-        for message in _unmeetable(question) if len(self.faults) == faults_before else ():
+        for message in unsound(question) if len(self.faults) == faults_before else ():
             entry.fault(message)
         return question
 
     def criterion(self, node: yaml.Node, where: str) -> Criterion | None:
-        entry = _Entry(self, node, where)
+        entry = Entry(self, node, where)
         name = entry.text("name", pattern=DNS_LABEL)
         kind = entry.text("kind")
         if kind not in _CRITERIA:
@@ -295,24 +177,22 @@ class _Reader:
         for question, node in zip(questions, nodes, strict=True):
             line = self.line(node)
             if question.id in ids:
-                self.faults.append(
-                    Fault(line, f"question {question.id}", f"the id is taken by line {ids[question.id]}")
-                )
+                self.add(line, f"question {question.id}", f"the id is taken by line {ids[question.id]}")
             ids.setdefault(question.id, line)
             for wording in question.phrasings:
                 key = tuple(token.text for token in content(wording))
                 if key and key in wordings:
                     message = f"the wording {wording!r} occurs already in question {wordings[key]}"
-                    self.faults.append(Fault(line, f"question {question.id}", message))
+                    self.add(line, f"question {question.id}", message)
                 wordings.setdefault(key, question.id)
 
-    def _distinct(self, names: Iterable[str], entry: _Entry, what: str) -> None:
+    def _distinct(self, names: Iterable[str], entry: Entry, what: str) -> None:
         for name, count in Counter(names).items():
             if name and count > 1:
                 entry.fault(f"the {what} {name} is declared {count} times")
 
 
-def _fact(entry: _Entry, name: str) -> Fact:
+def _fact(entry: Entry, name: str) -> Fact:
     return Fact(
         name=name,
         any_of=_aliases(entry),
@@ -321,7 +201,7 @@ def _fact(entry: _Entry, name: str) -> Fact:
     )
 
 
-def _number(entry: _Entry, name: str) -> Number:
+def _number(entry: Entry, name: str) -> Number:
     tolerance = entry.number("tolerance", 0.0)
     if tolerance < 0:
         entry.fault(f"tolerance must be 0 or more, not {tolerance:g}")
@@ -337,7 +217,7 @@ def _number(entry: _Entry, name: str) -> Number:
     )
 
 
-def _forbidden(entry: _Entry, name: str) -> Forbidden:
+def _forbidden(entry: Entry, name: str) -> Forbidden:
     return Forbidden(
         name=name,
         any_of=_aliases(entry),
@@ -346,7 +226,7 @@ def _forbidden(entry: _Entry, name: str) -> Forbidden:
     )
 
 
-def _abstention(entry: _Entry, name: str) -> Abstention:
+def _abstention(entry: Entry, name: str) -> Abstention:
     return Abstention(
         name=name,
         any_of=entry.texts("anyOf"),
@@ -355,7 +235,7 @@ def _abstention(entry: _Entry, name: str) -> Abstention:
     )
 
 
-_CRITERIA: Mapping[CriterionKind, Callable[[_Entry, str], Criterion]] = {
+_CRITERIA: Mapping[CriterionKind, Callable[[Entry, str], Criterion]] = {
     CriterionKind.FACT: _fact,
     CriterionKind.NUMBER: _number,
     CriterionKind.FORBIDDEN: _forbidden,
@@ -363,53 +243,9 @@ _CRITERIA: Mapping[CriterionKind, Callable[[_Entry, str], Criterion]] = {
 }
 
 
-def _aliases(entry: _Entry) -> tuple[str, ...]:
+def _aliases(entry: Entry) -> tuple[str, ...]:
     aliases = entry.texts("anyOf", required=True)
     for alias in aliases:
         if not content(alias):
             entry.fault(f"the alias {alias!r} has no word to look for")
     return aliases
-
-
-def _unmeetable(question: Question) -> Iterator[str]:
-    """Why no answer could score in full: faults that only show once the question is whole."""
-    names = Counter(criterion.name for criterion in question.criteria)
-    yield from (f"the criterion {name} is named {count} times" for name, count in names.items() if count > 1)
-    if question.attainable_points <= 0:
-        yield "no criterion gives positive points"
-        return
-    wanted = {_key(alias): alias for c in question.criteria if isinstance(c, Fact) for alias in c.any_of}
-    forbidden = {_key(alias) for c in question.criteria if isinstance(c, Forbidden) for alias in c.any_of}
-    for key in wanted.keys() & forbidden:
-        yield f"{wanted[key]!r} is both asked for and forbidden"
-    if len(names) < len(question.criteria):
-        return
-    for wording in question.phrasings:
-        scored = Rules().judge(question, wording, question.reference)
-        if scored.score != 1.0 or scored.outcome is not Outcome.CORRECT:
-            yield f"the reference does not satisfy its own criteria: {_shortfall(question, scored)}"
-            return
-        repeated = Rules().judge(question, wording, wording)
-        if repeated.score:
-            yield f"an answer that only repeats {wording!r} gains points: {_gains(question, repeated)}"
-
-
-def _shortfall(question: Question, scored: PhrasingScore) -> str:
-    missed = (
-        f"{verdict.criterion} {verdict.reason}"
-        for criterion, verdict in zip(question.criteria, scored.verdicts, strict=True)
-        if verdict.met is isinstance(criterion, Forbidden)
-    )
-    return "; ".join(missed)
-
-
-def _gains(question: Question, scored: PhrasingScore) -> str:
-    return ", ".join(
-        f"{verdict.criterion} ({verdict.reason})"
-        for criterion, verdict in zip(question.criteria, scored.verdicts, strict=True)
-        if verdict.met and criterion.points > 0
-    )
-
-
-def _key(alias: str) -> tuple[str, ...]:
-    return tuple(token.text for token in content(alias))

@@ -14,8 +14,9 @@ from typing import TypeVar
 from blendtune_api import codec
 from blendtune_api.contract import Env, ExitCode, Failure, Outcome, encode_message
 from blendtune_api.v1alpha1 import Reason, RubricReference
+from blendtune_eval.entries import InvalidRubric
 from blendtune_eval.failures import EvaluationError, bad_configuration, bad_rubric, storage_full
-from blendtune_eval.loader import InvalidRubric, load_builtin, load_file
+from blendtune_eval.loader import load_builtin, load_file
 from blendtune_eval.rubric import Rubric
 
 UNFORESEEN = 1  # exit code of a failure that nobody foresaw; the operator tries again

@@ -27,13 +27,17 @@ class Prompt:
 
 
 class ChatPrompts:
-    """A tokenizer and its chat template. Raises EvaluationError where there is none."""
+    """A tokenizer and its chat template, or the one given where it has none of its own.
 
-    def __init__(self, folder: Path, field: str) -> None:
+    Raises EvaluationError where there is neither.
+    """
+
+    def __init__(self, folder: Path, field: str, fallback_template: str | None = None) -> None:
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise bad_model(f"{field}.uri: no tokenizer could be loaded from {folder}: {error}") from error
+        self._tokenizer.chat_template = self._tokenizer.chat_template or fallback_template
         if not self._tokenizer.chat_template:
             raise bad_model(
                 f"{field}.uri: the tokenizer in {folder} has no chat template. Use a chat or instruct model, "

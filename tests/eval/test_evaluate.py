@@ -363,3 +363,16 @@ def test_no_chat_template(tmp_path: Path, models_folder: Path) -> None:
     with pytest.raises(EvaluationError, match="no chat template") as caught:
         ChatPrompts(tmp_path, "spec.model")
     assert caught.value.exit_code is ExitCode.BAD_MODEL
+
+
+def test_a_base_model_without_a_template_gets_the_models(
+    pod: Pod, tmp_path: Path, models_folder: Path
+) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for file in (models_folder / "base").iterdir():
+        if file.name != "chat_template.jinja":
+            (bare / file.name).write_bytes(file.read_bytes())
+    environment = pod(baseline=RubricEvalBaseline(model=EvaluatedModel(uri=f"file://{bare}")))
+    result = evaluate(environment)
+    assert result.overall.baseline_score is not None

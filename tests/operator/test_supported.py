@@ -9,7 +9,6 @@ from tests.operator.builders import fine_tune, rubric_eval
 from blendtune_api.v1alpha1 import (
     Blend,
     Budget,
-    EarlyStopping,
     EvaluatedModel,
     Evaluation,
     EvaluationCluster,
@@ -43,11 +42,6 @@ LOCAL_BLEND = Blend(
     [
         pytest.param({}, [], id="plain"),
         pytest.param({"training": Training(method=Method.LORA)}, ["spec.training.method"], id="lora"),
-        pytest.param(
-            {"training": Training(early_stopping=EarlyStopping(patience=1))},
-            ["spec.training.earlyStopping.patience"],
-            id="early stopping",
-        ),
         pytest.param(
             {"training": Training(tracking=(Tracker.WANDB,))}, ["spec.training.tracking"], id="tracking"
         ),

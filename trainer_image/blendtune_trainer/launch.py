@@ -19,6 +19,7 @@ from pathlib import Path
 
 from blendtune_api.contract import Env, ExitCode, Failure, MessageError, decode_message, encode_message
 from blendtune_api.v1alpha1 import Reason
+from blendtune_trainer.hosts import is_loopback
 
 RANK_COMMAND = (sys.executable, "-m", "blendtune_trainer", "train")
 
@@ -49,17 +50,21 @@ class Gang:
         """The environment of one rank, as torch.distributed reads it. The rank leaves its outcome in
         `message`.
         """
-        threads = max(1, len(os.sched_getaffinity(0)) // self.ranks_per_node)
+        defaults = {Env.MASTER_ADDR: "127.0.0.1", Env.MASTER_PORT: "29500"}
+        given = {**defaults, **base}
         return {
-            "OMP_NUM_THREADS": str(threads),
-            Env.MASTER_ADDR: "127.0.0.1",
-            Env.MASTER_PORT: "29500",
-            **base,
+            "OMP_NUM_THREADS": str(self._threads(given[Env.MASTER_ADDR])),
+            **given,
             "RANK": str(self.node_rank * self.ranks_per_node + local_rank),
             "LOCAL_RANK": str(local_rank),
             "WORLD_SIZE": str(self.nodes * self.ranks_per_node),
             Env.TERMINATION_LOG: str(message),
         }
+
+    def _threads(self, master: str) -> int:
+        """This machine's cores shared out among its ranks; all nodes are on it when rank 0 is on loopback."""
+        nodes_here = self.nodes if is_loopback(master) else 1
+        return max(1, len(os.sched_getaffinity(0)) // (nodes_here * self.ranks_per_node))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

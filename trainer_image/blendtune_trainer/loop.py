@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -96,6 +97,7 @@ class TrainingLoop:
         self._engine.step()
         total, stop, save = self._ranks.sum([nll, self._stop.requested, self._checkpoint_due()])
         norm = self._engine.get_global_grad_norm()
+        self._check_finite(step + 1, total, norm)
         self._watchdog.beat()
         self._report.step(
             StepReport(
@@ -108,6 +110,16 @@ class TrainingLoop:
             )
         )
         return stop > 0, save > 0
+
+    def _check_finite(self, step: int, nll: float, gradient_norm: float | None) -> None:
+        """Raises TrainerError once the numbers have run away; every further step would be lost."""
+        if not math.isfinite(nll) or not math.isfinite(gradient_norm or 0.0):
+            raise TrainerError(
+                Reason.STAGE_FAILED,
+                ExitCode.BAD_CONFIGURATION,
+                f"training diverged: the loss or the gradient of step {step} is not a number. Lower "
+                "spec.training.learningRate, raise spec.training.warmupRatio, or set spec.training.maxGradNorm",
+            )
 
     def _accumulate(self, bins: range, supervised: int) -> float:
         """Gradients of the mean loss over the step's supervised tokens; returns this rank's share of the sum.

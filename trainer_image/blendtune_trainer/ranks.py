@@ -4,7 +4,6 @@ setup.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ if not torch.cuda.is_available():
 
 import deepspeed
 import deepspeed.ops
+
+from blendtune_trainer.hosts import is_loopback
 
 # On CPU DeepSpeed would compile its shared-memory collectives at first use; gloo does without a compiler.
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
@@ -67,7 +68,7 @@ def meet(environment: Mapping[str, str], timeout: timedelta) -> Ranks:
         torch.cuda.set_device(device)
     elif "OMP_NUM_THREADS" in environment:
         torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))
-    if _is_loopback(environment["MASTER_ADDR"]):
+    if is_loopback(environment["MASTER_ADDR"]):
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # a host name of its own may not resolve
     backend = "nccl" if device.type == "cuda" else "gloo"
     deepspeed.init_distributed(backend, auto_mpi_discovery=False, timeout=timeout, verbose=False)
@@ -78,12 +79,3 @@ def initialize(model: torch.nn.Module, optimizer: torch.optim.Optimizer, config:
     """The DeepSpeed engine that trains `model`."""
     engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=dict(config))
     return engine
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

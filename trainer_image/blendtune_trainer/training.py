@@ -99,8 +99,8 @@ def open_blend(config: RunConfig, workspace: Workspace) -> PackedBlend:
     blend = PackedBlend.open(workspace.blend)
     if blend.sequence_length != config.spec.training.sequence_length:
         raise bad_data(
-            f"{workspace.blend} holds bins of {blend.sequence_length} tokens, spec.training.sequenceLength is "
-            f"{config.spec.training.sequence_length}; run the blend stage again"
+            f"{workspace.blend} holds bins of {blend.sequence_length} tokens, spec.training.sequenceLength "
+            f"is {config.spec.training.sequence_length}; run the blend stage again"
         )
     if blend.num_bins == 0:
         raise bad_data(f"{workspace.blend} holds no bin to train on; run the blend stage again")

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.contract import RUBRIC_FILE
@@ -35,12 +34,12 @@ def local_settings() -> Settings:
 
 def check(manifests: Manifests) -> None:
     """Raises ManifestError with what the operator, this machine or the rubric's check would refuse."""
-    faults = [*refused(manifests), *_rubric_faults(manifests)]
+    faults = [*_refused(manifests), *_rubric_faults(manifests)]
     if faults:
         raise ManifestError(faults)
 
 
-def refused(manifests: Manifests) -> list[str]:
+def _refused(manifests: Manifests) -> list[str]:
     """What the operator would not accept, and GPUs that this machine does not have."""
     settings = local_settings()
     faults = []
@@ -88,28 +87,25 @@ def _rubric_faults(manifests: Manifests) -> Iterator[str]:
     for run, document in zip(manifests.objects, manifests.documents, strict=True):
         reference = run.spec.rubric if isinstance(run, RubricEval) else run.spec.evaluation.rubric
         path = "spec.rubric" if isinstance(run, RubricEval) else "spec.evaluation.rubric"
-        done = _check_rubric(reference, manifests)
-        if done.returncode != 0:
-            yield document.fault(path, done.stderr.strip())
+        yield from (document.fault(path, fault) for fault in _check_rubric(reference, manifests))
 
 
-def _check_rubric(reference: RubricReference, manifests: Manifests) -> subprocess.CompletedProcess[str]:
-    """Runs the evaluation's own check, in its own process."""
+def _check_rubric(reference: RubricReference, manifests: Manifests) -> list[str]:
+    """What the evaluation's own check, run in its own process, finds wrong with the rubric."""
     command = [sys.executable, "-m", "blendtune_eval", "check-rubric"]
+    if reference.config_map_ref is None:
+        return _faults([*command, "--builtin", str(reference.builtin)])
+    name, key = reference.config_map_ref.name, reference.config_map_ref.key
+    holder = next(document for document in manifests.config_maps if document.name == name)
     with tempfile.TemporaryDirectory() as folder:
-        if reference.config_map_ref is None:
-            command += ["--builtin", str(reference.builtin)]
-        else:
-            file = Path(folder) / RUBRIC_FILE
-            file.write_text(
-                _config_map_text(manifests, reference.config_map_ref.name, reference.config_map_ref.key)
-            )
-            command += ["--file", str(file)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        file = Path(folder) / RUBRIC_FILE
+        file.write_text(holder.value["data"][key])
+        return [
+            fault.replace(str(file), f"{holder.file}, {key}")
+            for fault in _faults([*command, "--file", str(file)])
+        ]
 
 
-def _config_map_text(manifests: Manifests, name: str, key: str) -> str:
-    found: list[dict[str, Any]] = [
-        dict(item) for item in manifests.config_maps if item["metadata"]["name"] == name
-    ]
-    return str(found[0]["data"][key])
+def _faults(command: list[str]) -> list[str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [line for line in done.stderr.splitlines() if line.strip()] if done.returncode else []

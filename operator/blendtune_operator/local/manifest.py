@@ -37,6 +37,11 @@ class Document:
     def kind(self) -> str:
         return str(self.value.get("kind", ""))
 
+    @property
+    def name(self) -> str:
+        metadata = self.value.get("metadata")
+        return str(metadata.get("name", "")) if isinstance(metadata, Mapping) else ""
+
     def where(self, path: str) -> str:
         """File and line of a field path, or of the nearest field around it."""
         known = path
@@ -54,7 +59,7 @@ class Manifests:
 
     objects: tuple[BlendedFineTune | RubricEval, ...]
     documents: tuple[Document, ...]
-    config_maps: tuple[Mapping[str, Any], ...]
+    config_maps: tuple[Document, ...]
 
 
 class _KubectlLoader(yaml.SafeLoader):
@@ -74,7 +79,7 @@ def load(paths: Iterable[Path]) -> Manifests:
     """The objects in files, or in the YAML files of folders. Raises ManifestError with every fault."""
     documents = [document for path in paths for file in _files(path) for document in _documents(file)]
     objects: dict[int, BlendedFineTune | RubricEval] = {}
-    config_maps = [document.value for document in documents if document.kind == CONFIG_MAP]
+    config_maps = [document for document in documents if document.kind == CONFIG_MAP]
     faults: list[str] = []
     for index, document in enumerate(documents):
         if document.kind == CONFIG_MAP:
@@ -192,7 +197,7 @@ def _missing_files(document: Document) -> Iterator[str]:
             yield document.fault(path, f"there is no {file}")
 
 
-def _missing_config_map(document: Document, config_maps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _missing_config_map(document: Document, config_maps: Sequence[Document]) -> Iterator[str]:
     spec = document.value.get("spec", {})
     owner, prefix = (
         (spec.get("evaluation", {}), "spec.evaluation.")
@@ -204,10 +209,10 @@ def _missing_config_map(document: Document, config_maps: Sequence[Mapping[str, A
     if not isinstance(reference, Mapping):
         return
     path = f"{prefix}rubric.configMapRef"
-    found = [item for item in config_maps if item.get("metadata", {}).get("name") == reference.get("name")]
+    found = [item for item in config_maps if item.name == reference.get("name")]
     if not found:
         yield document.fault(
             path, f"no ConfigMap {reference.get('name')} in what was given: add its file with another -f"
         )
-    elif reference.get("key") not in found[0].get("data", {}):
+    elif reference.get("key") not in found[0].value.get("data", {}):
         yield document.fault(path, f"ConfigMap {reference.get('name')} has no key {reference.get('key')}")

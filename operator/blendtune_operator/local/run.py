@@ -29,7 +29,7 @@ from blendtune_api.v1alpha1 import (
     RubricEval,
     State,
 )
-from blendtune_operator.local.check import local_settings, refused
+from blendtune_operator.local.check import check, local_settings
 from blendtune_operator.local.cluster import LocalCluster
 from blendtune_operator.local.kubelet import Kubelet
 from blendtune_operator.local.manifest import ManifestError, Manifests
@@ -71,9 +71,7 @@ def run(
 
     Raises ManifestError for what would be refused, and when the work directory is in use.
     """
-    faults = refused(manifests)
-    if faults:
-        raise ManifestError(faults)
+    check(manifests)
     with _locked(workdir):
         session = _Session(manifests, workdir, console)
         with _metrics_server(session.objects, metrics_port, console):
@@ -162,7 +160,7 @@ class _Session:
         same run again.
         """
         for config_map in self._manifests.config_maps:
-            self.store.create(config_map)
+            self.store.create(config_map.value)
         for object in self._manifests.objects:
             document = codec.encode_object(object)
             document.pop("status", None)

@@ -34,11 +34,6 @@ class NotYet(Generic[SpecT]):
 
 FINE_TUNE: tuple[NotYet[BlendedFineTuneSpec], ...] = (
     NotYet("spec.training.method", lambda spec: spec.training.method is Method.LORA, "use full"),
-    NotYet(
-        "spec.training.earlyStopping.patience",
-        lambda spec: spec.training.early_stopping.patience > 0,
-        "use 0",
-    ),
     NotYet("spec.training.tracking", lambda spec: bool(spec.training.tracking), "leave it empty"),
     NotYet("spec.evaluation.everyEpoch", lambda spec: spec.evaluation.every_epoch, "use false"),
     NotYet("spec.evaluation.benchmarks", lambda spec: bool(spec.evaluation.benchmarks), "leave it empty"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from blendtune_operator.local.kubelet import Kubelet
 from blendtune_operator.local.process import translate
 from blendtune_operator.local.store import ObjectStore

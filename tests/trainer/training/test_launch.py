@@ -129,6 +129,16 @@ def test_environment_of_a_rank(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("master", "ranks_here"),
+    [pytest.param("127.0.0.1", 8, id="all nodes on one machine"), pytest.param("first", 4, id="a node each")],
+)
+def test_ranks_share_the_cores(tmp_path: Path, master: str, ranks_here: int) -> None:
+    gang = Gang(nodes=2, node_rank=0, ranks_per_node=4, grace_seconds=30)
+    threads = int(gang.environment(0, {"MASTER_ADDR": master}, tmp_path)["OMP_NUM_THREADS"])
+    assert threads == max(1, len(os.sched_getaffinity(0)) // ranks_here)
+
+
+@pytest.mark.parametrize(
     ("exits", "cause"),
     [
         pytest.param([(0, 0, False), (1, 0, False)], None, id="success"),

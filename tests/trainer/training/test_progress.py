@@ -23,7 +23,7 @@ def test_unknown_values_are_left_out_and_known_ones_shown() -> None:
         metrics = get(port, "/metrics")
         assert "blendtune_training_loss " not in metrics
         assert 'blendtune_training_phase{phase="loading"} 1.0' in metrics
-        assert json.loads(get(port, "/progress")) == {"step": 0, "steps": 0, "phase": "loading"}
+        assert json.loads(get(port, "/progress")) == {"step": 0, "steps": 0, "tokens": 0, "phase": "loading"}
         board.update(step=3, steps=10, loss=0.5, phase="training", gradient_norm=1.25)
         metrics = get(port, "/metrics")
         assert "blendtune_training_loss 0.5" in metrics

@@ -15,7 +15,16 @@ from tests.trainer.training.runs import Run, build_blend, finish, wait_until
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.contract import ExitCode, Failure, weights_digest
-from blendtune_api.v1alpha1 import AfterSuccess, Checkpoint, DeepSpeed, EarlyStopping, Export, Method, Reason
+from blendtune_api.v1alpha1 import (
+    Adam,
+    AfterSuccess,
+    Checkpoint,
+    DeepSpeed,
+    EarlyStopping,
+    Export,
+    Method,
+    Reason,
+)
 
 MakeRun = Callable[..., Run]
 KEEP = Checkpoint(every_minutes=600, after_success=AfterSuccess.KEEP)
@@ -102,7 +111,7 @@ def test_a_finished_training_is_not_done_again(undisturbed: Run) -> None:
     assert "step" not in undisturbed.log_of(1)
 
 
-@pytest.mark.parametrize("stage", [1, 2, 3])
+@pytest.mark.parametrize("stage", [2, 3])
 def test_sigterm_checkpoints_and_the_next_attempt_goes_on_as_if_nothing_happened(
     make_run: MakeRun, undisturbed: Run, stage: int
 ) -> None:
@@ -135,8 +144,10 @@ def test_the_same_ranks_resume_to_the_very_same_losses(make_run: MakeRun) -> Non
     assert broken.result.validation_loss == whole.result.validation_loss
 
 
-@pytest.mark.parametrize("stage", [1, 3])
-@pytest.mark.parametrize(("first", "then"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(
+    ("stage", "first", "then"),
+    [pytest.param(1, 2, 1, id="ZeRO-1, 2 to 1"), pytest.param(3, 1, 2, id="ZeRO-3, 1 to 2")],
+)
 def test_another_number_of_ranks_goes_on(
     make_run: MakeRun, undisturbed: Run, stage: int, first: int, then: int
 ) -> None:
@@ -210,6 +221,15 @@ def test_training_stops_when_validation_no_longer_improves(make_run: MakeRun) ->
     run = make_run(early_stopping=EarlyStopping(patience=1), learning_rate=1.0)
     assert run.train() == [0]
     assert run.result.steps == 3
+
+
+def test_a_diverged_training_is_ended_with_advice(make_run: MakeRun) -> None:
+    run = make_run(learning_rate=1.0, max_grad_norm=0, adam=Adam(epsilon=1e-30), weight_decay=10.0)
+    (code,) = run.train()
+    outcome = run.outcome_of(0)
+    assert isinstance(outcome, Failure), outcome
+    assert code == ExitCode.BAD_CONFIGURATION
+    assert "spec.training.learningRate" in outcome.message
 
 
 def test_a_blend_without_held_out_rows_has_no_validation_loss(make_run: MakeRun) -> None:

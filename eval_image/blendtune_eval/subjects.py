@@ -1,0 +1,78 @@
+"""The models that are asked, each with the questions as it sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blendtune_api.contract import EvalConfig
+from blendtune_api.v1alpha1 import RubricEvalSpec
+from blendtune_eval.answer import Decoding, device_precision
+from blendtune_eval.checkpoints import Checkpoint, open_checkpoint
+from blendtune_eval.prompts import ChatPrompts, Prompt
+from blendtune_eval.rubric import Rubric
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """A model about to be asked, with its questions as it sees them."""
+
+    label: str
+    checkpoint: Checkpoint
+    chat: ChatPrompts
+    prompts: tuple[Prompt, ...]  # question by question, its wordings in order
+    decoding: Decoding
+    system_prompt: str = ""
+
+
+def open_subjects(
+    config: EvalConfig, claims: Path, downloads: Path, rubric: Rubric, *, trained: bool
+) -> list[Subject]:
+    """The model and, where there is one, its baseline.
+
+    A baseline with the same vocabulary gets the model's own template and stop tokens, so that both see the
+    very same prompts; another one gets its own template, or the model's where it has none.
+    """
+    spec = config.spec
+    labels = ("tuned", "base") if trained else ("model", "baseline")
+    checkpoint = open_checkpoint(spec.model, "spec.model", claims, downloads)
+    chat = ChatPrompts(checkpoint.folder, "spec.model")
+    subjects = [_subject(labels[0], checkpoint, chat, rubric, spec)]
+    if spec.baseline.model is not None:
+        base = open_checkpoint(spec.baseline.model, "spec.baseline.model", claims, downloads)
+        subjects.append(
+            _subject(labels[1], base, _baseline_chat(chat, base), rubric, spec, spec.baseline.system_prompt)
+        )
+    return subjects
+
+
+def _baseline_chat(chat: ChatPrompts, base: Checkpoint) -> ChatPrompts:
+    own = ChatPrompts(base.folder, "spec.baseline.model", fallback_template=chat.template)
+    return chat if chat.shares_vocabulary(own) else own
+
+
+def _subject(
+    label: str,
+    checkpoint: Checkpoint,
+    chat: ChatPrompts,
+    rubric: Rubric,
+    spec: RubricEvalSpec,
+    system: str = "",
+) -> Subject:
+    _, precision = device_precision(spec.cluster.gpus)
+    return Subject(
+        label=label,
+        checkpoint=checkpoint,
+        chat=chat,
+        prompts=tuple(
+            chat.render(text, system) for question in rubric.questions for text in question.phrasings
+        ),
+        decoding=Decoding(
+            template=chat.template,
+            stop_token_ids=chat.stop_token_ids(),
+            max_new_tokens=spec.sampling.max_new_tokens,
+            temperature=spec.sampling.temperature,
+            precision=str(precision).removeprefix("torch."),
+        ),
+        system_prompt=system,
+    )

@@ -1,0 +1,146 @@
+"""The end of a run, for people and for scripts."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.operator.builders import fine_tune
+
+from blendtune_api.v1alpha1 import (
+    BlendedFineTune,
+    BlendedFineTuneStatus,
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    EvaluationSummary,
+    GateResult,
+    GateStatus,
+    Metric,
+    NamedValue,
+    Reason,
+    ScopeScore,
+    State,
+    TrainerStatus,
+)
+from blendtune_operator.local.run import ExitStatus, exit_status
+from blendtune_operator.local.view import one_line, print_result
+
+
+def with_status(status: BlendedFineTuneStatus) -> BlendedFineTune:
+    run = fine_tune()
+    return BlendedFineTune(metadata=run.metadata, spec=run.spec, status=status)
+
+
+def condition(type: ConditionType, status: ConditionStatus, reason: Reason, message: str = "") -> Condition:
+    return Condition(
+        type=type,
+        status=status,
+        reason=reason,
+        message=message,
+        last_transition_time="2026-01-01T00:00:00Z",
+    )
+
+
+GATES = ConditionType.GATES_PASSED
+FAILED = ConditionType.FAILED
+TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("state", "found", "expected"),
+    [
+        pytest.param(
+            State.SUCCEEDED,
+            condition(GATES, TRUE, Reason.GATES_PASSED),
+            ExitStatus.SUCCESS,
+            id="passed",
+        ),
+        pytest.param(
+            State.SUCCEEDED, condition(GATES, UNKNOWN, Reason.NO_GATES), ExitStatus.SUCCESS, id="no-gates"
+        ),
+        pytest.param(
+            State.SUCCEEDED, condition(GATES, FALSE, Reason.GATES_FAILED), ExitStatus.FAILED, id="gate-failed"
+        ),
+        pytest.param(
+            State.SUCCEEDED,
+            condition(GATES, UNKNOWN, Reason.GATES_INCONCLUSIVE),
+            ExitStatus.INCONCLUSIVE,
+            id="gate-inconclusive",
+        ),
+        pytest.param(
+            State.FAILED, condition(FAILED, TRUE, Reason.BAD_DATA), ExitStatus.BAD_INPUT, id="bad-data"
+        ),
+        pytest.param(
+            State.FAILED,
+            condition(FAILED, TRUE, Reason.BACKOFF_LIMIT_EXCEEDED),
+            ExitStatus.FAILED,
+            id="gave-up",
+        ),
+        pytest.param(
+            State.FAILED,
+            condition(ConditionType.ACCEPTED, FALSE, Reason.NOT_SUPPORTED),
+            ExitStatus.BAD_INPUT,
+            id="not-accepted",
+        ),
+    ],
+)
+def test_exit_status(state: State, found: Condition, expected: ExitStatus) -> None:
+    assert exit_status([with_status(BlendedFineTuneStatus(state=state, conditions=(found,)))]) is expected
+
+
+def test_progress_fits_one_line() -> None:
+    trainer = TrainerStatus(
+        progress_percentage=10,
+        estimated_remaining_seconds=90,
+        metrics=(
+            NamedValue(name="step", value="11"),
+            NamedValue(name="steps", value="109"),
+            NamedValue(name="loss", value="1.25"),
+            NamedValue(name="tokensPerSecond", value="190.4"),
+        ),
+    )
+    run = with_status(BlendedFineTuneStatus(state=State.TRAINING, trainer_status=trainer))
+    assert one_line(run).endswith("Training  step 11/109  loss 1.2500  190 tokens/s  ETA 0:01:30")
+
+
+def printed(run: BlendedFineTune) -> str:
+    console = Console(width=160, file=io.StringIO())
+    with console.capture() as capture:
+        print_result(console, run, None, [("report", Path("/r/report.html"))])
+    return capture.get()
+
+
+def test_scores_stand_beside_the_base_models_and_what_is_missing_is_no_number() -> None:
+    summary = EvaluationSummary(
+        name="ads",
+        overall=ScopeScore(name="overall", n=3, unscored=1),
+        in_domain=ScopeScore(
+            name="inDomain", score=0.9, low=0.8, high=0.95, n=24, baseline_score=0.1, delta=0.8
+        ),
+        gates=(
+            GateStatus(
+                metric=Metric.IN_DOMAIN,
+                rule="minGain",
+                threshold=0.3,
+                result=GateResult.PASSED,
+                value=0.8,
+                low=0.7,
+                high=0.9,
+            ),
+        ),
+    )
+    text = printed(with_status(BlendedFineTuneStatus(state=State.SUCCEEDED, evaluation=summary)))
+    overall = next(line for line in text.splitlines() if "overall" in line)
+    assert "0.000" not in overall
+    assert all(number in text for number in ("0.100", "0.900", "+0.800", "0.800 to 0.950"))
+    assert "gate inDomain minGain 0.3: +0.800 (+0.700 to +0.900) Passed" in text
+    assert "/r/report.html" in text
+
+
+def test_a_failure_says_why() -> None:
+    failed = condition(FAILED, TRUE, Reason.BAD_DATA, "ads.jsonl:17: not valid JSON")
+    text = printed(with_status(BlendedFineTuneStatus(state=State.FAILED, conditions=(failed,))))
+    assert "BadData: ads.jsonl:17: not valid JSON" in text
