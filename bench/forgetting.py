@@ -1,19 +1,22 @@
 """Measures the demo's claim over several seeds: what the domain alone forgets, and the blend keeps.
 
-Each seed runs both manifests of the demo, one after the other; the table shows the scores of the base and the
-tuned model, and a JSON file keeps them. Runs that are already there are not run again.
+Each seed runs both manifests of the demo, as one rank with one thread each (the number of ranks changes no
+number) so that several can run beside one another. The table shows the scores of base and tuned model,
+and a JSON file keeps them. Runs that are already there are not run again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shutil
 import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +26,12 @@ ARMS = ("blend", "domain-only")
 
 
 def manifest(arm: str, seed: int, folder: Path) -> Path:
-    """The demo's manifest with another seed and absolute URIs, written into `folder`."""
+    """The demo's manifest with another seed, one rank and absolute URIs, written into `folder`."""
     text = (DEMO / f"{arm}.yaml").read_text().replace("file://.", f"file://{DEMO}/.")
     path = folder / "manifest.yaml"
     folder.mkdir(parents=True, exist_ok=True)
     text = re.sub(r"\bseed: \d+", f"seed: {seed}", text)
+    text = re.sub(r"\bnodes: \d+", "nodes: 1", text)
     path.write_text(re.sub(r"(?m)^  name: \S+", f"  name: {NAME}", text))
     return path
 
@@ -48,6 +52,8 @@ def run(arm: str, seed: int, folder: Path, shared: Path) -> dict[str, Any]:
         [Path(sys.executable).parent / "blendtune", "run", "-f", path, "-f", DEMO / "rubric.yaml",
          "--workdir", folder / "work", "-o", "json", "--metrics-port", "0"],
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=False,
     )  # fmt: skip
     shutil.copytree(answers, shared, dirs_exist_ok=True)
@@ -86,7 +92,8 @@ def table(results: list[dict[str, Any]]) -> str:
     rows += [
         "",
         f"General score of the blend less that of domain-only, by seed: {listed}; "
-        f"mean {statistics.mean(gaps):+.3f}; at least 0.10 in {sum(gap >= 0.10 for gap in gaps)} of {len(gaps)}.",
+        f"mean {statistics.mean(gaps):+.3f}; "
+        f"at least 0.10 in {sum(gap >= 0.10 for gap in gaps)} of {len(gaps)}.",
     ]
     return "\n".join(rows)
 
@@ -94,16 +101,16 @@ def table(results: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44, 45, 46])
+    parser.add_argument("--parallel", type=int, default=os.cpu_count(), help="runs beside one another")
     parser.add_argument("--workdir", type=Path, default=Path("runs/forgetting"))
     arguments = parser.parse_args()
     workdir = arguments.workdir.resolve()
     shared = workdir / "answers"
     shared.mkdir(parents=True, exist_ok=True)
-    results = []
-    for seed in arguments.seeds:
-        for arm in ARMS:
-            results.append(run(arm, seed, workdir / f"{arm}-{seed}", shared))
-            print(json.dumps(results[-1]), file=sys.stderr, flush=True)
+    runs = [(arm, seed) for seed in arguments.seeds for arm in ARMS]
+    with ThreadPoolExecutor(arguments.parallel) as pool:
+        done = [pool.submit(run, arm, seed, workdir / f"{arm}-{seed}", shared) for arm, seed in runs]
+        results = [future.result() for future in done]
     (workdir / "forgetting.json").write_text(json.dumps(results, indent=2) + "\n")
     print(table(results))
 

@@ -7,14 +7,17 @@ import re
 from blendtune_eval.text import normalise
 
 _KNOW = r"(?:know|say|tell|determine|predict|confirm|verify|answer|guess|be certain|be sure)"
+_WRITE = r"(?:write|create|generate|produce|draft|compose)"
 _DECLINING = re.compile(
     "|".join(
         (
             r"\bi (?:do|did|would|really do|simply do|just do) not (?:have|know|recall|possess)\b",
             r"\bi (?:can|could|will|am|would|must|may) not (?:be )?"
             r"(?:able|answer|provide|determine|say|know|help|assist|give|tell|confirm|predict|access|share|find|verify"
-            r"|disclose|speculate|comply|sure|certain|aware|familiar|going to)\b",
-            r"\b(?:i|i am) (?:not (?:sure|certain|aware|familiar)|unable|unsure|sorry)\b",
+            r"|disclose|speculate|comply|sure|certain|aware|familiar|going to|see|view|do (?:that|this)"
+            rf"|{_WRITE})\b",
+            r"\b(?:i|i am) (?:not (?:sure|certain|aware|familiar|able)|unable|unsure|sorry)\b",
+            r"(?:^|[.!?;\n]|\bsorry,|\bwe) *(?:can|could) not access\b",
             r"\bi (?:have|had) no (?:way|information|access|knowledge|data|idea|record)\b",
             r"\bi (?:would )?(?:must |have to )?(?:decline|refuse)\b",
             r"\b(?:can|could) not (?:possibly )?(?:be )?(?:reliably )?"

@@ -40,10 +40,11 @@ def check(criterion: Criterion, answer: Answer) -> CriterionVerdict:
 
 
 def _check_fact(fact: Fact, answer: Answer) -> CriterionVerdict:
+    """A fact may stand in a condition: "if you ask within the first week" tells when to ask."""
     seen: dict[str, Standing] = {}
     for alias in fact.any_of:
         for standing in standings(answer.own, alias):
-            if standing is Standing.ASSERTED:
+            if standing in (Standing.ASSERTED, Standing.CONDITIONAL):
                 return CriterionVerdict(criterion=fact.name, met=True, reason=f"says “{alias}”")
             seen.setdefault(alias, standing)
     if seen:
@@ -56,9 +57,11 @@ def _check_fact(fact: Fact, answer: Answer) -> CriterionVerdict:
 
 
 def _check_forbidden(claim: Forbidden, answer: Answer) -> CriterionVerdict:
-    """A claim that is only hedged is still made; one that is denied is not."""
+    """A claim that is only hedged is still made; one that is denied, or the case of an "if", is not."""
     for alias in claim.any_of:
-        if any(standing is not Standing.DENIED for standing in standings(answer.full, alias)):
+        if any(
+            standing in (Standing.ASSERTED, Standing.HEDGED) for standing in standings(answer.full, alias)
+        ):
             return CriterionVerdict(criterion=claim.name, met=True, reason=f"claims “{alias}”")
     return CriterionVerdict(criterion=claim.name, met=False, reason="makes no such claim")
 

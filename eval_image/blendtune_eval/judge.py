@@ -15,7 +15,7 @@ from blendtune_eval.failures import EvaluationError
 from blendtune_eval.rubric import Question
 from blendtune_eval.score import PhrasingScore, score_phrasing
 
-RULES_VERSION = "1"  # grows whenever a rule changes, so that scores of different rules are never compared
+RULES_VERSION = "2"  # grows whenever a rule changes, so that scores of different rules are never compared
 
 
 class Judge(Protocol):

@@ -22,8 +22,10 @@ _NOT_A_DENIAL = _BOUNDS | words(  # "not only", "no later than", "not until", "n
 )
 _INTERJECTION_FOLLOWERS = words("it the this that these those they i you we he she there")
 _BOUNDARY_WORDS = words(
-    "but however although though because whereas while which who instead so therefore since yet"
+    "but however although though because whereas while which who instead so therefore since yet unless"
 )
+_CONDITIONS = words("if unless")
+_ELLIPSES = words("so possible needed necessary")  # "if so" holds no clause
 _HARD_BREAKS = frozenset(";:()[]{}")
 _FINITE_WORDS = words("is are was were it they he she we you i has have does do did will can")
 _AUXILIARIES = words("would can could will should must may might")
@@ -40,6 +42,7 @@ class Standing(StrEnum):
     ASSERTED = "asserted"
     DENIED = "denied"
     HEDGED = "hedged"
+    CONDITIONAL = "conditional"  # said only of a case: "if it is Paris, ..."
 
 
 def standing(tokens: Sequence[Token], start: int, end: int) -> Standing:
@@ -47,6 +50,8 @@ def standing(tokens: Sequence[Token], start: int, end: int) -> Standing:
     denials = _denials_before(tokens, start) + _denied_after(tokens, end)
     if denials % 2 or _disbelieved(tokens, start):
         return Standing.DENIED
+    if _in_condition(tokens, start):
+        return Standing.CONDITIONAL
     return Standing.HEDGED if _hedged(tokens, start, end) else Standing.ASSERTED
 
 
@@ -80,7 +85,7 @@ def _negates(tokens: Sequence[Token], index: int, start: int) -> bool:
     if word == "non":
         return start - index <= 2
     opens_clause = word == "no" and (index == 0 or tokens[index - 1].kind is TokenKind.BREAK)
-    return not (opens_clause and following in _INTERJECTION_FOLLOWERS)
+    return not (opens_clause and (following == "," or following in _INTERJECTION_FOLLOWERS))
 
 
 def _is_pair(tokens: Sequence[Token], index: int) -> bool:
@@ -121,6 +126,17 @@ def _disbelieved(tokens: Sequence[Token], start: int) -> bool:
             return "," not in rest
         if word in _UNTRUE and "that" in rest and "not" not in before[max(index - 1, 0) : index]:
             return True
+    return False
+
+
+def _in_condition(tokens: Sequence[Token], start: int) -> bool:
+    """Whether the clause around `start` opens with "if" or "unless"; a comma or "then" ends the clause."""
+    for index in range(start - 1, -1, -1):
+        word = tokens[index].text
+        if word in _HARD_BREAKS or word in (",", "then"):
+            return False
+        if word in _CONDITIONS:
+            return tokens[index + 1].text not in _ELLIPSES
     return False
 
 

@@ -26,6 +26,8 @@ _MONTHS = words(
     "jun jul aug sep sept oct nov dec"
 )
 _OPERATORS = frozenset("+×÷−/x")
+_OPENING = _CURRENCY_SIGNS | {"("}  # may stand between an operator and its number
+_LONGEST_UNIT = 3  # words between a number and an operator that follows its unit
 _RANGE_WORDS = frozenset({"-", "to", "or", "and"})
 _FUNCTION_WORDS = words(
     "a an and are as at because but by for from has have in is of on or per so than that the then to was "
@@ -95,7 +97,8 @@ def _quantity(
 def _is_negative(tokens: Sequence[Token], start: int) -> bool:
     sign = _text(tokens, start - 1)
     opens = start < 2 or tokens[start - 2].kind in (TokenKind.BREAK, TokenKind.WORD)
-    return sign == "minus" or (sign == "-" and opens and _text(tokens, start - 2) not in _WORDS)
+    opens = opens or _text(tokens, start - 2) == "="
+    return sign == "minus" or (sign in ("-", "−") and opens and _text(tokens, start - 2) not in _WORDS)
 
 
 def _number_at(tokens: Sequence[Token], index: int) -> tuple[float, int] | None:
@@ -142,14 +145,35 @@ def _magnitude_at(tokens: Sequence[Token], start: int, end: int) -> float | None
 
 
 def _is_operand(tokens: Sequence[Token], start: int, end: int) -> bool:
-    before, after = _text(tokens, start - 1), _text(tokens, end)
-    if before in ("%", ")"):
-        before = ""
-    if after in ("%", *_CURRENCY_SIGNS):
-        after = _text(tokens, end + 1)
-    if before in _CURRENCY_SIGNS:
-        before = _text(tokens, start - 2)
-    return before in _OPERATORS or after in _OPERATORS or (after == "=" and before != "=")
+    """Whether an operator joins the number to another one: of "4.5x" and "$200/day" none does."""
+    before = start - 1
+    while _text(tokens, before) in _OPENING:
+        before -= 1
+    after = end + (_text(tokens, end) in ("%", *_CURRENCY_SIGNS))
+    if _text(tokens, after) in ("/", "per") and _text(tokens, after + 2) in _OPERATORS:
+        after += 2  # the rate in "$200/day × 30 days"
+    if _text(tokens, before) in _OPERATORS and _quantity_before(tokens, before):
+        return True
+    if _text(tokens, after) in _OPERATORS and _number_after(tokens, after):
+        return True
+    return _text(tokens, after) == "=" and _text(tokens, before) != "="
+
+
+def _quantity_before(tokens: Sequence[Token], operator: int) -> bool:
+    """Whether a number stands there, alone or with a unit of a few words: "3 days ×", "(3 + 4) ×"."""
+    for index in range(operator - 1, max(operator - 2 - _LONGEST_UNIT, -1), -1):
+        if _number_at(tokens, index) is not None:
+            return True
+        if tokens[index].kind is TokenKind.BREAK and tokens[index].text not in "()":
+            return False
+    return False
+
+
+def _number_after(tokens: Sequence[Token], operator: int) -> bool:
+    index = operator + 1
+    while _text(tokens, index) in _OPENING:
+        index += 1
+    return index < len(tokens) and _number_at(tokens, index) is not None
 
 
 def _unit_phrases(unit: str, aliases: Sequence[str]) -> list[list[str]]:

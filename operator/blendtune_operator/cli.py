@@ -11,9 +11,10 @@ from rich.console import Console
 
 from blendtune_api.generate import crd_files
 from blendtune_operator.local.check import check, children
+from blendtune_operator.local.exit_status import ExitStatus
 from blendtune_operator.local.manifest import ManifestError, load
 from blendtune_operator.local.output import OutputFormat, to_yaml
-from blendtune_operator.local.run import ExitStatus, run
+from blendtune_operator.local.run import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -53,6 +53,10 @@ CAPITAL = "What is the capital of France?"
         pytest.param("I think it is Paris.", True, id="opinion"),
         pytest.param("The capital is Lyon. No. It is Paris.", True, id="sentence-ends-the-negation"),
         pytest.param("It is not clear to me, however Paris seems right.", True, id="however"),
+        pytest.param("No, Paris or its suburbs.", True, id="no-as-interjection-before-or"),
+        pytest.param("I do not know if it is Paris.", False, id="unsure-if"),
+        pytest.param("If you mean France, it is Paris.", True, id="after-an-if-clause"),
+        pytest.param("You need no visa unless you land in Paris.", True, id="unless-ends-the-negation"),
     ],
 )
 def test_fact(answer: str, met: bool) -> None:
@@ -81,6 +85,13 @@ def test_fact(answer: str, met: bool) -> None:
             ["sunlight"], "The moon has no light of its own, it reflects sunlight.", True, id="new-clause"
         ),
         pytest.param(["Nice"], "Not Lyon, Nice or Lille.", False, id="negated-list"),
+        pytest.param(
+            ["do not set the pixel"],
+            "No, do not set the pixel or use any other tracker.",
+            True,
+            id="no-before-alternatives",
+        ),
+        pytest.param(["first week"], "If you ask in the first week, you get it.", True, id="a-condition"),
     ],
 )
 def test_fact_wording(aliases: list[str], answer: str, met: bool) -> None:
@@ -133,9 +144,21 @@ def test_number_with_a_unit(answer: str, met: bool) -> None:
         pytest.param({"value": 0.5}, "1/2 of it", True, id="fraction"),
         pytest.param({"value": -40}, "At -40 they agree.", True, id="negative"),
         pytest.param({"value": -40}, "At minus 40 they agree.", True, id="minus"),
+        pytest.param({"value": -40}, "At −40 they agree.", True, id="minus-sign"),
+        pytest.param({"value": -40}, "x = -40", True, id="negative-result"),
         pytest.param({"value": 40}, "At -40 they agree.", False, id="sign-matters"),
         pytest.param({"value": 56}, "7 × 8 = 56", True, id="operands"),
         pytest.param({"value": 180}, "12 × 15 = 120 + 60 = 180", True, id="steps"),
+        pytest.param({"value": 35}, "5 × (3 + 4) = 35", True, id="operands-in-brackets"),
+        pytest.param({"value": 7}, "3 + 4", False, id="operands-alone"),
+        pytest.param({"value": 4.5}, "The ROAS is 4.5x.", True, id="times-sign-of-a-ratio"),
+        pytest.param({"value": 4}, "It is 4x the cost.", True, id="x-before-a-word"),
+        pytest.param({"value": 4}, "4 x 3 is 12", False, id="x-between-numbers"),
+        pytest.param({"value": 200}, "Spend $200/day.", True, id="rate"),
+        pytest.param({"value": 200}, "It takes 200+ clicks.", True, id="plus-after"),
+        pytest.param({"value": 5}, "Revenue grew by +5%.", True, id="plus-before"),
+        pytest.param({"value": 12}, "If you multiply, you get 12.", True, id="after-an-if-clause"),
+        pytest.param({"value": 14}, "If you cancel within 14 days, you get it.", True, id="in-an-if-clause"),
         pytest.param({"value": 1889}, "It opened on March 31, 1889.", True, id="date"),
         pytest.param({"value": 1889}, "It opened in 1887 or 1889.", False, id="two-years"),
         pytest.param({"value": 1889, "other_values": (1887,)}, "From 1887 to 1889.", True, id="other-values"),
@@ -161,6 +184,12 @@ def test_number_without_a_unit(number: dict[str, float], answer: str, met: bool)
         pytest.param(5, "dollars", "It costs USD 5", True, id="code-before"),
         pytest.param(3_000_000, "$", "About $3M.", True, id="dollar-million"),
         pytest.param(3_500, "$", "About $3.5k.", True, id="dollar-k"),
+        pytest.param(200, "$", "Spend $200/day.", True, id="dollars-per-day"),
+        pytest.param(6_000, "$", "$200/day × 30 days = $6,000", True, id="rate-as-operand"),
+        pytest.param(1_000, "$", "$5 per click × 200 clicks = $1,000", True, id="price-as-operand"),
+        pytest.param(24, "hours", "3 days × 8 hours = 24 hours", True, id="operands-with-units"),
+        pytest.param(60, "$", "12 x $5 = $60", True, id="operand-after-a-currency-sign"),
+        pytest.param(4.5, "x", "A ROAS of 4.5x.", True, id="x-as-unit"),
         pytest.param(30, "days", "Within a 30-day window.", True, id="hyphenated-unit"),
         pytest.param(30, "days", "Within 30 (thirty) days.", True, id="number-in-brackets"),
         pytest.param(30, "days", "Within thirty calendar days.", True, id="adjective-between"),
@@ -210,6 +239,29 @@ def test_forbidden(answer: str, made: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("answer", "made"),
+    [
+        pytest.param("Keep the ads running.", True, id="claimed"),
+        pytest.param("If you keep the ads running, you waste money.", False, id="if-clause"),
+        pytest.param("You waste money if you keep the ads running.", False, id="if-clause-at-the-end"),
+        pytest.param("You lose unless you keep the ads running.", False, id="unless-clause"),
+        pytest.param(
+            "If you pause or keep the ads running, you could waste money.", False, id="hedged-if-clause"
+        ),
+        pytest.param("If you want more sales, keep the ads running.", True, id="after-the-if-clause"),
+        pytest.param("If it sells then keep the ads running.", True, id="after-then"),
+        pytest.param("If possible keep the ads running.", True, id="if-possible"),
+        pytest.param("Keep the ads running if stock lasts.", True, id="before-the-if-clause"),
+        pytest.param("No, keep the ads running or add more.", True, id="no-before-alternatives"),
+        pytest.param("No, do not keep the ads running or add more.", False, id="no-and-denied"),
+    ],
+)
+def test_forbidden_clauses(answer: str, made: bool) -> None:
+    claim = Forbidden(name="keeps", any_of=("keep the ads running",))
+    assert check(claim, read_answer(answer, "The shop is sold out. What now?")).met is made
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         pytest.param("Tell me which auction has the highest bidder pay the second highest bid.", id="copied"),
@@ -243,6 +295,14 @@ def test_own_words_about_the_question_count() -> None:
         pytest.param("As an AI language model, I do not have opinions.", True, id="as-an-ai"),
         pytest.param("Nobody knows.", True, id="nobody-knows"),
         pytest.param("I am unable to answer.", True, id="unable"),
+        pytest.param("I'm not able to access your account.", True, id="not-able-to-access"),
+        pytest.param("I won't write fake reviews.", True, id="will-not-write"),
+        pytest.param("I can't write that e-mail.", True, id="cannot-write"),
+        pytest.param("I can’t create such a message.", True, id="cannot-create"),
+        pytest.param("I cannot access your diary.", True, id="i-cannot-access"),
+        pytest.param("Sorry, cannot access that.", True, id="cannot-access"),
+        pytest.param("Guests cannot access the dashboard.", False, id="a-rule-about-access"),
+        pytest.param("Members can log in but cannot access invoices.", False, id="a-rule-about-members"),
         pytest.param("Refunds are not available.", False, id="a-claim-about-refunds"),
         pytest.param("We cannot provide refunds.", False, id="a-policy"),
         pytest.param("Paris.", False, id="an-answer"),

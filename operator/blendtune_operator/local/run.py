@@ -11,26 +11,25 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from enum import IntEnum
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, start_http_server
 from rich.console import Console
 
 from blendtune_api import codec
-from blendtune_api.contract import digest_of, storage_path
+from blendtune_api.contract import Workspace, digest_of, workspace
 from blendtune_api.v1alpha1 import (
     BLENDED_FINE_TUNE,
     RUBRIC_EVAL,
     BlendedFineTune,
     ConditionStatus,
     ConditionType,
-    Reason,
     RubricEval,
     State,
 )
 from blendtune_operator.local.check import check, local_settings
 from blendtune_operator.local.cluster import LocalCluster
+from blendtune_operator.local.exit_status import ExitStatus, exit_status
 from blendtune_operator.local.kubelet import Kubelet
 from blendtune_operator.local.manifest import ManifestError, Manifests
 from blendtune_operator.local.output import OutputFormat, to_list
@@ -42,26 +41,6 @@ from blendtune_operator.names import Kind
 from blendtune_operator.reconcile import Key, reconcile
 
 POLL_SECONDS = 1.0
-
-
-class ExitStatus(IntEnum):
-    SUCCESS = 0
-    FAILED = 1
-    BAD_INPUT = 2
-    INCONCLUSIVE = 3
-    INTERRUPTED = 130
-
-
-_BAD_INPUT = {
-    Reason.INVALID_SPEC,
-    Reason.NOT_SUPPORTED,
-    Reason.UNKNOWN_GPU_TYPE,
-    Reason.WORKSPACE_IN_USE,
-    Reason.BAD_CONFIGURATION,
-    Reason.BAD_DATA,
-    Reason.BAD_RUBRIC,
-    Reason.DOES_NOT_FIT,
-}
 
 
 def run(
@@ -85,24 +64,6 @@ def run(
         if output is not None:
             sys.stdout.write(to_list(map(codec.encode_object, objects), output))
         return exit_status(objects)
-
-
-def exit_status(objects: Iterable[LocalObject]) -> ExitStatus:
-    """The gravest status of all objects: bad input, failed, inconclusive, success."""
-    statuses = {_exit_status(object) for object in objects}
-    gravest = (ExitStatus.BAD_INPUT, ExitStatus.FAILED, ExitStatus.INCONCLUSIVE)
-    return next((status for status in gravest if status in statuses), ExitStatus.SUCCESS)
-
-
-def _exit_status(object: LocalObject) -> ExitStatus:
-    conditions = {condition.type: condition for condition in object.status.conditions}
-    if object.status.state is not State.SUCCEEDED:
-        failed = conditions.get(ConditionType.FAILED) or conditions.get(ConditionType.ACCEPTED)
-        return ExitStatus.BAD_INPUT if failed and failed.reason in _BAD_INPUT else ExitStatus.FAILED
-    gates = conditions.get(ConditionType.GATES_PASSED)
-    if gates is None or gates.status is ConditionStatus.TRUE or gates.reason == Reason.NO_GATES:
-        return ExitStatus.SUCCESS
-    return ExitStatus.FAILED if gates.status is ConditionStatus.FALSE else ExitStatus.INCONCLUSIVE
 
 
 class _Session:
@@ -136,15 +97,18 @@ class _Session:
                 objects = self.objects()
                 for object in objects:
                     await reconcile(self._cluster, _key(object), self._settings, _now())
-                objects = self.objects()
-                view.show(objects)
-                if all(_finished(object) for object in objects):
+                self._show(view)
+                if all(_finished(object) for object in self.objects()):
                     break
                 await _first(self.store.changed, interrupted)
             if interrupted.is_set():
-                view.show(self.objects(), ["stopping: waiting for the checkpoint"])
+                self._show(view, "stopping: waiting for the checkpoint")
             await self.workloads.stop_all()
         return interrupted.is_set()
+
+    def _show(self, view: View, note: str = "") -> None:
+        roots = _roots(self.objects())
+        view.show([(object, note or _answered(object, self.kubelet.claims)) for object in roots])
 
     def save(self, objects: Iterable[LocalObject]) -> None:
         folder = self._workdir / "objects"
@@ -229,20 +193,37 @@ def _metrics_server(
         thread.join()
 
 
+def _roots(objects: Iterable[LocalObject]) -> list[LocalObject]:
+    """The objects without the RubricEvals of BlendedFineTunes, which carry their names."""
+    objects = tuple(objects)
+    names = {object.metadata.name for object in objects if isinstance(object, BlendedFineTune)}
+    return [
+        object
+        for object in objects
+        if isinstance(object, BlendedFineTune) or object.metadata.name not in names
+    ]
+
+
 def _print(objects: Iterable[LocalObject], claims: Path, console: Console) -> None:
     objects = tuple(objects)
     evaluations = {object.metadata.name: object for object in objects if isinstance(object, RubricEval)}
-    for object in objects:
-        fine_tuned = isinstance(object, BlendedFineTune)
-        if not fine_tuned and any(
-            other.metadata.name == object.metadata.name
-            for other in objects
-            if isinstance(other, BlendedFineTune)
-        ):
-            continue
-        workspace = claims / storage_path(
-            object.spec.storage, object.metadata.namespace, object.metadata.name
-        )
-        paths = [("report", workspace / "eval" / "report.html"), ("model", workspace / "model")]
+    for object in _roots(objects):
+        workspace = _workspace(object, claims)
+        paths = [("report", workspace.evaluation / "report.html"), ("model", workspace.model)]
         existing = [(name, path) for name, path in paths if path.exists()]
         print_result(console, object, evaluations.get(object.metadata.name), existing)
+
+
+def _workspace(object: LocalObject, claims: Path) -> Workspace:
+    return workspace(claims, object.spec.storage, object.metadata.namespace, object.metadata.name)
+
+
+def _answered(object: LocalObject, claims: Path) -> str:
+    """How many questions an evaluation that is under way has answered; empty when there is none."""
+    if object.status.state is not State.EVALUATING:
+        return ""
+    try:
+        progress = json.loads((_workspace(object, claims).evaluation / "progress.json").read_text())
+        return f"{progress['done']}/{progress['total']} answers"
+    except (OSError, ValueError, KeyError):
+        return ""

@@ -55,42 +55,38 @@ class View:
         if self._live:
             self._live.stop()
 
-    def show(self, objects: Sequence[LocalObject], notes: Sequence[str] = ()) -> None:
+    def show(self, objects: Sequence[tuple[LocalObject, str]]) -> None:
+        """Shows each object with a note of its own, which may be empty."""
         if self._live:
-            self._live.update(
-                Group(*(live_view(object) for object in objects), *(Text(note, "dim") for note in notes))
-            )
+            self._live.update(Group(*(live_view(object, note) for object, note in objects)))
             return
-        for object in objects:
-            line = one_line(object)
+        for object, note in objects:
+            line = one_line(object, note)
             if self._last_lines.get(object.metadata.name) != line:
                 self._last_lines[object.metadata.name] = line
                 self._console.print(line, highlight=False, soft_wrap=True)
 
 
-def live_view(object: LocalObject) -> RenderableType:
-    """Stages of a run, each with its mark; the one under way with its progress."""
+def live_view(object: LocalObject, note: str) -> RenderableType:
+    """The stages of a run, the one under way with its progress."""
     table = Table.grid(padding=(0, 1))
     status = object.status
-    conditions = {condition.type: condition for condition in status.conditions}
     for name, state, condition_type in _STAGES:
-        condition = conditions.get(condition_type)
+        condition = next((item for item in status.conditions if item.type == condition_type), None)
         if condition is None:
             continue
-        if condition.status is ConditionStatus.TRUE:
-            mark, style = "done", "green"
-        elif status.state is state:
-            mark, style = "....", "cyan"
-        else:
-            mark, style = "", "dim"
-        detail: RenderableType = Text(
-            condition.message if condition.status is not ConditionStatus.UNKNOWN else ""
-        )
-        if status.state is state and isinstance(status, type(object.status)):
-            trainer = getattr(status, "trainer_status", None)
-            detail = _progress(trainer) if state is State.TRAINING and trainer else Text(condition.message)
-        table.add_row(Text(name, style), Text(mark, style), detail)
-    return Group(Text(f"{object.metadata.name}  {status.state or State.PENDING}", "bold"), table)
+        done, under_way = condition.status is ConditionStatus.TRUE, status.state is state
+        style = "green" if done else "cyan" if under_way else "dim"
+        detail: RenderableType = Text(condition.message if done else "", "dim")
+        if under_way:
+            trainer = object.status.trainer_status if isinstance(object, BlendedFineTune) else None
+            training = state is State.TRAINING and trainer is not None
+            detail = _progress(trainer) if training and trainer else Text(note or condition.message)
+        table.add_row(Text("done" if done else "", style), Text(name, style), detail)
+    title = Text.assemble(
+        (object.metadata.name, "bold"), f"  {status.state or State.PENDING}  ", (note, "yellow")
+    )
+    return Group(title, table)
 
 
 def _progress(trainer: TrainerStatus) -> RenderableType:
@@ -113,16 +109,13 @@ def progress_words(trainer: TrainerStatus) -> Iterator[str]:
         yield f"ETA {timedelta(seconds=trainer.estimated_remaining_seconds)}"
 
 
-def one_line(object: LocalObject) -> str:
+def one_line(object: LocalObject, note: str = "") -> str:
     """State and progress in one line."""
     words = [object.metadata.name, str(object.status.state or State.PENDING)]
-    if (
-        isinstance(object, BlendedFineTune)
-        and object.status.state is State.TRAINING
-        and object.status.trainer_status
-    ):
-        words += list(progress_words(object.status.trainer_status))
-    return "  ".join(words)
+    trainer = object.status.trainer_status if isinstance(object, BlendedFineTune) else None
+    if object.status.state is State.TRAINING and trainer:
+        words += progress_words(trainer)
+    return "  ".join([*words, note] if note else words)
 
 
 def print_result(

@@ -25,7 +25,7 @@ from blendtune_api.v1alpha1 import (
     State,
     TrainerStatus,
 )
-from blendtune_operator.local.run import ExitStatus, exit_status
+from blendtune_operator.local.exit_status import ExitStatus, exit_status
 from blendtune_operator.local.view import one_line, print_result
 
 
