@@ -23,6 +23,13 @@ _RESERVED = {
     "checkpoint": "training.checkpoint",
 }
 
+# Small buckets, reduced whole and in place: on CPU a step's time goes into touching fresh memory.
+_CPU_COMMUNICATION = {
+    "reduce_scatter": False,
+    "reduce_bucket_size": 20_000_000,
+    "allgather_bucket_size": 20_000_000,
+}
+
 
 def deepspeed_config(
     training: Training,
@@ -30,14 +37,14 @@ def deepspeed_config(
     stage: int,
     bf16: bool,
     world_size: int,
-    bucket_elements: int | None = None,
+    on_cpu: bool,
     universal: bool = False,
 ) -> dict[str, Any]:
     """The configuration for `deepspeed.initialize`; the user's overrides are merged last.
 
     Gradient accumulation is ours: the number of micro-batches of a step differs at its end, and the loss is
-    already divided by the step's supervised tokens. `bucket_elements` bounds what is communicated at a time
-    (None: DeepSpeed's default). `universal` makes the next load read a universal checkpoint.
+    already divided by the step's supervised tokens. `universal` makes the next load read a universal
+    checkpoint.
 
     Raises TrainerError for an override of something that the spec sets.
     """
@@ -49,7 +56,7 @@ def deepspeed_config(
         "managed_gradient_accumulation": False,
         "gradient_clipping": training.max_grad_norm,
         "bf16": {"enabled": bf16},
-        "zero_optimization": _zero(stage, bucket_elements),
+        "zero_optimization": _zero(stage, on_cpu),
         # torch's AdamW needs no compiler, unlike DeepSpeed's own.
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
@@ -72,10 +79,10 @@ def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
     return result
 
 
-def _zero(stage: int, bucket_elements: int | None) -> dict[str, Any]:
+def _zero(stage: int, on_cpu: bool) -> dict[str, Any]:
     zero: dict[str, Any] = {"stage": stage}
-    if bucket_elements is not None:
-        zero |= {"reduce_bucket_size": bucket_elements, "allgather_bucket_size": bucket_elements}
+    if on_cpu:
+        zero |= _CPU_COMMUNICATION
     if stage == 3:
         zero["stage3_gather_16bit_weights_on_model_save"] = True
     return zero

@@ -50,8 +50,8 @@ class Gang:
         """The environment of one rank, as torch.distributed reads it. The rank leaves its outcome in
         `message`.
         """
-        defaults = {Env.MASTER_ADDR: "127.0.0.1", Env.MASTER_PORT: "29500"}
-        given = {**defaults, **base}
+        defaults: dict[str, str] = {Env.MASTER_ADDR: "127.0.0.1", Env.MASTER_PORT: "29500"}
+        given = defaults | dict(base)
         return {
             "OMP_NUM_THREADS": str(self._threads(given[Env.MASTER_ADDR])),
             **given,

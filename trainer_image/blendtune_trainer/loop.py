@@ -118,7 +118,8 @@ class TrainingLoop:
                 Reason.STAGE_FAILED,
                 ExitCode.BAD_CONFIGURATION,
                 f"training diverged: the loss or the gradient of step {step} is not a number. Lower "
-                "spec.training.learningRate, raise spec.training.warmupRatio, or set spec.training.maxGradNorm",
+                "spec.training.learningRate or raise spec.training.warmupRatio; if it is the first step, "
+                "spec.model may be damaged",
             )
 
     def _accumulate(self, bins: range, supervised: int) -> float:

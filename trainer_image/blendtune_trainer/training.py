@@ -41,7 +41,6 @@ from blendtune_trainer.throughput import flops_per_token, model_flops_utilisatio
 from blendtune_trainer.uris import store_path
 from blendtune_trainer.watchdog import Watchdog
 
-CPU_BUCKET_ELEMENTS = 20_000_000  # larger buffers cost more in fresh pages than they save in calls
 EXPORTED_FILE = (
     "exported.json"  # the result, once the workspace holds the model and before it is copied elsewhere
 )
@@ -204,7 +203,7 @@ def _load_engine(
         stage=stage,
         bf16=training_dtype(training.precision, ranks.device) is torch.bfloat16,
         world_size=ranks.world_size,
-        bucket_elements=CPU_BUCKET_ELEMENTS if ranks.device.type == "cpu" else None,
+        on_cpu=ranks.device.type == "cpu",
         universal=pointer is not None and pointer.world_size != ranks.world_size,
     )
     model = load_model(

@@ -157,6 +157,10 @@ class Run:
         spec = replace(self.config.spec, training=replace(self.config.spec.training, **changes))
         return replace(self, config=replace(self.config, spec=spec))
 
+    def with_model(self, folder: Path) -> Run:
+        spec = replace(self.config.spec, model=Model(uri=f"file://{folder}"))
+        return replace(self, config=replace(self.config, spec=spec))
+
     def start(self, ranks: int = 1, room_for_checkpoints: int | None = None) -> list[Rank]:
         """Starts the ranks of one node, each from a server that has imported everything already."""
         environment = self.environment(ranks)

@@ -15,19 +15,27 @@ def training(**overrides: object) -> Training:
 
 
 def test_what_the_spec_says() -> None:
-    config = deepspeed_config(training(), stage=2, bf16=True, world_size=4)
+    config = deepspeed_config(training(), stage=2, bf16=True, world_size=4, on_cpu=False)
     assert config["zero_optimization"]["stage"] == 2
     assert config["gradient_clipping"] == 0.5
     assert config["bf16"] == {"enabled": True}
     assert config["train_batch_size"] == 4
     assert "checkpoint" not in config
+    assert "reduce_bucket_size" not in config["zero_optimization"]
+
+
+def test_on_cpu_buckets_are_small_unless_overridden() -> None:
+    chosen = training(zero_optimization={"reduce_bucket_size": 7})
+    zero = deepspeed_config(chosen, stage=1, bf16=False, world_size=1, on_cpu=True)["zero_optimization"]
+    assert zero["reduce_bucket_size"] == 7
+    assert zero["reduce_scatter"] is False
 
 
 def test_overrides_are_merged_last_and_deeply() -> None:
     chosen = training(
         zero_optimization={"overlap_comm": True, "reduce_bucket_size": 10}, wall_clock_breakdown=True
     )
-    config = deepspeed_config(chosen, stage=2, bf16=False, world_size=1)
+    config = deepspeed_config(chosen, stage=2, bf16=False, world_size=1, on_cpu=False)
     assert config["zero_optimization"]["overlap_comm"] is True
     assert config["zero_optimization"]["reduce_bucket_size"] == 10
     assert config["zero_optimization"]["stage"] == 2
@@ -45,5 +53,5 @@ def test_overrides_are_merged_last_and_deeply() -> None:
 )
 def test_what_the_spec_sets_cannot_be_overridden(overrides: dict[str, object], field: str) -> None:
     with pytest.raises(TrainerError, match=field) as caught:
-        deepspeed_config(training(**overrides), stage=1, bf16=False, world_size=1)
+        deepspeed_config(training(**overrides), stage=1, bf16=False, world_size=1, on_cpu=False)
     assert caught.value.exit_code is ExitCode.BAD_CONFIGURATION

@@ -16,7 +16,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.contract import ExitCode, Failure, weights_digest
 from blendtune_api.v1alpha1 import (
-    Adam,
     AfterSuccess,
     Checkpoint,
     DeepSpeed,
@@ -223,13 +222,18 @@ def test_training_stops_when_validation_no_longer_improves(make_run: MakeRun) ->
     assert run.result.steps == 3
 
 
-def test_a_diverged_training_is_ended_with_advice(make_run: MakeRun) -> None:
-    run = make_run(learning_rate=1.0, max_grad_norm=0, adam=Adam(epsilon=1e-30), weight_decay=10.0)
-    (code,) = run.train()
+def test_numbers_that_run_away_end_the_training_with_advice(
+    make_run: MakeRun, base_model: Path, tmp_path: Path
+) -> None:
+    model = AutoModelForCausalLM.from_pretrained(base_model)
+    model.model.norm.weight.data.fill_(torch.inf)
+    model.save_pretrained(tmp_path / "damaged")
+    run = make_run().with_model(tmp_path / "damaged")
+    assert run.train() == [ExitCode.BAD_CONFIGURATION]
     outcome = run.outcome_of(0)
-    assert isinstance(outcome, Failure), outcome
-    assert code == ExitCode.BAD_CONFIGURATION
-    assert "spec.training.learningRate" in outcome.message
+    assert isinstance(outcome, Failure)
+    assert "step 1 is not a number" in outcome.message
+    assert run.steps() == []
 
 
 def test_a_blend_without_held_out_rows_has_no_validation_loss(make_run: MakeRun) -> None:
@@ -269,7 +273,5 @@ def test_the_model_is_copied_to_its_second_home(make_run: MakeRun) -> None:
 
 
 def test_a_folder_that_holds_no_model_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run()
-    model = replace(run.config.spec.model, uri=f"file://{tmp_path}")
-    run = replace(run, config=replace(run.config, spec=replace(run.config.spec, model=model)))
+    run = make_run().with_model(tmp_path)
     assert run.train() == [ExitCode.BAD_MODEL]
