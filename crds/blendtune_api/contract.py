@@ -154,7 +154,7 @@ class Workspace:
 
     @property
     def steps_log(self) -> Path:
-        """One JSON line per optimizer step: step, loss, learningRate, gradNorm, tokens, seconds."""
+        """One JSON line per optimizer step: step, loss, learningRate, gradNorm, tokens, seconds, ranks."""
         return self.train / "steps.jsonl"
 
     @property

@@ -73,6 +73,7 @@ def _gathered_weights(engine: Any, ranks: Ranks) -> dict[str, Any]:
 
 def _replace_folder(source: Path, target: Path) -> None:
     for file in source.iterdir():
+        file.chmod(0o644)  # safetensors writes for its user alone, but evaluation may run as another
         with file.open("rb") as opened:
             os.fsync(opened.fileno())
     flush_folder(source)

@@ -19,8 +19,8 @@ from blendtune_api.contract import (
     encode_message,
     weights_digest,
 )
-from blendtune_api.v1alpha1 import AfterSuccess, Method, Stage
-from blendtune_trainer.base_model import ModelShape, base_model_folder, load_tokenizer, model_shape
+from blendtune_api.v1alpha1 import AfterSuccess, Method, Stage, Training
+from blendtune_trainer.base_model import base_model_folder, load_tokenizer, model_shape
 from blendtune_trainer.batches import count_steps, epoch_ends
 from blendtune_trainer.checkpoint import Checkpoints, Identity, Pointer
 from blendtune_trainer.ds_config import deepspeed_config
@@ -29,7 +29,7 @@ from blendtune_trainer.export import export_model, upload
 from blendtune_trainer.files import write_text
 from blendtune_trainer.loop import Plan, TrainingLoop
 from blendtune_trainer.loss import SupervisedLoss
-from blendtune_trainer.memory import memory_layout
+from blendtune_trainer.memory import MemoryLayout, memory_layout
 from blendtune_trainer.model import load_model, parameter_groups, training_dtype
 from blendtune_trainer.packed import PackedBlend
 from blendtune_trainer.progress import ProgressBoard
@@ -133,8 +133,19 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     shape = model_shape(base)
     checkpoints = Checkpoints(job.workspace.checkpoints, identity, training.checkpoint.keep)
     pointer = _resumable(checkpoints, ranks)
-    stage = _zero_stage(job, shape, pointer)
-    engine = _load_engine(job, base, shape, stage, pointer, checkpoints)
+    layout = memory_layout(shape, training, ranks.world_size, config.gpu)
+    stage = _zero_stage(training, layout, pointer, ranks)
+    settings = deepspeed_config(
+        training,
+        stage=stage,
+        bf16=training_dtype(training.precision, ranks.device) is torch.bfloat16,
+        world_size=ranks.world_size,
+        on_cpu=ranks.device.type == "cpu",
+        universal=pointer is not None and pointer.world_size != ranks.world_size,
+    )
+    engine = _load_engine(base, training, ranks, layout, settings)
+    if pointer:
+        checkpoints.load(engine, ranks, pointer)
 
     plan = make_plan(config, blend)
     first_step = pointer.step if pointer else 0
@@ -181,38 +192,23 @@ def _resumable(checkpoints: Checkpoints, ranks: Ranks) -> Pointer | None:
     return found
 
 
-def _zero_stage(job: Job, shape: ModelShape, pointer: Pointer | None) -> int:
-    """The stage of the checkpoint, else what the memory asks for; on CPU, where memory is shared, the
-    cheapest.
-    """
-    requested = job.config.spec.training.deepspeed.stage
-    if requested == "auto":
-        if pointer:
-            return pointer.stage
-        if job.ranks.device.type == "cpu":
-            return 1
-    return memory_layout(shape, job.config.spec.training, job.ranks.world_size, job.config.gpu).zero_stage
+def _zero_stage(training: Training, layout: MemoryLayout, pointer: Pointer | None, ranks: Ranks) -> int:
+    """For `auto` the checkpoint's stage; without one the least that fits, which on CPU is always 1."""
+    if training.deepspeed.stage == "auto" and pointer:
+        return pointer.stage
+    if training.deepspeed.stage == "auto" and ranks.device.type == "cpu":
+        return 1
+    return layout.zero_stage
 
 
 def _load_engine(
-    job: Job, base: Path, shape: ModelShape, stage: int, pointer: Pointer | None, checkpoints: Checkpoints
+    base: Path, training: Training, ranks: Ranks, layout: MemoryLayout, settings: dict[str, Any]
 ) -> Any:
-    training, ranks = job.config.spec.training, job.ranks
-    settings = deepspeed_config(
-        training,
-        stage=stage,
-        bf16=training_dtype(training.precision, ranks.device) is torch.bfloat16,
-        world_size=ranks.world_size,
-        on_cpu=ranks.device.type == "cpu",
-        universal=pointer is not None and pointer.world_size != ranks.world_size,
-    )
     model = load_model(
         base,
         training,
         ranks.device,
-        activation_checkpointing=memory_layout(
-            shape, training, ranks.world_size, job.config.gpu
-        ).activation_checkpointing,
+        activation_checkpointing=layout.activation_checkpointing,
         deepspeed_config=settings,
     )
     adam = training.adam
@@ -223,10 +219,7 @@ def _load_engine(
         eps=adam.epsilon,
         fused=True,
     )
-    engine = initialize(SupervisedLoss(model), optimizer, settings)
-    if pointer:
-        checkpoints.load(engine, ranks, pointer)
-    return engine
+    return initialize(SupervisedLoss(model), optimizer, settings)
 
 
 def _result(

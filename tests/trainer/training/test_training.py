@@ -91,6 +91,7 @@ def test_the_exported_model_answers_with_its_chat_template(undisturbed: Run, bas
     assert tokenizer.chat_template == AutoTokenizer.from_pretrained(base_model).chat_template
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
     assert model.config.use_cache
+    assert all(file.stat().st_mode & 0o044 == 0o044 for file in folder.iterdir())
     assert model.config.tie_word_embeddings
     assert model.lm_head.weight is model.model.embed_tokens.weight
     prompt = tokenizer.apply_chat_template(
