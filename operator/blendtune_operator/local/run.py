@@ -52,21 +52,21 @@ def run(
     """
     check(manifests)
     with _locked(workdir):
-        session = _Session(manifests, workdir, console)
-        with _metrics_server(session.objects, metrics_port, console):
-            interrupted = asyncio.run(session.run())
-        objects = session.objects()
-        session.save(objects)
+        local_run = _LocalRun(manifests, workdir, console)
+        with _metrics_server(local_run.objects, metrics_port, console):
+            interrupted = asyncio.run(local_run.run())
+        objects = local_run.objects()
+        local_run.save(objects)
         if interrupted:
             console.print("interrupted: the same command goes on from the last checkpoint", style="yellow")
             return ExitStatus.INTERRUPTED
-        _print(objects, session.kubelet.claims, console)
+        _print(objects, local_run.kubelet.claims, console)
         if output is not None:
             sys.stdout.write(to_list(map(codec.encode_object, objects), output))
         return exit_status(objects)
 
 
-class _Session:
+class _LocalRun:
     """One run of the manifests: the store, the machine's pods and the loop that reconciles."""
 
     def __init__(self, manifests: Manifests, workdir: Path, console: Console) -> None:

@@ -54,14 +54,14 @@ class Machine:
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[[Callable[[Machine], Awaitable[None]]], None]:
     def runner(scenario: Callable[[Machine], Awaitable[None]]) -> None:
-        async def session() -> None:
+        async def scenario_on_a_machine() -> None:
             machine = Machine(tmp_path)
             try:
                 await scenario(machine)
             finally:
                 await machine.workloads.stop_all()
 
-        asyncio.run(session())
+        asyncio.run(scenario_on_a_machine())
 
     return runner
 
