@@ -1,7 +1,7 @@
 """Measures the demo's claim over several seeds: what the domain alone forgets, and the blend keeps.
 
-Each seed runs both manifests of the demo, as one rank with one thread each (the number of ranks changes no
-number) so that several can run beside one another. The table shows the scores of base and tuned model,
+Each seed runs both manifests of the demo, as one rank with one thread each, so that several can run beside
+one another: ranks change the losses by less than 1e-4. The table shows the scores of base and tuned model,
 and a JSON file keeps them. Runs that are already there are not run again.
 """
 
