@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -153,10 +154,14 @@ def _scored(
     return object.status
 
 
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+
+
 def _blend_table(object: BlendedFineTune) -> Table:
-    table = Table(
-        "source", "share", "target", "tokens", "passes", "dropped", title="Blend", title_justify="left"
-    )
+    table = _table("Blend")
+    for name in ("source", "share", "target", "tokens", "passes", "dropped"):
+        table.add_column(name)
     for source in object.status.blend.sources if object.status.blend else ():
         table.add_row(
             source.name,
@@ -170,13 +175,19 @@ def _blend_table(object: BlendedFineTune) -> Table:
 
 
 def _score_table(status: RubricEvalStatus | EvaluationSummary) -> Table:
-    table = Table("scope", "base", "tuned", "95% interval", "change", "95% interval", "n", "unscored",
-                  title="Scores", title_justify="left")  # fmt: skip
+    """Narrow enough for 80 columns; what could not be scored has a column only where there is some."""
     headline = [scope for scope in (status.overall, status.general, status.in_domain) if scope is not None]
     categories = status.categories if isinstance(status, RubricEvalStatus) else ()
-    for group in (headline, status.dimensions, categories):
+    groups = (headline, status.dimensions, categories)
+    unscored = any(scope.unscored for group in groups for scope in group)
+    names = ["scope", "base", "tuned", "95% interval", "change", "95% interval", "n"]
+    table = _table("Scores")
+    for name in [*names, "unscored"] if unscored else names:
+        table.add_column(name, no_wrap=True)
+    for group in groups:
         for scope in group:
-            table.add_row(*_score_row(scope))
+            row = _score_row(scope)
+            table.add_row(*row, *([str(scope.unscored)] if unscored else []))
         table.add_section()
     return table
 
@@ -186,7 +197,7 @@ def _score_row(scope: ScopeScore) -> list[str]:
         return "-" if value is None else f"{value:{sign}.3f}"
 
     def interval(low: float | None, high: float | None, sign: str = "") -> str:
-        return "-" if low is None or high is None else f"{low:{sign}.3f} to {high:{sign}.3f}"
+        return "-" if low is None or high is None else f"{low:{sign}.2f} to {high:{sign}.2f}"
 
     return [
         scope.name,
@@ -196,7 +207,6 @@ def _score_row(scope: ScopeScore) -> list[str]:
         number(scope.delta, "+"),
         interval(scope.delta_low, scope.delta_high, "+"),
         str(scope.n),
-        str(scope.unscored),
     ]
 
 

@@ -135,7 +135,7 @@ def test_scores_stand_beside_the_base_models_and_what_is_missing_is_no_number() 
     text = printed(with_status(BlendedFineTuneStatus(state=State.SUCCEEDED, evaluation=summary)))
     overall = next(line for line in text.splitlines() if "overall" in line)
     assert "0.000" not in overall
-    assert all(number in text for number in ("0.100", "0.900", "+0.800", "0.800 to 0.950"))
+    assert all(number in text for number in ("0.100", "0.900", "+0.800", "0.80 to 0.95"))
     assert "gate inDomain minGain 0.3: +0.800 (+0.700 to +0.900) Passed" in text
     assert "/r/report.html" in text
 
