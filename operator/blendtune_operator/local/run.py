@@ -22,11 +22,10 @@ from blendtune_api.v1alpha1 import (
     BLENDED_FINE_TUNE,
     RUBRIC_EVAL,
     BlendedFineTune,
-    ConditionStatus,
-    ConditionType,
     RubricEval,
     State,
 )
+from blendtune_operator.conditions import is_finished, is_refused
 from blendtune_operator.local.check import check, local_settings
 from blendtune_operator.local.cluster import LocalCluster
 from blendtune_operator.local.exit_status import ExitStatus, exit_status
@@ -152,11 +151,8 @@ def _key(object: LocalObject) -> Key:
 
 
 def _finished(object: LocalObject) -> bool:
-    refused = any(
-        condition.type == ConditionType.ACCEPTED and condition.status is ConditionStatus.FALSE
-        for condition in object.status.conditions
-    )
-    return refused or object.status.state in (State.SUCCEEDED, State.FAILED)
+    conditions = object.status.conditions
+    return is_finished(conditions) or is_refused(conditions) or object.spec.suspend
 
 
 @contextmanager
