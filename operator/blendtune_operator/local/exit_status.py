@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, Reason, State
+from blendtune_operator.conditions import find
 from blendtune_operator.names import Run
 
 
@@ -39,15 +40,17 @@ def exit_status(runs: Iterable[Run]) -> ExitStatus:
 
 
 def _of(run: Run) -> ExitStatus:
-    holds = {condition.type: condition for condition in run.status.conditions}
+    conditions = run.status.conditions
     if run.status.state is not State.SUCCEEDED:
         causes = (
-            (holds.get(ConditionType.FAILED), ConditionStatus.TRUE),
-            (holds.get(ConditionType.ACCEPTED), ConditionStatus.FALSE),
+            (find(conditions, ConditionType.FAILED), ConditionStatus.TRUE),
+            (find(conditions, ConditionType.ACCEPTED), ConditionStatus.FALSE),
         )
-        bad = any(cause and cause.status is bad and cause.reason in _BAD_INPUT for cause, bad in causes)
-        return ExitStatus.BAD_INPUT if bad else ExitStatus.FAILED
-    gates = holds.get(ConditionType.GATES_PASSED)
+        bad_input = any(
+            cause and cause.status is status and cause.reason in _BAD_INPUT for cause, status in causes
+        )
+        return ExitStatus.BAD_INPUT if bad_input else ExitStatus.FAILED
+    gates = find(conditions, ConditionType.GATES_PASSED)
     if gates is None or gates.status is ConditionStatus.TRUE or gates.reason == Reason.NO_GATES:
         return ExitStatus.SUCCESS
     return ExitStatus.FAILED if gates.status is ConditionStatus.FALSE else ExitStatus.INCONCLUSIVE
