@@ -26,6 +26,17 @@ class Kind(StrEnum):
     def api_version(self) -> str:
         return _API_VERSIONS[self]
 
+    @property
+    def plural(self) -> str:
+        """As it stands in URLs, and in RBAC rules."""
+        return f"{self.lower()}s"
+
+    def path(self, namespace: str | None, name: str = "") -> str:
+        """The URL path of an object, or of all in a namespace, or of all in the cluster."""
+        root = "/api" if "/" not in self.api_version else "/apis"
+        place = f"/namespaces/{namespace}" if namespace else ""
+        return f"{root}/{self.api_version}{place}/{self.plural}" + (f"/{name}" if name else "")
+
 
 _API_VERSIONS = {
     Kind.BLENDED_FINE_TUNE: API_VERSION,
@@ -35,8 +46,10 @@ _API_VERSIONS = {
     Kind.PYTORCH_JOB: "kubeflow.org/v1",
     Kind.POD: "v1",
 }
+RUN_KINDS = (Kind.BLENDED_FINE_TUNE, Kind.RUBRIC_EVAL)
 CHILD_KINDS = (Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL)
 
+FIELD_MANAGER = "blendtune"
 OWNER_UID = f"{GROUP}/owner-uid"  # on every child and on its pods: the UID of the run that they serve
 STAGE = f"{GROUP}/stage"
 ATTEMPT = f"{GROUP}/attempt"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from blendtune_api import codec
 from blendtune_api.contract import Progress
@@ -53,10 +53,10 @@ class Cluster(Protocol):
         """The object as it is now, not from a cache; None where there is none."""
         ...
 
-    async def list_children(self, namespace: str, owner_uid: str) -> list[Object]:
+    async def list_children(self, namespace: str, owner_uid: str, *, cached: bool) -> list[Object]:
         """All ConfigMaps, Jobs, PyTorchJobs, RubricEvals and pods whose label names.OWNER_UID is `owner_uid`.
 
-        Objects of other runs among them do no harm.
+        Objects of other runs among them do no harm. A `cached` list costs little and may lag behind.
         """
         ...
 
@@ -106,7 +106,10 @@ async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetim
         run = codec.decode_object(obj)
     except codec.InvalidObject as error:
         return await _write(cluster, obj, _blocked(obj, Reason.INVALID_SPEC, str(error), now))
-    children = await _observe(cluster, run, settings, now)
+    quick = await _observe(cluster, run, cached=True)
+    if not _acts(obj, _plan(run, quick, now, settings)):
+        return await _show_progress(cluster, obj, run, quick, now, settings)
+    children = await _observe(cluster, run, cached=False)
     try:
         plan = await _plan_and_create(cluster, run, children, now, settings)
     except Conflict:
@@ -118,13 +121,30 @@ async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetim
     return await _write(cluster, obj, plan)
 
 
-async def _observe(cluster: Cluster, run: Run, settings: Settings, now: datetime) -> Children:
+def _acts(obj: Object, plan: AnyPlan) -> bool:
+    """Whether the plan writes anything. What it is made of may be stale, so it only says: look closely."""
+    return bool(plan.create or plan.delete) or codec.encode(plan.status) != _known_status(obj, plan)
+
+
+async def _show_progress(
+    cluster: Cluster, obj: Object, run: Run, children: Children, now: datetime, settings: Settings
+) -> timedelta | None:
+    """Asks rank 0, when there is nothing else to do and it is time to."""
+    pod = pod_to_ask(run, children, now, settings) if isinstance(run, BlendedFineTune) else None
+    progress = None if pod is None else await cluster.progress(pod)
+    plan = _plan(run, replace(children, progress=progress), now, settings)
+    return await _write(cluster, obj, plan)
+
+
+async def _observe(cluster: Cluster, run: Run, *, cached: bool) -> Children:
     metadata = run.metadata
-    listed = await cluster.list_children(metadata.namespace, metadata.uid)
+    listed = await cluster.list_children(metadata.namespace, metadata.uid, cached=cached)
     unserved = frozenset[Kind]()
     if isinstance(run, BlendedFineTune) and not await cluster.serves(Kind.PYTORCH_JOB):
         unserved = frozenset({Kind.PYTORCH_JOB})
     children = Children.of(metadata.uid, listed, unserved)
+    if cached:
+        return children
     for attempt in run.status.attempts:
         kind, name = names.attempt_child(metadata.name, attempt.stage, attempt.number)
         if attempt.end_time is None and children.find(kind, name) is None and kind not in unserved:
@@ -132,8 +152,13 @@ async def _observe(cluster: Cluster, run: Run, settings: Settings, now: datetime
             found = await cluster.get(kind, metadata.namespace, name)
             if found is not None and names.is_owned_by(found, metadata.uid):
                 children = children.with_object(found)
-    pod = pod_to_ask(run, children, now, settings) if isinstance(run, BlendedFineTune) else None
-    return children if pod is None else replace(children, progress=await cluster.progress(pod))
+    return children
+
+
+def _plan(run: Run, children: Children, now: datetime, settings: Settings) -> AnyPlan:
+    if isinstance(run, BlendedFineTune):
+        return fine_tune.plan(run, children, now, settings)
+    return rubric_eval.plan(run, children, now, settings)
 
 
 async def _plan_and_create(
@@ -141,11 +166,7 @@ async def _plan_and_create(
 ) -> AnyPlan:
     """Creates what the plan wants. Where a child of ours is there already, the plan is made again with it."""
     while True:
-        plan: AnyPlan = (
-            fine_tune.plan(run, children, now, settings)
-            if isinstance(run, BlendedFineTune)
-            else rubric_eval.plan(run, children, now, settings)
-        )
+        plan = _plan(run, children, now, settings)
         for child in plan.create:
             created, is_new = await _create_or_adopt(cluster, run, child)
             children = children.with_object(created)
@@ -190,9 +211,8 @@ def _blocked(
 
 async def _write(cluster: Cluster, obj: Object, plan: AnyPlan) -> timedelta | None:
     """Writes the status unless nothing changed, then the events that tell of it."""
-    known = codec.encode(codec.decode(type(plan.status), obj.get("status") or {}, lenient=True))
     status = codec.encode(plan.status)
-    if status != known:
+    if status != _known_status(obj, plan):
         try:
             await cluster.write_status(obj, status)
         except Conflict:
@@ -200,3 +220,8 @@ async def _write(cluster: Cluster, obj: Object, plan: AnyPlan) -> timedelta | No
         for event in plan.events:
             await cluster.emit_event(obj, event)
     return plan.requeue_after
+
+
+def _known_status(obj: Object, plan: AnyPlan) -> Any:
+    """The status that the object has, as this version would write it."""
+    return codec.encode(codec.decode(type(plan.status), obj.get("status") or {}, lenient=True))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -93,6 +95,39 @@ class Settings:
         )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessSettings:
+    """How the operator itself runs; no run depends on it."""
+
+    namespaces: tuple[str, ...] = ()  # empty: the whole cluster
+    workers: int = 16  # reconciles under way at once
+    port: int = 8080  # of /metrics, /healthz and /readyz
+    resync_interval: timedelta = timedelta(minutes=5)
+    lease_namespace: str = "default"
+    lease_duration: timedelta = timedelta(seconds=15)
+    identity: str = field(default_factory=lambda: f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> ProcessSettings:
+        """Settings from BLENDTUNE_* variables; what is unset keeps its default. Raises SettingsError.
+
+        BLENDTUNE_NAMESPACES: the namespaces to serve, by comma; empty for all.
+        BLENDTUNE_WORKERS, BLENDTUNE_HTTP_PORT: whole numbers; port 0 takes a free one.
+        BLENDTUNE_RESYNC_SECONDS, BLENDTUNE_LEASE_DURATION_SECONDS: durations, in seconds.
+        BLENDTUNE_LEASE_NAMESPACE: where the Lease lies, in general the operator's own namespace.
+        """
+        defaults = cls()
+        names = environ.get("BLENDTUNE_NAMESPACES", "").split(",")
+        return cls(
+            namespaces=tuple(name.strip() for name in names if name.strip()),
+            workers=_whole(environ, "BLENDTUNE_WORKERS", defaults.workers, 1, 1024),
+            port=_whole(environ, "BLENDTUNE_HTTP_PORT", defaults.port, 0, 65_535),
+            resync_interval=_seconds(environ, "BLENDTUNE_RESYNC_SECONDS", defaults.resync_interval),
+            lease_namespace=environ.get("BLENDTUNE_LEASE_NAMESPACE", defaults.lease_namespace),
+            lease_duration=_seconds(environ, "BLENDTUNE_LEASE_DURATION_SECONDS", defaults.lease_duration),
+        )
+
+
 def _presets(text: str) -> dict[str, GpuPreset]:
     if not text.strip():
         return {}
@@ -116,3 +151,12 @@ def _seconds(environ: Mapping[str, str], name: str, default: timedelta) -> timed
     if not 0 < seconds < 10**9:
         raise SettingsError(f"{name} must be a number of seconds greater than 0, not {text!r}")
     return timedelta(seconds=seconds)
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = environ.get(name)
+    if text is None:
+        return default
+    if not text.isdigit() or not least <= int(text) <= most:
+        raise SettingsError(f"{name} must be a whole number from {least} to {most}, not {text!r}")
+    return int(text)

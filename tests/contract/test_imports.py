@@ -22,7 +22,7 @@ MODULES = [
     for file in sorted(folder.rglob("*.py"))
 ]
 # Which modules of the operator may import a library, by path within the package.
-EDGES = {"kopf": {"handlers.py", "__main__.py"}, "kubernetes": {"cluster.py", "lease.py"}}
+EDGES = {"kopf": {"handlers.py"}, "kubernetes": {"api.py"}}
 HEAVY = {"torch", "transformers", "deepspeed", "datasets", "accelerate"}
 
 

@@ -41,7 +41,8 @@ class World:
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return _copy(self.objects.get((kind, namespace, name)))
 
-    async def list_children(self, namespace: str, owner_uid: str) -> list[Object]:
+    async def list_children(self, namespace: str, owner_uid: str, *, cached: bool) -> list[Object]:
+        del cached
         return [
             _copy(obj)
             for (_, place, name), obj in self.objects.items()

@@ -1,0 +1,105 @@
+"""`python -m blendtune_operator`: runs the operator until SIGTERM, then drains and lets go of the Lease."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from contextlib import AsyncExitStack
+from importlib.metadata import PackageNotFoundError, version
+
+import aiohttp
+from prometheus_client import CollectorRegistry
+
+from blendtune_operator import api as kubernetes_api
+from blendtune_operator.api import ApiError
+from blendtune_operator.cache import Cache
+from blendtune_operator.cluster import KubernetesCluster
+from blendtune_operator.controller import Controller, Resync
+from blendtune_operator.handlers import Watches, quiet_logs
+from blendtune_operator.health import Health
+from blendtune_operator.lease import Lease, LeaseSettings
+from blendtune_operator.metrics import RunCollector
+from blendtune_operator.queue import WorkQueue
+from blendtune_operator.reconcile import Key
+from blendtune_operator.server import serve
+from blendtune_operator.settings import ProcessSettings, Settings, SettingsError
+from blendtune_operator.telemetry import Telemetry, WatchCollector
+
+_log = logging.getLogger("blendtune_operator")
+
+
+async def operate(settings: Settings, process: ProcessSettings) -> None:
+    """The whole operator. Returns after SIGTERM or SIGINT, with every reconcile that had begun at its end."""
+    cache, queue, registry = Cache(), WorkQueue[Key](), CollectorRegistry()
+    telemetry = Telemetry(registry, _version())
+    watches = Watches(cache, queue, process.namespaces)
+    registry.register(RunCollector(cache.runs))
+    registry.register(WatchCollector(watches.last_event))
+    telemetry.depth.set_function(lambda: len(queue))
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(kubernetes_api.connect(2 * process.workers))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        cluster = KubernetesCluster(api, cache, session)
+        lease = Lease(api, LeaseSettings(
+            namespace=process.lease_namespace, identity=process.identity, duration=process.lease_duration
+        ))  # fmt: skip
+        telemetry.leader.set_function(lease.held.is_set)
+        resync = Resync(api, cache, queue, telemetry, process.namespaces, process.resync_interval)
+        controller = Controller(cluster, queue, settings, telemetry)
+        health = Health(watches, cluster)
+        await stack.enter_async_context(serve(process.port, registry, health.healthy, health.ready))
+        background = [asyncio.create_task(lease.keep()), asyncio.create_task(health.keep())]
+        await _first_sync(resync)
+        health.synced = True
+        workers = [asyncio.create_task(controller.work(lease.held)) for _ in range(process.workers)]
+        background.append(asyncio.create_task(resync.run()))
+        try:
+            await watches.run(asyncio.Event())
+        finally:
+            _log.info("stopping: %d reconciles are brought to their end", queue.active)
+            for task in (*workers, *background):
+                task.cancel()
+            await asyncio.gather(*workers, *background, return_exceptions=True)
+            await lease.release()
+
+
+async def _first_sync(resync: Resync) -> None:
+    delay = 0.5
+    while True:
+        try:
+            return await resync.once(first=True)
+        except ApiError as error:
+            _log.warning("the cluster could not be listed yet, again in %.1f s: %s", delay, error)
+            await asyncio.sleep(error.retry_after or delay)
+            delay = min(delay * 2, 30.0)
+
+
+def _version() -> str:
+    try:
+        return version("blendtune")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def main() -> int:
+    logging.basicConfig(
+        level=os.environ.get("BLENDTUNE_LOG_LEVEL", "INFO"),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    quiet_logs()
+    try:
+        settings, process = (
+            Settings.from_environment(os.environ),
+            ProcessSettings.from_environment(os.environ),
+        )
+    except SettingsError as error:
+        _log.error("%s", error)
+        return 2
+    asyncio.run(operate(settings, process))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

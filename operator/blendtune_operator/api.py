@@ -1,0 +1,103 @@
+"""The API server over HTTP: JSON in, JSON out, and every refusal as one typed error.
+
+The only module that imports the Kubernetes client, which knows where the server is and how to log in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client, config
+
+TIMEOUT_SECONDS = 30.0
+APPLY = "application/apply-patch+yaml"
+_JSON = "application/json"
+_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+class ApiError(Exception):
+    """The API server said no, or could not be reached (`status` 0). `retry_after` is in seconds."""
+
+    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class Api:
+    """One connection pool to the API server."""
+
+    def __init__(self, api_client: client.ApiClient) -> None:
+        self._client = api_client
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+        return await self.request("GET", path, query)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = _JSON,
+    ) -> dict[str, Any]:
+        """What the server answers. Raises ApiError for anything but success."""
+        headers = {"Accept": _JSON, "Content-Type": content_type}
+        _, url, headers, _, _ = await self._client.param_serialize(
+            method, path, query_params=list((query or {}).items()), header_params=headers,
+            auth_settings=["BearerToken"],
+        )  # fmt: skip
+        try:
+            response = await self._client.rest_client.request(  # type: ignore[no-untyped-call]
+                method, url, headers=headers, body=body, _request_timeout=TIMEOUT_SECONDS
+            )
+            content = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(0, "Unreachable", f"{method} {path}: {error!r}") from error
+        if 200 <= response.status < 300:
+            return _document(content)
+        raise _refusal(response, content, f"{method} {path}")
+
+
+@asynccontextmanager
+async def connect(connections: int) -> AsyncIterator[Api]:
+    """The API server that KUBECONFIG names, else that of the pod's own service account."""
+    configuration = client.Configuration()
+    if os.environ.get("KUBECONFIG") or not _SERVICE_ACCOUNT.exists():
+        await config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=os.environ.get("KUBECONFIG"), client_configuration=configuration
+        )
+    else:
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    configuration.connection_pool_maxsize = connections
+    async with client.ApiClient(configuration) as api_client:
+        yield Api(api_client)
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    document = json.loads(content)
+    assert isinstance(document, dict)
+    return document
+
+
+def _refusal(response: Any, content: bytes, call: str) -> ApiError:
+    """The error that a metav1.Status, or whatever else came back, stands for."""
+    try:
+        status = _document(content)
+    except (ValueError, AssertionError):
+        status = {}
+    message = status.get("message") or content[:200].decode(errors="replace") or response.reason
+    wait = response.headers.get("Retry-After", "")
+    return ApiError(
+        response.status,
+        status.get("reason") or "",
+        f"{call}: {message}",
+        float(wait) if wait.isdigit() else None,
+    )

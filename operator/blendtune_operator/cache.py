@@ -1,0 +1,142 @@
+"""What the watches have shown, in memory: runs and their children, as far as plans and metrics read them.
+
+It may lag behind the API server. It wakes reconciles up and spares them requests; nothing is done upon it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from blendtune_api import codec
+from blendtune_operator.names import OWNER_UID, RUN_KINDS, Kind, Object, Run
+from blendtune_operator.reconcile import Key
+
+_Id = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class Cache:
+    """Objects by kind, namespace and name, indexed by the UID of the run that they serve."""
+
+    _objects: dict[_Id, Object] = field(default_factory=dict)
+    _children: dict[str, set[_Id]] = field(default_factory=lambda: defaultdict(set))
+    _runs: dict[str, Key] = field(default_factory=dict)
+    _decoded: dict[str, tuple[str, Run]] = field(default_factory=dict)
+
+    def apply(self, obj: Object) -> None:
+        """Takes an object in unless a newer one is known."""
+        known = self._objects.get(_id(obj))
+        if known is not None and known["metadata"]["uid"] == obj["metadata"]["uid"]:
+            if _version(known) >= _version(obj):
+                return
+        elif known is not None:
+            self.remove(known)
+        self._objects[_id(obj)] = slim(obj)
+        owner = owner_uid(obj)
+        if owner:
+            self._children[owner].add(_id(obj))
+        if obj["kind"] in RUN_KINDS:
+            self._runs[obj["metadata"]["uid"]] = key_of(obj)
+
+    def remove(self, obj: Object) -> None:
+        """Forgets this very object."""
+        known = self._objects.get(_id(obj))
+        uid = obj["metadata"]["uid"]
+        if known is None or known["metadata"]["uid"] != uid:
+            return
+        del self._objects[_id(obj)]
+        self._runs.pop(uid, None)
+        self._decoded.pop(uid, None)
+        owner = owner_uid(known)
+        if owner:
+            self._children[owner].discard(_id(obj))
+            if not self._children[owner]:
+                del self._children[owner]
+
+    def replace(self, kind: Kind, listed: Iterable[Object], version: int, namespace: str | None) -> None:
+        """Brings one kind in line with a list: what the list lacks is gone, unless it is newer than it."""
+        names = set()
+        for obj in listed:
+            names.add(_id(obj))
+            self.apply(obj)
+        for known in list(self._objects.values()):
+            place = known["metadata"]["namespace"]
+            if known["kind"] != kind or _id(known) in names or namespace not in (None, place):
+                continue
+            if _version(known) <= version:
+                self.remove(known)
+
+    def missed(self, obj: Object) -> bool:
+        """Whether the watch has not brought this version of the object, or a newer one."""
+        known = self._objects.get(_id(obj))
+        return known is None or (
+            known["metadata"]["uid"] == obj["metadata"]["uid"] and _version(known) < _version(obj)
+        )
+
+    def children(self, owner: str) -> list[Object]:
+        return [self._objects[id_] for id_ in sorted(self._children.get(owner, ()))]
+
+    def run_keys(self) -> tuple[Key, ...]:
+        """All runs."""
+        return tuple(self._runs.values())
+
+    def keys_for(self, obj: Object) -> Iterator[Key]:
+        """The runs that a change of this object may concern: itself, and the run that it serves."""
+        if obj["kind"] in RUN_KINDS:
+            yield key_of(obj)
+        owner = self._runs.get(owner_uid(obj) or "")
+        if owner is not None:
+            yield owner
+
+    def runs(self) -> list[Run]:
+        """The runs that can be read; each version is decoded once."""
+        return [run for key in self.run_keys() if (run := self._run(key)) is not None]
+
+    def _run(self, key: Key) -> Run | None:
+        obj = self._objects[key.kind.value, key.namespace, key.name]
+        uid, version = obj["metadata"]["uid"], obj["metadata"]["resourceVersion"]
+        known = self._decoded.get(uid)
+        if known is not None and known[0] == version:
+            return known[1]
+        try:
+            run = codec.decode_object(obj)
+        except codec.InvalidObject:
+            return None
+        self._decoded[uid] = version, run
+        return run
+
+
+def key_of(obj: Object) -> Key:
+    return Key(Kind(obj["kind"]), obj["metadata"]["namespace"], obj["metadata"]["name"])
+
+
+def owner_uid(obj: Object) -> str | None:
+    """The UID of the run that a child or its pod serves."""
+    uid: str | None = (obj["metadata"].get("labels") or {}).get(OWNER_UID)
+    return uid
+
+
+def slim(obj: Object) -> Object:
+    """The object without what no plan reads: a thousand pod templates would fill the memory."""
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    spec = obj.get("spec")
+    if obj["kind"] == Kind.POD:
+        containers = (spec or {}).get("containers") or []
+        ports = [{"name": item["name"], "ports": item.get("ports") or []} for item in containers]
+        return {**obj, "metadata": metadata, "spec": {"containers": ports}}
+    if obj["kind"] in (Kind.JOB, Kind.PYTORCH_JOB):
+        kept = {key: value for key, value in (spec or {}).items() if key in ("suspend", "runPolicy")}
+        return {**obj, "metadata": metadata, "spec": kept}
+    return {**obj, "metadata": metadata}
+
+
+def _id(obj: Object) -> _Id:
+    metadata = obj["metadata"]
+    return obj["kind"], metadata["namespace"], metadata["name"]
+
+
+def _version(obj: Object) -> int:
+    """Resource versions of one resource are comparable integers (KEP-5504)."""
+    return int(obj["metadata"]["resourceVersion"])

@@ -1,0 +1,202 @@
+"""The real cluster behind the seam that reconcile works through."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import aiohttp
+
+from blendtune_api import codec
+from blendtune_api.contract import Progress
+from blendtune_operator.api import APPLY, Api, ApiError
+from blendtune_operator.cache import Cache
+from blendtune_operator.conditions import timestamp
+from blendtune_operator.names import (
+    CHILD_KINDS,
+    FIELD_MANAGER,
+    METRICS_PORT,
+    METRICS_PORT_NAME,
+    OWNER_UID,
+    Kind,
+    Object,
+)
+from blendtune_operator.plan import Event
+from blendtune_operator.reconcile import AlreadyExists, Conflict, Refused
+
+_log = logging.getLogger(__name__)
+
+PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=1.0)
+_PAGE = 500
+_SERVED_SECONDS = 300.0  # how long a kind that is served is trusted to stay
+_UNSERVED_SECONDS = 5.0
+_EVENT_MESSAGE_LIMIT = 1024  # of a core/v1 Event
+_FOREVER_REFUSED = (400, 403, 404, 422)
+
+
+class KubernetesCluster:
+    """`reconcile.Cluster` over the API server. `cached` lists come from the watches, all else is live."""
+
+    def __init__(self, api: Api, cache: Cache, session: aiohttp.ClientSession) -> None:
+        self._api = api
+        self._cache = cache
+        self._session = session
+        self._served: dict[Kind, tuple[bool, float]] = {}
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._api.get(kind.path(namespace, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def list_children(self, namespace: str, owner_uid: str, *, cached: bool) -> list[Object]:
+        if cached:
+            return self._cache.children(owner_uid)
+        selector = f"{OWNER_UID}={owner_uid}"
+        found = await asyncio.gather(*(self._list(kind, namespace, selector) for kind in CHILD_KINDS))
+        # Pods come last: they must tell at least as much as the Jobs that are judged by them.
+        pods = await self._list(Kind.POD, namespace, selector)
+        return [obj for objects in (*found, pods) for obj in objects]
+
+    async def serves(self, kind: Kind) -> bool:
+        served, until = self._served.get(kind, (False, 0.0))
+        if time.monotonic() < until:
+            return served
+        group = kind.path(None).rsplit("/", 1)[0]
+        try:
+            resources = (await self._api.get(group)).get("resources") or []
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            resources = []
+        served = any(resource["name"] == kind.plural for resource in resources)
+        lifetime = _SERVED_SECONDS if served else _UNSERVED_SECONDS
+        self._served[kind] = served, time.monotonic() + lifetime
+        return served
+
+    async def create(self, obj: Object) -> Object:
+        kind = Kind(obj["kind"])
+        path, query = kind.path(obj["metadata"]["namespace"]), {"fieldManager": FIELD_MANAGER}
+        try:
+            return await self._api.request("POST", path, query, obj)
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                raise AlreadyExists(str(error)) from error
+            if error.status in _FOREVER_REFUSED:
+                raise Refused(str(error)) from error
+            raise
+
+    async def delete(self, obj: Object) -> None:
+        metadata = obj["metadata"]
+        path = Kind(obj["kind"]).path(metadata["namespace"], metadata["name"])
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": metadata["uid"]},
+        }
+        try:
+            await self._api.request("DELETE", path, body=options)
+        except ApiError as error:
+            if error.status not in (404, 409):  # 409: another object has the name by now
+                raise
+
+    async def write_status(self, obj: Object, status: Object) -> None:
+        metadata = obj["metadata"]
+        identity = {name: metadata[name] for name in ("name", "namespace", "uid", "resourceVersion")}
+        body = {
+            "apiVersion": obj["apiVersion"],
+            "kind": obj["kind"],
+            "metadata": identity,
+            "status": status,
+        }
+        path = Kind(obj["kind"]).path(metadata["namespace"], metadata["name"]) + "/status"
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        try:
+            await self._api.request("PATCH", path, query, body, APPLY)
+        except ApiError as error:
+            if error.status in (404, 409):
+                raise Conflict(str(error)) from error
+            raise
+
+    async def progress(self, pod: Object) -> Progress | None:
+        address = (pod.get("status") or {}).get("podIP")
+        if not address:
+            return None
+        host = f"[{address}]" if ":" in address else address
+        try:
+            async with self._session.get(
+                f"http://{host}:{_metrics_port(pod)}/progress", timeout=PROGRESS_TIMEOUT
+            ) as response:
+                return codec.decode(Progress, json.loads(await response.read()), lenient=True)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return None
+
+    async def emit_event(self, obj: Object, event: Event) -> None:
+        metadata = obj["metadata"]
+        now = timestamp(datetime.now(UTC))
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {
+                "name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}",
+                "namespace": metadata["namespace"],
+            },
+            "involvedObject": {
+                "apiVersion": obj["apiVersion"],
+                "kind": obj["kind"],
+                **{name: metadata[name] for name in ("name", "namespace", "uid", "resourceVersion")},
+            },
+            "type": event.type,
+            "reason": event.reason,
+            "message": event.message[:_EVENT_MESSAGE_LIMIT],
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "source": {"component": FIELD_MANAGER},
+            "reportingComponent": FIELD_MANAGER,
+        }
+        try:
+            await self._api.request("POST", f"/api/v1/namespaces/{metadata['namespace']}/events", body=body)
+        except ApiError as error:
+            _log.info("an event of %s %s was not recorded: %s", obj["kind"], metadata["name"], error)
+
+    async def _list(self, kind: Kind, namespace: str, selector: str) -> list[Object]:
+        return [obj async for obj, _ in list_all(self._api, kind, namespace, selector)]
+
+
+async def list_all(
+    api: Api, kind: Kind, namespace: str | None, selector: str = ""
+) -> AsyncIterator[tuple[Object, int]]:
+    """All objects of a kind, page by page, each with the resource version of the list.
+
+    Nothing for a kind that the API server does not know.
+    """
+    query = {"limit": str(_PAGE), **({"labelSelector": selector} if selector else {})}
+    while True:
+        try:
+            page = await api.get(kind.path(namespace), query)
+        except ApiError as error:
+            if error.status == 404:
+                return
+            raise
+        version = int(page["metadata"]["resourceVersion"])
+        for item in page["items"]:
+            yield {**item, "apiVersion": kind.api_version, "kind": kind.value}, version
+        if not page["metadata"].get("continue"):
+            return
+        query["continue"] = page["metadata"]["continue"]
+
+
+def _metrics_port(pod: Object) -> int:
+    containers = (pod.get("spec") or {}).get("containers") or []
+    ports = [port for container in containers for port in container.get("ports") or []]
+    named = (int(port["containerPort"]) for port in ports if port.get("name") == METRICS_PORT_NAME)
+    return next(named, METRICS_PORT)

@@ -1,0 +1,126 @@
+"""Works the queue off, and re-lists the cluster now and then in case a watch has lost something."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from blendtune_operator.api import Api, ApiError
+from blendtune_operator.cache import Cache
+from blendtune_operator.cluster import KubernetesCluster, list_all
+from blendtune_operator.handlers import WATCHED
+from blendtune_operator.names import OWNER_UID, RUN_KINDS, Kind, Object
+from blendtune_operator.queue import WorkQueue
+from blendtune_operator.reconcile import Key, reconcile
+from blendtune_operator.settings import Settings
+from blendtune_operator.telemetry import Result, Telemetry
+
+_log = logging.getLogger(__name__)
+
+WATCH_GRACE_SECONDS = 5.0  # a listed object that the watch has not brought by then was missed
+
+
+class Controller:
+    """Reconciles what is in the queue; the only caller of reconcile."""
+
+    def __init__(
+        self, cluster: KubernetesCluster, queue: WorkQueue[Key], settings: Settings, telemetry: Telemetry
+    ) -> None:
+        self._cluster = cluster
+        self._queue = queue
+        self._settings = settings
+        self._telemetry = telemetry
+
+    async def work(self, allowed: asyncio.Event) -> None:
+        """One worker: reconciles key after key while `allowed`, until cancelled between two of them."""
+        while True:
+            await allowed.wait()
+            key = await self._queue.get()
+            if not allowed.is_set():
+                self._queue.done(key, 0.0)
+                continue
+            work = asyncio.ensure_future(self._reconcile(key))
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError:
+                await work  # a reconcile that has begun is brought to its end
+                raise
+
+    async def _reconcile(self, key: Key) -> None:
+        result = Result.SUCCESS
+        try:
+            with self._telemetry.timed(key.kind):
+                after = await reconcile(self._cluster, key, self._settings, datetime.now(UTC))
+        except ApiError as error:
+            result = Result.RETRY
+            delay = self._queue.failed(key, error.retry_after or 0.0)
+            _log.info("%s %s/%s again in %.1f s: %s", *_words(key), delay, error)
+        except Exception:
+            result = Result.ERROR
+            delay = self._queue.failed(key)
+            _log.exception("%s %s/%s could not be reconciled; again in %.1f s", *_words(key), delay)
+        else:
+            if after == timedelta():
+                result = Result.CONFLICT
+            self._queue.done(key, None if after is None else after.total_seconds())
+        self._telemetry.reconciles.labels(key.kind, result).inc()
+
+
+class Resync:
+    """Lists everything: before the first reconcile, then every few minutes."""
+
+    def __init__(
+        self,
+        api: Api,
+        cache: Cache,
+        queue: WorkQueue[Key],
+        telemetry: Telemetry,
+        namespaces: Sequence[str],
+        interval: timedelta,
+    ) -> None:
+        self._api = api
+        self._cache = cache
+        self._queue = queue
+        self._telemetry = telemetry
+        self._places: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._interval = interval.total_seconds()
+
+    async def run(self) -> None:
+        """Repeats until cancelled."""
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                await self.once()
+            except ApiError as error:
+                _log.info("the resync failed and is tried again: %s", error)
+
+    async def once(self, *, first: bool = False) -> None:
+        """Brings the cache in line with the API server and enqueues every run. Raises ApiError."""
+        for kind in WATCHED:
+            missed = 0
+            for place in self._places:
+                listed, version = await self._list(kind, place)
+                late = [] if first else [obj for obj in listed if self._cache.missed(obj)]
+                if late:
+                    await asyncio.sleep(WATCH_GRACE_SECONDS)
+                    missed += sum(self._cache.missed(obj) for obj in late)
+                self._cache.replace(kind, listed, version, place)
+            self._telemetry.missed.labels(kind).set(missed)
+            if missed:
+                _log.warning("the watch of %s has missed %d objects", kind, missed)
+        for key in self._cache.run_keys():
+            self._queue.add(key)
+
+    async def _list(self, kind: Kind, place: str | None) -> tuple[list[Object], int]:
+        selector = "" if kind in RUN_KINDS else OWNER_UID
+        listed, version = [], 0
+        async for obj, at in list_all(self._api, kind, place, selector):
+            listed.append(obj)
+            version = at
+        return listed, version
+
+
+def _words(key: Key) -> tuple[str, str, str]:
+    return key.kind, key.namespace, key.name

@@ -1,0 +1,103 @@
+"""The watches, carried by kopf: every event feeds the cache and enqueues the runs that it may concern.
+
+Nothing is decided here. kopf's own create and update handlers, timers and daemons are not used, for they
+write annotations and finalizers into the objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import kopf
+
+from blendtune_operator.cache import Cache
+from blendtune_operator.names import CHILD_KINDS, OWNER_UID, RUN_KINDS, Kind, Object
+from blendtune_operator.queue import WorkQueue
+from blendtune_operator.reconcile import Key
+
+WATCHED = (*RUN_KINDS, *(kind for kind in CHILD_KINDS if kind not in RUN_KINDS), Kind.POD)
+
+
+class Watches:
+    """What kopf watches, and when it last heard of each kind."""
+
+    def __init__(self, cache: Cache, queue: WorkQueue[Key], namespaces: Sequence[str]) -> None:
+        self._cache = cache
+        self._queue = queue
+        self._namespaces = tuple(namespaces)
+        self.last_event: dict[Kind, float] = {}  # by kind: seconds since the epoch
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watches until a signal ends the process, or `stop` is set."""
+        await kopf.operator(
+            registry=self._registry(),
+            settings=self._settings(),
+            standalone=True,
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            stop_flag=stop,
+        )
+
+    def missing(self, served: Callable[[Kind], bool]) -> list[str]:
+        """The watches that should be there and are not: kopf may lose one and live on."""
+        alive = {task.get_name() for task in asyncio.all_tasks() if not task.done()}
+        wanted = [
+            f"watcher for {_resource(kind)}@{place}"
+            for kind in WATCHED
+            if served(kind)
+            for place in (self._namespaces or (None,))
+        ]
+        return [name for name in wanted if name not in alive]
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        kopf.on.login(registry=registry)(_login)
+        for kind in WATCHED:
+            group, _, version = kind.api_version.rpartition("/")
+            kopf.on.event(group, version, kind.plural, id="enqueue", registry=registry)(self._handler(kind))
+        return registry
+
+    def _settings(self) -> kopf.OperatorSettings:
+        settings = kopf.OperatorSettings()
+        settings.posting.enabled = False
+        settings.scanning.disabled = bool(self._namespaces)
+        settings.queueing.idle_timeout = 0.1  # a worker for each object that is heard of; most say little
+        for kind in WATCHED:
+            if kind not in RUN_KINDS:
+                group, _, version = kind.api_version.rpartition("/")
+                settings.watching.label_selectors[group, version, kind.plural] = OWNER_UID
+        return settings
+
+    def _handler(self, kind: Kind) -> Callable[..., Any]:
+        async def enqueue(event: dict[str, Any], **_: Any) -> None:
+            self.last_event[kind] = time.time()
+            obj: Object = {**event["object"], "apiVersion": kind.api_version, "kind": kind.value}
+            keys = list(self._cache.keys_for(obj))
+            if event["type"] == "DELETED":
+                self._cache.remove(obj)
+            else:
+                self._cache.apply(obj)
+            for key in keys:
+                self._queue.add(key)
+
+        return enqueue
+
+
+def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    """As the client logs in: by KUBECONFIG, else as the pod's service account; again when a token expires."""
+    return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
+
+
+def _resource(kind: Kind) -> str:
+    """How kopf names a resource."""
+    group, _, version = kind.api_version.rpartition("/")
+    return f"{kind.plural}.{version}.{group}".rstrip(".")
+
+
+def quiet_logs() -> None:
+    """kopf tells of each event it hands over; only what goes wrong is of interest."""
+    logging.getLogger("kopf").setLevel(logging.WARNING)

@@ -1,0 +1,54 @@
+"""What the probes ask: whether the operator has seen the cluster, and still hears it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from blendtune_operator.api import ApiError
+from blendtune_operator.cluster import KubernetesCluster
+from blendtune_operator.handlers import Watches
+from blendtune_operator.names import Kind
+
+_log = logging.getLogger(__name__)
+
+_WATCH_GRACE_SECONDS = 30.0  # kopf starts its watches one after the other
+_WATCH_LOOK_SECONDS = 5.0
+
+
+class Health:
+    """What the probes ask. A watch that is gone makes the operator unhealthy: a restart brings it back."""
+
+    def __init__(self, watches: Watches, cluster: KubernetesCluster) -> None:
+        self._watches = watches
+        self._cluster = cluster
+        self._served: set[Kind] = set(Kind)
+        self._trouble_since: dict[str, float] = {}
+        self.synced = False
+
+    def ready(self) -> str:
+        return "" if self.synced else "the first list of the cluster is not complete"
+
+    def healthy(self) -> str:
+        if not self.synced:
+            return ""
+        lost = [name for name, since in self._trouble_since.items() if _now() - since > _WATCH_GRACE_SECONDS]
+        return f"not running: {', '.join(lost)}" if lost else ""
+
+    async def keep(self) -> None:
+        """Looks after the watches until cancelled."""
+        while True:
+            try:
+                if not await self._cluster.serves(Kind.PYTORCH_JOB):
+                    self._served.discard(Kind.PYTORCH_JOB)
+                else:
+                    self._served.add(Kind.PYTORCH_JOB)
+            except ApiError as error:
+                _log.info("the API server was not asked for its kinds: %s", error)
+            missing = self._watches.missing(self._served.__contains__)
+            self._trouble_since = {name: self._trouble_since.get(name, _now()) for name in missing}
+            await asyncio.sleep(_WATCH_LOOK_SECONDS)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

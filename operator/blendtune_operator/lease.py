@@ -1,0 +1,141 @@
+"""One operator at a time: a Lease that its holder renews, and that another takes once it has run out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from blendtune_operator.api import Api, ApiError
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeaseSettings:
+    """The holder renews at a third of `duration`, and stops at two thirds when it can't."""
+
+    namespace: str
+    name: str = "blendtune-operator"
+    identity: str = ""
+    duration: timedelta = timedelta(seconds=15)
+
+
+@dataclass(slots=True)
+class _Observed:
+    """What was last read of the Lease, and when: its own clock may be another machine's."""
+
+    version: str = ""
+    since: float = 0.0
+
+
+class Lease:
+    """Tells through `held` whether this operator may work."""
+
+    def __init__(
+        self, api: Api, settings: LeaseSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._api = api
+        self._settings = settings
+        self._clock = clock
+        self._observed = _Observed()
+        self._renewed = clock()
+        self.held = asyncio.Event()
+
+    async def keep(self) -> None:
+        """Acquires and renews until cancelled."""
+        period = self._settings.duration.total_seconds() / 3
+        while True:
+            try:
+                self._note(await self._try())
+            except ApiError as error:
+                _log.info("the Lease could not be renewed: %s", error)
+                if self._clock() - self._renewed > 2 * period:
+                    self._note(False)
+            await asyncio.sleep(period)
+
+    async def release(self) -> None:
+        """Lets another operator follow at once."""
+        if not self.held.is_set():
+            return
+        self.held.clear()
+        try:
+            lease = await self._api.get(self._path)
+            if lease["spec"].get("holderIdentity") == self._settings.identity:
+                await self._write(lease, holder="")
+        except ApiError as error:
+            _log.info("the Lease was not released: %s", error)
+
+    @property
+    def _path(self) -> str:
+        return f"{self._collection}/{self._settings.name}"
+
+    @property
+    def _collection(self) -> str:
+        return f"/apis/coordination.k8s.io/v1/namespaces/{self._settings.namespace}/leases"
+
+    def _note(self, held: bool) -> None:
+        if held:
+            self._renewed = self._clock()
+            if not self.held.is_set():
+                _log.info("holding the Lease %s/%s", self._settings.namespace, self._settings.name)
+            self.held.set()
+        elif self.held.is_set():
+            _log.warning("the Lease is lost: another operator may hold it")
+            self.held.clear()
+
+    async def _try(self) -> bool:
+        """One attempt to hold the Lease. Raises ApiError when the API server gives no clear answer."""
+        try:
+            lease = await self._api.get(self._path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            lease = {}
+        if lease and not self._is_free(lease):
+            return False
+        try:
+            await self._write(lease, holder=self._settings.identity)
+        except ApiError as error:
+            if error.status == 409:  # another one was faster
+                return False
+            raise
+        return True
+
+    def _is_free(self, lease: dict[str, Any]) -> bool:
+        spec = lease.get("spec") or {}
+        if spec.get("holderIdentity") in (None, "", self._settings.identity):
+            return True
+        version = lease["metadata"]["resourceVersion"]
+        if version != self._observed.version:
+            self._observed = _Observed(version, self._clock())
+        lasts = float(spec.get("leaseDurationSeconds") or 0)
+        return self._clock() - self._observed.since > lasts
+
+    async def _write(self, lease: dict[str, Any], holder: str) -> None:
+        settings = self._settings
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        before = lease.get("spec") or {}
+        changes_hands = holder != before.get("holderIdentity")
+        spec = {
+            **before,
+            "holderIdentity": holder,
+            "leaseDurationSeconds": max(1, round(settings.duration.total_seconds())),
+            "renewTime": now,
+            "acquireTime": now if changes_hands else before.get("acquireTime", now),
+            "leaseTransitions": int(before.get("leaseTransitions") or 0)
+            + int(changes_hands and bool(holder)),
+        }
+        kind = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+        if lease:
+            body = {**kind, "metadata": lease["metadata"], "spec": spec}
+            await self._api.request("PUT", self._path, body=body)
+        else:
+            metadata = {"name": settings.name, "namespace": settings.namespace}
+            await self._api.request(
+                "POST", self._collection, body={**kind, "metadata": metadata, "spec": spec}
+            )
