@@ -1,0 +1,114 @@
+"""The cache: what it forgets must be gone, and an old list must not undo a newer event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.operator.builders import fine_tune
+
+from blendtune_api import codec
+from blendtune_operator.cache import Cache, key_of
+from blendtune_operator.names import OWNER_UID, Kind, Object
+
+
+def child(name: str, version: int, owner: str = "uid-1", kind: Kind = Kind.JOB, uid: str = "") -> Object:
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.value,
+        "metadata": {
+            "name": name,
+            "namespace": "team",
+            "uid": uid or f"uid-of-{name}",
+            "resourceVersion": str(version),
+            "labels": {OWNER_UID: owner},
+            "managedFields": [{"manager": "kubectl"}],
+        },
+        "spec": {"suspend": False, "template": {"spec": {"containers": [{"name": "blend"}]}}},
+    }
+
+
+def parent(version: int = 1) -> Object:
+    document = codec.encode_object(fine_tune())
+    document["metadata"] |= {"namespace": "team", "uid": "uid-1", "resourceVersion": str(version)}
+    return document
+
+
+def names(cache: Cache) -> list[str]:
+    return [obj["metadata"]["name"] for obj in cache.children("uid-1")]
+
+
+def test_an_older_version_does_not_replace_a_newer_one() -> None:
+    cache = Cache()
+    cache.apply(child("a", 5) | {"status": {"active": 1}})
+    cache.apply(child("a", 4))
+    assert cache.children("uid-1")[0]["status"] == {"active": 1}
+
+
+def test_an_object_made_anew_under_the_same_name_replaces_the_old_one() -> None:
+    cache = Cache()
+    cache.apply(child("a", 5, uid="old"))
+    cache.apply(child("a", 6, uid="new"))
+    cache.remove(child("a", 5, uid="old"))
+    assert names(cache) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("known_version", "left"),
+    [pytest.param(5, [], id="older than the list: gone"), pytest.param(9, ["a"], id="newer: just created")],
+)
+def test_what_a_list_lacks(known_version: int, left: list[str]) -> None:
+    cache = Cache()
+    cache.apply(child("a", known_version))
+    cache.replace(Kind.JOB, [], 7, None)
+    assert names(cache) == left
+
+
+def test_a_list_of_one_kind_or_namespace_leaves_the_others_alone() -> None:
+    cache = Cache()
+    cache.apply(child("a", 1))
+    cache.apply(child("b", 1, kind=Kind.POD))
+    cache.replace(Kind.JOB, [], 9, "elsewhere")
+    cache.replace(Kind.POD, [], 9, "team")
+    assert names(cache) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "missed"),
+    [(child("a", 6), True), (child("a", 5), False), (child("b", 1), True)],
+    ids=["newer", "same", "unknown"],
+)
+def test_what_the_watch_has_missed(listed: Object, missed: bool) -> None:
+    cache = Cache()
+    cache.apply(child("a", 5))
+    assert cache.missed(listed) is missed
+
+
+def test_a_change_concerns_the_object_itself_and_the_run_that_it_serves() -> None:
+    cache = Cache()
+    cache.apply(parent())
+    pod = child("a-pod", 2, kind=Kind.POD)
+    assert list(cache.keys_for(pod)) == [key_of(parent())]
+    assert list(cache.keys_for(parent())) == [key_of(parent())]
+    assert list(cache.keys_for(child("stranger", 2, owner="another"))) == []
+
+
+def test_templates_and_managed_fields_are_not_kept() -> None:
+    cache = Cache()
+    cache.apply(child("a", 1))
+    kept: dict[str, Any] = cache.children("uid-1")[0]
+    assert kept["spec"] == {"suspend": False}
+    assert "managedFields" not in kept["metadata"]
+
+
+def test_runs_are_decoded_once_for_each_version_and_unreadable_ones_left_out() -> None:
+    cache = Cache()
+    cache.apply(parent())
+    (first,) = cache.runs()
+    assert cache.runs()[0] is first
+    cache.apply(parent(2))
+    assert cache.runs()[0] is not first
+    cache.apply(parent(3) | {"spec": {"model": 7}})
+    assert cache.runs() == []
+    cache.remove(parent(3))
+    assert cache.run_keys() == ()
