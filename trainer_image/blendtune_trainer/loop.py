@@ -107,6 +107,7 @@ class TrainingLoop:
                 gradient_norm=None if norm is None else float(norm),
                 tokens=sum(self._blend.tokens(index) for index in bins),
                 seconds=time.monotonic() - start,
+                gpu_memory_bytes=self._ranks.peak_memory_bytes(),
             )
         )
         return stop > 0, save > 0

@@ -11,7 +11,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -37,6 +37,10 @@ _SERIES: Mapping[str, tuple[str, str]] = {
         "Throughput of one rank.",
     ),
     "mfu": ("blendtune_training_mfu", "Model FLOP/s utilisation, 0 to 1."),
+    "gpu_memory_bytes": (
+        "blendtune_training_gpu_memory_peak_bytes",
+        "Most memory that rank 0 has allocated on its GPU.",
+    ),
     "remaining_seconds": ("blendtune_training_remaining_seconds", "Estimated time to the last step."),
 }
 
@@ -67,21 +71,23 @@ class ProgressBoard(Collector):
 
     def __init__(self) -> None:
         self._progress = Progress(step=0, steps=0, phase="loading")
-        self._gradient_norm: float | None = None
+        self._beside: dict[str, float] = {}  # series that /progress does not show
 
     @property
     def progress(self) -> Progress:
         return self._progress
 
-    def update(self, *, gradient_norm: float | None = None, **changes: Any) -> None:
-        if gradient_norm is not None:
-            self._gradient_norm = gradient_norm
+    def update(
+        self, *, gradient_norm: float | None = None, gpu_memory_bytes: int | None = None, **changes: Any
+    ) -> None:
+        beside = {"gradient_norm": gradient_norm, "gpu_memory_bytes": gpu_memory_bytes}
+        self._beside |= {name: value for name, value in beside.items() if value is not None}
         self._progress = replace(self._progress, **changes)
 
     def collect(self) -> Iterator[Metric]:
         progress = self._progress
         for field, (name, description) in _SERIES.items():
-            value = self._gradient_norm if field == "gradient_norm" else getattr(progress, field)
+            value = self._beside.get(field, getattr(progress, field, None))
             if value is not None:
                 yield GaugeMetricFamily(name, description, value=value)
         phase = GaugeMetricFamily(
@@ -96,6 +102,7 @@ def serving(board: ProgressBoard, port: int, host: str = "") -> Iterator[int]:
     """Serves the board over HTTP while the block runs; yields the port, which is a free one for 0."""
     registry = CollectorRegistry()
     registry.register(board)
+    ProcessCollector(registry=registry)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -37,6 +37,10 @@ class Ranks:
     def is_first(self) -> bool:
         return self.rank == 0
 
+    def peak_memory_bytes(self) -> int | None:
+        """Most memory that this rank has allocated on its GPU; None on CPU."""
+        return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
+
     def sum(self, values: Sequence[float]) -> list[float]:
         """Each value summed over the ranks, in double precision."""
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)

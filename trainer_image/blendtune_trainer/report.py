@@ -23,6 +23,7 @@ class StepReport:
     gradient_norm: float | None  # before clipping
     tokens: int
     seconds: float
+    gpu_memory_bytes: int | None = None  # most that this rank has allocated; None on CPU
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +129,7 @@ class TrainingReport:
             loss=taken.loss,
             learning_rate=taken.learning_rate,
             gradient_norm=taken.gradient_norm,
+            gpu_memory_bytes=taken.gpu_memory_bytes,
             tokens=before.tokens + taken.tokens,
             tokens_per_second=rate,
             tokens_per_second_per_gpu=per_gpu,

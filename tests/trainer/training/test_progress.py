@@ -28,6 +28,12 @@ def test_unknown_values_are_left_out_and_known_ones_shown() -> None:
         metrics = get(port, "/metrics")
         assert "blendtune_training_loss 0.5" in metrics
         assert "blendtune_training_gradient_norm 1.25" in metrics
+        assert "gpu_memory" not in metrics
+        board.update(gpu_memory_bytes=2**30)
+        metrics = get(port, "/metrics")
+        assert "blendtune_training_gpu_memory_peak_bytes 1.073741824e+09" in metrics
+        assert "blendtune_training_gradient_norm 1.25" in metrics
+        assert "process_resident_memory_bytes" in metrics
         assert json.loads(get(port, "/progress"))["loss"] == 0.5
         with pytest.raises(HTTPError, match="404") as caught:
             get(port, "/secrets")
