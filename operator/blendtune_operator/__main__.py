@@ -39,7 +39,9 @@ async def operate(settings: Settings, process: ProcessSettings) -> None:
     registry.register(WatchCollector(watches.last_event))
     telemetry.depth.set_function(lambda: len(queue))
     async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(kubernetes_api.connect(2 * process.workers))
+        api = await stack.enter_async_context(
+            kubernetes_api.connect(2 * process.workers, telemetry.count_request)
+        )
         session = await stack.enter_async_context(aiohttp.ClientSession())
         cluster = KubernetesCluster(api, cache, session)
         lease = Lease(api, LeaseSettings(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,10 @@ class ApiError(Exception):
 class Api:
     """One connection pool to the API server."""
 
-    def __init__(self, api_client: client.ApiClient) -> None:
+    def __init__(self, api_client: client.ApiClient, count: Callable[[str, int], None]) -> None:
+        """`count` is told the method and status of each request; status 0: no answer."""
         self._client = api_client
+        self._count = count
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         return await self.request("GET", path, query)
@@ -60,14 +62,16 @@ class Api:
             )
             content = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._count(method, 0)
             raise ApiError(0, "Unreachable", f"{method} {path}: {error!r}") from error
+        self._count(method, response.status)
         if 200 <= response.status < 300:
             return _document(content)
         raise _refusal(response, content, f"{method} {path}")
 
 
 @asynccontextmanager
-async def connect(connections: int) -> AsyncIterator[Api]:
+async def connect(connections: int, count: Callable[[str, int], None]) -> AsyncIterator[Api]:
     """The API server that KUBECONFIG names, else that of the pod's own service account."""
     configuration = client.Configuration()
     if os.environ.get("KUBECONFIG") or not _SERVICE_ACCOUNT.exists():
@@ -78,7 +82,7 @@ async def connect(connections: int) -> AsyncIterator[Api]:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     configuration.connection_pool_maxsize = connections
     async with client.ApiClient(configuration) as api_client:
-        yield Api(api_client)
+        yield Api(api_client, count)
 
 
 def _document(content: bytes) -> dict[str, Any]:

@@ -64,7 +64,9 @@ class Controller:
         else:
             if after == timedelta():
                 result = Result.CONFLICT
-            self._queue.done(key, None if after is None else after.total_seconds())
+                self._queue.failed(key)  # soon, but slower each time: who reads stale state must not spin
+            else:
+                self._queue.done(key, None if after is None else after.total_seconds())
         self._telemetry.reconciles.labels(key.kind, result).inc()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -18,7 +18,7 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 class Result(StrEnum):
     SUCCESS = "success"
-    CONFLICT = "conflict"  # someone wrote in between: looked at again at once
+    CONFLICT = "conflict"  # someone wrote in between: looked at again soon
     RETRY = "retry"  # the API server said no, or could not be reached
     ERROR = "error"
 
@@ -42,8 +42,18 @@ class Telemetry:
             ("kind",),
             registry=registry,
         )
+        self._requests = Counter(
+            "blendtune_api_requests",
+            "Requests to the API server; code 0: no answer.",
+            ("method", "code"),
+            registry=registry,
+        )
+        ProcessCollector(registry=registry)
         build = Gauge("blendtune_build_info", "Version of the operator.", ("version",), registry=registry)
         build.labels(version).set(1)
+
+    def count_request(self, method: str, code: int) -> None:
+        self._requests.labels(method, str(code)).inc()
 
     @contextmanager
     def timed(self, kind: Kind) -> Iterator[None]:

@@ -1,0 +1,129 @@
+"""etcd, kube-apiserver and kube-controller-manager on loopback: a cluster without nodes, and without root."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import urllib.error
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.client import Client
+from tests.e2e.binaries import module_folder
+from tests.e2e.daemons import Daemons
+from tests.e2e.waiting import until
+
+ROOT = Path(__file__).parents[2]
+_CONTROLLERS = (
+    "job-controller", "garbage-collector-controller", "namespace-controller", "serviceaccount-controller",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """Where it is, and the token of its administrator."""
+
+    server: str
+    token: str
+    folder: Path
+
+    @property
+    def client(self) -> Client:
+        return Client(self.server, self.token)
+
+    def kubeconfig(self, server: str | None = None, token: str | None = None) -> Path:
+        """A kubeconfig for this server, or for a proxy before it."""
+        path = self.folder / f"{secrets.token_hex(4)}.kubeconfig"
+        cluster = {"server": server or self.server, "insecure-skip-tls-verify": True}
+        path.write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "test",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": "test", "user": {"token": token or self.token}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        }))  # fmt: skip
+        return path
+
+
+@contextmanager
+def control_plane(folder: Path) -> Iterator[ControlPlane]:
+    """Starts it, with the CRDs installed; all of it is gone afterwards."""
+    token, etcd, etcd_peers, port = secrets.token_hex(16), free_port(), free_port(), free_port()
+    key = folder / "service-accounts.key"
+    subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+    (folder / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
+    plane = ControlPlane(f"https://127.0.0.1:{port}", token, folder)
+    daemons = Daemons(folder / "logs")
+    with ExitStack() as stack:
+        stack.callback(daemons.stop)
+        peers = f"http://127.0.0.1:{etcd_peers}"
+        daemons.start("etcd", [
+            binary("etcd"), "--data-dir", str(folder / "etcd"), "--unsafe-no-fsync",
+            "--listen-client-urls", f"http://127.0.0.1:{etcd}",
+            "--advertise-client-urls", f"http://127.0.0.1:{etcd}", "--listen-peer-urls", peers,
+            "--initial-advertise-peer-urls", peers, "--initial-cluster", f"default={peers}",
+        ])  # fmt: skip
+        daemons.start("kube-apiserver", [
+            binary("kube-apiserver"), f"--etcd-servers=http://127.0.0.1:{etcd}",
+            "--bind-address=127.0.0.1", f"--secure-port={port}", f"--cert-dir={folder / 'certificates'}",
+            f"--token-auth-file={folder / 'tokens.csv'}", "--authorization-mode=RBAC",
+            f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-cluster-ip-range=10.0.0.0/24", "--max-requests-inflight=2000",
+            "--max-mutating-requests-inflight=1000",
+        ])  # fmt: skip
+        until("the API server is ready", lambda: _ready(daemons, plane.client), every=0.1)
+        daemons.start("kube-controller-manager", [
+            binary("kube-controller-manager"), f"--kubeconfig={plane.kubeconfig()}", "--leader-elect=false",
+            f"--controllers={','.join(_CONTROLLERS)}", f"--service-account-private-key-file={key}",
+            f"--secure-port={free_port()}", f"--cert-dir={folder / 'controller-certificates'}",
+            "--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-job-syncs=20",
+        ])  # fmt: skip
+        _install_crds(plane.client)
+        yield plane
+
+
+def binary(name: str) -> str:
+    """A program of the control plane: from KUBEBUILDER_ASSETS where that is set, else as it was built."""
+    given = os.environ.get("KUBEBUILDER_ASSETS")
+    path = Path(given) / name if given else ROOT / ".cache/bin" / name
+    if given and not path.exists():
+        path = ROOT / ".cache/bin" / name
+    return str(path)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def training_operator_crd() -> Path:
+    module = module_folder("training-operator", "github.com/kubeflow/training-operator")
+    return module / "manifests/base/crds/kubeflow.org_pytorchjobs.yaml"
+
+
+def _install_crds(client: Client) -> None:
+    files = [*sorted((ROOT / "crds").glob("*.yaml")), training_operator_crd()]
+    for file in files:
+        client.apply_text("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", file.read_text())
+    until("the CRDs are served", lambda: all(_served(client, path) for path in (
+        "/apis/blendtune.io/v1alpha1/blendedfinetunes", "/apis/blendtune.io/v1alpha1/rubricevals",
+        "/apis/kubeflow.org/v1/pytorchjobs",
+    )), every=0.1)  # fmt: skip
+
+
+def _served(client: Client, path: str) -> bool:
+    return client.find(path) is not None
+
+
+def _ready(daemons: Daemons, client: Client) -> bool:
+    daemons.check()
+    try:
+        return client.text("/readyz") == "ok"
+    except (urllib.error.URLError, OSError):
+        return False

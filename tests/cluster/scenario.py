@@ -1,0 +1,116 @@
+"""An operator behind a fault proxy, players beside it, and questions about the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.client import Client
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.operator_process import OperatorProcess
+from tests.cluster.players import Players, playing
+from tests.cluster.proxy import FaultProxy, fault_proxy
+from tests.e2e.waiting import until
+from tests.operator.builders import GATES, fine_tune
+
+from blendtune_api import codec
+from blendtune_api.v1alpha1 import Evaluation
+from blendtune_operator.names import Kind, Object
+
+END_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Scenario:
+    client: Client
+    namespace: str
+    proxy: FaultProxy
+    operator: OperatorProcess
+    players: Players
+
+    def apply(self, name: str = "ads", **spec: Any) -> Object:
+        """Creates a BlendedFineTune of two nodes with gates."""
+        run = fine_tune(**{"evaluation": Evaluation(gates=GATES), **spec})
+        run = replace(run, metadata=replace(run.metadata, name=name, namespace=self.namespace))
+        document = codec.encode_object(run)
+        document["metadata"] = {"name": name, "namespace": self.namespace}
+        document.pop("status", None)
+        return self.client.create(document)
+
+    def status(self, name: str = "ads", kind: Kind = Kind.BLENDED_FINE_TUNE) -> Any:
+        return (self.client.get(kind, self.namespace, name) or {}).get("status") or {}
+
+    def condition(self, type: str, name: str = "ads") -> Any:
+        conditions = self.status(name).get("conditions") or []
+        return next((item for item in conditions if item["type"] == type), {})
+
+    def wait_for(self, what: str, holds: Callable[[], Any], seconds: float = END_SECONDS) -> Any:
+        try:
+            return until(what, holds, seconds, every=0.05)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}; the operator said:\n{self.operator.text()[-3000:]}") from error
+
+    def wait_for_state(self, *states: str, name: str = "ads") -> None:
+        self.wait_for(f"{name} is {states}", lambda: self.status(name).get("state") in states)
+
+    def children(self, name: str = "ads") -> list[tuple[str, str]]:
+        """What was created for the run, with the run's name taken out."""
+        kinds = (Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL)
+        found = [
+            (kind, obj["metadata"]["name"])
+            for kind in kinds
+            for obj in self.client.list(kind, self.namespace)
+        ]
+        mine = [(kind, child) for kind, child in found if child == name or child.startswith(f"{name}-")]
+        return sorted((kind.value, child.replace(name, "RUN")) for kind, child in mine)
+
+    def creations(self, name: str) -> list[str]:
+        """The paths of the creations for a run that the API server carried out."""
+        return [
+            path.rsplit("/", 1)[1].replace(name, "RUN") + " " + path.rsplit("/", 2)[1]
+            for method, path, status in self.proxy.writes
+            if method == "POST" and status == 201 and path.rsplit("/", 1)[1].startswith(name)
+        ]
+
+
+@contextmanager
+def scenario(
+    plane: ControlPlane,
+    namespace: str,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    token: str | None = None,
+) -> Iterator[Scenario]:
+    """An operator for one namespace, with the rights of `token`. It must come to its end by SIGTERM alone."""
+    with ExitStack() as stack:
+        proxy = stack.enter_context(fault_proxy(plane.server))
+        players = stack.enter_context(playing(Players(plane.client, namespace)))
+        served = {"BLENDTUNE_NAMESPACES": namespace, "BLENDTUNE_LEASE_NAMESPACE": namespace}
+        operator = OperatorProcess(
+            plane.kubeconfig(proxy.url, token), folder / "operator.log", {**served, **(environment or {})}
+        )
+        operator.start()
+        stack.callback(operator.stop)
+        client = plane.client
+        until("there is a service account", lambda: client.find(
+            f"/api/v1/namespaces/{namespace}/serviceaccounts/default"), every=0.05)  # fmt: skip
+        yield Scenario(client, namespace, proxy, operator, players)
+
+
+def end_state(scenario: Scenario, name: str) -> Any:
+    """All that a finished run leaves behind, but for times, UIDs and names of its own."""
+    kinds = (Kind.BLENDED_FINE_TUNE, Kind.RUBRIC_EVAL)
+    return _timeless([scenario.status(name, kind) for kind in kinds], name), scenario.children(name)
+
+
+def _timeless(value: Any, name: str) -> Any:
+    if isinstance(value, dict):
+        skipped = ("startTime", "endTime", "completionTime", "lastTransitionTime", "lastUpdatedTime",
+                   "trainingSeconds", "trainerStatus")  # fmt: skip
+        return {key: _timeless(item, name) for key, item in value.items() if key not in skipped}
+    if isinstance(value, list):
+        return [_timeless(item, name) for item in value]
+    return value.replace(name, "RUN") if isinstance(value, str) else value

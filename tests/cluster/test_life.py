@@ -1,0 +1,274 @@
+"""The life of a run on a real API server: what people and clusters do to it, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from tests.cluster.client import Refused
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.players import Play
+from tests.cluster.scenario import Scenario, scenario
+
+from blendtune_api.codec import encode
+from blendtune_api.contract import ExitCode, Failure, Progress, encode_message
+from blendtune_api.v1alpha1 import Cluster, Reason
+from blendtune_operator.names import METRICS_PORT, QUEUE_NAME, Kind, Object
+
+RUNNING = Play(exit_code=None)
+BFT = Kind.BLENDED_FINE_TUNE
+
+
+@pytest.fixture
+def world(plane: ControlPlane, namespace: str, folder: Path) -> Iterator[Scenario]:
+    with scenario(plane, namespace, folder) as started:
+        yield started
+        assert "Traceback" not in started.operator.text()
+
+
+def hold(world: Scenario, stage: str) -> None:
+    """Every attempt of the stage runs on; the others succeed."""
+    world.players.policy = lambda played, _: RUNNING if played == stage else Play()
+
+
+def release(world: Scenario) -> None:
+    world.players.policy = lambda *_: Play()
+
+
+def edit(world: Scenario, change: Object, name: str = "ads") -> None:
+    world.client.patch(BFT, world.namespace, name, {"spec": change})
+
+
+def running(world: Scenario, condition: str) -> None:
+    world.wait_for(f"{condition} is running", lambda: world.condition(condition).get("reason") == "Running")
+
+
+def test_from_apply_to_scores(world: Scenario) -> None:
+    world.apply()
+    world.wait_for_state("Succeeded")
+    status = world.status()
+    assert status["evaluation"]["inDomain"]["delta"] == 0.5
+    assert {item["type"]: item["status"] for item in status["conditions"]}["GatesPassed"] == "True"
+    assert status["blend"]["sources"][0]["achievedShare"] == 0.5
+    events = world.client.call("GET", f"/api/v1/namespaces/{world.namespace}/events")["items"]
+    reasons = {item["reason"] for item in events if item["involvedObject"]["kind"] == BFT}
+    assert {"Accepted", "Completed", "Starting"} <= reasons
+    run = world.client.get(BFT, world.namespace, "ads")
+    assert run is not None
+    assert "finalizers" not in run["metadata"]
+    assert "annotations" not in run["metadata"]
+
+
+def test_an_attempt_that_fails_is_followed_by_another_until_the_limit(world: Scenario) -> None:
+    peer_lost = Play(exit_code=137, message="", reason="OOMKilled")
+    world.players.policy = lambda stage, _: peer_lost if stage == "train" else Play()
+    world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, backoff_limit=2))
+    world.wait_for_state("Failed")
+    attempts = [attempt for attempt in world.status()["attempts"] if attempt["stage"] == "train"]
+    assert [attempt["number"] for attempt in attempts] == [1, 2, 3]
+    assert all("OutOfMemory" in attempt["cause"] and attempt["exitCode"] == 137 for attempt in attempts)
+    assert world.condition("Failed")["reason"] == "BackoffLimitExceeded"
+    assert "memory" in world.condition("Failed")["message"]
+
+
+def test_disruptions_do_not_count(world: Scenario) -> None:
+    gone = Play(exit_code=143, message="", disrupted=True)
+    world.players.policy = lambda stage, number: gone if stage == "train" and number < 4 else Play()
+    world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, backoff_limit=0))
+    world.wait_for_state("Succeeded")
+    assert world.status()["training"]["restarts"] == 3
+
+
+def test_a_bad_configuration_fails_at_once_and_runs_again_once_it_is_mended(world: Scenario) -> None:
+    failure = Failure(reason=Reason.BAD_CONFIGURATION, message="resources are wrong")
+    bad = Play(exit_code=ExitCode.BAD_CONFIGURATION, message=encode_message(failure))
+    world.players.policy = lambda stage, _: bad if stage == "train" else Play()
+    world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, backoff_limit=3))
+    world.wait_for_state("Failed")
+    assert len([item for item in world.status()["attempts"] if item["stage"] == "train"]) == 1
+    release(world)
+    edit(world, {"cluster": {"nodes": 1}, "retry": 1})
+    world.wait_for_state("Succeeded")
+    job = world.client.get(Kind.PYTORCH_JOB, world.namespace, "ads-train-2")
+    assert job is not None
+    assert job["spec"]["pytorchReplicaSpecs"]["Worker"]["replicas"] == 1
+
+
+@pytest.mark.parametrize(
+    ("stage", "condition"),
+    [("blend", "DataBlended"), ("train", "TrainingSucceeded"), ("eval", "EvaluationSucceeded")],
+)
+def test_suspend_and_resume(world: Scenario, stage: str, condition: str) -> None:
+    hold(world, stage)
+    world.apply()
+    running(world, condition)
+    edit(world, {"suspend": True})
+    world.wait_for_state("Suspended")
+    world.wait_for("no pod is left", lambda: not live_pods(world))
+    release(world)
+    edit(world, {"suspend": False})
+    world.wait_for_state("Succeeded")
+
+
+def live_pods(world: Scenario) -> list[Object]:
+    pods = world.client.list(Kind.POD, world.namespace)
+    return [pod for pod in pods if pod["status"].get("phase") in ("Pending", "Running")]
+
+
+def test_a_queue_holds_the_training_back_and_lets_it_go(world: Scenario) -> None:
+    """Kueue is played: it suspends what carries its label, and admits it later."""
+    hold(world, "train")
+    world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, queue_name="gpus"))
+    name = "ads-train-1"
+    job = world.wait_for("a training", lambda: world.client.get(Kind.PYTORCH_JOB, world.namespace, name))
+    assert job["metadata"]["labels"][QUEUE_NAME] == "gpus"
+    suspend(world, name, True)
+    world.wait_for_state("Queued")
+    world.wait_for("its pods are gone", lambda: not live_pods(world))
+    release(world)
+    suspend(world, name, False)
+    world.wait_for_state("Succeeded")
+    assert world.status()["training"]["restarts"] == 0
+
+
+def suspend(world: Scenario, name: str, value: bool) -> None:
+    world.client.patch(Kind.PYTORCH_JOB, world.namespace, name, {"spec": {"runPolicy": {"suspend": value}}})
+
+
+def test_a_child_deleted_by_hand_is_made_again_while_it_runs(world: Scenario) -> None:
+    hold(world, "train")
+    world.apply()
+    running(world, "TrainingSucceeded")
+    job = world.client.get(Kind.PYTORCH_JOB, world.namespace, "ads-train-1")
+    assert job is not None
+    world.client.delete(job)
+    world.wait_for(
+        "another attempt", lambda: world.client.get(Kind.PYTORCH_JOB, world.namespace, "ads-train-2")
+    )
+    release(world)
+    world.wait_for_state("Succeeded")
+
+
+def test_a_finished_stage_is_not_run_again_when_its_children_go(world: Scenario) -> None:
+    hold(world, "eval")
+    world.apply()
+    running(world, "EvaluationSucceeded")
+    for kind in (Kind.JOB, Kind.PYTORCH_JOB):
+        for child in world.client.list(kind, world.namespace, "blendtune.io/stage!=eval"):
+            world.client.delete(child)
+    release(world)
+    world.wait_for_state("Succeeded")
+    assert not [name for kind, name in world.children() if kind == "PyTorchJob"]
+
+
+def test_children_go_after_their_time_and_the_run_stays(world: Scenario) -> None:
+    world.apply(ttl_seconds_after_finished=1)
+    world.wait_for_state("Succeeded")
+    world.wait_for("the children are gone", lambda: not world.children())
+    assert world.status()["state"] == "Succeeded"
+
+
+def test_a_training_that_takes_too_long_is_stopped(world: Scenario) -> None:
+    hold(world, "train")
+    world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, active_deadline_seconds=2))
+    world.wait_for_state("Failed")
+    assert world.condition("Failed")["reason"] == "DeadlineExceeded"
+    world.wait_for("its pods are gone", lambda: not live_pods(world))
+
+
+def test_a_model_that_does_not_fit_never_gets_a_gpu(world: Scenario) -> None:
+    failure = Failure(reason=Reason.DOES_NOT_FIT, message="33B needs 98 GiB of 80 GiB")
+    refused = Play(exit_code=ExitCode.DOES_NOT_FIT, message=encode_message(failure))
+    world.players.policy = lambda stage, _: refused if stage == "blend" else Play()
+    world.apply()
+    world.wait_for_state("Failed")
+    assert world.condition("Sized")["reason"] == "DoesNotFit"
+    assert "98 GiB" in world.condition("Sized")["message"]
+    assert not world.client.list(Kind.PYTORCH_JOB, world.namespace)
+
+
+@pytest.mark.parametrize("stage", ["blend", "train", "eval"])
+def test_a_deleted_run_leaves_nothing_behind(world: Scenario, stage: str) -> None:
+    conditions = {"blend": "DataBlended", "train": "TrainingSucceeded", "eval": "EvaluationSucceeded"}
+    hold(world, stage)
+    run = world.apply()
+    running(world, conditions[stage])
+    world.client.delete(run)
+    world.wait_for("all is gone", lambda: not world.children() and not live_pods(world))
+
+
+def test_delete_and_apply_again(world: Scenario) -> None:
+    run = world.apply()
+    world.wait_for_state("Succeeded")
+    world.client.delete(run)
+    again = world.apply()
+    assert again["metadata"]["uid"] != run["metadata"]["uid"]
+    world.wait_for_state("Succeeded")
+
+
+def test_an_operator_that_was_away_goes_on_where_the_run_is(world: Scenario) -> None:
+    hold(world, "train")
+    world.apply()
+    running(world, "TrainingSucceeded")
+    assert world.operator.stop() == 0
+    release(world)
+    world.wait_for("the training ended without it", lambda: not live_pods(world))
+    world.operator.start()
+    world.wait_for_state("Succeeded")
+    assert world.status()["training"]["restarts"] == 0
+
+
+def test_live_progress_reaches_the_status(world: Scenario) -> None:
+    progress = Progress(step=10, steps=40, loss=1.5, tokens_per_second=100.0, remaining_seconds=30.0)
+    with serving(json.dumps(encode(progress))) as address:
+        world.players.policy = lambda stage, _: (
+            Play(exit_code=None, address=address) if stage == "train" else Play()
+        )
+        world.apply()
+        shown = world.wait_for("progress is shown", lambda: world.status().get("trainerStatus"))
+        assert shown["progressPercentage"] == 25
+        assert {"name": "loss", "value": "1.5"} in shown["metrics"]
+    release(world)
+    world.wait_for_state("Succeeded")
+
+
+@contextmanager
+def serving(answer: str) -> Iterator[str]:
+    """Rank 0's port, on a loopback address of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.2", METRICS_PORT), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield "127.0.0.2"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_what_has_started_is_frozen_and_the_message_says_so(world: Scenario) -> None:
+    hold(world, "train")
+    world.apply()
+    running(world, "TrainingSucceeded")
+    with pytest.raises(Refused, match="fixed once the run has started"):
+        edit(world, {"training": {"learningRate": 0.1}})
+    edit(world, {"retry": 2})
+    with pytest.raises(Refused, match="may only grow"):
+        edit(world, {"retry": 1})
+    release(world)
+    world.wait_for_state("Succeeded")

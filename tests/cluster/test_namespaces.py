@@ -1,0 +1,57 @@
+"""The whole cluster served by one operator: namespaces that go, and a training operator that comes later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cluster.client import Client
+from tests.cluster.control_plane import ControlPlane, training_operator_crd
+from tests.cluster.players import Play
+from tests.cluster.scenario import Scenario, scenario
+
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_EVERYWHERE = {"BLENDTUNE_NAMESPACES": "", "BLENDTUNE_LEASE_NAMESPACE": "kube-system"}
+
+
+@pytest.fixture
+def world(plane: ControlPlane, namespace: str, folder: Path) -> Iterator[Scenario]:
+    with scenario(plane, namespace, folder, _EVERYWHERE) as started:
+        yield started
+
+
+def test_a_namespace_full_of_running_objects_can_be_deleted(world: Scenario, client: Client) -> None:
+    client.call("POST", "/api/v1/namespaces", {"metadata": {"name": "doomed"}})
+    world.wait_for("an account", lambda: client.find("/api/v1/namespaces/doomed/serviceaccounts/default"))
+    doomed = Scenario(client, "doomed", world.proxy, world.operator, world.players)
+    world.players.namespace = None
+    world.players.policy = lambda stage, _: Play(exit_code=0 if stage == "blend" else None)
+    for number in range(20):
+        doomed.apply(f"run{number}")
+    for number in range(20):
+        doomed.wait_for_state("Training", name=f"run{number}")
+    client.call("DELETE", "/api/v1/namespaces/doomed")
+    world.wait_for("it is gone", lambda: client.find("/api/v1/namespaces/doomed") is None)
+    lines = world.operator.text().splitlines()
+    assert not [line for line in lines if " ERROR " in line or "Traceback" in line]
+
+
+def test_a_run_waits_for_the_training_operator(
+    plane: ControlPlane, client: Client, namespace: str, folder: Path
+) -> None:
+    client.call("DELETE", f"{_CRDS}/pytorchjobs.kubeflow.org")
+    try:
+        with scenario(plane, namespace, folder, _EVERYWHERE) as world:
+            world.wait_for("the CRD is gone", lambda: not client.find(f"{_CRDS}/pytorchjobs.kubeflow.org"))
+            world.players.policy = lambda *_: Play()
+            world.apply()
+            world.wait_for(
+                "the run says what is missing",
+                lambda: world.condition("Accepted").get("reason") == "TrainingOperatorMissing",
+            )
+            assert "install the Kubeflow training operator" in world.condition("Accepted")["message"]
+            client.apply_text(_CRDS, training_operator_crd().read_text())
+            world.wait_for_state("Succeeded")
+    finally:
+        client.apply_text(_CRDS, training_operator_crd().read_text())
