@@ -5,8 +5,10 @@ The only module that imports the Kubernetes client, which knows where the server
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +20,8 @@ from kubernetes.aio import client, config
 TIMEOUT_SECONDS = 30.0
 APPLY = "application/apply-patch+yaml"
 _JSON = "application/json"
+_ATTEMPTS = 4
+_LONGEST_WAIT_SECONDS = 5.0  # whoever is asked to wait longer gives its place in the queue away
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
@@ -50,12 +54,39 @@ class Api:
         body: Mapping[str, Any] | None = None,
         content_type: str = _JSON,
     ) -> dict[str, Any]:
-        """What the server answers. Raises ApiError for anything but success."""
+        """What the server answers. Raises ApiError for anything but success.
+
+        What the server has surely not carried out, or what changes nothing, is tried a few times.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                return await self._request(method, path, query, body, content_type)
+            except ApiError as error:
+                harmless = error.status == 429 or (
+                    method == "GET" and (not error.status or error.status >= 500)
+                )
+                delay = error.retry_after or 0.1 * 2**attempt * random.uniform(0.5, 1.0)
+                if not harmless or attempt == _ATTEMPTS - 1 or delay > _LONGEST_WAIT_SECONDS:
+                    raise
+                await asyncio.sleep(delay)
+        raise AssertionError("unreachable")
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        content_type: str,
+    ) -> dict[str, Any]:
         headers = {"Accept": _JSON, "Content-Type": content_type}
         _, url, headers, _, _ = await self._client.param_serialize(
-            method, path, query_params=list((query or {}).items()), header_params=headers,
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params=headers,
             auth_settings=["BearerToken"],
-        )  # fmt: skip
+        )
         try:
             response = await self._client.rest_client.request(  # type: ignore[no-untyped-call]
                 method, url, headers=headers, body=body, _request_timeout=TIMEOUT_SECONDS

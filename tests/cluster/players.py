@@ -47,8 +47,9 @@ class Players:
     policy: Policy = lambda *_: Play()
 
     def round(self) -> None:
+        served = self.client.find(Kind.PYTORCH_JOB.path(self.namespace)) is not None
+        jobs = self.client.list(Kind.PYTORCH_JOB, self.namespace) if served else []
         pods = self.client.list(Kind.POD, self.namespace, OWNER_UID)
-        jobs = self.client.list(Kind.PYTORCH_JOB, self.namespace)
         for job in jobs:
             self._tolerant(self._play_gang, job, [pod for pod in pods if _job_of(pod) == _name(job)])
         for pod in pods:

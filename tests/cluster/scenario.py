@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -51,7 +52,10 @@ class Scenario:
         try:
             return until(what, holds, seconds, every=0.05)
         except TimeoutError as error:
-            raise AssertionError(f"{error}; the operator said:\n{self.operator.text()[-3000:]}") from error
+            runs = self.client.list(Kind.BLENDED_FINE_TUNE, self.namespace)
+            shown = json.dumps([run.get("status") for run in runs[:3]], indent=1)
+            log = self.operator.text()[-3000:]
+            raise AssertionError(f"{error}; the runs are:\n{shown}\nthe operator said:\n{log}") from error
 
     def wait_for_state(self, *states: str, name: str = "ads") -> None:
         self.wait_for(f"{name} is {states}", lambda: self.status(name).get("state") in states)

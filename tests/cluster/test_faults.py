@@ -38,8 +38,8 @@ def stale_lists(reads: int) -> Rule:
 
 RULES = {
     "409 to every third write": every(3, Fault(status=409), writes=True),
-    "429 to every third request": every(3, Fault(status=429, retry_after=1), reads=True, writes=True),
-    "500 to every third request": every(3, Fault(status=500), reads=True, writes=True),
+    "429 to every fourth request": every(4, Fault(status=429, retry_after=1), reads=True, writes=True),
+    "500 to every fourth request": every(4, Fault(status=500), reads=True, writes=True),
     "every second answer to a write lost": every(2, Fault(lost=True), writes=True),
     "twenty stale lists": stale_lists(20),
     "stale reads now and then": every(4, Fault(stale=True), reads=True),

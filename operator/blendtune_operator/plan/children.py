@@ -103,6 +103,19 @@ def failure_of(job: Object) -> str:
     return ""
 
 
+def ended_at(job: Object) -> str | None:
+    """When a Job or PyTorchJob says that it ended, as a timestamp."""
+    status = job.get("status") or {}
+    if status.get("completionTime"):
+        return str(status["completionTime"])
+    ends = (
+        condition.get("lastTransitionTime")
+        for condition in status.get("conditions") or []
+        if condition["type"] in (*_SUCCEEDED, "Failed") and condition["status"] == "True"
+    )
+    return next(ends, None)
+
+
 def is_terminating(obj: Object) -> bool:
     return bool(obj["metadata"].get("deletionTimestamp"))
 

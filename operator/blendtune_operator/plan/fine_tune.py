@@ -28,7 +28,7 @@ from blendtune_operator.plan.draft import FineTuneDraft
 from blendtune_operator.plan.evaluation import evaluated, evaluation_of, judge_gates
 from blendtune_operator.plan.lifecycle import accept, clean_up, is_finished, refuse, reopen, succeed, suspend
 from blendtune_operator.plan.pinning import latest_run, pin_next_run
-from blendtune_operator.plan.progress import note_progress
+from blendtune_operator.plan.progress import finished_status, note_progress
 from blendtune_operator.plan.stage import StageRun, run_stage
 from blendtune_operator.render.blend_job import BLEND_CONTAINER
 from blendtune_operator.render.uris import model_uri
@@ -126,7 +126,9 @@ def trained(draft: FineTuneDraft) -> bool:
     )
     metadata = draft.run.metadata
     uri = model_uri(draft.run.spec.storage, metadata.namespace, metadata.name)
-    draft.update(training=training, model=ModelStatus(uri=uri, digest=result.model_digest))
+    progress = finished_status(draft.status.trainer_status, result, draft.now)
+    model = ModelStatus(uri=uri, digest=result.model_digest)
+    draft.update(training=training, model=model, trainer_status=progress)
     message = f"{result.steps:,} steps over {result.tokens:,} tokens; the model lies at {uri}"
     draft.set(ConditionType.TRAINING_SUCCEEDED, ConditionStatus.TRUE, Reason.COMPLETED, message)
     return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from blendtune_api.contract import Progress
+from blendtune_api.contract import Progress, TrainResult
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     BlendedFineTuneStatus,
@@ -52,6 +52,21 @@ def note_progress(draft: Draft[BlendedFineTuneStatus]) -> None:
     if silence > draft.settings.progress_interval * _STALE_AFTER_INTERVALS:
         message = f"{condition.message}; its progress has not been heard since {known.last_updated_time}"
         draft.set(ConditionType.TRAINING_SUCCEEDED, condition.status, Reason.RUNNING, message)
+
+
+def finished_status(known: TrainerStatus | None, result: TrainResult, now: datetime) -> TrainerStatus:
+    """The progress of a finished training: rank 0 was last heard some steps before its end."""
+    metrics = {metric.name: metric for metric in (known.metrics if known else ())}
+    final = {"step": str(result.steps), "steps": str(result.steps), "tokens": str(result.tokens)}
+    if result.final_loss is not None:
+        final["loss"] = f"{result.final_loss:.6g}"
+    metrics |= {name: NamedValue(name=name, value=value) for name, value in final.items()}
+    return TrainerStatus(
+        progress_percentage=100,
+        estimated_remaining_seconds=0,
+        metrics=tuple(metrics.values()),
+        last_updated_time=timestamp(now),
+    )
 
 
 def trainer_status(progress: Progress, now: datetime) -> TrainerStatus:

@@ -26,9 +26,18 @@ from blendtune_operator.plan.attempts import (
     record,
     training_seconds,
 )
-from blendtune_operator.plan.children import JobPhase, failure_of, is_live, is_terminating, phase_of
+from blendtune_operator.plan.children import (
+    JobPhase,
+    ended_at,
+    failure_of,
+    is_live,
+    is_terminating,
+    phase_of,
+)
 from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.pods import Cause
+
+_PODS_LAG = timedelta(seconds=20)  # how far a list of pods may be behind what their Job says
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +65,9 @@ def run_stage(draft: Draft[StatusT], stage: StageRun) -> Outcome | None:
         _lose(draft, stage, attempt, child, pods)
         return None
     match phase_of(child):
+        case JobPhase.SUCCEEDED | JobPhase.FAILED if _is_unexplained(draft, child, pods):
+            _hold(draft, stage, f"attempt {attempt.number} has ended; what its pods left is being read")
+            draft.look_again(_PODS_LAG / 10)
         case JobPhase.SUCCEEDED:
             return _take_outcome(draft, stage, attempt, pods)
         case JobPhase.FAILED:
@@ -75,6 +87,14 @@ def fail(draft: Draft[StatusT], condition: ConditionType, reason: str, message: 
     draft.set(ConditionType.SUCCEEDED, ConditionStatus.FALSE, reason, message)
     draft.set(ConditionType.FAILED, ConditionStatus.TRUE, reason, message)
     draft.update(completion_time=timestamp(draft.now))
+
+
+def _is_unexplained(draft: Draft[StatusT], child: Object, pods: Sequence[Object]) -> bool:
+    """Whether a child has just ended, and no pod is seen that could say how: the list may be behind."""
+    end = ended_at(child)
+    if any(not is_live(pod) for pod in pods) or end is None:
+        return False
+    return draft.now - moment(end) < _PODS_LAG
 
 
 def _present_attempt(draft: Draft[StatusT], stage: StageRun) -> Attempt | None:
