@@ -23,7 +23,7 @@ from blendtune_api.v1alpha1 import (
     State,
     Training,
 )
-from blendtune_operator.conditions import find
+from blendtune_operator.conditions import find, timestamp
 from blendtune_operator.names import Kind, Object
 
 GATED = Evaluation(gates=GATES)
@@ -629,3 +629,41 @@ class TestPinning:
         world.settle()
         world.wait(10)
         assert ("ConfigMap", "ads-run-2") not in world.created
+
+
+@pytest.mark.parametrize("ending", ["Complete", "Failed"])
+def test_the_pods_of_a_job_that_has_just_ended_are_given_time_to_show(ending: str) -> None:
+    """A list of pods may be behind what their Job says: nothing is judged for want of a pod."""
+    world = new_world()
+    job = world.job("ads-blend")
+    now = timestamp(world.now)
+    job["status"] = {"conditions": [{"type": ending, "status": "True", "lastTransitionTime": now}]}
+    world.wait(10)
+    assert status(world).attempts[-1].end_time is None
+    assert "has ended" in message(world, ConditionType.DATA_BLENDED)
+    world.start(job)
+    for pod in world.pods(job):
+        world.end_pod(pod, 0, encode_message(blend_result()))
+    job["status"]["conditions"][0]["type"] = "Complete"
+    world.wait(1)
+    assert condition(world, ConditionType.DATA_BLENDED) == (ConditionStatus.TRUE, Reason.COMPLETED)
+
+
+def test_pods_that_never_show_are_not_waited_for_for_ever() -> None:
+    world = new_world()
+    now = timestamp(world.now)
+    ended = {"type": "Complete", "status": "True", "lastTransitionTime": now}
+    world.job("ads-blend")["status"] = {"conditions": [ended]}
+    world.wait(10)
+    world.wait(11)
+    assert status(world).attempts[0].cause.startswith("ResultMissing")
+
+
+def test_a_finished_training_shows_its_end() -> None:
+    world = blended()
+    world.succeed(world.job("ads-train-1"), train_result())
+    world.settle()
+    shown = status(world).trainer_status
+    assert shown is not None
+    assert (shown.progress_percentage, shown.estimated_remaining_seconds) == (100, 0)
+    assert {metric.name: metric.value for metric in shown.metrics}["loss"] == "1.25"

@@ -183,7 +183,7 @@ class World:
             self.start(job)
         for index, pod in enumerate(self.pods(job)):
             message = encode_message(outcome) if outcome is not None and index == 0 else ""
-            self._end_pod(pod, 0, message)
+            self.end_pod(pod, 0, message)
         self._finish_job(job, "Complete" if job["kind"] == Kind.JOB else "Succeeded")
 
     def fail(
@@ -193,7 +193,7 @@ class World:
         if not self.pods(job):
             self.start(job)
         pods = self.pods(job)
-        self._end_pod(pods[index], exit_code, message, reason)
+        self.end_pod(pods[index], exit_code, message, reason)
         for pod in pods:
             if pod is not pods[index]:
                 self.objects.pop(_key(pod))
@@ -245,7 +245,7 @@ class World:
         ]
         pod["status"] = {"phase": phase, "containerStatuses": containers, **status}
 
-    def _end_pod(self, pod: Object, exit_code: int, message: str, reason: str = "") -> None:
+    def end_pod(self, pod: Object, exit_code: int, message: str, reason: str = "") -> None:
         container = pod["spec"]["containers"][0]["name"]
         terminated = {
             "exitCode": exit_code,
