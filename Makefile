@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 MODEL := .cache/demo/smollm2-135m-instruct
 SOURCES := crds/blendtune_api operator/blendtune_operator trainer_image/blendtune_trainer eval_image/blendtune_eval
 
-.PHONY: help demo test check generate lock bench clean
+.PHONY: help demo test e2e check generate lock bench clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -19,7 +19,11 @@ demo: $(INSTALLED) $(MODEL) ## fine-tune a small model on this machine and score
 	$(BIN)/blendtune run -f examples/demo/$(BLEND).yaml -f examples/demo/rubric.yaml --workdir runs/demo-$(BLEND)
 
 test: $(INSTALLED) check ## all checks and tests that need no root
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m tests.e2e.binaries etcd kube-apiserver kube-controller-manager
+	$(BIN)/python -m pytest -m 'not e2e' tests
+
+e2e: $(INSTALLED) ## a real cluster on this machine, and runs in it (root; see tests/e2e/README.md)
+	$(BIN)/python -m tests.e2e
 
 check: $(INSTALLED) ## format, lint and types
 	$(BIN)/ruff format --check .
@@ -34,6 +38,10 @@ bench: $(INSTALLED) $(MODEL) ## what is forgotten with and without the blend, ov
 
 lock: ## resolve the dependencies again
 	$(BIN)/uv pip compile --quiet --upgrade --all-extras --no-annotate --no-header pyproject.toml -o requirements/dev.txt
+	@for extra in operator trainer eval; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --extra $$extra --no-annotate --no-header -c requirements/dev.txt \
+	    pyproject.toml -o requirements/$$extra.txt || exit 1; \
+	done
 
 clean: ## remove what was installed, downloaded and run
 	rm -rf .venv .cache runs

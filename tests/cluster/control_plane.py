@@ -77,13 +77,14 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
             "--max-mutating-requests-inflight=1000",
         ])  # fmt: skip
         until("the API server is ready", lambda: _ready(daemons, plane.client), every=0.1)
+        # First the CRDs: the garbage collector looks for new kinds only every 30 s.
+        _install_crds(plane.client)
         daemons.start("kube-controller-manager", [
             binary("kube-controller-manager"), f"--kubeconfig={plane.kubeconfig()}", "--leader-elect=false",
             f"--controllers={','.join(_CONTROLLERS)}", f"--service-account-private-key-file={key}",
             f"--secure-port={free_port()}", f"--cert-dir={folder / 'controller-certificates'}",
             "--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-job-syncs=20",
         ])  # fmt: skip
-        _install_crds(plane.client)
         yield plane
 
 

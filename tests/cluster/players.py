@@ -6,6 +6,7 @@ Level-triggered, like the real ones: each round looks at all pods and PyTorchJob
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -148,9 +149,12 @@ def playing(players: Players) -> Iterator[Players]:
     stop, errors = threading.Event(), []
 
     def play() -> None:
-        while not stop.wait(0.05):
+        pause = 0.05
+        while not stop.wait(pause):
+            begin = time.monotonic()
             try:
                 players.round()
+                pause = max(0.05, time.monotonic() - begin)  # half of the time at most is spent on looking
             except Exception as error:  # shown by the test that runs
                 errors.append(error)
                 return

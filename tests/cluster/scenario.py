@@ -21,7 +21,7 @@ from blendtune_api import codec
 from blendtune_api.v1alpha1 import Evaluation
 from blendtune_operator.names import Kind, Object
 
-END_SECONDS = 60
+END_SECONDS = 120  # a run takes some seconds; a busy machine is slow
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,11 @@ class Scenario:
         conditions = self.status(name).get("conditions") or []
         return next((item for item in conditions if item["type"] == type), {})
 
-    def wait_for(self, what: str, holds: Callable[[], Any], seconds: float = END_SECONDS) -> Any:
+    def wait_for(
+        self, what: str, holds: Callable[[], Any], seconds: float = END_SECONDS, every: float = 0.05
+    ) -> Any:
         try:
-            return until(what, holds, seconds, every=0.05)
+            return until(what, holds, seconds, every)
         except TimeoutError as error:
             runs = self.client.list(Kind.BLENDED_FINE_TUNE, self.namespace)
             shown = json.dumps([run.get("status") for run in runs[:3]], indent=1)

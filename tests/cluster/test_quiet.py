@@ -32,11 +32,11 @@ def test_nothing_is_written_when_nothing_changes(plane: ControlPlane, namespace:
     with scenario(plane, namespace, folder) as world:
         for number in range(FINISHED):
             world.apply(f"done{number}")
-        world.wait_for("all have finished", lambda: states(world).count("Succeeded") == FINISHED, 400)
+        world.wait_for("all have finished", lambda: states(world).count("Succeeded") == FINISHED, 400, 1)
         world.players.policy = lambda stage, _: Play(exit_code=None if stage == "train" else 0)
         for number in range(RUNNING):
             world.apply(f"busy{number}")
-        world.wait_for("the others train", lambda: states(world).count("Training") == RUNNING, 400)
+        world.wait_for("the others train", lambda: states(world).count("Training") == RUNNING, 400, 1)
         settle(world)
         before = writes(world)
         reads = world.proxy.requests["GET"]

@@ -1,0 +1,44 @@
+"""`python -m tests.e2e [ARGUMENTS...]`: runs Python on the end-to-end tests, or with other arguments.
+
+Programs and images are built first. Network, mounts and processes of the cluster live in namespaces of
+their own, so that all of them are gone when the command ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+
+from tests.e2e import binaries, cgroups, images
+from tests.e2e.layout import RESULTS, ROOT, STATE_VARIABLE
+
+_TESTS = ("-m", "pytest", "-m", "e2e", "-p", "no:cacheprovider", "tests/e2e")
+
+
+def main(arguments: list[str]) -> int:
+    if os.geteuid():
+        print("The cluster needs root.", file=sys.stderr)
+        return 2
+    binaries.build()
+    images.build()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    cgroups.remove()  # of a run that was killed
+    cgroups.prepare()
+    with tempfile.TemporaryDirectory(prefix="blendtune-e2e-") as state:
+        try:
+            return subprocess.call(
+                [
+                    "unshare", "--net", "--mount", "--pid", "--ipc", "--mount-proc", "--fork", "--kill-child",
+                    sys.executable, *(arguments or _TESTS),
+                ],
+                cwd=ROOT,
+                env={**os.environ, STATE_VARIABLE: state},
+            )  # fmt: skip
+        finally:
+            cgroups.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
