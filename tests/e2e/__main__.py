@@ -7,6 +7,7 @@ their own, so that all of them are gone when the command ends, however it ends.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ def main(arguments: list[str]) -> int:
     RESULTS.mkdir(parents=True, exist_ok=True)
     cgroups.remove()  # of a run that was killed
     cgroups.prepare()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what follows is undone then too
     with tempfile.TemporaryDirectory(prefix="blendtune-e2e-") as state:
         try:
             return subprocess.call(
