@@ -7,7 +7,9 @@ write annotations and finalizers into the objects.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -88,8 +90,17 @@ class Watches:
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """As the client logs in: by KUBECONFIG, else as the pod's service account; again when a token expires."""
-    return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
+    """As the client logs in: by KUBECONFIG, else as the pod's service account; again when a token expires.
+
+    In a pod it goes to the address of the API server, as the client does: no DNS is needed.
+    """
+    given = kopf.login_with_kubeconfig(**kwargs)
+    own = given or kopf.login_with_service_account(**kwargs)
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
+    if given is not None or own is None or not host:
+        return own
+    address = f"[{host}]" if ":" in host else host
+    return dataclasses.replace(own, server=f"https://{address}:{port}")
 
 
 def _resource(kind: Kind) -> str:
