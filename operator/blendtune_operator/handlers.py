@@ -48,7 +48,7 @@ class Watches:
         """The watches that should be there and are not: kopf may lose one and live on."""
         alive = {task.get_name() for task in asyncio.all_tasks() if not task.done()}
         wanted = [
-            f"watcher for {_resource(kind)}@{place}"
+            f"watcher for {_name(kind)}@{place}"
             for kind in WATCHED
             if served(kind)
             for place in (self._namespaces or (None,))
@@ -59,8 +59,7 @@ class Watches:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(_login)
         for kind in WATCHED:
-            group, _, version = kind.api_version.rpartition("/")
-            kopf.on.event(group, version, kind.plural, id="enqueue", registry=registry)(self._handler(kind))
+            kopf.on.event(*_resource(kind), id="enqueue", registry=registry)(self._handler(kind))
         return registry
 
     def _settings(self) -> kopf.OperatorSettings:
@@ -70,8 +69,7 @@ class Watches:
         settings.queueing.idle_timeout = 0.1  # a worker for each object that is heard of; most say little
         for kind in WATCHED:
             if kind not in RUN_KINDS:
-                group, _, version = kind.api_version.rpartition("/")
-                settings.watching.label_selectors[group, version, kind.plural] = OWNER_UID
+                settings.watching.label_selectors[_resource(kind)] = OWNER_UID
         return settings
 
     def _handler(self, kind: Kind) -> Callable[..., Any]:
@@ -103,10 +101,16 @@ def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
     return dataclasses.replace(own, server=f"https://{address}:{port}")
 
 
-def _resource(kind: Kind) -> str:
-    """How kopf names a resource."""
+def _resource(kind: Kind) -> tuple[str, str, str]:
+    """Group, version and plural."""
     group, _, version = kind.api_version.rpartition("/")
-    return f"{kind.plural}.{version}.{group}".rstrip(".")
+    return group, version, kind.plural
+
+
+def _name(kind: Kind) -> str:
+    """How kopf names a resource."""
+    group, version, plural = _resource(kind)
+    return f"{plural}.{version}.{group}".rstrip(".")
 
 
 def quiet_logs() -> None:

@@ -107,8 +107,13 @@ async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetim
     except codec.InvalidObject as error:
         return await _write(cluster, obj, _blocked(obj, Reason.INVALID_SPEC, str(error), now))
     quick = await _observe(cluster, run, cached=True)
-    if not _acts(obj, _plan(run, quick, now, settings)):
-        return await _show_progress(cluster, obj, run, quick, now, settings)
+    plan = _plan(run, quick, now, settings)
+    if not _acts(obj, plan):
+        pod = pod_to_ask(run, quick, now, settings) if isinstance(run, BlendedFineTune) else None
+        progress = None if pod is None else await cluster.progress(pod)
+        if progress is None:
+            return plan.requeue_after
+        return await _write(cluster, obj, _plan(run, replace(quick, progress=progress), now, settings))
     children = await _observe(cluster, run, cached=False)
     try:
         plan = await _plan_and_create(cluster, run, children, now, settings)
@@ -124,16 +129,6 @@ async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetim
 def _acts(obj: Object, plan: AnyPlan) -> bool:
     """Whether the plan writes anything. What it is made of may be stale, so it only says: look closely."""
     return bool(plan.create or plan.delete) or codec.encode(plan.status) != _known_status(obj, plan)
-
-
-async def _show_progress(
-    cluster: Cluster, obj: Object, run: Run, children: Children, now: datetime, settings: Settings
-) -> timedelta | None:
-    """Asks rank 0, when there is nothing else to do and it is time to."""
-    pod = pod_to_ask(run, children, now, settings) if isinstance(run, BlendedFineTune) else None
-    progress = None if pod is None else await cluster.progress(pod)
-    plan = _plan(run, replace(children, progress=progress), now, settings)
-    return await _write(cluster, obj, plan)
 
 
 async def _observe(cluster: Cluster, run: Run, *, cached: bool) -> Children:

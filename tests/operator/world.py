@@ -18,7 +18,6 @@ from blendtune_operator.reconcile import AlreadyExists, Conflict, Key, Refused, 
 from blendtune_operator.settings import Settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-_RUN_KINDS = (Kind.BLENDED_FINE_TUNE, Kind.RUBRIC_EVAL)
 
 
 class World:
@@ -109,7 +108,7 @@ class World:
         raise AssertionError("the operator never comes to rest")
 
     def _keys(self) -> list[Key]:
-        return [Key(Kind(kind), place, name) for kind, place, name in self.objects if kind in _RUN_KINDS]
+        return [Key(Kind(kind), place, name) for kind, place, name in self.objects if kind in names.RUN_KINDS]
 
     def wait(self, seconds: float) -> None:
         """Lets time pass, then reconciles."""
