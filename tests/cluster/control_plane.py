@@ -78,7 +78,7 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
         ])  # fmt: skip
         until("the API server is ready", lambda: _ready(daemons, plane.client), every=0.1)
         # First the CRDs: the garbage collector looks for new kinds only every 30 s.
-        _install_crds(plane.client)
+        install_crds(plane.client)
         daemons.start("kube-controller-manager", [
             binary("kube-controller-manager"), f"--kubeconfig={plane.kubeconfig()}", "--leader-elect=false",
             f"--controllers={','.join(_CONTROLLERS)}", f"--service-account-private-key-file={key}",
@@ -108,7 +108,8 @@ def training_operator_crd() -> Path:
     return module / "manifests/base/crds/kubeflow.org_pytorchjobs.yaml"
 
 
-def _install_crds(client: Client) -> None:
+def install_crds(client: Client) -> None:
+    """Returns when they are served."""
     files = [*sorted((ROOT / "crds").glob("*.yaml")), training_operator_crd()]
     for file in files:
         client.apply_text("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", file.read_text())

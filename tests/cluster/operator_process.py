@@ -38,6 +38,7 @@ class OperatorProcess:
 
     def start(self) -> None:
         with self._lock, self.log.open("ab") as log:
+            assert not self.is_running, "it would be left behind"
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "blendtune_operator"],
                 env=self._environment,

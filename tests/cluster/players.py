@@ -19,6 +19,8 @@ from blendtune_api.contract import Outcome, encode_message
 from blendtune_operator.conditions import timestamp
 from blendtune_operator.names import ATTEMPT, OWNER_UID, REPLICA_INDEX, STAGE, Kind, Object
 
+# What is played may change or go away at any time, and a new kind's storage has to be made ready.
+_PASSING = (403, 404, 409, 429)
 JOB_NAME = "training.kubeflow.org/job-name"
 _RESULTS: dict[str, Callable[[], Outcome]] = {
     "blend": blend_result,
@@ -57,11 +59,10 @@ class Players:
             self._tolerant(self._play_pod, pod)
 
     def _tolerant(self, play: Callable[..., None], *things: object) -> None:
-        """What is played may go away, or change, at any time."""
         try:
             play(*things)
         except Refused as error:
-            if error.status not in (403, 404, 409):
+            if error.status not in _PASSING:
                 raise
 
     def _play_pod(self, pod: Object) -> None:
@@ -99,7 +100,8 @@ class Players:
 
     def _play_gang(self, job: Object, pods: list[Object]) -> None:
         """The training operator: Worker pods, and the conditions that they amount to."""
-        conditions = {item["type"]: item for item in (job.get("status") or {}).get("conditions") or []}
+        known = (job.get("status") or {}).get("conditions") or []
+        conditions = {item["type"] for item in known if item["status"] == "True"}
         if "Succeeded" in conditions or "Failed" in conditions:
             return
         if job["spec"]["runPolicy"].get("suspend"):
@@ -109,7 +111,7 @@ class Players:
                 self._condition(job, "Suspended")
             return
         worker = job["spec"]["pytorchReplicaSpecs"]["Worker"]
-        known = {pod["metadata"]["labels"][REPLICA_INDEX] for pod in pods}
+        present = {pod["metadata"]["labels"][REPLICA_INDEX] for pod in pods}
         phases = [pod["status"].get("phase") for pod in pods]
         if "Failed" in phases:
             for pod in pods:
@@ -120,7 +122,7 @@ class Players:
             self._condition(job, "Succeeded")
         else:
             for index in range(worker["replicas"]):
-                if str(index) not in known:
+                if str(index) not in present:
                     self._create_worker(job, worker["template"], index)
             if "Running" not in conditions:
                 self._condition(job, "Running")
@@ -140,7 +142,9 @@ class Players:
         now = timestamp(datetime.now(UTC))
         condition = {"type": type, "status": "True", "reason": f"PyTorchJob{type}", "message": "",
                      "lastTransitionTime": now, "lastUpdateTime": now}  # fmt: skip
-        self.client.set_status(job, {"conditions": [condition], "replicaStatuses": {}})
+        known = (job.get("status") or {}).get("conditions") or []
+        past = [{**item, "status": "False"} for item in known if item["type"] != type]
+        self.client.set_status(job, {"conditions": [*past, condition], "replicaStatuses": {}})
 
 
 @contextmanager
@@ -155,6 +159,10 @@ def playing(players: Players) -> Iterator[Players]:
             try:
                 players.round()
                 pause = max(0.05, time.monotonic() - begin)  # half of the time at most is spent on looking
+            except Refused as error:
+                if error.status not in _PASSING:
+                    errors.append(error)
+                    return
             except Exception as error:  # shown by the test that runs
                 errors.append(error)
                 return
@@ -163,6 +171,10 @@ def playing(players: Players) -> Iterator[Players]:
     thread.start()
     try:
         yield players
+    except BaseException as error:
+        if errors:  # why the test waited in vain
+            error.add_note(f"the players had given up: {errors[0]!r}")
+        raise
     finally:
         stop.set()
         thread.join(30)

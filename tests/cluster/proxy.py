@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-_UNCOUNTED = ("/events", "/leases")  # they carry no state of a run
+_UNCOUNTED = ("/events", "/leases", "/selfsubject")  # they carry no state of a run
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class FaultProxy:
     server: str
     rule: Callable[[Exchange], Fault | None] = lambda _: None
     watch_rule: Callable[[bytes], list[bytes]] = lambda line: [line]
+    watch_delay: float = 0.0  # seconds before each watch event
     url: str = ""
     writes: list[tuple[str, str, int]] = field(default_factory=list)
     requests: Counter[str] = field(default_factory=Counter)
@@ -108,6 +109,7 @@ class FaultProxy:
             self._watches.add(task)
             try:
                 async for line in answer.content:
+                    await asyncio.sleep(self.watch_delay)
                     for changed in self.watch_rule(line):
                         await response.write(changed)
             except (asyncio.CancelledError, aiohttp.ClientError, ConnectionError):
@@ -125,7 +127,7 @@ class FaultProxy:
             self.writes.append((request.method, request.path, 0))
         name = request.path.removesuffix("/status").rsplit("/", 1)[1]
         if request.method == "POST" and is_write:
-            name = json.loads(content)["metadata"]["name"]
+            name = json.loads(content).get("metadata", {}).get("name", name)
         return Exchange(request.method, request.path, name, number, is_write)
 
     def _note(self, exchange: Exchange, status: int) -> None:

@@ -99,11 +99,17 @@ def scenario(
             plane.kubeconfig(proxy.url, token), folder / "operator.log", {**served, **(environment or {})}
         )
         operator.start()
-        stack.callback(operator.stop)
+        stack.callback(_end, operator)
         client = plane.client
         until("there is a service account", lambda: client.find(
             f"/api/v1/namespaces/{namespace}/serviceaccounts/default"), every=0.05)  # fmt: skip
         yield Scenario(client, namespace, proxy, operator, players)
+
+
+def _end(operator: OperatorProcess) -> None:
+    """One that died by itself is no operator: its exit code says so, even when all runs had ended by then."""
+    code = operator.stop()
+    assert code == 0, f"the operator ended with {code}:\n{operator.text()[-3000:]}"
 
 
 def end_state(scenario: Scenario, name: str) -> Any:

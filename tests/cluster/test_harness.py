@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -202,6 +204,7 @@ def test_a_gang_waits_while_it_is_suspended(client: Client, namespace: str, play
     assert not client.list(Kind.POD, namespace)
     client.patch(Kind.PYTORCH_JOB, namespace, "gang", {"spec": {"runPolicy": {"suspend": False}}})
     until("it succeeds", lambda: has(client, work, "Succeeded"), 30, every=0.05)
+    assert not has(client, work, "Suspended")
     assert players.namespace == namespace
 
 
@@ -231,6 +234,9 @@ def test_writes_are_counted(proxy: FaultProxy, through: Client, namespace: str) 
     path = f"{CORE}/{namespace}/configmaps/one"
     assert proxy.writes == [("POST", path, 201), ("POST", path, 409), ("DELETE", path, 200)]
     assert proxy.requests == {"POST": 3, "GET": 1, "DELETE": 1}
+    review = {"spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}}}
+    through.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+    assert len(proxy.writes) == 3
 
 
 @pytest.mark.parametrize("status", [409, 429, 500])
@@ -309,6 +315,28 @@ def test_watches_bring_each_event_at_once_until_they_are_cut(
             assert event(stream) == event(other) == ("ADDED", name)
         proxy.cut_watches()
         assert stream.readline() == other.readline() == b""
+
+
+def test_events_come_late(proxy: FaultProxy, through: Client, client: Client, namespace: str) -> None:
+    proxy.watch_delay = 0.5
+    with watch(through, namespace) as stream:
+        begun = time.monotonic()
+        client.create(config(namespace, "late"))
+        assert event(stream) == ("ADDED", "late")
+    assert time.monotonic() - begun >= 0.5
+
+
+def test_a_failed_test_says_that_the_players_had_given_up(plane: ControlPlane) -> None:
+    asked = Players(Client(plane.server, "stranger"), "default")
+    with pytest.raises(AssertionError) as failed, playing(asked):
+        until(
+            "the players have given up",
+            lambda: "players" not in {t.name for t in threading.enumerate()},
+            10,
+            0.05,
+        )
+        raise AssertionError("the test waited in vain")
+    assert "401" in failed.value.__notes__[0]
 
 
 def test_events_are_doubled_dropped_and_replaced(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.client import Client
-from tests.cluster.control_plane import ControlPlane, training_operator_crd
+from tests.cluster.control_plane import ControlPlane, install_crds
 from tests.cluster.players import Play
 from tests.cluster.scenario import Scenario, scenario
 
@@ -51,7 +51,7 @@ def test_a_run_waits_for_the_training_operator(
                 lambda: world.condition("Accepted").get("reason") == "TrainingOperatorMissing",
             )
             assert "install the Kubeflow training operator" in world.condition("Accepted")["message"]
-            client.apply_text(_CRDS, training_operator_crd().read_text())
+            install_crds(client)
             world.wait_for_state("Succeeded")
     finally:
-        client.apply_text(_CRDS, training_operator_crd().read_text())
+        install_crds(client)
