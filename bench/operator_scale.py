@@ -99,26 +99,29 @@ class Bench:
             await self.call("POST", Kind.BLENDED_FINE_TUNE.path(NAMESPACE), document)
             self.applied[f"run-{number}"] = time.monotonic()
 
-    async def finish_blends(self) -> None:
-        """Ends the pods of all blend Jobs, at the same rate."""
+    async def play_blends(self, phase: str, state: Any) -> None:
+        """Sets the phase of the pods of all blend Jobs, at the same rate."""
         begin = time.monotonic()
         pods = (await self.call("GET", f"{Kind.POD.path(NAMESPACE)}?labelSelector={STAGE}%3Dblend"))["items"]
-        message = encode_message(blend_result())
         for number, pod in enumerate(pods):
             await asyncio.sleep(max(0.0, begin + number / RATE - time.monotonic()))
-            now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            ended = {
-                "exitCode": 0,
-                "reason": "Completed",
-                "message": message,
-                "startedAt": now,
-                "finishedAt": now,
-            }
             container = {"name": "blend", "image": "", "imageID": "", "ready": False, "restartCount": 0,
-                         "state": {"terminated": ended}}  # fmt: skip
-            status = {"phase": "Succeeded", "containerStatuses": [container]}
+                         "state": state}  # fmt: skip
+            status = {"phase": phase, "containerStatuses": [container]}
             path = Kind.POD.path(NAMESPACE, pod["metadata"]["name"]) + "/status"
             await self.call("PATCH", path, {"status": status}, "application/merge-patch+json")
+
+    async def start_blends(self) -> None:
+        await self.play_blends("Running", {"running": {"startedAt": _now()}})
+
+    async def finish_blends(self) -> None:
+        ended = {"exitCode": 0, "reason": "Completed", "message": encode_message(blend_result()),
+                 "startedAt": _now(), "finishedAt": _now()}  # fmt: skip
+        await self.play_blends("Succeeded", {"running": None, "terminated": ended})
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 async def until(what: str, holds: Any, seconds: float = 600) -> None:
@@ -144,10 +147,13 @@ def percentile(values: list[float], share: float) -> float:
 
 
 async def quiet(operator: OperatorProcess) -> float:
-    """When the last reconcile was over: nothing has been reconciled for two seconds after it."""
+    """When the last reconcile was over: nothing has been reconciled for three seconds after it.
+
+    Scrapes cost the operator time, so they are a second apart: the moment is exact to a second.
+    """
     last, since = -1.0, time.monotonic()
-    while time.monotonic() - since < 2:
-        await asyncio.sleep(0.1)
+    while time.monotonic() - since < 3:
+        await asyncio.sleep(1)
         try:
             done = (await asyncio.to_thread(series, operator)).get("blendtune_reconcile_total", 0.0)
         except OSError:
@@ -174,6 +180,8 @@ async def measure(plane: ControlPlane, runs: int, folder: Path) -> Outcome:
             "every blend Job", lambda: {f"{name}-blend" for name in bench.applied} <= bench.seen.keys()
         )
         after = series(operator)
+        await bench.start_blends()
+        await quiet(operator)
         await bench.finish_blends()
         await until(
             "every PyTorchJob", lambda: all(f"{name}-train-1" in bench.seen for name in bench.applied)

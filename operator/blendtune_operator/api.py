@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import random
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -112,6 +113,8 @@ async def connect(connections: int, count: Callable[[str, int], None]) -> AsyncI
     else:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     configuration.connection_pool_maxsize = connections
+    # Asked to heed the environment, the client reads ~/.netrc before each request.
+    configuration.client_session_kwargs = {"trust_env": bool(urllib.request.getproxies())}
     async with client.ApiClient(configuration) as api_client:
         yield Api(api_client, count)
 

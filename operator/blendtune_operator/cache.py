@@ -14,6 +14,7 @@ from blendtune_operator.names import OWNER_UID, RUN_KINDS, Kind, Object, Run
 from blendtune_operator.reconcile import Key
 
 _Id = tuple[str, str, str]
+_GONE_KEPT = 1000
 
 
 @dataclass(slots=True)
@@ -24,13 +25,16 @@ class Cache:
     _children: dict[str, set[_Id]] = field(default_factory=lambda: defaultdict(set))
     _runs: dict[str, Key] = field(default_factory=dict)
     _decoded: dict[str, tuple[str, Run]] = field(default_factory=dict)
+    _gone: dict[str, int] = field(default_factory=dict)  # by UID: the version at which it was seen to go
 
-    def apply(self, obj: Object) -> None:
-        """Takes an object in unless a newer one is known."""
+    def apply(self, obj: Object) -> bool:
+        """Takes an object in unless this version or a newer one is known, and says whether it did."""
         known = self._objects.get(_id(obj))
+        if _version(obj) <= self._gone.get(obj["metadata"]["uid"], -1):
+            return False
         if known is not None and known["metadata"]["uid"] == obj["metadata"]["uid"]:
             if _version(known) >= _version(obj):
-                return
+                return False
         elif known is not None:
             self.remove(known)
         self._objects[_id(obj)] = slim(obj)
@@ -39,11 +43,15 @@ class Cache:
             self._children[owner].add(_id(obj))
         if obj["kind"] in RUN_KINDS:
             self._runs[obj["metadata"]["uid"]] = key_of(obj)
+        return True
 
     def remove(self, obj: Object) -> None:
         """Forgets this very object."""
         known = self._objects.get(_id(obj))
         uid = obj["metadata"]["uid"]
+        self._gone[uid] = _version(obj)
+        if len(self._gone) > _GONE_KEPT:
+            del self._gone[next(iter(self._gone))]
         if known is None or known["metadata"]["uid"] != uid:
             return
         del self._objects[_id(obj)]
@@ -74,6 +82,9 @@ class Cache:
         return known is None or (
             known["metadata"]["uid"] == obj["metadata"]["uid"] and _version(known) < _version(obj)
         )
+
+    def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        return self._objects.get((kind.value, namespace, name))
 
     def children(self, owner: str) -> list[Object]:
         return [self._objects[id_] for id_ in sorted(self._children.get(owner, ()))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import time
@@ -18,7 +17,6 @@ from blendtune_operator.api import APPLY, Api, ApiError
 from blendtune_operator.cache import Cache
 from blendtune_operator.conditions import timestamp
 from blendtune_operator.names import (
-    CHILD_KINDS,
     FIELD_MANAGER,
     METRICS_PORT,
     METRICS_PORT_NAME,
@@ -40,7 +38,7 @@ _FOREVER_REFUSED = (400, 403, 404, 422)
 
 
 class KubernetesCluster:
-    """`reconcile.Cluster` over the API server. `cached` lists come from the watches, all else is live."""
+    """`reconcile.Cluster` over the API server; what it wrote itself is shown without waiting for a watch."""
 
     def __init__(self, api: Api, cache: Cache, session: aiohttp.ClientSession) -> None:
         self._api = api
@@ -56,14 +54,15 @@ class KubernetesCluster:
                 return None
             raise
 
-    async def list_children(self, namespace: str, owner_uid: str, *, cached: bool) -> list[Object]:
-        if cached:
-            return self._cache.children(owner_uid)
+    def shown(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        return self._cache.find(kind, namespace, name)
+
+    def shown_children(self, owner_uid: str) -> list[Object]:
+        return self._cache.children(owner_uid)
+
+    async def list_pods(self, namespace: str, owner_uid: str) -> list[Object]:
         selector = f"{OWNER_UID}={owner_uid}"
-        found = await asyncio.gather(*(self._list(kind, namespace, selector) for kind in CHILD_KINDS))
-        # Pods come last: they must tell at least as much as the Jobs that are judged by them.
-        pods = await self._list(Kind.POD, namespace, selector)
-        return [obj for objects in (*found, pods) for obj in objects]
+        return [obj async for obj, _ in list_all(self._api, Kind.POD, namespace, selector)]
 
     async def serves(self, kind: Kind) -> bool:
         served, until = self._served.get(kind, (False, 0.0))
@@ -85,13 +84,15 @@ class KubernetesCluster:
         kind = Kind(obj["kind"])
         path, query = kind.path(obj["metadata"]["namespace"]), {"fieldManager": FIELD_MANAGER}
         try:
-            return await self._api.request("POST", path, query, obj)
+            created = await self._api.request("POST", path, query, obj)
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 raise AlreadyExists(str(error)) from error
             if error.status in _FOREVER_REFUSED:
                 raise Refused(str(error)) from error
             raise
+        self._cache.apply(created)
+        return created
 
     async def delete(self, obj: Object) -> None:
         metadata = obj["metadata"]
@@ -120,11 +121,12 @@ class KubernetesCluster:
         path = Kind(obj["kind"]).path(metadata["namespace"], metadata["name"]) + "/status"
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         try:
-            await self._api.request("PATCH", path, query, body, APPLY)
+            written = await self._api.request("PATCH", path, query, body, APPLY)
         except ApiError as error:
             if error.status in (404, 409):
                 raise Conflict(str(error)) from error
             raise
+        self._cache.apply(written)
 
     async def progress(self, pod: Object) -> Progress | None:
         address = (pod.get("status") or {}).get("podIP")
@@ -167,9 +169,6 @@ class KubernetesCluster:
             await self._api.request("POST", f"/api/v1/namespaces/{metadata['namespace']}/events", body=body)
         except ApiError as error:
             _log.info("an event of %s %s was not recorded: %s", obj["kind"], metadata["name"], error)
-
-    async def _list(self, kind: Kind, namespace: str, selector: str) -> list[Object]:
-        return [obj async for obj, _ in list_all(self._api, kind, namespace, selector)]
 
 
 async def list_all(

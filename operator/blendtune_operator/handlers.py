@@ -24,6 +24,19 @@ from blendtune_operator.reconcile import Key
 WATCHED = (*RUN_KINDS, *(kind for kind in CHILD_KINDS if kind not in RUN_KINDS), Kind.POD)
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Spares kopf a copy of each object: only change handlers ask what has changed since the last event."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        pass
+
+
 class Watches:
     """What kopf watches, and when it last heard of each kind."""
 
@@ -66,6 +79,7 @@ class Watches:
         settings = kopf.OperatorSettings()
         settings.posting.enabled = False
         settings.scanning.disabled = bool(self._namespaces)
+        settings.persistence.diffbase_storage = _NoDiffs()
         settings.queueing.idle_timeout = 0.1  # a worker for each object that is heard of; most say little
         for kind in WATCHED:
             if kind not in RUN_KINDS:
@@ -79,8 +93,8 @@ class Watches:
             keys = list(self._cache.keys_for(obj))
             if event["type"] == "DELETED":
                 self._cache.remove(obj)
-            else:
-                self._cache.apply(obj)
+            elif not self._cache.apply(obj) and event["type"] is None:
+                return  # the list that a watch begins with tells nothing new
             for key in keys:
                 self._queue.add(key)
 

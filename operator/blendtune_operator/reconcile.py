@@ -13,7 +13,7 @@ from blendtune_operator import names
 from blendtune_operator.names import Kind, Object, Run
 from blendtune_operator.plan import Event, Plan, fine_tune, rubric_eval
 from blendtune_operator.plan.blocked import blocked_plan
-from blendtune_operator.plan.children import Children
+from blendtune_operator.plan.children import Children, is_terminating
 from blendtune_operator.plan.progress import pod_to_ask
 from blendtune_operator.settings import Settings
 
@@ -53,11 +53,19 @@ class Cluster(Protocol):
         """The object as it is now, not from a cache; None where there is none."""
         ...
 
-    async def list_children(self, namespace: str, owner_uid: str, *, cached: bool) -> list[Object]:
+    def shown(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """The object as a watch last showed it: that costs no request, and may lag behind."""
+        ...
+
+    def shown_children(self, owner_uid: str) -> list[Object]:
         """All ConfigMaps, Jobs, PyTorchJobs, RubricEvals and pods whose label names.OWNER_UID is `owner_uid`.
 
-        Objects of other runs among them do no harm. A `cached` list costs little and may lag behind.
+        Like `shown`. Objects of other runs among them do no harm.
         """
+        ...
+
+    async def list_pods(self, namespace: str, owner_uid: str) -> list[Object]:
+        """The pods whose label names.OWNER_UID is `owner_uid`, as they are now."""
         ...
 
     async def serves(self, kind: Kind) -> bool:
@@ -96,27 +104,28 @@ class _Obstructed(Exception):
 async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetime) -> timedelta | None:
     """Moves one run a step on; level-triggered and safe to call at any time.
 
+    The watches tell whether there is anything to do. Only if so the run, what must be known for sure of its
+    children, and the plan are had anew, and only that plan is carried out.
+
     Returns when to look again though nothing happens, None when only a change can matter. Calls for the same
     key must not overlap. `now` is aware, in UTC.
     """
+    shown = cluster.shown(key.kind, key.namespace, key.name)
+    if shown is not None and not is_terminating(shown):
+        run, children = _read(shown), await _shown_children(cluster, shown)
+        plan = _plan(shown, run, children, now, settings)
+        if not _acts(shown, run, plan):
+            pod = pod_to_ask(run, children, now, settings) if isinstance(run, BlendedFineTune) else None
+            progress = None if pod is None else await cluster.progress(pod)
+            if progress is None:
+                return plan.requeue_after
+            children = replace(children, progress=progress)
+            return await _write(cluster, shown, _plan(shown, run, children, now, settings))
     obj = await cluster.get(key.kind, key.namespace, key.name)
-    if obj is None or obj["metadata"].get("deletionTimestamp"):
+    if obj is None or is_terminating(obj):
         return None
     try:
-        run = codec.decode_object(obj)
-    except codec.InvalidObject as error:
-        return await _write(cluster, obj, _blocked(obj, Reason.INVALID_SPEC, str(error), now))
-    quick = await _observe(cluster, run, cached=True)
-    plan = _plan(run, quick, now, settings)
-    if not _acts(obj, plan):
-        pod = pod_to_ask(run, quick, now, settings) if isinstance(run, BlendedFineTune) else None
-        progress = None if pod is None else await cluster.progress(pod)
-        if progress is None:
-            return plan.requeue_after
-        return await _write(cluster, obj, _plan(run, replace(quick, progress=progress), now, settings))
-    children = await _observe(cluster, run, cached=False)
-    try:
-        plan = await _plan_and_create(cluster, run, children, now, settings)
+        plan = await _plan_and_create(cluster, obj, now, settings)
     except Conflict:
         return timedelta()
     except _Obstructed as error:
@@ -126,44 +135,73 @@ async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetim
     return await _write(cluster, obj, plan)
 
 
-def _acts(obj: Object, plan: AnyPlan) -> bool:
-    """Whether the plan writes anything. What it is made of may be stale, so it only says: look closely."""
-    return bool(plan.create or plan.delete) or codec.encode(plan.status) != _known_status(obj, plan)
+def _acts(obj: Object, run: Run | codec.InvalidObject, plan: AnyPlan) -> bool:
+    """Whether the plan writes anything."""
+    if plan.create or plan.delete:
+        return True
+    is_same = not isinstance(run, codec.InvalidObject) and plan.status == run.status
+    return not is_same and codec.encode(plan.status) != _known_status(obj, plan)
 
 
-async def _observe(cluster: Cluster, run: Run, *, cached: bool) -> Children:
-    metadata = run.metadata
-    listed = await cluster.list_children(metadata.namespace, metadata.uid, cached=cached)
-    unserved = frozenset[Kind]()
-    if isinstance(run, BlendedFineTune) and not await cluster.serves(Kind.PYTORCH_JOB):
-        unserved = frozenset({Kind.PYTORCH_JOB})
-    children = Children.of(metadata.uid, listed, unserved)
-    if cached:
-        return children
-    for attempt in run.status.attempts:
-        kind, name = names.attempt_child(metadata.name, attempt.stage, attempt.number)
-        if attempt.end_time is None and children.find(kind, name) is None and kind not in unserved:
-            # A list may be stale: only a GET may say that the child of a running attempt is gone.
-            found = await cluster.get(kind, metadata.namespace, name)
-            if found is not None and names.is_owned_by(found, metadata.uid):
-                children = children.with_object(found)
-    return children
+def _read(obj: Object) -> Run | codec.InvalidObject:
+    try:
+        return codec.decode_object(obj)
+    except codec.InvalidObject as error:
+        return error
 
 
-def _plan(run: Run, children: Children, now: datetime, settings: Settings) -> AnyPlan:
+def _plan(
+    obj: Object, run: Run | codec.InvalidObject, children: Children, now: datetime, settings: Settings
+) -> AnyPlan:
+    if isinstance(run, codec.InvalidObject):
+        return _blocked(obj, Reason.INVALID_SPEC, str(run), now)
     if isinstance(run, BlendedFineTune):
         return fine_tune.plan(run, children, now, settings)
     return rubric_eval.plan(run, children, now, settings)
 
 
-async def _plan_and_create(
-    cluster: Cluster, run: Run, children: Children, now: datetime, settings: Settings
-) -> AnyPlan:
-    """Creates what the plan wants. Where a child of ours is there already, the plan is made again with it."""
+async def _shown_children(cluster: Cluster, obj: Object) -> Children:
+    uid, unserved = obj["metadata"]["uid"], frozenset[Kind]()
+    if obj["kind"] == Kind.BLENDED_FINE_TUNE and not await cluster.serves(Kind.PYTORCH_JOB):
+        unserved = frozenset({Kind.PYTORCH_JOB})
+    return Children.of(uid, cluster.shown_children(uid), unserved)
+
+
+async def _with_running_attempts(cluster: Cluster, obj: Object, run: Run, children: Children) -> Children:
+    """The children of the attempts that run, as they are now: only a GET may say that one is gone."""
+    namespace = obj["metadata"]["namespace"]
+    for attempt in run.status.attempts:
+        kind, name = names.attempt_child(obj["metadata"]["name"], attempt.stage, attempt.number)
+        if attempt.end_time is None and kind not in children.unserved:
+            found = await cluster.get(kind, namespace, name)
+            children = children.without(kind, name)
+            if found is not None and names.is_owned_by(found, obj["metadata"]["uid"]):
+                children = children.with_object(found)
+    return children
+
+
+def _is_smooth(plan: AnyPlan) -> bool:
+    """Whether all attempts ended well so far: no pod of a failed one can be left, nor explain its failure."""
+    ended = (attempt for attempt in plan.status.attempts if attempt.end_time is not None)
+    return all(attempt.cause == Reason.COMPLETED for attempt in ended)
+
+
+async def _plan_and_create(cluster: Cluster, obj: Object, now: datetime, settings: Settings) -> AnyPlan:
+    """Creates what the plan wants. Where a child of ours is there already, the plan is made again with it.
+
+    What must be known for sure is asked for; all else is latched in the status, or settled by a child's name.
+    """
+    run, children = _read(obj), await _shown_children(cluster, obj)
+    if not isinstance(run, codec.InvalidObject):
+        children = await _with_running_attempts(cluster, obj, run, children)
+        if not _is_smooth(_plan(obj, run, children, now, settings)):
+            # After the Jobs: the pods must tell at least as much as those that are judged by them.
+            pods = await cluster.list_pods(obj["metadata"]["namespace"], obj["metadata"]["uid"])
+            children = children.with_pods(pods)
     while True:
-        plan = _plan(run, children, now, settings)
+        plan = _plan(obj, run, children, now, settings)
         for child in plan.create:
-            created, is_new = await _create_or_adopt(cluster, run, child)
+            created, is_new = await _create_or_adopt(cluster, obj, child)
             children = children.with_object(created)
             if not is_new:
                 break
@@ -171,7 +209,7 @@ async def _plan_and_create(
             return plan
 
 
-async def _create_or_adopt(cluster: Cluster, run: Run, child: Object) -> tuple[Object, bool]:
+async def _create_or_adopt(cluster: Cluster, obj: Object, child: Object) -> tuple[Object, bool]:
     """The child, and whether it is new. Raises _Obstructed when it can't be had, Conflict when it went."""
     kind, metadata = Kind(child["kind"]), child["metadata"]
     try:
@@ -184,7 +222,7 @@ async def _create_or_adopt(cluster: Cluster, run: Run, child: Object) -> tuple[O
     if found is None:
         raise Conflict(f"{kind} {metadata['name']} was there and is gone")
     labels = found["metadata"].get("labels") or {}
-    ours = names.is_owned_by(found, run.metadata.uid)
+    ours = names.is_owned_by(found, obj["metadata"]["uid"])
     if not ours or any(labels.get(name) != value for name, value in metadata["labels"].items()):
         whose = "has lost its labels" if ours else "belongs to something else"
         message = f"{kind} {metadata['name']} is there already and {whose}: remove it, or choose another name"

@@ -40,15 +40,19 @@ class World:
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return _copy(self.objects.get((kind, namespace, name)))
 
-    async def list_children(self, namespace: str, owner_uid: str, *, cached: bool) -> list[Object]:
-        del cached
+    def shown(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        return _copy(self.objects.get((kind, namespace, name)))
+
+    def shown_children(self, owner_uid: str) -> list[Object]:
         return [
             _copy(obj)
-            for (_, place, name), obj in self.objects.items()
-            if place == namespace
-            and name not in self.hidden
-            and obj["metadata"].get("labels", {}).get(names.OWNER_UID) == owner_uid
+            for (_, _, name), obj in self.objects.items()
+            if name not in self.hidden and obj["metadata"].get("labels", {}).get(names.OWNER_UID) == owner_uid
         ]
+
+    async def list_pods(self, namespace: str, owner_uid: str) -> list[Object]:
+        shown = self.shown_children(owner_uid)
+        return [obj for obj in shown if obj["kind"] == Kind.POD and obj["metadata"]["namespace"] == namespace]
 
     async def serves(self, kind: Kind) -> bool:
         return kind not in self.unserved

@@ -30,14 +30,19 @@ class LocalCluster:
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return self._store.get(kind, namespace, name)
 
-    async def list_children(self, namespace: str, owner_uid: str, *, cached: bool) -> list[Object]:
-        del cached  # the store is here: nothing lags behind
+    def shown(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        return self._store.get(kind, namespace, name)
+
+    def shown_children(self, owner_uid: str) -> list[Object]:
         return [
             object
             for object in self._store
-            if object["metadata"]["namespace"] == namespace
-            and object["metadata"].get("labels", {}).get(OWNER_UID) == owner_uid
+            if object["metadata"].get("labels", {}).get(OWNER_UID) == owner_uid
         ]
+
+    async def list_pods(self, namespace: str, owner_uid: str) -> list[Object]:
+        del namespace
+        return [object for object in self.shown_children(owner_uid) if object["kind"] == Kind.POD]
 
     async def serves(self, kind: Kind) -> bool:
         del kind

@@ -48,6 +48,14 @@ class Children:
     def with_object(self, obj: Object) -> Children:
         return replace(self, objects=(*self.objects, obj))
 
+    def without(self, kind: Kind, name: str) -> Children:
+        kept = (obj for obj in self.objects if (obj["kind"], obj["metadata"]["name"]) != (kind, name))
+        return replace(self, objects=tuple(kept))
+
+    def with_pods(self, pods: list[Object]) -> Children:
+        """With these pods instead of those known before."""
+        return replace(self, objects=(*self.workloads(), *pods))
+
     def find(self, kind: Kind, name: str) -> Object | None:
         return next((obj for obj in self._of(kind) if obj["metadata"]["name"] == name), None)
 

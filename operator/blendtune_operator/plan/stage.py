@@ -141,7 +141,7 @@ def _start_next(draft: Draft[StatusT], stage: StageRun, last: Attempt | None) ->
         if old <= number - ATTEMPTS_KEPT:
             draft.delete(child)
     _open(draft, stage, number, timestamp(draft.now))
-    _wait(draft, stage, Reason.STARTING, f"attempt {number} has been created")
+    _wait(draft, stage, Reason.STARTING, f"attempt {number} is starting")
 
 
 def _stop(draft: Draft[StatusT], stage: StageRun, attempt: Attempt, child: Object) -> None:
@@ -239,7 +239,7 @@ def _watch(
             _wait(draft, stage, obstacle.reason, obstacle.message)
             return
         if since is None:
-            _wait(draft, stage, Reason.STARTING, f"attempt {attempt.number}: its pods are starting")
+            _wait(draft, stage, Reason.STARTING, f"attempt {attempt.number} is starting")
             return
         attempt = record(draft, replace(attempt, start_time=timestamp(since)))
     if _is_past_deadline(draft, stage, draft.now - moment(attempt.start_time)):

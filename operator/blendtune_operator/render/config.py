@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from blendtune_api import codec
@@ -82,8 +83,13 @@ def eval_config(run: RubricEval, pinned: Pinned[EvalConfig]) -> Object:
 
 def read(config_map: Object, kind: type[ConfigT]) -> Pinned[ConfigT]:
     """What a ConfigMap pins. Raises ValueError when it holds something else."""
-    document = json.loads(config_map.get("data", {}).get(CONFIG_FILE, "null"))
-    return Pinned(config=codec.decode(kind, document, lenient=True), revision=revision_of(config_map))
+    text = config_map.get("data", {}).get(CONFIG_FILE, "null")
+    return Pinned(config=_decode(kind, text), revision=revision_of(config_map))
+
+
+@lru_cache(maxsize=256)  # each plan of a run reads its ConfigMap, which never changes
+def _decode(kind: type[ConfigT], text: str) -> ConfigT:
+    return codec.decode(kind, json.loads(text), lenient=True)
 
 
 def revision_of(config_map: Object) -> int:
