@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from blendtune_api import codec
 from blendtune_api.contract import CONFIG_FILE, EvalConfig, GpuPreset, RunConfig
@@ -84,11 +84,12 @@ def eval_config(run: RubricEval, pinned: Pinned[EvalConfig]) -> Object:
 def read(config_map: Object, kind: type[ConfigT]) -> Pinned[ConfigT]:
     """What a ConfigMap pins. Raises ValueError when it holds something else."""
     text = config_map.get("data", {}).get(CONFIG_FILE, "null")
-    return Pinned(config=_decode(kind, text), revision=revision_of(config_map))
+    config: ConfigT = _decode(cast(Any, kind), text)
+    return Pinned(config=config, revision=revision_of(config_map))
 
 
 @lru_cache(maxsize=256)  # each plan of a run reads its ConfigMap, which never changes
-def _decode(kind: type[ConfigT], text: str) -> ConfigT:
+def _decode(kind: Any, text: str) -> Any:
     return codec.decode(kind, json.loads(text), lenient=True)
 
 
