@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
@@ -104,6 +105,16 @@ def build_config(base_model: Path, **training: Any) -> RunConfig:
     )
 
 
+@dataclass(frozen=True)
+class Interruption:
+    """A signal that a rank gets when it has called a method of DeepSpeed's engine so many times."""
+
+    rank: int
+    signal: signal.Signals
+    calls: int
+    method: str = "step"
+
+
 @dataclass
 class Run:
     """A run on disk, and ways to train it."""
@@ -161,7 +172,13 @@ class Run:
         spec = replace(self.config.spec, model=Model(uri=f"file://{folder}"))
         return replace(self, config=replace(self.config, spec=spec))
 
-    def start(self, ranks: int = 1, room_for_checkpoints: int | None = None) -> list[Rank]:
+    def start(
+        self,
+        ranks: int = 1,
+        *,
+        room_for_checkpoints: int | None = None,
+        interruption: Interruption | None = None,
+    ) -> list[Rank]:
         """Starts the ranks of one node, each from a server that has imported everything already."""
         environment = self.environment(ranks)
         self.message.unlink(missing_ok=True)
@@ -169,14 +186,15 @@ class Run:
         for rank in range(ranks):
             own = {"RANK": str(rank), "LOCAL_RANK": str(rank), Env.TERMINATION_LOG: f"{self.message}-{rank}"}
             Path(own[Env.TERMINATION_LOG]).unlink(missing_ok=True)
-            process = RANK_SERVER.Process(target=be_one_rank, args=(environment | own, room_for_checkpoints))
+            arguments = (environment | own, room_for_checkpoints, interruption)
+            process = RANK_SERVER.Process(target=be_one_rank, args=arguments)
             process.start()
             processes.append(process)
         return processes
 
-    def train(self, ranks: int = 1, room_for_checkpoints: int | None = None) -> list[int]:
-        """Trains to the end and returns the ranks' exit codes."""
-        return finish(self.start(ranks, room_for_checkpoints))
+    def train(self, ranks: int = 1, **faults: Any) -> list[int]:
+        """Trains to the end, with the faults of `start`, and returns the ranks' exit codes."""
+        return finish(self.start(ranks, **faults))
 
     def environment(self, ranks: int) -> dict[str, str]:
         config = self.folder / "config.json"
@@ -191,13 +209,17 @@ class Run:
         }
 
 
-def be_one_rank(environment: dict[str, str], room_for_checkpoints: int | None) -> None:
+def be_one_rank(
+    environment: dict[str, str], room_for_checkpoints: int | None, interruption: Interruption | None
+) -> None:
     """The body of a rank's process. The disk is full once it holds `room_for_checkpoints`."""
     os.environ.update(environment)
     from blendtune_trainer import train
 
     if room_for_checkpoints is not None:
         fill_the_disk_after(room_for_checkpoints)
+    if interruption is not None and environment["RANK"] == str(interruption.rank):
+        interrupt(interruption)
     log = os.open(environment[Env.TERMINATION_LOG] + ".log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -220,6 +242,22 @@ def fill_the_disk_after(checkpoints: int) -> None:
         return save(*arguments, **options)
 
     DeepSpeedEngine.save_checkpoint = save_while_there_is_room
+
+
+def interrupt(interruption: Interruption) -> None:
+    """Has this process signal itself at the end of the call that `interruption` tells of."""
+    from deepspeed.runtime.engine import DeepSpeedEngine
+
+    method = getattr(DeepSpeedEngine, interruption.method)
+    calls = itertools.count(1)
+
+    def call_and_interrupt(*arguments: Any, **options: Any) -> Any:
+        result = method(*arguments, **options)
+        if next(calls) == interruption.calls:
+            signal.raise_signal(interruption.signal)
+        return result
+
+    setattr(DeepSpeedEngine, interruption.method, call_and_interrupt)
 
 
 def finish(ranks: list[Rank], timeout: float = 120) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.trainer.training.runs import Run, build_blend, finish, wait_until
+from tests.trainer.training.runs import Interruption, Run, build_blend
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.contract import ExitCode, Failure, weights_digest
@@ -116,12 +115,10 @@ def test_sigterm_checkpoints_and_the_next_attempt_goes_on_as_if_nothing_happened
     make_run: MakeRun, undisturbed: Run, stage: int
 ) -> None:
     run = make_run(deepspeed=DeepSpeed(stage=stage), checkpoint=KEEP)
-    ranks = run.start(2)
-    wait_until(lambda: len(run.steps()) >= 2 or ranks[0].exitcode is not None)
-    os.kill(ranks[1].pid or 0, signal.SIGTERM)  # one rank; all of them agree
-    assert finish(ranks) == [ExitCode.PREEMPTED, ExitCode.PREEMPTED]
+    told = Interruption(rank=1, signal=signal.SIGTERM, calls=2)  # one rank; all of them agree
+    assert run.train(2, interruption=told) == [ExitCode.PREEMPTED, ExitCode.PREEMPTED]
     reached = len(run.steps())
-    assert 2 <= reached < 6
+    assert 2 <= reached <= 3
     outcome = run.outcome_of(0)
     assert isinstance(outcome, Failure)
     assert outcome.reason is Reason.DISRUPTED
@@ -134,10 +131,8 @@ def test_sigterm_checkpoints_and_the_next_attempt_goes_on_as_if_nothing_happened
 def test_the_same_ranks_resume_to_the_very_same_losses(make_run: MakeRun) -> None:
     whole, broken = make_run(checkpoint=KEEP), make_run(checkpoint=KEEP)
     assert whole.train(2) == [0, 0]
-    ranks = broken.start(2)
-    wait_until(lambda: len(broken.steps()) >= 3 or ranks[0].exitcode is not None)
-    os.kill(ranks[0].pid or 0, signal.SIGTERM)
-    finish(ranks)
+    told = Interruption(rank=0, signal=signal.SIGTERM, calls=3)
+    assert broken.train(2, interruption=told) == [ExitCode.PREEMPTED, ExitCode.PREEMPTED]
     assert broken.train(2) == [0, 0]
     assert broken.losses() == whole.losses()
     assert broken.result.model_digest == whole.result.model_digest
@@ -152,10 +147,8 @@ def test_another_number_of_ranks_goes_on(
     make_run: MakeRun, undisturbed: Run, stage: int, first: int, then: int
 ) -> None:
     run = make_run(deepspeed=DeepSpeed(stage=stage), checkpoint=KEEP)
-    ranks = run.start(first)
-    wait_until(lambda: len(run.steps()) >= 2 or ranks[0].exitcode is not None)
-    os.kill(ranks[0].pid or 0, signal.SIGTERM)
-    assert finish(ranks) == [ExitCode.PREEMPTED] * first
+    told = Interruption(rank=0, signal=signal.SIGTERM, calls=2)
+    assert run.train(first, interruption=told) == [ExitCode.PREEMPTED] * first
     assert run.train(then) == [0] * then
     assert run.column("ranks")[0] == first
     assert run.column("ranks")[-1] == then
@@ -165,38 +158,26 @@ def test_another_number_of_ranks_goes_on(
 def test_sigkill_while_saving_leaves_the_last_whole_checkpoint(make_run: MakeRun, undisturbed: Run) -> None:
     run = make_run(checkpoint=EVERY_STEP)
     checkpoints = run.workspace.checkpoints
-    ranks = run.start(2)
-    wait_until(
-        lambda: (
-            ((checkpoints / "step-2").exists() and any(checkpoints.glob("*.tmp")))
-            or ranks[0].exitcode is not None
-        )
-    )
-    for rank in ranks:
-        rank.kill()
-    finish(ranks)
-    pointer = json.loads((checkpoints / "latest.json").read_text())
-    assert (checkpoints / f"step-{pointer['step']}").is_dir()
+    killed = Interruption(rank=0, signal=signal.SIGKILL, calls=3, method="save_checkpoint")
+    assert run.train(2, interruption=killed) == [-signal.SIGKILL, ExitCode.PEER_LOST]
+    assert (checkpoints / "step-3.tmp").is_dir()
+    assert json.loads((checkpoints / "latest.json").read_text())["step"] == 2
     assert run.train(2) == [0, 0]
-    assert f"resuming from the checkpoint of step {pointer['step']}" in run.log_of(0)
+    assert "resuming from the checkpoint of step 2" in run.log_of(0)
     assert run.losses() == pytest.approx(undisturbed.losses(), abs=1e-5)
     assert sorted(folder.name for folder in checkpoints.glob("step-*")) == ["step-5", "step-6"]
 
 
 def test_a_lost_peer_is_told_apart(make_run: MakeRun) -> None:
-    run = make_run(build_blend(bins=3000))
-    ranks = run.start(2)
-    wait_until(lambda: len(run.steps()) >= 1 or ranks[0].exitcode is not None)
-    ranks[1].kill()
-    assert finish(ranks) == [ExitCode.PEER_LOST, -signal.SIGKILL]
+    run = make_run()
+    killed = Interruption(rank=1, signal=signal.SIGKILL, calls=1)
+    assert run.train(2, interruption=killed) == [ExitCode.PEER_LOST, -signal.SIGKILL]
 
 
 def test_a_checkpoint_of_another_configuration_is_refused_and_says_what_differs(make_run: MakeRun) -> None:
     run = make_run(checkpoint=EVERY_STEP)
-    ranks = run.start()
-    wait_until(lambda: (run.workspace.checkpoints / "latest.json").exists() or ranks[0].exitcode is not None)
-    ranks[0].kill()
-    finish(ranks)
+    killed = Interruption(rank=0, signal=signal.SIGKILL, calls=2)
+    assert run.train(interruption=killed) == [-signal.SIGKILL]
     pointer = (run.workspace.checkpoints / "latest.json").read_text()
     build_blend(digest="other rows").write(run.workspace.blend)
     assert run.train() == [ExitCode.OTHER_CHECKPOINT]
