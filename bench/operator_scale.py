@@ -33,6 +33,7 @@ from blendtune_api import codec  # noqa: E402
 from blendtune_api.contract import encode_message  # noqa: E402
 from blendtune_operator.names import OWNER_UID, STAGE, Kind  # noqa: E402
 
+RESULTS = ROOT / "bench/results"
 RATE = 17.0  # runs per second
 NAMESPACE = "bench"
 _ENVIRONMENT = {
@@ -232,9 +233,8 @@ def main() -> None:
             outcome = asyncio.run(measure(plane, runs, Path(name)))
         outcomes.append(asdict(outcome))
         print(json.dumps({key: round(value, 3) for key, value in outcomes[-1].items()}, indent=1), flush=True)
-    results = ROOT / "bench/results"
-    results.mkdir(exist_ok=True)
-    (results / "operator_scale.json").write_text(json.dumps(outcomes, indent=1) + "\n")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "operator_scale.json").write_text(json.dumps(outcomes, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,10 @@ class Resync:
                 _log.info("the resync failed and is tried again: %s", error)
 
     async def once(self, *, first: bool = False) -> None:
-        """Brings the cache in line with the API server and enqueues every run. Raises ApiError."""
+        """Brings the cache in line with the API server and enqueues every run. Raises ApiError.
+
+        But for the first time the runs come up one by one: none that has something to do waits for all.
+        """
         for kind in WATCHED:
             missed = 0
             for place in self._places:
@@ -113,7 +116,10 @@ class Resync:
             if missed:
                 _log.warning("the watch of %s has missed %d objects", kind, missed)
         for key in self._cache.run_keys():
-            self._queue.add(key)
+            if first:
+                self._queue.add(key)
+            else:
+                self._queue.add_within(key, self._interval / 2)
 
     async def _list(self, kind: Kind, place: str | None) -> tuple[list[Object], int]:
         selector = "" if kind in RUN_KINDS else OWNER_UID

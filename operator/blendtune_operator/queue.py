@@ -42,6 +42,17 @@ class WorkQueue(Generic[K]):
             self._queued.add(key)
             self._ready.put_nowait(key)
 
+    def add_within(self, key: K, seconds: float) -> None:
+        """Adds the key at a moment drawn from the next so many seconds, unless it comes up earlier anyway."""
+        delay = random.uniform(0.0, seconds)
+        timer = self._timers.get(key)
+        if key in self._active:
+            self._again.add(key)
+        elif key not in self._queued and (
+            timer is None or timer.when() > asyncio.get_running_loop().time() + delay
+        ):
+            self._add_later(key, delay)
+
     async def get(self) -> K:
         """The next key; every one must be given to `done` or `failed` afterwards."""
         key = await self._ready.get()

@@ -48,6 +48,7 @@ class FaultProxy:
     server: str
     rule: Callable[[Exchange], Fault | None] = lambda _: None
     watch_rule: Callable[[bytes], list[bytes]] = lambda line: [line]
+    open_rule: Callable[[], int] = lambda: 0  # the status that answers a watch instead of opening it
     watch_delay: float = 0.0  # seconds before each watch event
     url: str = ""
     writes: list[tuple[str, str, int]] = field(default_factory=list)
@@ -57,6 +58,10 @@ class FaultProxy:
     _watches: set[asyncio.Task[Any]] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop | None = None
     _session: aiohttp.ClientSession | None = None
+
+    def forget_answers(self) -> None:
+        """What a stale read says is what it says from now on for the first time."""
+        self._first_answers.clear()
 
     def cut_watches(self) -> None:
         """Closes every open watch."""
@@ -97,6 +102,8 @@ class FaultProxy:
             )
 
     async def _watch(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
+        if status := self.open_rule():
+            return _refusal(Fault(status=status, retry_after=1))
         task = asyncio.current_task()
         assert task is not None
         response = web.StreamResponse(headers={"Content-Type": "application/json"})

@@ -88,31 +88,43 @@ def test_bad_watches(plane: ControlPlane, namespace: str, folder: Path) -> None:
             finish(world, f"rough{number}")
             check(world, f"rough{number}", case)
         world.proxy.watch_rule = lambda line: [line]
+        world.proxy.watch_delay = 0.5
+        finish(world, "late")
+        world.proxy.watch_delay = 0.0
+        check(world, "late", "every event half a second late")
         world.apply("cut")
+        refusals = itertools.cycle((429, 500, 0))
+        world.proxy.open_rule = lambda: next(refusals)
         while world.status("cut").get("state") not in ("Succeeded", "Failed"):
             world.proxy.cut_watches()
             seen = world.status("cut").get("conditions")
             world.wait_for("something moved", lambda seen=seen: world.status("cut").get("conditions") != seen)
-        check(world, "cut", "watches cut")
+        check(world, "cut", "watches cut, and two of three attempts to open one refused")
 
 
 def test_a_stale_reader_never_erases_a_latched_stage(
     plane: ControlPlane, namespace: str, folder: Path
 ) -> None:
-    """The operator reads the run as it was before it began, over and over, once it has ended."""
+    """A new operator is told, over and over, how the run was before it began, and hears nothing."""
     with scenario(plane, namespace, folder) as world:
-        finish(world, "calm")
+        world.operator.stop()
+        world.apply("calm")
+        world.proxy.forget_answers()
+        world.operator.start()
+        world.wait_for_state("Succeeded", name="calm")
         known, children = world.status("calm"), world.children("calm")
-        served = itertools.count(1)
+        written = len(world.proxy.writes)
 
         def rule(exchange: Exchange) -> Fault | None:
-            if exchange.is_write or exchange.name != "calm" or "blendedfinetunes" not in exchange.path:
-                return None
-            next(served)
-            return Fault(stale=True)
+            is_read = not exchange.is_write and "/blendedfinetunes" in exchange.path
+            return Fault(stale=True) if is_read else None
 
+        world.operator.stop()
         world.proxy.rule = rule
-        world.wait_for("it was read often", lambda: next(served) > 20)
+        world.proxy.watch_rule = lambda _: []
+        world.operator.start()
+        world.wait_for("it tried often", lambda: len(world.proxy.writes) > written + 5)
+        assert {status for _, path, status in world.proxy.writes[written:] if "calm" in path} == {409}
         assert world.status("calm") == known
         assert world.children("calm") == children
 

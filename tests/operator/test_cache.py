@@ -112,3 +112,19 @@ def test_runs_are_decoded_once_for_each_version_and_unreadable_ones_left_out() -
     assert cache.runs() == []
     cache.remove(parent(3))
     assert cache.run_keys() == ()
+
+
+def test_what_has_gone_does_not_come_back_by_a_late_answer() -> None:
+    cache = Cache()
+    cache.apply(child("a", 5))
+    cache.remove(child("a", 7))
+    assert not cache.apply(child("a", 6))
+    assert names(cache) == []
+
+
+def test_what_was_hidden_by_its_labels_comes_back_with_them() -> None:
+    cache = Cache()
+    cache.apply(child("a", 5))
+    cache.remove(child("a", 6))
+    assert cache.apply(child("a", 7))
+    assert names(cache) == ["a"]

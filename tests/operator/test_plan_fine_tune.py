@@ -439,7 +439,7 @@ class TestAttempts:
         edit(world, cluster=Cluster(active_deadline_seconds=1000), retry=1)
         world.wait(60)
         assert train_jobs(world) == ["ads-train-1"]
-        assert "waits for 1 pod of the last to end" in message(world, ConditionType.TRAINING_SUCCEEDED)
+        assert "waits for the last to end: pod " in message(world, ConditionType.TRAINING_SUCCEEDED)
         world.let_go()
         world.settle()
         assert train_jobs(world) == ["ads-train-1", "ads-train-2"]

@@ -94,3 +94,18 @@ def test_an_event_during_a_failing_reconcile_does_not_shorten_the_back_off() -> 
         assert len(queue) == 0
 
     run(scenario)
+
+
+def test_a_key_that_is_added_within_a_time_comes_up_once_and_puts_nothing_off() -> None:
+    async def scenario(queue: WorkQueue[str]) -> None:
+        queue.add("soon")
+        queue.done(await queue.get(), 0.01)
+        for key in ("soon", "later"):
+            queue.add_within(key, 0.2)
+        assert len(queue) == 0
+        assert {await queue.get(), await queue.get()} == {"soon", "later"}
+        queue.add_within("soon", 1000.0)  # it is worked on: once more afterwards
+        queue.done("soon", None)
+        assert len(queue) == 1
+
+    run(scenario)

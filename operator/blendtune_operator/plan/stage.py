@@ -123,7 +123,10 @@ def _start_next(draft: Draft[StatusT], stage: StageRun, last: Attempt | None) ->
         return
     if live:
         _wait(
-            draft, stage, Reason.BACKING_OFF, f"attempt {number} waits for {_count(live)} of the last to end"
+            draft,
+            stage,
+            Reason.BACKING_OFF,
+            f"attempt {number} waits for the last to end: {_named(live)} left",
         )
         return
     if _is_past_deadline(draft, stage, timedelta()):
@@ -161,7 +164,7 @@ def _lose(
     """The child is gone or going: the run was suspended, or someone removed it."""
     live = [pod for pod in pods if is_live(pod)]
     if live or child is not None:
-        _hold(draft, stage, f"attempt {attempt.number} is being stopped: {_count(live)} left")
+        _hold(draft, stage, f"attempt {attempt.number} is being stopped: {_named(live)} left")
         return
     suspended = draft.reason_before(stage.condition) == Reason.SUSPENDED
     kind, name = names.attempt_child(draft.run.metadata.name, stage.stage, attempt.number)
@@ -199,7 +202,7 @@ def _take_failure(
 ) -> None:
     live = [pod for pod in pods if is_live(pod)]
     if live:  # how they end may explain more than the first end did
-        _hold(draft, stage, f"attempt {attempt.number} failed: waiting for {_count(live)} to end")
+        _hold(draft, stage, f"attempt {attempt.number} failed: waiting for {_named(live)} to end")
         return
     _retry_or_fail(draft, stage, attempt, pod_reading.cause_of_failure(pods, failure_of(child)))
 
@@ -278,5 +281,11 @@ def _hold(draft: Draft[StatusT], stage: StageRun, message: str) -> None:
     _wait(draft, stage, before, message)
 
 
-def _count(pods: Sequence[Object]) -> str:
-    return f"{len(pods)} pod{'s' * (len(pods) != 1)}"
+def _named(pods: Sequence[Object]) -> str:
+    """The first pod and its node, by name: a pod on a lost node stays until somebody removes the node."""
+    if not pods:
+        return "no pod"
+    first = min(pods, key=lambda pod: str(pod["metadata"]["name"]))
+    node = first.get("spec", {}).get("nodeName")
+    name = f"pod {first['metadata']['name']}{f' on node {node}' if node else ''}"
+    return name if len(pods) == 1 else f"{len(pods)} pods ({name}, ...)"
