@@ -189,6 +189,30 @@ class RubricResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Memory:
+    """Bytes of one GPU, by what takes them."""
+
+    model_states: int
+    gathered_layer: int  # of ZeRO stage 3
+    activations: int
+    logits: int
+
+    @property
+    def total(self) -> int:
+        return self.model_states + self.gathered_layer + self.activations + self.logits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """How a training lies on its GPUs. A micro-batch is one row of `bins_per_micro_batch` bins."""
+
+    zero_stage: int
+    bins_per_micro_batch: int
+    activation_checkpointing: bool
+    memory: Memory
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BlendResult:
     digest: str  # of the ordered blend
     config_digest: str
@@ -197,7 +221,8 @@ class BlendResult:
     sources: tuple[BlendedSource, ...]
     parameters: int  # of the base model
     base_model_digest: str = ""
-    memory_bytes_per_gpu: int | None = None
+    layout: Layout | None = None
+    training_seconds: float | None = None  # expected, of the steps; None where the peak is not known
     warnings: tuple[str, ...] = ()
 
 

@@ -1,20 +1,27 @@
-"""The command `blendtune`: run, check and render manifests without a cluster, and print the CRDs."""
+"""The command `blendtune`: run, check, size and render manifests without a cluster, and print the CRDs."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from blendtune_api import codec
 from blendtune_api.generate import crd_files
+from blendtune_api.sizing.cost import ASSUMED_MFU
 from blendtune_operator.local.check import check, children
+from blendtune_operator.local.estimate import Known, estimates
+from blendtune_operator.local.estimate_view import print_estimate
 from blendtune_operator.local.exit_status import ExitStatus
 from blendtune_operator.local.manifest import ManifestError, load
-from blendtune_operator.local.output import OutputFormat, to_yaml
+from blendtune_operator.local.output import OutputFormat, to_text, to_yaml
 from blendtune_operator.local.run import run
+from blendtune_operator.settings import Settings, SettingsError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,6 +58,30 @@ def _parser() -> argparse.ArgumentParser:
     _add_files(validate)
     validate.set_defaults(command=_validate)
 
+    estimate = commands.add_parser(
+        "estimate", help="tell memory, number of GPUs, time and disk of a training"
+    )
+    _add_files(estimate)
+    estimate.add_argument(
+        "--model-config", type=Path, metavar="FILE", help="the model's config.json, where it is not at hand"
+    )
+    estimate.add_argument(
+        "--parameters", type=_count, metavar="N", help="parameters of the model, such as 6.7e9"
+    )
+    estimate.add_argument(
+        "--tokens", type=_count, metavar="N", help="tokens to train on, where the budget is in epochs"
+    )
+    estimate.add_argument(
+        "--mfu",
+        type=_share,
+        default=ASSUMED_MFU,
+        help="assumed share of the peak FLOP/s (default: %(default)s)",
+    )
+    estimate.add_argument(
+        "-o", "--output", type=OutputFormat, choices=list(OutputFormat), help="print it for programs"
+    )
+    estimate.set_defaults(command=_estimate)
+
     render = commands.add_parser("render", help="print the children of the objects as YAML for kubectl")
     _add_files(render)
     render.set_defaults(command=_render)
@@ -73,6 +104,20 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _count(text: str) -> int:
+    number = float(text)
+    if not 1 <= number < 1e18:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 to 10^18")
+    return int(number)
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share above 0 and up to 1")
+    return number
+
+
 def _run(parsed: argparse.Namespace, console: Console) -> ExitStatus:
     manifests = load(parsed.files)
     workdir = parsed.workdir or Path("runs") / manifests.objects[0].metadata.name
@@ -85,6 +130,26 @@ def _validate(parsed: argparse.Namespace, console: Console) -> ExitStatus:
     for object in manifests.objects:
         console.print(f"{type(object).__name__} {object.metadata.name} is valid", highlight=False)
     return ExitStatus.SUCCESS
+
+
+def _estimate(parsed: argparse.Namespace, console: Console) -> ExitStatus:
+    del console
+    known = Known(
+        model_config=parsed.model_config, parameters=parsed.parameters, tokens=parsed.tokens, mfu=parsed.mfu
+    )
+    try:
+        settings = replace(Settings.from_environment(os.environ), allow_file_uris=True)
+    except SettingsError as error:
+        raise ManifestError([str(error)]) from error
+    found = estimates(load(parsed.files, complete=False), known, settings)
+    if parsed.output:
+        sys.stdout.write(
+            to_text([{"name": name, **codec.encode(each)} for name, each in found.items()], parsed.output)
+        )
+    else:
+        for name, each in found.items():
+            print_estimate(Console(), name, each)
+    return ExitStatus.SUCCESS if all(each.fits for each in found.values()) else ExitStatus.BAD_INPUT
 
 
 def _render(parsed: argparse.Namespace, console: Console) -> ExitStatus:

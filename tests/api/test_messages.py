@@ -20,6 +20,8 @@ from blendtune_api.contract import (
     EvalResult,
     ExitCode,
     Failure,
+    Layout,
+    Memory,
     MessageError,
     Outcome,
     RubricResult,
@@ -96,7 +98,18 @@ def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
         sources=sources,
         parameters=10**12,
         base_model_digest=SHA256,
-        memory_bytes_per_gpu=10**11,
+        layout=Layout(
+            zero_stage=3,
+            bins_per_micro_batch=100,
+            activation_checkpointing=True,
+            memory=Memory(
+                model_states=123_456_789_012,
+                gathered_layer=12_345_678_901,
+                activations=123_456_789_012,
+                logits=12_345_678_901,
+            ),
+        ),
+        training_seconds=DICE.random() * 10**6,
         warnings=warnings,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from blendtune_api.contract import BlendResult, EvalResult, TrainResult
+from blendtune_api.contract import BlendResult, EvalResult, Layout, Memory, TrainResult
 from blendtune_api.v1alpha1 import (
     Blend,
     BlendedFineTune,
@@ -58,6 +58,19 @@ def _metadata() -> ObjectMeta:
     return ObjectMeta(name="ads", namespace="team", uid="uid-1")
 
 
+LAYOUT = Layout(
+    zero_stage=2,
+    bins_per_micro_batch=4,
+    activation_checkpointing=False,
+    memory=Memory(
+        model_states=40_000_000_000,
+        gathered_layer=0,
+        activations=18_000_000_000,
+        logits=2_000_000_000,
+    ),
+)
+
+
 def blend_result(**changes: Any) -> BlendResult:
     sources = tuple(
         BlendedSource(name=name, examples=10, tokens=5000, target_share=0.5, achieved_share=0.5, epochs=3)
@@ -70,7 +83,7 @@ def blend_result(**changes: Any) -> BlendResult:
         steps=40,
         sources=sources,
         parameters=13_000_000_000,
-        memory_bytes_per_gpu=60 * 2**30,
+        layout=LAYOUT,
     )
     return replace(result, **changes)
 

@@ -104,11 +104,11 @@ class TestWayOfTheData:
         assert status(world).blend is not None
         assert condition(world, ConditionType.DATA_BLENDED) == (ConditionStatus.TRUE, Reason.COMPLETED)
         assert condition(world, ConditionType.SIZED) == (ConditionStatus.TRUE, Reason.FITS)
-        assert "60.0 GiB of 80.0 GiB on each of 8 a100-80gb" in message(world, ConditionType.SIZED)
+        assert "60.0 GB of 85.9 GB on each of 8 x a100-80gb" in message(world, ConditionType.SIZED)
 
     def test_a_blend_without_a_known_memory_is_not_called_fitting(self) -> None:
         world = new_world(cluster=Cluster(nodes=1, gpus_per_node=2, gpu_type="cpu"))
-        world.succeed(world.job("ads-blend"), blend_result(memory_bytes_per_gpu=None))
+        world.succeed(world.job("ads-blend"), blend_result())
         world.settle()
         assert condition(world, ConditionType.SIZED) == (ConditionStatus.UNKNOWN, Reason.NOT_SIZED)
         assert train_jobs(world) == ["ads-train-1"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,12 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.contract import Workspace
+from blendtune_api.sizing.shape import SIZES, ModelShape, read_shape
 from blendtune_api.v1alpha1 import Model
 from blendtune_trainer.errors import bad_model, transient
 from blendtune_trainer.uris import HubRepository, StorePath, model_location
 
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelShape:
-    """What a model's memory depends on."""
-
-    parameters: int
-    largest_layer_parameters: int  # of one module, its children not counted
-    hidden_size: int
-    layers: int
-    vocabulary_size: int
 
 
 def base_model_folder(model: Model, claims: Path, workspace: Workspace) -> Path:
@@ -67,19 +57,17 @@ def model_shape(folder: Path) -> ModelShape:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config)
+        text_config = config.get_text_config()  # it knows every size by its common name
+        shape = read_shape(
+            {name: getattr(text_config, name, None) for name in SIZES},
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+        )
     except (OSError, ValueError, KeyError) as error:
         raise bad_model(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
-    text_config = config.get_text_config()
-    return ModelShape(
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        largest_layer_parameters=max(
-            sum(parameter.numel() for parameter in module.parameters(recurse=False))
-            for module in model.modules()
-        ),
-        hidden_size=int(text_config.hidden_size),
-        layers=int(text_config.num_hidden_layers),
-        vocabulary_size=int(text_config.vocab_size),
+    largest = max(
+        sum(parameter.numel() for parameter in module.parameters(recurse=False)) for module in model.modules()
     )
+    return replace(shape, largest_layer_parameters=largest)
 
 
 def weights_pattern(files: Sequence[str]) -> str:

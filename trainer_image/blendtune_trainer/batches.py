@@ -18,15 +18,16 @@ def bins_of_step(step: int, bins_per_step: int, num_bins: int) -> range:
     return range(min(start, num_bins), min(start + bins_per_step, num_bins))
 
 
-def micro_batches(bins: range, rank: int, world_size: int) -> list[int | None]:
-    """The bins that `rank` takes, one per micro-batch.
+def micro_batches(
+    bins: range, rank: int, world_size: int, bins_per_micro_batch: int = 1
+) -> list[tuple[int, ...]]:
+    """The bins that `rank` takes, by micro-batch.
 
-    Every rank gets the same number of micro-batches, because each one may communicate; None stands for an
-    empty one.
+    Every rank gets the same number of micro-batches, because each one may communicate; some may be empty.
     """
-    rounds = math.ceil(len(bins) / world_size)
-    positions = range(rank, rounds * world_size, world_size)
-    return [bins[position] if position < len(bins) else None for position in positions]
+    rounds = range(math.ceil(len(bins) / world_size))
+    own = bins[rank::world_size]
+    return [tuple(own[start : start + bins_per_micro_batch]) for start in rounds[::bins_per_micro_batch]]
 
 
 def epoch_ends(steps: int, epochs: float | None) -> tuple[int, ...]:

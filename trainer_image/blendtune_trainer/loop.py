@@ -30,6 +30,7 @@ class Plan:
 
     steps: int
     bins_per_step: int
+    bins_per_micro_batch: int
     validate_at: frozenset[int]  # numbers of steps taken
 
 
@@ -130,10 +131,11 @@ class TrainingLoop:
         """
         scale = self._ranks.world_size / max(1, supervised)
         total = torch.zeros((), device=self._ranks.device)
-        for index in micro_batches(bins, self._ranks.rank, self._ranks.world_size):
-            contents = None if index is None else self._blend.bin(index)
-            torch.manual_seed(self._training.seed + (index or 0))  # dropout follows the bin, not the rank
-            nll = forward(self._engine, contents, self._ranks.device)
+        for indices in micro_batches(
+            bins, self._ranks.rank, self._ranks.world_size, self._plan.bins_per_micro_batch
+        ):
+            torch.manual_seed(self._training.seed + min(indices, default=0))  # by the bins, not by the rank
+            nll = forward(self._engine, [self._blend.bin(index) for index in indices], self._ranks.device)
             self._engine.backward(nll * scale, scale_wrt_gas=False)
             total += nll.detach()
         return float(total)

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from blendtune_api.sizing.memory import LOSS_CHUNK_BYTES
 from blendtune_trainer.packed import IGNORED_LABEL
-
-_CHUNK_BYTES = 256 * 2**20  # most float32 logits that the softmax holds at a time
 
 
 class SupervisedLoss(nn.Module):
@@ -45,7 +44,7 @@ def summed_nll(logits: Tensor, targets: Tensor) -> Tensor:
     The softmax is taken in float32, chunk by chunk; with more than one chunk, each is computed again in the
     backward pass instead of being kept.
     """
-    chunk = max(1, _CHUNK_BYTES // (4 * logits.shape[-1]))
+    chunk = max(1, LOSS_CHUNK_BYTES // (4 * logits.shape[-1]))
     if len(targets) <= chunk:
         return _chunk_nll(logits, targets)
     parts = zip(torch.split(logits, chunk), torch.split(targets, chunk), strict=True)

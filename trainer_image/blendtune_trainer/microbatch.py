@@ -1,7 +1,8 @@
-"""One forward pass over one bin."""
+"""One forward pass over a micro-batch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,12 @@ _EMPTY = Bin(
 )
 
 
-def forward(engine: Any, contents: Bin | None, device: torch.device) -> Tensor:
-    """Summed negative log-likelihood of the bin's supervised tokens; 0, with a gradient of 0, for None."""
-    row = contents or _EMPTY
-    arrays = (row.input_ids, row.labels, row.position_ids)
-    loss: Tensor = engine(*(torch.from_numpy(array)[None].to(device) for array in arrays))
+def forward(engine: Any, bins: Sequence[Bin], device: torch.device) -> Tensor:
+    """Summed negative log-likelihood of the bins' supervised tokens; 0, with a gradient of 0, without a bin.
+
+    The bins follow one another in a single row, as the examples do within a bin.
+    """
+    rows = bins or (_EMPTY,)
+    columns = zip(*((row.input_ids, row.labels, row.position_ids) for row in rows), strict=True)
+    loss: Tensor = engine(*(torch.from_numpy(np.concatenate(column))[None].to(device) for column in columns))
     return loss

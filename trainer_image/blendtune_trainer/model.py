@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from transformers.integrations import HfDeepSpeedConfig
 
 from blendtune_api.v1alpha1 import Attention, Precision, Training
 from blendtune_trainer.errors import bad_configuration, bad_model
+from blendtune_trainer.memory import flash_attention_installed
 
 
 def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
@@ -24,7 +24,7 @@ def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 def attention_implementation(attention: Attention, device: torch.device) -> str:
     """`auto` is FlashAttention 2 on CUDA when installed, else sdpa; both see where packed examples end."""
-    installed = importlib.util.find_spec("flash_attn") is not None
+    installed = flash_attention_installed()
     if attention is Attention.AUTO:
         attention = Attention.FLASH_ATTENTION_2 if installed and device.type == "cuda" else Attention.SDPA
     if attention is Attention.FLASH_ATTENTION_2 and not (installed and device.type == "cuda"):
@@ -61,7 +61,7 @@ def load_model(
         ) from error
     del zero3
     if activation_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     model.config.use_cache = False
     return model
 

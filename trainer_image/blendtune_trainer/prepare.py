@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from blendtune_api.contract import BlendResult, weights_digest
+from blendtune_api.sizing.estimate import training_cost
+from blendtune_api.sizing.layout import choose_layout
+from blendtune_api.sizing.words import refusal
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage
 from blendtune_trainer.assemble import SourceExamples, assemble, split
 from blendtune_trainer.base_model import fetch_base_model, load_tokenizer, model_shape
@@ -22,7 +25,7 @@ from blendtune_trainer.errors import TrainerError, bad_configuration, does_not_f
 from blendtune_trainer.examples import Examples, encode_rows
 from blendtune_trainer.faults import Faults
 from blendtune_trainer.files import write_text
-from blendtune_trainer.memory import memory_layout
+from blendtune_trainer.memory import sizing_setup
 from blendtune_trainer.packed import PackedBlend
 from blendtune_trainer.stage import Run, keep_result, kept_result, load_run, run_program
 from blendtune_trainer.uris import data_location
@@ -77,11 +80,10 @@ def _prepare(run: Run) -> BlendResult:
     _check_template_name(spec)
     base = fetch_base_model(spec.model, run.claims, workspace)
     shape = model_shape(base)
-    layout = memory_layout(
-        shape, spec.training, spec.cluster.nodes * spec.cluster.gpus_per_node, run.config.gpu
-    )
-    if not layout.sizing.fits:
-        raise does_not_fit(f"spec.cluster: {layout.sizing.message}")
+    setup = sizing_setup(spec, shape, run.config.gpu)
+    refused = refusal(setup)
+    if refused is not None:
+        raise does_not_fit(f"spec.cluster: {refused}")
     tokenizer = load_tokenizer(base)
     encoder = ChatEncoder(tokenizer)
     search = PromptSearch(load_prompts(workspace.rubric))
@@ -94,7 +96,6 @@ def _prepare(run: Run) -> BlendResult:
         sources, collected.validation, spec.blend, spec.training.sequence_length, identity
     )
     tokens = sum(source.tokens for source in achieved)
-    known_gpu = run.config.gpu.memory_bytes is not None
     result = BlendResult(
         digest=packed.digest,
         config_digest=run.config.digest,
@@ -103,7 +104,8 @@ def _prepare(run: Run) -> BlendResult:
         sources=achieved,
         parameters=shape.parameters,
         base_model_digest=_base_model_digest(base),
-        memory_bytes_per_gpu=layout.sizing.memory_bytes_per_gpu if known_gpu else None,
+        layout=choose_layout(setup),
+        training_seconds=training_cost(setup, tokens).seconds,
         warnings=tuple(warning[:_WARNING_LENGTH] for warning in warnings[:_WARNINGS]),
     )
     packed.write(workspace.blend)

@@ -1,15 +1,6 @@
-"""What a token costs, and how much of the GPUs' arithmetic a training uses."""
+"""How much of the GPUs' arithmetic a training uses."""
 
 from __future__ import annotations
-
-
-def flops_per_token(parameters: int, layers: int, hidden_size: int, sequence_length: int) -> float:
-    """FLOPs of one token, forward and backward: 6N + 12 L h s (arXiv 2204.02311, appendix B).
-
-    With s the length of a bin it overstates attention where bins hold several examples; recomputed
-    activations are not counted.
-    """
-    return 6 * parameters + 12 * layers * hidden_size * sequence_length
 
 
 def model_flops_utilisation(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from blendtune_api.contract import (
+    Layout,
     MessageError,
     RunConfig,
     TrainResult,
@@ -19,6 +20,10 @@ from blendtune_api.contract import (
     encode_message,
     weights_digest,
 )
+from blendtune_api.sizing.cost import flops_per_token
+from blendtune_api.sizing.layout import choose_layout, with_stage
+from blendtune_api.sizing.shape import ModelShape
+from blendtune_api.sizing.words import layout_words
 from blendtune_api.v1alpha1 import AfterSuccess, Method, Stage, Training
 from blendtune_trainer.base_model import base_model_folder, load_tokenizer, model_shape
 from blendtune_trainer.batches import count_steps, epoch_ends
@@ -29,7 +34,7 @@ from blendtune_trainer.export import export_model, upload
 from blendtune_trainer.files import write_text
 from blendtune_trainer.loop import Plan, TrainingLoop
 from blendtune_trainer.loss import SupervisedLoss
-from blendtune_trainer.memory import MemoryLayout, memory_layout
+from blendtune_trainer.memory import sizing_setup
 from blendtune_trainer.model import load_model, parameter_groups, training_dtype
 from blendtune_trainer.packed import PackedBlend
 from blendtune_trainer.progress import ProgressBoard
@@ -37,7 +42,7 @@ from blendtune_trainer.ranks import Ranks, initialize
 from blendtune_trainer.report import TrainingReport
 from blendtune_trainer.signals import StopRequest
 from blendtune_trainer.stage import Run, keep_result
-from blendtune_trainer.throughput import flops_per_token, model_flops_utilisation
+from blendtune_trainer.throughput import model_flops_utilisation
 from blendtune_trainer.uris import store_path
 from blendtune_trainer.watchdog import Watchdog
 
@@ -118,12 +123,17 @@ def exported_result(workspace: Workspace, identity: Identity) -> TrainResult | N
     return result if same_run and result.model_digest == weights_digest(workspace.model) else None
 
 
-def make_plan(config: RunConfig, blend: PackedBlend) -> Plan:
+def make_plan(config: RunConfig, blend: PackedBlend, bins_per_micro_batch: int) -> Plan:
     training = config.spec.training
     bins_per_step = training.batch_tokens // training.sequence_length
     steps = count_steps(blend.num_bins, bins_per_step)
     ends = epoch_ends(steps, config.spec.blend.budget.epochs)
-    return Plan(steps=steps, bins_per_step=bins_per_step, validate_at=frozenset({0, *ends}))
+    return Plan(
+        steps=steps,
+        bins_per_step=bins_per_step,
+        bins_per_micro_batch=bins_per_micro_batch,
+        validate_at=frozenset({0, *ends}),
+    )
 
 
 def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> TrainResult:
@@ -133,23 +143,24 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     shape = model_shape(base)
     checkpoints = Checkpoints(job.workspace.checkpoints, identity, training.checkpoint.keep)
     pointer = _resumable(checkpoints, ranks)
-    layout = memory_layout(shape, training, ranks.world_size, config.gpu)
-    stage = _zero_stage(training, layout, pointer, ranks)
+    layout = _layout(job, shape, pointer)
     settings = deepspeed_config(
         training,
-        stage=stage,
+        stage=layout.zero_stage,
         bf16=training_dtype(training.precision, ranks.device) is torch.bfloat16,
         world_size=ranks.world_size,
         on_cpu=ranks.device.type == "cpu",
         universal=pointer is not None and pointer.world_size != ranks.world_size,
     )
-    engine = _load_engine(base, training, ranks, layout, settings)
+    engine = _load_engine(
+        base, training, ranks, settings, activation_checkpointing=layout.activation_checkpointing
+    )
     if pointer:
         checkpoints.load(engine, ranks, pointer)
 
-    plan = make_plan(config, blend)
+    plan = make_plan(config, blend, layout.bins_per_micro_batch)
     first_step = pointer.step if pointer else 0
-    token_flops = flops_per_token(shape.parameters, shape.layers, shape.hidden_size, training.sequence_length)
+    token_flops = flops_per_token(shape, training.sequence_length)
     report = TrainingReport(job.workspace, job.board, ranks, config.gpu, token_flops)
     report.resume(first_step, plan.steps)
     earlier = report.totals().rank_seconds
@@ -160,7 +171,7 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
         training=training,
         plan=plan,
         ranks=ranks,
-        stage=stage,
+        stage=layout.zero_stage,
         checkpoints=checkpoints,
         report=report,
         stop=job.stop,
@@ -192,23 +203,30 @@ def _resumable(checkpoints: Checkpoints, ranks: Ranks) -> Pointer | None:
     return found
 
 
-def _zero_stage(training: Training, layout: MemoryLayout, pointer: Pointer | None, ranks: Ranks) -> int:
-    """For `auto` the checkpoint's stage; without one the least that fits, which on CPU is always 1."""
-    if training.deepspeed.stage == "auto" and pointer:
-        return pointer.stage
-    if training.deepspeed.stage == "auto" and ranks.device.type == "cpu":
-        return 1
-    return layout.zero_stage
+def _layout(job: Job, shape: ModelShape, pointer: Pointer | None) -> Layout:
+    """The layout that the sizing chooses; stage `auto` keeps to the stage of the checkpoint."""
+    setup = sizing_setup(job.config.spec, shape, job.config.gpu, job.ranks.world_size)
+    if pointer and setup.training.deepspeed.stage == "auto":
+        setup = replace(setup, training=with_stage(setup.training, pointer.stage))
+    layout = choose_layout(setup)
+    if job.ranks.is_first:
+        print(layout_words(layout, setup.training.sequence_length), flush=True)
+    return layout
 
 
 def _load_engine(
-    base: Path, training: Training, ranks: Ranks, layout: MemoryLayout, settings: dict[str, Any]
+    base: Path,
+    training: Training,
+    ranks: Ranks,
+    settings: dict[str, Any],
+    *,
+    activation_checkpointing: bool,
 ) -> Any:
     model = load_model(
         base,
         training,
         ranks.device,
-        activation_checkpointing=layout.activation_checkpointing,
+        activation_checkpointing=activation_checkpointing,
         deepspeed_config=settings,
     )
     adam = training.adam

@@ -34,12 +34,12 @@ def validation_loss(
     engine.eval()
     try:
         with torch.no_grad():
-            for index in micro_batches(range(blend.num_validation_bins), ranks.rank, ranks.world_size):
+            for indices in micro_batches(range(blend.num_validation_bins), ranks.rank, ranks.world_size):
                 if ranks.any(interrupted()):
                     return None
-                contents = None if index is None else blend.validation_bin(index)
-                nll = float(forward(engine, contents, ranks.device))
-                if contents is not None and index is not None:
+                bins = [blend.validation_bin(index) for index in indices]
+                nll = float(forward(engine, bins, ranks.device))
+                for index, contents in zip(indices, bins, strict=True):
                     source = int(blend.validation_bin_sources[index])
                     sums[source] += nll
                     counts[source] += contents.supervised_tokens

@@ -1,4 +1,4 @@
-"""What `blendtune run` tells a script."""
+"""What `blendtune` tells a script."""
 
 from __future__ import annotations
 

@@ -75,8 +75,12 @@ _KubectlLoader.add_implicit_resolver(
 )
 
 
-def load(paths: Iterable[Path]) -> Manifests:
-    """The objects in files, or in the YAML files of folders. Raises ManifestError with every fault."""
+def load(paths: Iterable[Path], *, complete: bool = True) -> Manifests:
+    """The objects in files, or in the YAML files of folders. Raises ManifestError with every fault.
+
+    A file or ConfigMap that an object refers to and that is not there is a fault, unless the objects need not
+    be `complete`.
+    """
     documents = [document for path in paths for file in _files(path) for document in _documents(file)]
     objects: dict[int, BlendedFineTune | RubricEval] = {}
     config_maps = [document for document in documents if document.kind == CONFIG_MAP]
@@ -88,8 +92,9 @@ def load(paths: Iterable[Path]) -> Manifests:
             known = ", ".join((BLENDED_FINE_TUNE, RUBRIC_EVAL, CONFIG_MAP))
             faults.append(document.fault("kind", f"{document.kind or 'no kind'} is none of {known}"))
             continue
-        faults += _missing_files(document)
-        faults += _missing_config_map(document, config_maps)
+        if complete:
+            faults += _missing_files(document)
+            faults += _missing_config_map(document, config_maps)
         try:
             objects[index] = codec.decode_object(_absolute_uris(document.value, document.file.parent))
         except codec.InvalidObject as error:

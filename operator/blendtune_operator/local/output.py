@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
 import yaml
 
@@ -34,5 +35,8 @@ def to_yaml(objects: Iterable[Object]) -> str:
 
 def to_list(objects: Iterable[Object], output: OutputFormat) -> str:
     """The objects as one Kubernetes List."""
-    document = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+    return to_text({"apiVersion": "v1", "kind": "List", "items": list(objects)}, output)
+
+
+def to_text(document: Any, output: OutputFormat) -> str:
     return json.dumps(document, indent=2) + "\n" if output is OutputFormat.JSON else to_yaml([document])

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from blendtune_api.contract import BlendResult, TrainResult
+from blendtune_api.sizing.layout import Gpus
+from blendtune_api.sizing.words import sized_words
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     BlendedFineTuneStatus,
@@ -40,7 +42,6 @@ _STAGES = (
     ConditionType.TRAINING_SUCCEEDED,
     ConditionType.EVALUATION_SUCCEEDED,
 )
-_GIB = 2**30
 
 
 def plan(
@@ -194,14 +195,19 @@ def _train_stage(draft: FineTuneDraft) -> StageRun:
 
 def _note_size(draft: FineTuneDraft, result: BlendResult) -> None:
     pinned = latest_run(draft)
-    cluster = pinned.config.spec.cluster if pinned else draft.run.spec.cluster
-    capacity = pinned.config.gpu.memory_bytes if pinned else None
-    if result.memory_bytes_per_gpu is None or capacity is None:
-        message = f"the memory of gpuType {cluster.gpu_type} is not known: nothing was compared"
+    preset = pinned.config.gpu if pinned else None
+    if result.layout is None or preset is None or preset.memory_bytes is None:
+        gpu_type = preset.name if preset else draft.run.spec.cluster.gpu_type
+        message = f"the memory of gpuType {gpu_type} is not known: nothing was compared"
         draft.set(ConditionType.SIZED, ConditionStatus.UNKNOWN, Reason.NOT_SIZED, message)
         return
-    message = (
-        f"{result.parameters:,} parameters need {result.memory_bytes_per_gpu / _GIB:.1f} GiB of "
-        f"{capacity / _GIB:.1f} GiB on each of {cluster.nodes * cluster.gpus_per_node} {cluster.gpu_type}"
+    cluster = pinned.config.spec.cluster if pinned else draft.run.spec.cluster
+    gpus = Gpus(preset=preset, nodes=cluster.nodes, per_node=cluster.gpus_per_node)
+    message = sized_words(
+        result.parameters,
+        result.layout,
+        gpus,
+        draft.run.spec.training.sequence_length,
+        result.training_seconds,
     )
     draft.set(ConditionType.SIZED, ConditionStatus.TRUE, Reason.FITS, message)

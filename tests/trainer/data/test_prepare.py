@@ -280,7 +280,7 @@ def test_a_model_that_does_not_fit_is_refused_with_numbers(make_run: Callable[..
     config = replace(run.config, gpu=GpuPreset(name="tiny", memory_bytes=100_000))
     error = failure_of(replace(run, config=config))
     assert error.exit_code is ExitCode.DOES_NOT_FIT
-    assert error.message.startswith("spec.cluster: ZeRO stage ")
+    assert error.message.startswith("spec.cluster: 26,880 parameters do not fit on 8 x tiny ")
 
 
 def write_rubric(run: Run, domain: str, prompt: str) -> None:

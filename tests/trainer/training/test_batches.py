@@ -9,30 +9,39 @@ from hypothesis import strategies as st
 from blendtune_trainer.batches import bins_of_step, count_steps, epoch_ends, micro_batches
 
 
-@given(num_bins=st.integers(1, 200), bins_per_step=st.integers(1, 17), world_size=st.integers(1, 9))
+@given(
+    num_bins=st.integers(1, 200),
+    bins_per_step=st.integers(1, 17),
+    world_size=st.integers(1, 9),
+    bins_per_micro_batch=st.integers(1, 5),
+)
 def test_every_bin_is_taken_once_in_order_of_steps(
-    num_bins: int, bins_per_step: int, world_size: int
+    num_bins: int, bins_per_step: int, world_size: int, bins_per_micro_batch: int
 ) -> None:
     taken = []
     for step in range(count_steps(num_bins, bins_per_step)):
         bins = bins_of_step(step, bins_per_step, num_bins)
-        shares = [micro_batches(bins, rank, world_size) for rank in range(world_size)]
+        shares = [micro_batches(bins, rank, world_size, bins_per_micro_batch) for rank in range(world_size)]
         assert len({len(share) for share in shares}) == 1  # collectives stay aligned
-        step_bins = sorted(index for share in shares for index in share if index is not None)
+        assert all(len(batch) <= bins_per_micro_batch for share in shares for batch in share)
+        step_bins = sorted(index for share in shares for batch in share for index in batch)
         assert step_bins == list(bins)
         taken += step_bins
     assert taken == list(range(num_bins))
 
 
 @pytest.mark.parametrize(
-    ("rank", "expected"),
+    ("rank", "bins_per_micro_batch", "expected"),
     [
-        pytest.param(0, [6, 8], id="first rank"),
-        pytest.param(1, [7, None], id="rank with an empty micro-batch"),
+        pytest.param(0, 1, [(6,), (8,), (10,)], id="first rank"),
+        pytest.param(1, 1, [(7,), (9,), ()], id="rank with an empty micro-batch"),
+        pytest.param(0, 2, [(6, 8), (10,)], id="several bins"),
+        pytest.param(1, 2, [(7, 9), ()], id="several bins, then none"),
+        pytest.param(1, 3, [(7, 9)], id="fewer bins than there is room for"),
     ],
 )
-def test_ranks_take_turns(rank: int, expected: list[int | None]) -> None:
-    assert micro_batches(range(6, 9), rank, 2) == expected
+def test_ranks_take_turns(rank: int, bins_per_micro_batch: int, expected: list[tuple[int, ...]]) -> None:
+    assert micro_batches(range(6, 11), rank, 2, bins_per_micro_batch) == expected
 
 
 @pytest.mark.parametrize(

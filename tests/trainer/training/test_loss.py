@@ -41,7 +41,7 @@ def alone(contents: Bin, where: slice) -> Bin:
 
 
 def nll_of(model: Any, contents: Bin) -> float:
-    return forward(SupervisedLoss(model), contents, CPU).item()
+    return forward(SupervisedLoss(model), [contents], CPU).item()
 
 
 def test_equals_the_loss_of_transformers(model: Any) -> None:
@@ -74,9 +74,22 @@ def test_changing_one_example_leaves_its_bin_mates_logits_alone(model: Any) -> N
     assert not torch.allclose(before[changed_slice], after[changed_slice])
 
 
+def test_several_bins_in_one_row_have_the_loss_and_the_gradient_of_each_alone(model: Any) -> None:
+    bins = [build_blend().bin(index) for index in range(3)]
+    supervised = SupervisedLoss(model)
+
+    def gradient(loss: torch.Tensor) -> torch.Tensor:
+        return torch.cat([part.flatten() for part in torch.autograd.grad(loss, list(model.parameters()))])
+
+    together = forward(supervised, bins, CPU)
+    alone_losses = torch.stack([forward(supervised, [contents], CPU) for contents in bins]).sum()
+    assert together.item() == pytest.approx(alone_losses.item(), rel=1e-5)
+    assert torch.allclose(gradient(together), gradient(alone_losses), atol=1e-4)
+
+
 def test_an_empty_micro_batch_weighs_nothing_and_reaches_every_parameter(model: Any) -> None:
     model.zero_grad()
-    nll = forward(SupervisedLoss(model), None, CPU)
+    nll = forward(SupervisedLoss(model), [], CPU)
     nll.backward()
     assert nll.item() == 0
     assert all(not parameter.grad.any() for parameter in model.parameters())
@@ -89,7 +102,7 @@ def test_chunks_change_neither_loss_nor_gradient(monkeypatch: pytest.MonkeyPatch
     targets = torch.randint(0, 11, (37,))
     expected = functional.cross_entropy(logits, targets, reduction="sum")
     (expected_gradient,) = torch.autograd.grad(expected, logits)
-    monkeypatch.setattr(loss_module, "_CHUNK_BYTES", 5 * 4 * 11)
+    monkeypatch.setattr(loss_module, "LOSS_CHUNK_BYTES", 5 * 4 * 11)
     chunked = summed_nll(logits, targets)
     (gradient,) = torch.autograd.grad(chunked, logits)
     assert chunked.item() == pytest.approx(expected.item())

@@ -1,0 +1,103 @@
+"""What `blendtune estimate` tells: the needs of each run of the manifests, from its model's configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from blendtune_api.sizing.cost import ASSUMED_MFU
+from blendtune_api.sizing.estimate import Estimate, estimate
+from blendtune_api.sizing.known import nearest_llama, shape_on_the_hub
+from blendtune_api.sizing.layout import attention_in_use
+from blendtune_api.sizing.shape import ModelShape, ShapeError, read_shape
+from blendtune_api.v1alpha1 import BlendedFineTune
+from blendtune_operator.local.manifest import Document, ManifestError, Manifests
+from blendtune_operator.plan.supported import refusals
+from blendtune_operator.settings import Settings
+
+_CONFIG = "config.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What is known of the runs beside their manifests."""
+
+    model_config: Path | None = None  # a config.json
+    parameters: int | None = None
+    tokens: int | None = None  # of the whole blend
+    mfu: float = ASSUMED_MFU
+
+
+def estimates(manifests: Manifests, known: Known, settings: Settings) -> Mapping[str, Estimate]:
+    """The estimate of each BlendedFineTune, by name.
+
+    FlashAttention is taken to be installed. Raises ManifestError with what the operator would refuse, and
+    where a model's shape is not known.
+    """
+    runs = [
+        (run, document)
+        for run, document in zip(manifests.objects, manifests.documents, strict=True)
+        if isinstance(run, BlendedFineTune)
+    ]
+    if not runs:
+        raise ManifestError(["no BlendedFineTune in what was given: there is nothing to train"])
+    faults = [fault for run, document in runs for fault in _refused(run, document, settings)]
+    if faults:
+        raise ManifestError(faults)
+    return {run.metadata.name: _estimate(run, document, known, settings) for run, document in runs}
+
+
+def _refused(run: BlendedFineTune, document: Document, settings: Settings) -> Iterator[str]:
+    for refusal in refusals(run, settings):
+        yield document.fault(refusal.fault.path, refusal.fault.message)
+
+
+def _estimate(run: BlendedFineTune, document: Document, known: Known, settings: Settings) -> Estimate:
+    preset = settings.gpu_presets[run.spec.cluster.gpu_type]
+    return estimate(
+        run.spec,
+        _shape(run.spec.model.uri, document, known),
+        preset,
+        attention_in_use(run.spec.training.attention, preset, flash_attention=True),
+        tokens=known.tokens,
+        mfu=known.mfu,
+    )
+
+
+def _shape(uri: str, document: Document, known: Known) -> ModelShape:
+    """The shape in the given config.json, in the model's folder, or known by the model's name."""
+    scheme, _, place = uri.partition("://")
+    if known.model_config is not None:
+        return _read(known.model_config, str(known.model_config), known)
+    if scheme == "file":
+        return _read(Path(place) / _CONFIG, document.where("spec.model.uri"), known)
+    shape = shape_on_the_hub(place) if scheme == "hf" else None
+    if shape is None and known.parameters is not None:
+        shape = nearest_llama(known.parameters)
+    if shape is None:
+        raise ManifestError([document.fault("spec.model.uri", _advice(scheme, uri, place))])
+    return shape
+
+
+def _read(config: Path, where: str, known: Known) -> ModelShape:
+    try:
+        content = json.loads(config.read_text())
+        if not isinstance(content, dict):
+            raise ShapeError("it must be a JSON object")
+        return read_shape(content, known.parameters)
+    except OSError as error:
+        raise ManifestError([f"{where}: {config} cannot be read: {error.strerror}"]) from error
+    except ShapeError as error:
+        raise ManifestError([f"{where}: {config}: {error} (--parameters)"]) from error
+    except ValueError as error:
+        raise ManifestError([f"{where}: {config}: not valid JSON: {error}"]) from error
+
+
+def _advice(scheme: str, uri: str, place: str) -> str:
+    fetch = f", from https://huggingface.co/{place}/blob/main/{_CONFIG}" if scheme == "hf" else ""
+    return (
+        f"the shape of {uri} is not known here: give its {_CONFIG} with --model-config{fetch}, or a number "
+        "with --parameters"
+    )
