@@ -1,7 +1,7 @@
-"""Shapes of the LLaMA models: arXiv 2302.13971, table 2; the feed-forward size is that of its section 2.2.
+"""Shapes of the LLaMA models (arXiv 2302.13971, table 2), and the models of the hub that share them.
 
-2/3 of 4 hidden sizes, rounded up to a multiple of 256, as in the published code. Llama 2 7B and 13B
-(arXiv 2307.09288, table 1) and Vicuna, which is fine-tuned from both, have the same shapes.
+The feed-forward size is 2/3 of 4 hidden sizes (section 2.2), rounded up to a multiple of 256 as in the
+published code. Llama 2 7B and 13B, and Vicuna, which is fine-tuned from both generations, keep these sizes.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from blendtune_api.v1alpha1 import ActivationCheckpointing, Attention, Training
 
 USABLE_MEMORY = 0.92  # of a GPU; the rest goes to the CUDA context, NCCL, DeepSpeed's buckets, fragmentation
 PRACTICAL_MEMORY = 0.85  # what the choice of a layout fills at most, and what a practical minimum leaves
-LARGEST_MICRO_BATCH_TOKENS = 16_384  # beyond it no published A100 run of this kind goes (8 x 2,048)
+LARGEST_MICRO_BATCH_TOKENS = 16_384  # more would fill memory and hardly hide more communication
 _UNKNOWN_PEAK_FLOPS = 312e12  # an A100's; only to weigh arithmetic against communication
 
 
