@@ -44,6 +44,15 @@ class Role(StrEnum):
     GENERAL = "general"
 
 
+class ChatTemplate(StrEnum):
+    """How a conversation becomes text; the templates themselves are in `blendtune_api.chat_templates`."""
+
+    VICUNA = "vicuna"
+    LLAMA_2 = "llama-2"
+    CHATML = "chatml"
+    LLAMA_3 = "llama-3"
+
+
 class Unit(StrEnum):
     """What the weights of a blend count."""
 
@@ -249,12 +258,7 @@ class Model:
         str, Mark("Branch, tag or commit of an hf:// model.", min_length=1, max_length=255)
     ] = "main"
     chat_template: Annotated[
-        str | None,
-        Mark(
-            "Chat template by name: vicuna, llama2, chatml, llama3. Unset: the tokenizer's own.",
-            min_length=1,
-            max_length=64,
-        ),
+        ChatTemplate | None, Mark("Chat template by name. Unset: the tokenizer's own.")
     ] = None
 
 
@@ -744,7 +748,7 @@ class EvaluatedModel:
         str, Mark("Branch, tag or commit of an hf:// model.", min_length=1, max_length=255)
     ] = "main"
     chat_template: Annotated[
-        str | None, Mark("Chat template by name. Unset: the tokenizer's own.", min_length=1, max_length=64)
+        ChatTemplate | None, Mark("Chat template by name. Unset: the tokenizer's own.")
     ] = None
     digest: Annotated[str, Mark("Digest the checkpoint must have. Empty: unchecked.", max_length=128)] = ""
 

@@ -50,7 +50,8 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
         config, claims, place.root / DOWNLOADS_FOLDER, rubric, trained=training is not None
     )
     digests = _digests(subjects, rubric, judge)
-    identity = digest_of([spec.gates, spec.baseline.system_prompt, digests])
+    decodings = [subject.decoding.digest for subject in subjects]
+    identity = digest_of([spec.gates, spec.baseline.system_prompt, decodings, digests])
     if (kept := _kept_result(place, identity)) is not None:
         print("this evaluation is already in the workspace", flush=True)
         return kept
@@ -90,14 +91,6 @@ def _refuse_unsupported(spec: RubricEvalSpec) -> None:
             Reason.NOT_SUPPORTED,
             "spec.benchmarks: not supported by this version: leave it empty",
         )
-    for field, model in (("spec.model", spec.model), ("spec.baseline.model", spec.baseline.model)):
-        if model is not None and model.chat_template is not None:
-            raise EvaluationError(
-                ExitCode.BAD_CONFIGURATION,
-                Reason.NOT_SUPPORTED,
-                f"{field}.chatTemplate: {model.chat_template} is not available in this version; leave it "
-                "unset to use the tokenizer's own",
-            )
 
 
 def _ask(subjects: Sequence[Subject], place: Workspace, gpus: int) -> list[list[GivenAnswer]]:

@@ -10,6 +10,8 @@ from typing import Any
 from jinja2 import TemplateError
 from transformers import AutoTokenizer
 
+from blendtune_api.chat_templates import MissingTokens, use_chat_template
+from blendtune_api.v1alpha1 import ChatTemplate
 from blendtune_eval.failures import bad_configuration, bad_model
 
 _PROBE = "blendtune-probe"
@@ -27,21 +29,33 @@ class Prompt:
 
 
 class ChatPrompts:
-    """A tokenizer and its chat template, or the one given where it has none of its own.
+    """A tokenizer and a chat template: the one named, else the tokenizer's own, else the fallback.
 
-    Raises EvaluationError where there is neither.
+    Raises EvaluationError where there is none of them, or one of another tokenizer's tokens is named.
     """
 
-    def __init__(self, folder: Path, field: str, fallback_template: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        field: str,
+        named_template: ChatTemplate | None = None,
+        fallback_template: str | None = None,
+    ) -> None:
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise bad_model(f"{field}.uri: no tokenizer could be loaded from {folder}: {error}") from error
         self._tokenizer.chat_template = self._tokenizer.chat_template or fallback_template
+        if named_template is not None:
+            try:
+                use_chat_template(self._tokenizer, named_template)
+            except MissingTokens as error:
+                raise bad_configuration(f"{field}.chatTemplate: {error}") from error
         if not self._tokenizer.chat_template:
             raise bad_model(
-                f"{field}.uri: the tokenizer in {folder} has no chat template. Use a chat or instruct model, "
-                "or add a chat_template.jinja file to the model's folder"
+                f"{field}.uri: the tokenizer in {folder} has no chat template. Set {field}.chatTemplate to "
+                f"one of {', '.join(ChatTemplate)}, use a chat or instruct model, or add a "
+                "chat_template.jinja file to the model's folder"
             )
         self.template: str = self._tokenizer.get_chat_template()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blendtune_api.contract import EvalConfig
-from blendtune_api.v1alpha1 import RubricEvalSpec
+from blendtune_api.v1alpha1 import ChatTemplate, RubricEvalSpec
 from blendtune_eval.answer import Decoding, device_precision
 from blendtune_eval.checkpoints import Checkpoint, open_checkpoint
 from blendtune_eval.prompts import ChatPrompts, Prompt
@@ -30,25 +30,34 @@ def open_subjects(
 ) -> list[Subject]:
     """The model and, where there is one, its baseline.
 
-    A baseline with the same vocabulary gets the model's own template and stop tokens, so that both see the
-    very same prompts; another one gets its own template, or the model's where it has none.
+    A baseline with the same vocabulary gets the model's template and stop tokens, so that both see the very
+    same prompts, unless the spec names another template for it. One with another vocabulary gets the template
+    named for it, else its own, else the model's.
     """
     spec = config.spec
     labels = ("tuned", "base") if trained else ("model", "baseline")
     checkpoint = open_checkpoint(spec.model, "spec.model", claims, downloads)
-    chat = ChatPrompts(checkpoint.folder, "spec.model")
+    chat = ChatPrompts(checkpoint.folder, "spec.model", spec.model.chat_template)
     subjects = [_subject(labels[0], checkpoint, chat, rubric, spec)]
     if spec.baseline.model is not None:
         base = open_checkpoint(spec.baseline.model, "spec.baseline.model", claims, downloads)
         subjects.append(
-            _subject(labels[1], base, _baseline_chat(chat, base), rubric, spec, spec.baseline.system_prompt)
+            _subject(
+                labels[1],
+                base,
+                _baseline_chat(chat, base, spec.baseline.model.chat_template),
+                rubric,
+                spec,
+                spec.baseline.system_prompt,
+            )
         )
     return subjects
 
 
-def _baseline_chat(chat: ChatPrompts, base: Checkpoint) -> ChatPrompts:
-    own = ChatPrompts(base.folder, "spec.baseline.model", fallback_template=chat.template)
-    return chat if chat.shares_vocabulary(own) else own
+def _baseline_chat(chat: ChatPrompts, base: Checkpoint, named: ChatTemplate | None) -> ChatPrompts:
+    own = ChatPrompts(base.folder, "spec.baseline.model", named, fallback_template=chat.template)
+    another_is_named = named is not None and own.template != chat.template
+    return own if another_is_named or not chat.shares_vocabulary(own) else chat
 
 
 def _subject(

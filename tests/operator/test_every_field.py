@@ -22,6 +22,7 @@ from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     BlendedFineTuneSpec,
     Budget,
+    ChatTemplate,
     Cluster,
     Credentials,
     EvaluatedModel,
@@ -83,7 +84,7 @@ RUBRIC_EVAL = RubricEvalSpec(
 
 # A value for what is unset or empty above, by the end of its path.
 SAMPLES: dict[str, Any] = {
-    "chat_template": "vicuna",
+    "chat_template": ChatTemplate.VICUNA,
     "tokens": 1000,
     "validation.uri": "pvc://held-out/rows.jsonl",
     "target_modules": ("q_proj",),

@@ -51,11 +51,6 @@ LOCAL_BLEND = Blend(
             id="all at once",
         ),
         pytest.param(
-            {"model": Model(uri="hf://a/b", chat_template="vicuna")},
-            ["spec.model.chatTemplate"],
-            id="template",
-        ),
-        pytest.param(
             {"evaluation": Evaluation(cluster=EvaluationCluster(gpu_type="b300"))},
             ["spec.evaluation.cluster.gpuType"],
             id="gpu type of the evaluation",
@@ -93,16 +88,11 @@ def test_local_mode_reads_files() -> None:
         pytest.param({"cluster": RubricEvalCluster(gpu_type="?")}, ["spec.cluster.gpuType"], id="gpu type"),
         pytest.param(
             {
-                "model": EvaluatedModel(uri="file:///m", chat_template="chatml"),
-                "baseline": RubricEvalBaseline(model=EvaluatedModel(uri="file:///b", chat_template="chatml")),
+                "model": EvaluatedModel(uri="file:///m"),
+                "baseline": RubricEvalBaseline(model=EvaluatedModel(uri="file:///b")),
             },
-            [
-                "spec.model.chatTemplate",
-                "spec.baseline.model.chatTemplate",
-                "spec.model.uri",
-                "spec.baseline.model.uri",
-            ],
-            id="models",
+            ["spec.model.uri", "spec.baseline.model.uri"],
+            id="file URIs",
         ),
     ],
 )

@@ -11,10 +11,11 @@ import fsspec
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from blendtune_api.chat_templates import MissingTokens, use_chat_template
 from blendtune_api.contract import Workspace
 from blendtune_api.sizing.shape import SIZES, ModelShape, read_shape
-from blendtune_api.v1alpha1 import Model
-from blendtune_trainer.errors import bad_model, transient
+from blendtune_api.v1alpha1 import ChatTemplate, Model
+from blendtune_trainer.errors import bad_configuration, bad_model, transient
 from blendtune_trainer.uris import HubRepository, StorePath, model_location
 
 _SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
@@ -44,11 +45,21 @@ def fetch_base_model(model: Model, claims: Path, workspace: Workspace) -> Path:
     return folder
 
 
-def load_tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path, chat_template: ChatTemplate | None) -> Any:
+    """The tokenizer with the chat template of that name, or with its own.
+
+    Raises TrainerError where there is no tokenizer, or it lacks a token that the template is built of.
+    """
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise bad_model(f"spec.model.uri: no tokenizer could be loaded from {folder}: {error}") from error
+    if chat_template is not None:
+        try:
+            use_chat_template(tokenizer, chat_template)
+        except MissingTokens as error:
+            raise bad_configuration(f"spec.model.chatTemplate: {error}") from error
+    return tokenizer
 
 
 def model_shape(folder: Path) -> ModelShape:

@@ -1,9 +1,10 @@
 """Conversations as tokens, and which of those tokens the model is to learn: the assistant's turns.
 
-A template with `{% generation %}` markers says itself where the assistant speaks. For any other template a
-turn begins where the rendering of the messages before it, with the generation prompt, ends. That it is a
-prefix is verified for every turn, in characters and in tokens, because it is what the model will be given
-when it is asked.
+A template with `{% generation %}` markers, as all named ones have, says itself where the assistant speaks.
+For any other template a turn begins where the rendering of the messages before it, with the generation
+prompt, ends, which is verified for every turn. Either way what comes before an answer must be the first of
+the conversation's tokens when it is tokenised alone, because it is what the model will be given when it is
+asked.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers.utils.chat_template_utils import render_jinja_template
 
+from blendtune_api.v1alpha1 import ChatTemplate
 from blendtune_trainer.conversations import ASSISTANT, Conversation, RowFault
 from blendtune_trainer.errors import bad_model
 
@@ -29,6 +31,7 @@ _PROBE: Conversation = [
     {"role": ASSISTANT, "content": "No."},
 ]
 
+_NAMES = ", ".join(ChatTemplate)
 _KEPT_LENGTH = 64  # characters
 _KEPT_TEXTS = 1024
 
@@ -63,8 +66,9 @@ class ChatEncoder:
             )
         if not tokenizer.chat_template:
             raise bad_model(
-                "spec.model: the tokenizer has no chat template. Use a chat or instruct model, or add a "
-                "chat_template.jinja file to the model's folder"
+                f"spec.model: the tokenizer has no chat template. Set spec.model.chatTemplate to one of "
+                f"{_NAMES}, use a chat or instruct model, or add a chat_template.jinja file to the model's "
+                "folder"
             )
         self._template: str = tokenizer.get_chat_template()
         self._has_markers = _MARKER.search(self._template) is not None
@@ -80,11 +84,16 @@ class ChatEncoder:
         begin = tokenizer.bos_token_id
         self._turn_end_ids = self._special_ids - ({begin} if begin != tokenizer.eos_token_id else set())
         self._known: dict[str, list[int]] = {}
-        self._check_template()
+        self._end_of_turn = self._check_template()
 
     @property
     def template(self) -> str:
         return self._template
+
+    @property
+    def end_of_turn_id(self) -> int | None:
+        """The special token that the template sets after an answer; None where it sets none."""
+        return self._end_of_turn
 
     def encode(self, conversations: Sequence[Conversation]) -> list[EncodedConversation | RowFault]:
         """Each conversation's tokens, whole, or why it cannot be learnt from."""
@@ -95,14 +104,17 @@ class ChatEncoder:
             self._mask(item, next(encodings)) if isinstance(item, _Rendered) else item for item in rendered
         ]
 
-    def _check_template(self) -> None:
+    def _check_template(self) -> int | None:
+        """The end-of-turn token of a short conversation."""
         (outcome,) = self.encode([_PROBE])
         if isinstance(outcome, RowFault):
             raise bad_model(
-                f"spec.model: the tokenizer's chat template cannot be trained with: {outcome}. "
-                "Mark the assistant's turns with {% generation %} and {% endgeneration %} in its "
-                "chat_template.jinja"
+                f"spec.model: the chat template and the tokenizer cannot be trained with: {outcome}. Set "
+                f"spec.model.chatTemplate to another of {_NAMES}, or mark the assistant's turns with "
+                "{% generation %} and {% endgeneration %} in the model's chat_template.jinja"
             )
+        last = int(outcome.input_ids[outcome.supervised][-1])
+        return last if last in self._special_ids else None
 
     def _render(self, conversations: Sequence[Conversation]) -> list[_Rendered | RowFault]:
         render = self._render_marked if self._has_markers else self._render_by_prefix
@@ -152,10 +164,7 @@ class ChatEncoder:
         ids: list[int] = encoding.ids
         supervised = np.zeros(len(ids), np.bool_)
         for number, turn in enumerate(rendered.turns, start=1):
-            if self._has_markers:
-                start: int | None = _first_token(encoding, turn)
-            else:
-                start = self._prompt_length(rendered.text[: turn[0]], encoding)
+            start = self._start(rendered.text[: turn[0]], encoding)
             if start is None:
                 return RowFault(
                     f"answer {number}: its first characters and the prompt's last share a token; strip the "
@@ -166,6 +175,16 @@ class ChatEncoder:
         if not supervised.any():
             return RowFault("the chat template leaves no token of an assistant turn to learn")
         return EncodedConversation(input_ids=np.array(ids, np.int32), supervised=supervised)
+
+    def _start(self, prompt: str, encoding: Any) -> int | None:
+        """Where an answer's tokens begin; None where one of them reaches back into the prompt.
+
+        A marker may stand after a space that many tokenizers join to the answer's first word.
+        """
+        start = self._prompt_length(prompt, encoding)
+        if start is None and self._has_markers:
+            start = self._prompt_length(prompt.rstrip(" "), encoding)
+        return start
 
     def _prompt_length(self, prompt: str, encoding: Any) -> int | None:
         """The prompt's tokens, when they are a prefix of the conversation's; None when they are not.
@@ -200,15 +219,6 @@ class ChatEncoder:
         if closed or not self._has_markers or token >= len(encoding.ids):
             return token
         return token + (encoding.ids[token] in self._turn_end_ids)  # a marker may stop short of it
-
-
-def _first_token(encoding: Any, span: Span) -> int:
-    """The token that holds the first character of the span that is in any; white space may be in none."""
-    for character in range(*span):
-        token = encoding.char_to_token(character)
-        if token is not None:
-            return int(token)
-    return len(encoding.ids)
 
 
 def _last_token(encoding: Any, span: Span) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import fsspec
 from transformers import GenerationConfig
 
+from blendtune_trainer.chat import ChatEncoder
 from blendtune_trainer.files import flush_folder
 from blendtune_trainer.ranks import Ranks
 from blendtune_trainer.uris import StorePath
@@ -18,7 +19,8 @@ from blendtune_trainer.uris import StorePath
 def export_model(engine: Any, tokenizer: Any, ranks: Ranks, folder: Path) -> None:
     """Writes the model into `folder`, whole or not at all; every rank calls it, rank 0 writes.
 
-    Plain `AutoModelForCausalLM.from_pretrained` loads it, and AutoTokenizer its chat template.
+    Plain `AutoModelForCausalLM.from_pretrained` loads it, and AutoTokenizer the chat template that it was
+    trained with.
     """
     weights = _gathered_weights(engine, ranks)
     if ranks.is_first:
@@ -34,7 +36,7 @@ def export_model(engine: Any, tokenizer: Any, ranks: Ranks, folder: Path) -> Non
 
 
 def generation_config(model: Any, tokenizer: Any) -> GenerationConfig:
-    """Greedy decoding that ends at the model's own end tokens and at the tokenizer's.
+    """Greedy decoding that ends at the model's own end tokens, the tokenizer's and the chat template's.
 
     The base model's sampling settings are left behind: they were chosen for other weights, and some of them
     do not pass transformers' own validation.
@@ -42,7 +44,8 @@ def generation_config(model: Any, tokenizer: Any) -> GenerationConfig:
     base = model.generation_config
     declared = base.eos_token_id
     ends = declared if isinstance(declared, list) else [declared]
-    eos = sorted({int(token) for token in [*ends, tokenizer.eos_token_id] if token is not None})
+    ends = [*ends, tokenizer.eos_token_id, ChatEncoder(tokenizer).end_of_turn_id]
+    eos = sorted({int(token) for token in ends if token is not None})
     padding = next(
         (token for token in (base.pad_token_id, tokenizer.pad_token_id) if token is not None), None
     )

@@ -21,7 +21,7 @@ from blendtune_trainer.chat import ChatEncoder
 from blendtune_trainer.collect import Row, collect
 from blendtune_trainer.contamination import PromptSearch, check_matches, load_prompts
 from blendtune_trainer.digests import file_digest, text_digest
-from blendtune_trainer.errors import TrainerError, bad_configuration, does_not_fit
+from blendtune_trainer.errors import TrainerError, does_not_fit
 from blendtune_trainer.examples import Examples, encode_rows
 from blendtune_trainer.faults import Faults
 from blendtune_trainer.files import write_text
@@ -77,14 +77,13 @@ class _Collected:
 
 def _prepare(run: Run) -> BlendResult:
     spec, workspace = run.config.spec, run.workspace
-    _check_template_name(spec)
     base = fetch_base_model(spec.model, run.claims, workspace)
     shape = model_shape(base)
     setup = sizing_setup(spec, shape, run.config.gpu)
     refused = refusal(setup)
     if refused is not None:
         raise does_not_fit(f"spec.cluster: {refused}")
-    tokenizer = load_tokenizer(base)
+    tokenizer = load_tokenizer(base, spec.model.chat_template)
     encoder = ChatEncoder(tokenizer)
     search = PromptSearch(load_prompts(workspace.rubric))
     collected = _collect(run, encoder, search)
@@ -115,14 +114,6 @@ def _prepare(run: Run) -> BlendResult:
     keep_result(run, Stage.BLEND, result)
     _log_result(packed, result)
     return result
-
-
-def _check_template_name(spec: BlendedFineTuneSpec) -> None:
-    if spec.model.chat_template is not None:
-        raise bad_configuration(
-            f"spec.model.chatTemplate: {spec.model.chat_template} is not available yet; leave it unset "
-            "to use the tokenizer's own"
-        )
 
 
 def _collect(run: Run, encoder: ChatEncoder, search: PromptSearch) -> _Collected:

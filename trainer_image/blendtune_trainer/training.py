@@ -183,7 +183,7 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     gpu_seconds = earlier + (time.monotonic() - started) * ranks.world_size
 
     report.phase("exporting")
-    export_model(engine, load_tokenizer(base), ranks, job.workspace.model)
+    export_model(engine, load_tokenizer(base, config.spec.model.chat_template), ranks, job.workspace.model)
     result = None
     if ranks.is_first:
         result = _result(job, identity, report, token_flops, gpu_seconds)

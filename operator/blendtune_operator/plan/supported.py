@@ -20,8 +20,6 @@ from blendtune_operator.settings import Settings
 
 SpecT = TypeVar("SpecT", BlendedFineTuneSpec, RubricEvalSpec)
 
-NAMED_CHAT_TEMPLATES: frozenset[str] = frozenset()  # those that the trainer can apply by name
-
 
 @dataclass(frozen=True, slots=True)
 class NotYet(Generic[SpecT]):
@@ -72,12 +70,6 @@ def _not_supported(run: Run) -> Iterator[Refusal]:
         asked = ((entry.path, entry.advice) for entry in RUBRIC_EVAL if entry.is_asked(evaluation))
     for path, advice in asked:
         yield Refusal(Reason.NOT_SUPPORTED, Fault(path, f"this release does not do that yet: {advice}"))
-    for path, template in _chat_templates(run):
-        if template not in NAMED_CHAT_TEMPLATES:
-            known = ", ".join(sorted(NAMED_CHAT_TEMPLATES))
-            advice = f"use one of {known}, or leave it out" if known else "leave it out"
-            message = f"no chat template {template!r} in this release: {advice} for the tokenizer's own"
-            yield Refusal(Reason.NOT_SUPPORTED, Fault(path, message))
 
 
 def _unknown_gpu_types(run: Run, settings: Settings) -> Iterator[Refusal]:
@@ -98,15 +90,6 @@ def _file_uris(run: Run, settings: Settings) -> Iterator[Refusal]:
         if uri.startswith("file://"):
             message = "a file:// URI is only for local mode: use pvc://<claim>/<path>, hf:// or s3://"
             yield Refusal(Reason.NOT_SUPPORTED, Fault(path, message))
-
-
-def _chat_templates(run: Run) -> Iterator[tuple[str, str]]:
-    if run.spec.model.chat_template:
-        yield "spec.model.chatTemplate", run.spec.model.chat_template
-    if not isinstance(run, BlendedFineTune):
-        baseline = run.spec.baseline.model
-        if baseline and baseline.chat_template:
-            yield "spec.baseline.model.chatTemplate", baseline.chat_template
 
 
 def _uris(run: Run) -> Iterator[tuple[str, str]]:

@@ -232,10 +232,14 @@ def test_the_digest_follows_what_decides_the_blend_and_nothing_else(
             id="missing model",
         ),
         pytest.param(
-            edit("model.chatTemplate", "alpaca"),
+            edit("model.chatTemplate", "llama-3"),
             ExitCode.BAD_CONFIGURATION,
-            ["spec.model.chatTemplate: alpaca"],
-            id="unknown template",
+            [
+                "spec.model.chatTemplate: llama-3 is built of <|begin_of_text|>, <|end_header_id|>, "
+                "<|eot_id|>, <|start_header_id|>, which the tokenizer lacks",
+                "use vicuna or llama-2 or chatml",
+            ],
+            id="template of other tokens",
         ),
     ],
 )

@@ -34,6 +34,7 @@ from blendtune_api.v1alpha1 import (
     Blend,
     BlendedFineTuneSpec,
     Budget,
+    ChatTemplate,
     Checkpoint,
     Model,
     Role,
@@ -96,7 +97,7 @@ def build_config(base_model: Path, **training: Any) -> RunConfig:
         namespace="team",
         name="run",
         spec=BlendedFineTuneSpec(
-            model=Model(uri=f"file://{base_model}"),
+            model=Model(uri=f"file://{base_model}", chat_template=ChatTemplate.CHATML),
             blend=Blend(sources=sources, budget=Budget(epochs=2)),
             storage=Storage(persistent_volume_claim="work"),
             training=Training(**(settings | training)),

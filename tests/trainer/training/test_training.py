@@ -13,9 +13,11 @@ import torch
 from tests.trainer.training.runs import Interruption, Run, build_blend
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from blendtune_api.chat_templates import template_text
 from blendtune_api.contract import ExitCode, Failure, weights_digest
 from blendtune_api.v1alpha1 import (
     AfterSuccess,
+    ChatTemplate,
     Checkpoint,
     DeepSpeed,
     EarlyStopping,
@@ -83,11 +85,12 @@ def test_result_and_artifacts(undisturbed: Run) -> None:
     assert [line["step"] for line in validations] == [0, 3, 6]
 
 
-def test_the_exported_model_answers_with_its_chat_template(undisturbed: Run, base_model: Path) -> None:
+def test_the_exported_model_answers_with_the_named_chat_template(undisturbed: Run) -> None:
     folder = undisturbed.workspace.model
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    assert tokenizer.chat_template == AutoTokenizer.from_pretrained(base_model).chat_template
+    assert undisturbed.config.spec.model.chat_template is ChatTemplate.CHATML
+    assert tokenizer.chat_template == template_text(ChatTemplate.CHATML)
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
     assert model.config.use_cache
     assert all(file.stat().st_mode & 0o044 == 0o044 for file in folder.iterdir())
