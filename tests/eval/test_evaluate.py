@@ -26,6 +26,7 @@ from blendtune_api.contract import (
 from blendtune_api.crd import RUBRIC_EVALS, custom_resource_definition
 from blendtune_api.v1alpha1 import (
     BlendedSource,
+    ChatTemplate,
     EvaluatedModel,
     Gate,
     GateResult,
@@ -186,6 +187,19 @@ def test_a_system_prompt_goes_to_the_baseline_only(pod: Pod, models_folder: Path
     evaluate(environment)
     report = json.loads((folder_of(environment) / "eval" / "report.json").read_text())
     assert [respondent["systemPrompt"] for respondent in report["respondents"]] == ["", "Be brief."]
+
+
+def test_the_baseline_is_asked_again_with_another_template(pod: Pod, models_folder: Path) -> None:
+    uri = f"file://{models_folder / 'base'}"
+    reports = []
+    for template in (None, ChatTemplate.VICUNA, ChatTemplate.VICUNA):
+        model = EvaluatedModel(uri=uri, chat_template=template)
+        environment = pod(baseline=RubricEvalBaseline(model=model))
+        evaluate(environment)
+        reports.append((folder_of(environment) / "eval" / "report.json").read_text())
+    own, named, again = reports
+    assert own != named
+    assert named == again
 
 
 class Outline(HTMLParser):
