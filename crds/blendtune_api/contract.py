@@ -141,6 +141,11 @@ class Workspace:
         return self.root / "base"
 
     @property
+    def tokens(self) -> Path:
+        """The encoded rows, by digest."""
+        return self.root / "tokens"
+
+    @property
     def blend(self) -> Path:
         return self.root / "blend"
 

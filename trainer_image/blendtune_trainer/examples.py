@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blendtune_api.v1alpha1 import OverLength, Unit
-from blendtune_trainer.chat import ChatEncoder, EncodedConversation
 from blendtune_trainer.collect import Row
 from blendtune_trainer.conversations import RowFault, canonical_bytes
 from blendtune_trainer.digests import row_key
 from blendtune_trainer.faults import Faults
-
-_BATCH_ROWS = 512
+from blendtune_trainer.token_cache import EncodedChunk
+from blendtune_trainer.tokenise import Tokeniser, chunks_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -54,17 +53,16 @@ class Examples:
 
 @dataclass(slots=True)
 class _Gathered:
-    input_ids: list[NDArray[np.int32]] = field(default_factory=list)
-    supervised: list[NDArray[np.bool_]] = field(default_factory=list)
+    chunks: list[EncodedChunk] = field(default_factory=list)
     keys: list[int] = field(default_factory=list)
     rows: int = 0
     dropped: int = 0
 
     def examples(self, digest: str) -> Examples:
-        lengths = np.array([len(ids) for ids in self.input_ids], np.int64)
+        lengths = np.concatenate([np.empty(0, np.int64), *(chunk.lengths for chunk in self.chunks)])
         return Examples(
-            input_ids=np.concatenate([np.empty(0, np.int32), *self.input_ids]),
-            supervised=np.concatenate([np.empty(0, np.bool_), *self.supervised]),
+            input_ids=np.concatenate([np.empty(0, np.int32), *(chunk.input_ids for chunk in self.chunks)]),
+            supervised=np.concatenate([np.empty(0, np.bool_), *(chunk.supervised for chunk in self.chunks)]),
             offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
             keys=np.array(self.keys, np.uint64),
             rows=self.rows,
@@ -75,50 +73,52 @@ class _Gathered:
 
 def encode_rows(
     rows: Iterable[Row],
-    encoder: ChatEncoder,
+    tokeniser: Tokeniser,
     *,
-    sequence_length: int,
     over_length: OverLength,
     seed: int,
     faults: Faults,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Examples:
     """The examples of a source. Rows that cannot be learnt from are added to `faults` and left out.
 
-    A row longer than the sequence length is dropped and counted, or a fault; it is never cut.
+    A row longer than the sequence length is dropped and counted, or a fault; it is never cut. `progress` is
+    told the rows and tokens so far.
     """
     gathered = _Gathered()
     digest = hashlib.sha256()
-    for batch in _batches(rows):
-        gathered.rows += len(batch)
-        outcomes = encoder.encode([row.conversation for row in batch])
-        for row, outcome in zip(batch, outcomes, strict=True):
-            try:
-                content = canonical_bytes(row.conversation)
-            except RowFault as fault:
-                faults.add(row.place, str(fault))
-                continue
-            digest.update(len(content).to_bytes(8, "big") + content)
-            if isinstance(outcome, RowFault):
-                faults.add(row.place, str(outcome))
-            elif len(outcome.input_ids) > sequence_length:
-                gathered.dropped += 1
-                if over_length is OverLength.ERROR:
-                    faults.add(row.place, _too_long(outcome, sequence_length))
-            else:
-                gathered.input_ids.append(outcome.input_ids)
-                gathered.supervised.append(outcome.supervised)
-                gathered.keys.append(row_key(content, seed))
+    tokens = 0
+    for chunk, encoded in tokeniser.encode(chunks_of(_with_contents(rows, gathered, digest, faults))):
+        for row, message in encoded.faults:
+            faults.add(chunk.rows[row].place, message)
+        gathered.dropped += len(encoded.too_long)
+        if over_length is OverLength.ERROR:
+            for row, length in encoded.too_long:
+                faults.add(chunk.rows[row].place, _too_long(length, tokeniser.sequence_length))
+        gathered.chunks.append(encoded)
+        gathered.keys.extend(row_key(chunk.contents[row], seed) for row in encoded.rows.tolist())
+        tokens += len(encoded.input_ids)
+        progress(gathered.rows, tokens)
     return gathered.examples(digest.hexdigest())
 
 
-def _too_long(conversation: EncodedConversation, sequence_length: int) -> str:
+def _with_contents(
+    rows: Iterable[Row], gathered: _Gathered, digest: Any, faults: Faults
+) -> Iterator[tuple[Row, bytes]]:
+    """Every row with its canonical bytes, of which the digest is made."""
+    for row in rows:
+        gathered.rows += 1
+        try:
+            content = canonical_bytes(row.conversation)
+        except RowFault as fault:
+            faults.add(row.place, str(fault))
+            continue
+        digest.update(len(content).to_bytes(8, "big") + content)
+        yield row, content
+
+
+def _too_long(tokens: int, sequence_length: int) -> str:
     return (
-        f"{len(conversation.input_ids):,} tokens, over spec.training.sequenceLength {sequence_length:,}; "
+        f"{tokens:,} tokens, over spec.training.sequenceLength {sequence_length:,}; "
         "shorten or split the conversation, raise sequenceLength, or set spec.blend.overLength: drop"
     )
-
-
-def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    iterator = iter(rows)
-    while batch := list(islice(iterator, _BATCH_ROWS)):
-        yield batch

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
@@ -17,7 +18,6 @@ from blendtune_api.sizing.words import refusal
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage
 from blendtune_trainer.assemble import SourceExamples, assemble, split
 from blendtune_trainer.base_model import fetch_base_model, load_tokenizer, model_shape
-from blendtune_trainer.chat import ChatEncoder
 from blendtune_trainer.collect import Row, collect
 from blendtune_trainer.contamination import PromptSearch, check_matches, load_prompts
 from blendtune_trainer.digests import file_digest, text_digest
@@ -28,12 +28,15 @@ from blendtune_trainer.files import write_text
 from blendtune_trainer.memory import sizing_setup
 from blendtune_trainer.packed import PackedBlend
 from blendtune_trainer.stage import Run, keep_result, kept_result, load_run, run_program
+from blendtune_trainer.token_cache import TokenCache
+from blendtune_trainer.tokenise import Tokeniser
 from blendtune_trainer.uris import data_location
 from blendtune_trainer.workspace import hold
 
 INPUTS_FILE = (
     "inputs.json"  # beside the packed blend: what it was made from, and the rubric's prompts met in it
 )
+_TELL_SECONDS = 10.0
 _WARNINGS = 4
 _WARNING_LENGTH = 300
 
@@ -84,13 +87,14 @@ def _prepare(run: Run) -> BlendResult:
     if refused is not None:
         raise does_not_fit(f"spec.cluster: {refused}")
     tokenizer = load_tokenizer(base, spec.model.chat_template)
-    encoder = ChatEncoder(tokenizer)
     search = PromptSearch(load_prompts(workspace.rubric))
-    collected = _collect(run, encoder, search)
+    cache = TokenCache(workspace.tokens)
+    with Tokeniser(tokenizer, spec.training.sequence_length, cache) as tokeniser:
+        collected = _collect(run, tokeniser, search)
     warnings = check_matches(search.matches)
     sources = split(collected.sources, spec.blend.validation.resolved_fraction, collected.validation)
     _log_sources(sources)
-    identity = _identity(spec, collected, encoder, text_digest(tokenizer.backend_tokenizer.to_str()))
+    identity = _identity(spec, collected, tokeniser)
     packed, achieved = assemble(
         sources, collected.validation, spec.blend, spec.training.sequence_length, identity
     )
@@ -112,11 +116,12 @@ def _prepare(run: Run) -> BlendResult:
     inputs = {"rubricDigest": _rubric_digest(run), "promptsMet": matches, "blend": identity}
     write_text(workspace.blend / INPUTS_FILE, json.dumps(inputs, indent=2) + "\n")
     keep_result(run, Stage.BLEND, result)
+    cache.prune()
     _log_result(packed, result)
     return result
 
 
-def _collect(run: Run, encoder: ChatEncoder, search: PromptSearch) -> _Collected:
+def _collect(run: Run, tokeniser: Tokeniser, search: PromptSearch) -> _Collected:
     """Every source, and the separate validation rows; the faults of all of them are reported together."""
     blend = run.config.spec.blend
     faults = Faults()
@@ -126,11 +131,11 @@ def _collect(run: Run, encoder: ChatEncoder, search: PromptSearch) -> _Collected
         rows = collect(data_location(uri, run.claims), f"{field}.uri", faults)
         encoded = encode_rows(
             rows if searched is None else _searching(rows, searched),
-            encoder,
-            sequence_length=run.config.spec.training.sequence_length,
+            tokeniser,
             over_length=blend.over_length,
             seed=blend.seed,
             faults=faults,
+            progress=_telling(name),
         )
         if not len(encoded) and faults.count == met:
             faults.add(f"{field}.uri ({name})", _nothing_left(encoded, uri))
@@ -158,9 +163,22 @@ def _nothing_left(examples: Examples, uri: str) -> str:
     return f"all {examples.rows:,} rows of {uri} are longer than spec.training.sequenceLength; raise it"
 
 
-def _identity(
-    spec: BlendedFineTuneSpec, collected: _Collected, encoder: ChatEncoder, tokenizer_digest: str
-) -> dict[str, Any]:
+def _telling(name: str) -> Callable[[int, int], None]:
+    """Says every now and then how far a source is."""
+    start = last = time.monotonic()
+
+    def tell(rows: int, tokens: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _TELL_SECONDS:
+            last = now
+            speed = rows / (now - start)
+            print(f"{name}: {rows:,} rows so far, {tokens:,} tokens, {speed:,.0f} rows/s", flush=True)
+
+    return tell
+
+
+def _identity(spec: BlendedFineTuneSpec, collected: _Collected, tokeniser: Tokeniser) -> dict[str, Any]:
     """Everything that decides the blend."""
     blend = spec.blend
     return {
@@ -170,8 +188,8 @@ def _identity(
         ],
         "validation": collected.validation.digest if collected.validation else None,
         "validationFraction": blend.validation.resolved_fraction,
-        "tokenizer": tokenizer_digest,
-        "template": text_digest(encoder.template),
+        "tokenizer": tokeniser.tokenizer_digest,
+        "template": text_digest(tokeniser.encoder.template),
         "sequenceLength": spec.training.sequence_length,
         "unit": blend.unit.value,
         "budget": {"epochs": blend.budget.epochs, "tokens": blend.budget.tokens},

@@ -1,0 +1,160 @@
+"""Rows as tokens: the same over any number of processes, and never twice for the same content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.tiny_model import CHATML, CHATML_WITH_MARKERS, build_tokenizer
+
+from blendtune_api.v1alpha1 import OverLength
+from blendtune_trainer import tokenise
+from blendtune_trainer.collect import Row
+from blendtune_trainer.errors import TrainerError
+from blendtune_trainer.examples import Examples, encode_rows
+from blendtune_trainer.faults import Faults
+from blendtune_trainer.token_cache import EncodedChunk, TokenCache
+from blendtune_trainer.tokenise import Tokeniser, encode_chunk
+
+SEQUENCE_LENGTH = 128
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenise, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(tokenise, "_CHUNKS_ALONE", 2)
+
+
+@pytest.fixture
+def encodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of rows of each chunk that is encoded in this process."""
+    sizes: list[int] = []
+
+    def counted(encoder: Any, sequence_length: int, conversations: Any) -> EncodedChunk:
+        sizes.append(len(conversations))
+        return encode_chunk(encoder, sequence_length, conversations)
+
+    monkeypatch.setattr(tokenise, "encode_chunk", counted)
+    return sizes
+
+
+def row(number: int, answer: str | None = None) -> Row:
+    turns = [
+        {"role": "user", "content": f"Question {number}?"},
+        {"role": "assistant", "content": answer or f"Answer {number}."},
+    ]
+    return Row(place=f"ads.jsonl:{number}", conversation=turns)
+
+
+def rows(count: int = 95) -> list[Row]:
+    """With one row that is too long."""
+    return [row(number, "long " * 50 if number == 33 else None) for number in range(count)]
+
+
+def encode(
+    given: Any,
+    folder: Path,
+    *,
+    processes: int = 1,
+    template: str = CHATML,
+    over_length: OverLength = OverLength.DROP,
+    faults: Faults | None = None,
+) -> Examples:
+    with Tokeniser(build_tokenizer(template), SEQUENCE_LENGTH, TokenCache(folder), processes) as tokeniser:
+        return encode_rows(given, tokeniser, over_length=over_length, seed=7, faults=faults or Faults())
+
+
+def same(one: Examples, other: Examples) -> bool:
+    arrays = ("input_ids", "supervised", "offsets", "keys")
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays) and (
+        (one.rows, one.dropped, one.digest) == (other.rows, other.dropped, other.digest)
+    )
+
+
+def test_processes_change_nothing(tmp_path: Path) -> None:
+    alone = encode(rows(), tmp_path / "one")
+    together = encode(rows(), tmp_path / "two", processes=2)
+    assert (alone.rows, alone.dropped, len(alone)) == (95, 1, 94)
+    assert same(alone, together)
+
+
+def test_what_is_in_the_cache_is_not_encoded_again(tmp_path: Path, encodings: list[int]) -> None:
+    first = encode(rows(), tmp_path)
+    assert encodings == [10] * 9 + [5]
+    assert same(first, encode(rows(), tmp_path))
+    assert len(encodings) == 10
+
+
+def test_an_interrupted_source_goes_on_behind_its_last_chunk(tmp_path: Path, encodings: list[int]) -> None:
+    def cut_off() -> Iterator[Row]:
+        yield from rows()[:62]
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        encode(cut_off(), tmp_path)
+    assert encodings == [10] * 6
+    assert same(encode(rows(), tmp_path), encode(rows(), tmp_path / "another"))
+    assert encodings[6:] == [10] * 3 + [5] + [10] * 9 + [5]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda file: file.write_bytes(file.read_bytes()[:100]), id="cut short"),
+        pytest.param(lambda file: file.write_bytes(b""), id="empty"),
+        pytest.param(lambda file: file.write_text("{}"), id="another format"),
+    ],
+)
+def test_a_damaged_file_is_made_again(tmp_path: Path, encodings: list[int], damage: Any) -> None:
+    first = encode(rows(), tmp_path)
+    damage(next(tmp_path.glob("*.npz")))
+    assert same(first, encode(rows(), tmp_path))
+    assert len(encodings) == 11
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda given: [row(0, "Another answer."), *given[1:]], id="a row"),
+        pytest.param(lambda given: given[1:], id="all chunks move by a row"),
+    ],
+)
+def test_other_rows_are_encoded(tmp_path: Path, encodings: list[int], change: Any) -> None:
+    encode(rows(), tmp_path)
+    changed = change(rows())
+    assert same(encode(changed, tmp_path), encode(changed, tmp_path / "fresh"))
+    assert len(encodings) > 20
+
+
+def test_another_template_is_another_encoding(tmp_path: Path, encodings: list[int]) -> None:
+    encode(rows(), tmp_path)
+    encode(rows(), tmp_path, template=CHATML_WITH_MARKERS)
+    assert len(encodings) == 20
+
+
+def test_faults_and_lengths_are_told_again_from_the_cache(tmp_path: Path) -> None:
+    twice = []
+    for _ in range(2):
+        faults = Faults()
+        bad = replace(row(3), conversation=[*row(3).conversation, {"role": "odd", "content": "\ud800"}])
+        encode([*rows(40), bad], tmp_path, over_length=OverLength.ERROR, faults=faults)
+        with pytest.raises(TrainerError) as raised:
+            faults.check()
+        twice.append(str(raised.value))
+    assert twice[0] == twice[1]
+    assert "ads.jsonl:33: 2" in twice[0]
+    assert "ads.jsonl:3: the text holds half of a surrogate pair" in twice[0]
+
+
+def test_pruning_leaves_what_was_used(tmp_path: Path, encodings: list[int]) -> None:
+    encode(rows(), tmp_path)
+    cache = TokenCache(tmp_path)
+    with Tokeniser(build_tokenizer(CHATML), SEQUENCE_LENGTH, cache, 1) as tokeniser:
+        encode_rows(rows(30), tokeniser, over_length=OverLength.DROP, seed=7, faults=Faults())
+    assert (cache.found, len(encodings)) == (3, 10)
+    cache.prune()
+    assert len(list(tmp_path.iterdir())) == 3

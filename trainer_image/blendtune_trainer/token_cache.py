@@ -1,0 +1,74 @@
+"""Encoded rows on disk, under the digest of what they were made from."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blendtune_trainer.files import replacing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class EncodedChunk:
+    """Examples one after the other, and the rows that became none; a row is its index in the chunk."""
+
+    input_ids: NDArray[np.int32]  # [tokens]
+    supervised: NDArray[np.bool_]  # [tokens]
+    lengths: NDArray[np.int64]  # [examples] tokens of each
+    rows: NDArray[np.int64]  # [examples] the row of each
+    too_long: tuple[tuple[int, int], ...] = ()  # row and its tokens
+    faults: tuple[tuple[int, str], ...] = ()  # row and what is wrong with it
+
+
+class TokenCache:
+    """One file for each chunk. `prune` removes those that were neither found nor kept since it was made."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._used: set[str] = set()
+        self.found = 0
+
+    def find(self, key: str) -> EncodedChunk | None:
+        """None as well for a file that cannot be read: the chunk is then encoded again."""
+        try:
+            with self._path(key).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                left_out = json.loads(bytes(arrays["left_out"]))
+                chunk = EncodedChunk(
+                    input_ids=arrays["input_ids"],
+                    supervised=arrays["supervised"],
+                    lengths=arrays["lengths"],
+                    rows=arrays["rows"],
+                    too_long=tuple((row, tokens) for row, tokens in left_out["too_long"]),
+                    faults=tuple((row, message) for row, message in left_out["faults"]),
+                )
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        self._used.add(key)
+        self.found += 1
+        return chunk
+
+    def keep(self, key: str, chunk: EncodedChunk) -> None:
+        left_out = json.dumps({"too_long": chunk.too_long, "faults": chunk.faults}).encode()
+        with replacing(self._path(key)) as file:
+            np.savez(
+                file,
+                input_ids=chunk.input_ids,
+                supervised=chunk.supervised,
+                lengths=chunk.lengths,
+                rows=chunk.rows,
+                left_out=np.frombuffer(left_out, np.uint8),
+            )
+        self._used.add(key)
+
+    def prune(self) -> None:
+        for file in self._folder.glob("*.npz"):
+            if file.stem not in self._used:
+                file.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.npz"
