@@ -1,4 +1,4 @@
-"""How long a blend takes to plan when the lengths are known: order and bins of many examples, time and memory.
+"""How long a blend takes to plan when the lengths are known: order and bins, their time and memory.
 
 Prints a table and writes bench/results/plan_scale.json. `python bench/plan_scale.py 100000 1000000`
 """

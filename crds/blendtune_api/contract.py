@@ -21,7 +21,6 @@ from blendtune_api.v1alpha1 import (
     BlendedFineTuneSpec,
     BlendedSource,
     EvaluationDigests,
-    GateStatus,
     Reason,
     RubricEvalSpec,
     ScopeScore,
@@ -190,7 +189,8 @@ class RubricResult:
 
     name: str
     digest: str
-    questions: int
+    general: int  # questions
+    in_domain: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -252,11 +252,10 @@ class EvalResult:
     in_domain: ScopeScore
     dimensions: tuple[ScopeScore, ...]
     categories: tuple[ScopeScore, ...]
-    gates: tuple[GateStatus, ...]
     coverage: float
     digests: EvaluationDigests
     verdict: Verdict | None = None
-    critical_errors: int = 0
+    not_compared: str = ""
     report_uri: str = ""
     contaminated: int = 0  # rubric questions found in the training rows
 

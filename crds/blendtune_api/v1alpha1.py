@@ -206,6 +206,7 @@ class Reason(StrEnum):
     GATES_PASSED = "GatesPassed"
     GATES_FAILED = "GatesFailed"
     GATES_INCONCLUSIVE = "GatesInconclusive"
+    MARGIN_TOO_FINE = "MarginTooFine"
 
 
 class GateResult(StrEnum):
@@ -865,6 +866,15 @@ class BlendStatus:
     sources: Annotated[tuple[BlendedSource, ...], Mark("What was achieved.", max_items=MAX_SOURCES)]
 
 
+MAX_EPOCH_LOSSES = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochLoss:
+    epoch: Annotated[int, Mark("Number of the epoch, from 1; the last may be a part of one.", minimum=1)]
+    loss: Annotated[float, Mark("Validation loss, nats per supervised token.", minimum=0)]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceLoss:
     name: Annotated[str, Mark("Name of the source.", max_length=63)]
@@ -872,6 +882,9 @@ class SourceLoss:
         float | None, Mark("Validation loss before the first step, nats per supervised token.")
     ] = None
     after: Annotated[float | None, Mark("Validation loss at the end.", minimum=0)] = None
+    epochs: Annotated[
+        tuple[EpochLoss, ...], Mark("At the end of each of the last epochs.", max_items=MAX_EPOCH_LOSSES)
+    ] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -910,6 +923,28 @@ class ScopeScore:
     delta: Annotated[float | None, Mark("Score less the base model's.", minimum=-1, maximum=1)] = None
     delta_low: Annotated[float | None, Mark("Lower end of its 95% interval.", minimum=-1, maximum=1)] = None
     delta_high: Annotated[float | None, Mark("Upper end of its 95% interval.", minimum=-1, maximum=1)] = None
+    p_value: Annotated[
+        float | None,
+        Mark(
+            "Chance of so large a delta were there none, by sign flips; for the domains, Holm-corrected.",
+            minimum=0,
+            maximum=1,
+        ),
+    ] = None
+    minimum_detectable_effect: Annotated[
+        float | None, Mark("Delta that would be found 4 times in 5.", minimum=0)
+    ] = None
+    worst: Annotated[
+        float | None, Mark("Score, were every unscored question failed; absent without any.", minimum=0)
+    ] = None
+    best: Annotated[float | None, Mark("Score, were every unscored question passed.", maximum=1)] = None
+    delta_worst: Annotated[
+        float | None, Mark("Delta, were all that is unscored against the model.", minimum=-1)
+    ] = None
+    delta_best: Annotated[
+        float | None, Mark("Delta, were all that is unscored for the model.", maximum=1)
+    ] = None
+    critical_errors: Annotated[int, Mark("Questions answered with a critical error.", minimum=0)] = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -923,6 +958,7 @@ class GateStatus:
     value: Annotated[float | None, Mark("What was measured.", minimum=-1)] = None
     low: Annotated[float | None, Mark("Lower end of its 95% interval.", minimum=-1)] = None
     high: Annotated[float | None, Mark("Upper end of its 95% interval.", minimum=-1)] = None
+    message: Annotated[str, Mark("Why, with the numbers.", max_length=512)] = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -931,7 +967,8 @@ class EvaluationDigests:
     baseline: Annotated[str, Mark("Weights of the baseline.", max_length=128)] = ""
     rubric: Annotated[str, Mark("The questions and criteria.", max_length=128)] = ""
     judge: Annotated[str, Mark("Kind and version of the judge.", max_length=128)] = ""
-    decoding: Annotated[str, Mark("Template, limits and sampling.", max_length=128)] = ""
+    template: Annotated[str, Mark("Chat template.", max_length=128)] = ""
+    decoding: Annotated[str, Mark("Stop tokens, limits, sampling and precision.", max_length=128)] = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -947,11 +984,22 @@ class EvaluationSummary:
     ] = ()
     gates: Annotated[tuple[GateStatus, ...], Mark("Each gate's outcome.", max_items=16)] = ()
     coverage: Annotated[
-        float | None, Mark("Share of the questions that were scored.", minimum=0, maximum=1)
+        float | None,
+        Mark("Share of the questions that were scored; of two models, the lesser.", minimum=0, maximum=1),
     ] = None
     verdict: Annotated[Verdict | None, Mark("Tuned against base.")] = None
-    critical_errors: Annotated[int | None, Mark("Critical errors of the model.", minimum=0)] = None
+    not_compared: Annotated[
+        str, Mark("Why the model was not compared with its baseline; empty when it was.", max_length=1024)
+    ] = ""
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RubricStatus:
+    name: Annotated[str, Mark("Name that the rubric gives itself.", max_length=63)]
+    digest: Annotated[str, Mark("Digest of the questions and criteria.", max_length=128)]
+    general: Annotated[int, Mark("General questions.", minimum=0)]
+    in_domain: Annotated[int, Mark("In-domain questions.", minimum=0)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -982,6 +1030,7 @@ class BlendedFineTuneStatus:
         float, Mark("Training time of the attempts that ended, queueing not counted.", minimum=0)
     ] = 0
     trainer_status: Annotated[TrainerStatus | None, Mark("Live progress of the training.")] = None
+    rubric: Annotated[RubricStatus | None, Mark("The rubric, as it was checked before the blend.")] = None
     blend: Annotated[BlendStatus | None, Mark("The blend that was achieved.")] = None
     training: Annotated[TrainingStatus | None, Mark("The training in numbers.")] = None
     model: Annotated[ModelStatus | None, Mark("The tuned model.")] = None
@@ -1010,10 +1059,13 @@ class RubricEvalStatus:
     categories: Annotated[tuple[ScopeScore, ...], Mark("By category.", max_items=MAX_CATEGORIES)] = ()
     gates: Annotated[tuple[GateStatus, ...], Mark("Each gate's outcome.", max_items=16)] = ()
     coverage: Annotated[
-        float | None, Mark("Share of the questions that were scored.", minimum=0, maximum=1)
+        float | None,
+        Mark("Share of the questions that were scored; of two models, the lesser.", minimum=0, maximum=1),
     ] = None
     verdict: Annotated[Verdict | None, Mark("Tuned against base.")] = None
-    critical_errors: Annotated[int | None, Mark("Critical errors of the model.", minimum=0)] = None
+    not_compared: Annotated[
+        str, Mark("Why the model was not compared with its baseline; empty when it was.", max_length=1024)
+    ] = ""
     digests: Annotated[EvaluationDigests | None, Mark("What was compared.")] = None
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""
 

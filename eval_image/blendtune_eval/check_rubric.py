@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from blendtune_api.contract import RubricResult, RunConfig, workspace
+from blendtune_api.v1alpha1 import Role
 from blendtune_eval.entries import InvalidRubric
 from blendtune_eval.failures import bad_configuration, bad_rubric
 from blendtune_eval.files import write_json
@@ -31,11 +33,17 @@ def check_alone(load: Callable[[], Rubric]) -> Rubric:
 
 
 def announce(rubric: Rubric) -> RubricResult:
-    result = RubricResult(name=rubric.name, digest=rubric.digest, questions=len(rubric.questions))
+    domains = Counter(question.domain for question in rubric.questions)
+    result = RubricResult(
+        name=rubric.name,
+        digest=rubric.digest,
+        general=domains[Role.GENERAL],
+        in_domain=domains[Role.IN_DOMAIN],
+    )
     phrasings = sum(len(question.phrasings) for question in rubric.questions)
     print(
-        f"rubric {rubric.name} {rubric.version}: {result.questions} questions in {len(rubric.categories)} "
-        f"categories, {phrasings} wordings, digest {rubric.digest[:12]}",
+        f"rubric {rubric.name} {rubric.version}: {len(rubric.questions)} questions in "
+        f"{len(rubric.categories)} categories, {phrasings} wordings, digest {rubric.digest[:12]}",
         flush=True,
     )
     return result

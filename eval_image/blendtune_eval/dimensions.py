@@ -36,8 +36,9 @@ DEFINITIONS = {
         "of revenue."
     ),
     "interval": (
-        "95%: Wilson's for levels, with the effective number of questions; a paired bootstrap over questions "
-        "for differences."
+        "95%: Wilson's for levels, with the effective number of questions; for differences a paired "
+        "bootstrap over questions, expanded for their number. It speaks of questions like these, not of "
+        "these alone."
     ),
 }
 

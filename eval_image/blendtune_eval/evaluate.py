@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from blendtune_api.contract import (
@@ -17,13 +18,14 @@ from blendtune_api.contract import (
     storage_path,
     workspace,
 )
+from blendtune_api.gates import judge_gates
 from blendtune_api.v1alpha1 import EvaluationDigests, Reason, RubricEvalSpec, Stage
+from blendtune_api.verdict import not_comparable
 from blendtune_eval.analyse import Analysis, analyse
 from blendtune_eval.answer import answer_all
 from blendtune_eval.cache import AnswerCache, GivenAnswer
 from blendtune_eval.failures import EvaluationError
 from blendtune_eval.files import write_json, write_text
-from blendtune_eval.gates import GateFinding, evaluate_gates
 from blendtune_eval.judge import Judge, judge_for
 from blendtune_eval.program import load_config, load_rubric
 from blendtune_eval.report import Finding, Respondent, build_report, write_report
@@ -49,17 +51,20 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
     subjects = open_subjects(
         config, claims, place.root / DOWNLOADS_FOLDER, rubric, trained=training is not None
     )
-    digests = _digests(subjects, rubric, judge)
-    decodings = [subject.decoding.digest for subject in subjects]
-    identity = digest_of([spec.gates, spec.baseline.system_prompt, decodings, digests])
+    digests = [_digests(subject, rubric, judge) for subject in subjects]
+    identity = digest_of([spec.gates, spec.baseline.system_prompt, digests])
     if (kept := _kept_result(place, identity)) is not None:
         print("this evaluation is already in the workspace", flush=True)
         return kept
     answers = _ask(subjects, place, spec.cluster.gpus)
     scores = [_judge(rubric, judge, given) for given in answers]
-    analysis = analyse(rubric.categories, scores[0], scores[1] if len(scores) > 1 else None)
-    gates = evaluate_gates(spec.gates, analysis)
-    result = _result(config, analysis, gates, digests, training)
+    analysis = analyse(
+        rubric.categories,
+        scores[0],
+        scores[1] if len(scores) > 1 else None,
+        not_comparable(digests[0], digests[-1]),
+    )
+    result = _result(config, analysis, digests, training)
     report = build_report(
         config=config,
         identity=identity,
@@ -74,7 +79,7 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
         findings=[Finding(scores=score, answers=given) for score, given in zip(scores, answers, strict=True)],
         decoding=subjects[0].decoding,
         analysis=analysis,
-        gates=gates,
+        gates=judge_gates(spec.gates, result),
         result=result,
         training=training,
     )
@@ -130,21 +135,22 @@ def _judge(rubric: Rubric, judge: Judge, answers: Sequence[GivenAnswer]) -> list
     ]
 
 
-def _digests(subjects: Sequence[Subject], rubric: Rubric, judge: Judge) -> EvaluationDigests:
+def _digests(subject: Subject, rubric: Rubric, judge: Judge) -> EvaluationDigests:
+    """What decided the subject's scores, `model` being its weights."""
+    decoding = subject.decoding
     return EvaluationDigests(
-        model=subjects[0].checkpoint.digest,
-        baseline=subjects[1].checkpoint.digest if len(subjects) > 1 else "",
+        model=subject.checkpoint.digest,
         rubric=rubric.digest,
         judge=judge.digest,
-        decoding=subjects[0].decoding.digest,
+        template=digest_of(decoding.template),
+        decoding=replace(decoding, template="").digest,
     )
 
 
 def _result(
     config: EvalConfig,
     analysis: Analysis,
-    gates: Sequence[GateFinding],
-    digests: EvaluationDigests,
+    digests: Sequence[EvaluationDigests],
     training: TrainingRecord | None,
 ) -> EvalResult:
     folder = (
@@ -156,11 +162,10 @@ def _result(
         in_domain=analysis.in_domain,
         dimensions=analysis.dimensions,
         categories=analysis.categories,
-        gates=tuple(gate.status for gate in gates),
         coverage=analysis.coverage,
-        digests=digests,
+        digests=replace(digests[0], baseline=digests[1].model if len(digests) > 1 else ""),
         verdict=analysis.verdict,
-        critical_errors=analysis.diagnostics.critical_errors,
+        not_compared=analysis.not_compared,
         report_uri=f"pvc://{folder}",
         contaminated=len(training.contaminated or ()) if training else 0,
     )
@@ -178,6 +183,8 @@ def _kept_result(place: Workspace, identity: str) -> EvalResult | None:
 
 
 def _print_scores(result: EvalResult) -> None:
+    if result.not_compared:
+        print(f"not compared with the baseline: {result.not_compared}", flush=True)
     for scope in (result.overall, result.general, result.in_domain, *result.dimensions):
         if scope.score is None:
             print(f"{scope.name}: unscored", flush=True)

@@ -13,13 +13,13 @@ from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.contract import EvalConfig, EvalResult
+from blendtune_api.v1alpha1 import GateStatus
 from blendtune_eval.analyse import Analysis
 from blendtune_eval.answer import Decoding
 from blendtune_eval.cache import GivenAnswer
 from blendtune_eval.checkpoints import Checkpoint
 from blendtune_eval.dimensions import DEFINITIONS
 from blendtune_eval.files import write_text
-from blendtune_eval.gates import GateFinding
 from blendtune_eval.judge import Judge
 from blendtune_eval.page import render_page
 from blendtune_eval.rubric import Forbidden, Question, Rubric
@@ -57,7 +57,7 @@ def build_report(
     findings: Sequence[Finding],
     decoding: Decoding,
     analysis: Analysis,
-    gates: Sequence[GateFinding],
+    gates: Sequence[GateStatus],
     result: EvalResult,
     training: TrainingRecord | None,
 ) -> dict[str, Any]:
@@ -90,14 +90,12 @@ def build_report(
         "versions": _versions(),
         "definitions": DEFINITIONS,
         "scores": codec.encode(result),
-        "criticalErrors": dict(analysis.critical_errors),
-        "comparisons": {name: asdict(comparison) for name, comparison in analysis.comparisons.items()},
         "diagnostics": [
             asdict(diagnostics)
             for diagnostics in (analysis.diagnostics, analysis.baseline_diagnostics)
             if diagnostics is not None
         ],
-        "gates": [codec.encode(gate.status) | {"reason": gate.reason} for gate in gates],
+        "gates": codec.encode(gates),
         "training": _training(training),
         "questions": [
             _question(question, [_by_question(finding)[index] for finding in findings])

@@ -40,38 +40,39 @@ def word(length: int) -> str:
     return "".join(DICE.choices(string.ascii_lowercase, k=length))
 
 
-def scope(name_length: int) -> api.ScopeScore:
+BOUNDS = ("worst", "best", "delta_worst", "delta_best")
+TEST = ("p_value", "minimum_detectable_effect")
+
+
+def scope(name_length: int, *more: str) -> api.ScopeScore:
     numbers = {
         name: DICE.random()
-        for name in ("score", "low", "high", "baseline_score", "delta", "delta_low", "delta_high")
+        for name in ("score", "low", "high", "baseline_score", "delta", "delta_low", "delta_high", *more)
     }
-    return api.ScopeScore(name=word(name_length), n=10_000, unscored=1_000, **numbers)
+    return api.ScopeScore(
+        name=word(name_length), n=10_000, unscored=1_000, critical_errors=DICE.randrange(1_000), **numbers
+    )
 
 
 def largest_eval_result() -> EvalResult:
-    gate = api.GateStatus(
-        metric=api.Metric.BUSINESS_IMPACT,
-        rule="maxCriticalErrors",
-        threshold=0.123456,
-        result=api.GateResult.INCONCLUSIVE,
-        value=0.234567,
-        low=-0.345678,
-        high=0.456789,
-    )
     digests = api.EvaluationDigests(
-        model=SHA256, baseline=SHA256[::-1], rubric=SHA256, judge="Rules/1", decoding=SHA256[::-1]
+        model=SHA256,
+        baseline=SHA256[::-1],
+        rubric=SHA256,
+        judge=SHA256,
+        template=SHA256,
+        decoding=SHA256[::-1],
     )
     return EvalResult(
-        overall=scope(7),
-        general=scope(7),
-        in_domain=scope(8),
-        dimensions=tuple(scope(14) for _ in range(3)),
+        overall=scope(7, *BOUNDS, *TEST),
+        general=scope(7, *BOUNDS, *TEST),
+        in_domain=scope(8, *BOUNDS, *TEST),
+        dimensions=tuple(scope(14, *BOUNDS) for _ in range(3)),
         categories=tuple(scope(63) for _ in range(16)),
-        gates=(gate,) * 16,
         coverage=0.987654,
         digests=digests,
         verdict=api.Verdict.INCONCLUSIVE,
-        critical_errors=100,
+        not_compared="the two were not asked and judged alike, they differ in rubric, judge, decoding",
         report_uri=f"pvc://blendtune/{word(60)}/{word(40)}/eval",
         contaminated=10,
     )
@@ -117,7 +118,7 @@ def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
 @pytest.mark.parametrize(
     "outcome",
     [
-        pytest.param(largest_eval_result(), id="evaluation of 16 categories and gates"),
+        pytest.param(largest_eval_result(), id="evaluation of 16 categories"),
         pytest.param(largest_blend_result(), id="blend of 16 sources"),
         pytest.param(
             TrainResult(
@@ -127,7 +128,16 @@ def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
                 steps=10**6,
                 tokens=10**12,
                 validation_loss=tuple(
-                    api.SourceLoss(name=word(40), before=1.23456, after=0.5) for _ in range(16)
+                    api.SourceLoss(
+                        name=word(40),
+                        before=1.23456,
+                        after=0.5,
+                        epochs=tuple(
+                            api.EpochLoss(epoch=epoch, loss=DICE.random())
+                            for epoch in range(100, 100 + api.MAX_EPOCH_LOSSES)
+                        ),
+                    )
+                    for _ in range(16)
                 ),
             ),
             id="training on 16 sources",
@@ -143,10 +153,10 @@ def test_the_largest_results_fit_a_message(outcome: Outcome) -> None:
 
 
 def test_an_everyday_result_is_plain_json() -> None:
-    text = encode_message(RubricResult(name="business45", digest=SHA256, questions=45))
+    text = encode_message(RubricResult(name="business45", digest=SHA256, general=22, in_domain=23))
     assert json.loads(text) == {
         "kind": "RubricResult",
-        "result": {"name": "business45", "digest": SHA256, "questions": 45},
+        "result": {"name": "business45", "digest": SHA256, "general": 22, "inDomain": 23},
     }
 
 
@@ -199,8 +209,9 @@ def test_a_result_that_can_not_fit_is_refused() -> None:
 
 
 def test_fields_of_a_newer_image_are_ignored() -> None:
-    text = '{"kind": "RubricResult", "result": {"name": "a", "digest": "b", "questions": 1, "authors": 3}}'
-    assert decode_message(text) == RubricResult(name="a", digest="b", questions=1)
+    text = '{"kind": "RubricResult", "result": {"name": "a", "digest": "b", "general": 1, "inDomain": 0,'
+    text += ' "authors": 3}}'
+    assert decode_message(text) == RubricResult(name="a", digest="b", general=1, in_domain=0)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +236,7 @@ def test_fields_of_a_newer_image_are_ignored() -> None:
         json.dumps({"deflated": base64.b85encode(b"not deflated").decode()}),
         json.dumps({"deflated": base64.b85encode(zlib.compress(b"[" * 2_000_000)).decode()}),
         "[" * 4096,
-        encode_message(RubricResult(name="a", digest="b", questions=1))[:-4],
+        encode_message(RubricResult(name="a", digest="b", general=1, in_domain=0))[:-4],
     ],
     ids=lambda text: text[:30] or "empty",
 )

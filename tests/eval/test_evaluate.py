@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 import torch
+from tests.eval.conftest import CHAT_TEMPLATE
 from transformers import PreTrainedTokenizerFast
 
 from blendtune_api.contract import (
@@ -63,6 +66,10 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def report_of(environment: Mapping[str, str]) -> Any:
+    return json.loads((folder_of(environment) / "eval" / "report.json").read_text())
+
+
 def test_leaves_result_and_report(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
     environment = pod(gates=GATES)
     result = evaluate(environment)
@@ -75,7 +82,7 @@ def test_leaves_result_and_report(pod: Pod, capsys: pytest.CaptureFixture[str]) 
     assert result.report_uri == "pvc://work/ns/ev/eval"
     assert [scope.name for scope in result.dimensions] == ["reliability", "consistency", "businessImpact"]
     assert [scope.name for scope in result.categories] == ["world", "shop"]
-    assert len(result.gates) == 2
+    assert len(report_of(environment)["gates"]) == 2
     lines = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
     assert len(lines) == 14
     assert {line["respondent"] for line in lines} == {"model", "baseline"}
@@ -99,11 +106,9 @@ def test_without_a_baseline(pod: Pod) -> None:
     result = evaluate(environment)
     assert result.verdict is None
     assert result.overall.delta is None
-    assert result.gates[0].result is GateResult.INCONCLUSIVE
-    assert (
-        "no baseline"
-        in json.loads((folder_of(environment) / "eval" / "report.json").read_text())["gates"][0]["reason"]
-    )
+    gate, _ = report_of(environment)["gates"]
+    assert gate["result"] == GateResult.INCONCLUSIVE
+    assert "no baseline" in gate["message"]
 
 
 def test_a_finished_evaluation_is_repeated(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +121,9 @@ def test_a_finished_evaluation_is_repeated(pod: Pod, monkeypatch: pytest.MonkeyP
 def test_changed_gates_need_no_new_answers(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate(pod())
     monkeypatch.setattr(answer, "load_model", forbidden)
-    assert len(evaluate(pod(gates=GATES)).gates) == 2
+    environment = pod(gates=GATES)
+    evaluate(environment)
+    assert len(report_of(environment)["gates"]) == 2
 
 
 def forbidden(*_: Any) -> Any:
@@ -390,3 +397,23 @@ def test_a_base_model_without_a_template_gets_the_models(
     environment = pod(baseline=RubricEvalBaseline(model=EvaluatedModel(uri=f"file://{bare}")))
     result = evaluate(environment)
     assert result.overall.baseline_score is not None
+
+
+def test_a_baseline_that_is_asked_differently_is_not_compared(
+    pod: Pod, tmp_path: Path, models_folder: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(models_folder / "base", other)
+    own = copy.deepcopy(tokenizer)
+    own.add_tokens(["<another>"])
+    own.chat_template = f"{CHAT_TEMPLATE} "
+    own.save_pretrained(other)
+    environment = pod(
+        baseline=RubricEvalBaseline(model=EvaluatedModel(uri=f"file://{other}")), gates=GATES[:1]
+    )
+    result = evaluate(environment)
+    assert "differ in chat template" in result.not_compared
+    assert (result.verdict, result.overall.delta, result.overall.p_value) == (None, None, None)
+    assert result.overall.baseline_score is not None
+    assert report_of(environment)["gates"][0]["message"] == result.not_compared
+    assert result.not_compared in (folder_of(environment) / "eval" / "report.html").read_text()

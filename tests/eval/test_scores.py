@@ -1,28 +1,16 @@
-"""From verdicts to points, outcomes, scopes, gates and verdicts."""
+"""From verdicts to points, outcomes, scopes and verdicts."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blendtune_api.contract import EvalResult, decode_message, encode_message
-from blendtune_api.v1alpha1 import (
-    EvaluationDigests,
-    Gate,
-    GateResult,
-    GateStatus,
-    Metric,
-    Role,
-    ScopeScore,
-    Verdict,
-)
-from blendtune_eval.analyse import Analysis, analyse, verdict
-from blendtune_eval.gates import evaluate_gate
+from blendtune_api.v1alpha1 import Role, ScopeScore, Verdict
+from blendtune_eval.analyse import Analysis, analyse
 from blendtune_eval.judge import Rules
 from blendtune_eval.rubric import Abstention, Category, Fact, Forbidden, Question
 from blendtune_eval.score import Outcome, PhrasingScore, QuestionScore
@@ -137,7 +125,11 @@ def test_scopes_on_known_scores() -> None:
     assert consistency.score == pytest.approx(2 / 4)
     assert business_impact.score == pytest.approx((0.75 + 0) / 2)
     assert [(scope.name, scope.n) for scope in analysis.categories] == [("world", 2), ("shop", 2)]
-    assert analysis.critical_errors == {"overall": 1, "general": 0, "inDomain": 1}
+    assert [scope.critical_errors for scope in (analysis.overall, analysis.general, analysis.in_domain)] == [
+        1,
+        0,
+        1,
+    ]
     assert analysis.verdict is None
     assert analysis.coverage == 1
     assert analysis.diagnostics.worst_wording_score == pytest.approx((1 + 0 + 0.5 + 1) / 4)
@@ -161,18 +153,35 @@ def test_unscored_is_never_zero() -> None:
     assert (analysis.general.score, analysis.general.n, analysis.general.unscored) == (1.0, 1, 1)
     assert analysis.general.delta == 1.0
     assert (analysis.in_domain.score, analysis.in_domain.n, analysis.in_domain.unscored) == (None, 0, 1)
-    assert analysis.coverage == pytest.approx(4 / 6)
+    assert analysis.coverage == pytest.approx(1 / 3), "that of the model with the lesser"
     assert analysis.verdict is Verdict.INCONCLUSIVE
-    gate = evaluate_gate(Gate(metric=Metric.GENERAL, min_score=0.1), analysis)
-    assert gate.status.result is GateResult.INCONCLUSIVE
-    assert "67%" in gate.reason
+
+
+def test_unscored_questions_bound_what_is_known() -> None:
+    scores = [
+        scored(0, Role.GENERAL, 1),
+        scored(1, Role.GENERAL, None, weight=3),
+        scored(2, Role.GENERAL, 0.5),
+    ]
+    base = [scored(0, Role.GENERAL, 0), scored(1, Role.GENERAL, 0.5, weight=3), scored(2, Role.GENERAL, None)]
+    general = analyse((WORLD,), scores, base).general
+    assert (general.worst, general.best) == pytest.approx((1.5 / 5, 4.5 / 5))
+    assert general.delta == 1
+    assert general.delta_worst == pytest.approx((1 - 3 * 0.5 - 0.5) / 5)
+    assert general.delta_best == pytest.approx((1 + 3 * 0.5 + 0.5) / 5)
+    whole = analyse((WORLD,), scores[:1], base[:1]).general
+    assert (whole.worst, whole.best, whole.delta_worst, whole.delta_best) == (None,) * 4
+
+
+def test_models_that_were_asked_differently_are_not_compared() -> None:
+    analysis = analyse((WORLD,), [scored(0, Role.GENERAL, 1)], [scored(0, Role.GENERAL, 0)], "decoding")
+    assert (analysis.general.score, analysis.general.baseline_score, analysis.general.delta) == (1, 0, None)
+    assert (analysis.verdict, analysis.not_compared) == (None, "decoding")
 
 
 def test_an_empty_domain_has_no_score() -> None:
     analysis = analyse((WORLD,), [scored(0, Role.GENERAL, 1)])
     assert analysis.in_domain == ScopeScore(name="inDomain")
-    gate = evaluate_gate(Gate(metric=Metric.IN_DOMAIN, min_score=0.5), analysis)
-    assert gate.status.result is GateResult.INCONCLUSIVE
 
 
 def paired(general: tuple[float, float], in_domain: tuple[float, float], n: int = 20) -> Analysis:
@@ -200,75 +209,18 @@ def test_verdict(general: tuple[float, float], in_domain: tuple[float, float], e
     assert paired(general, in_domain).verdict is expected
 
 
-def test_verdict_needs_coverage() -> None:
-    up = ScopeScore(name="x", delta=0.5, delta_low=0.4, delta_high=0.6)
-    assert verdict(up, up, 1.0) is Verdict.IMPROVED
-    assert verdict(up, up, 0.9) is Verdict.INCONCLUSIVE
-
-
-@pytest.mark.parametrize(
-    ("gate", "expected"),
-    [
-        pytest.param(Gate(metric=Metric.IN_DOMAIN, min_gain=0.1), GateResult.PASSED, id="gain-clear"),
-        pytest.param(Gate(metric=Metric.IN_DOMAIN, min_gain=0.9), GateResult.FAILED, id="gain-missed"),
-        pytest.param(
-            Gate(metric=Metric.IN_DOMAIN, min_gain=0.7), GateResult.INCONCLUSIVE, id="gain-too-near"
-        ),
-        pytest.param(Gate(metric=Metric.GENERAL, max_drop=0.3), GateResult.PASSED, id="drop-allowed"),
-        pytest.param(Gate(metric=Metric.GENERAL, max_drop=0.1), GateResult.FAILED, id="drop-too-large"),
-        pytest.param(Gate(metric=Metric.GENERAL, max_drop=0.2), GateResult.INCONCLUSIVE, id="drop-too-near"),
-        pytest.param(Gate(metric=Metric.OVERALL, min_score=0.4), GateResult.PASSED, id="score"),
-        pytest.param(Gate(metric=Metric.OVERALL, min_score=0.95), GateResult.FAILED, id="score-missed"),
-        pytest.param(
-            Gate(metric=Metric.OVERALL, min_score=0.7), GateResult.INCONCLUSIVE, id="score-too-near"
-        ),
-        pytest.param(
-            Gate(metric=Metric.OVERALL, max_critical_errors=0), GateResult.PASSED, id="no-critical-errors"
-        ),
-    ],
-)
-def test_gate(gate: Gate, expected: GateResult) -> None:
-    analysis = paired(general=(0.8, 0.6), in_domain=(0.1, 0.8))
-    finding = evaluate_gate(gate, analysis)
-    assert finding.status.result is expected
-    assert finding.status.value is not None
-    assert finding.reason
-
-
-def test_a_drop_is_reported_as_such() -> None:
-    status = evaluate_gate(Gate(metric=Metric.GENERAL, max_drop=0.1), paired((0.8, 0.6), (0.1, 0.8))).status
-    assert status.value == pytest.approx(0.2)
-    assert status.low is not None
-    assert status.high is not None
-    assert status.low <= 0.2 <= status.high
-
-
-@pytest.mark.parametrize(
-    ("metric", "most", "expected"),
-    [
-        pytest.param(Metric.OVERALL, 1, GateResult.FAILED, id="over"),
-        pytest.param(Metric.OVERALL, 2, GateResult.INCONCLUSIVE, id="unscored-may-hide-one"),
-        pytest.param(Metric.OVERALL, 3, GateResult.PASSED, id="within"),
-        pytest.param(Metric.GENERAL, 0, GateResult.FAILED, id="general"),
-        pytest.param(Metric.BUSINESS_IMPACT, 1, GateResult.INCONCLUSIVE, id="in-domain-only"),
-        pytest.param(Metric.RELIABILITY, 3, GateResult.PASSED, id="dimension"),
-    ],
-)
-def test_critical_errors(metric: Metric, most: int, expected: GateResult) -> None:
-    scores = [
-        scored(0, Role.GENERAL, 0.5, critical=True),
-        scored(1, Role.IN_DOMAIN, 0.5, critical=True),
-        scored(2, Role.IN_DOMAIN, None),
-    ]
-    finding = evaluate_gate(Gate(metric=metric, max_critical_errors=most), analyse((WORLD, SHOP), scores))
-    assert finding.status.result is expected
+def test_both_domains_are_tested_as_two() -> None:
+    """Six questions that all gain have p = 2/64 by themselves; the other domain's p makes no difference."""
+    analysis = paired(general=(0.5, 0.5), in_domain=(0.1, 0.8), n=6)
+    assert (analysis.in_domain.p_value, analysis.general.p_value) == (4 / 64, 1)
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert analysis.overall.p_value == 2 / 64
 
 
 unit = st.floats(0, 1)
 question_scores = st.lists(
     st.tuples(unit, unit, st.sampled_from(Role), st.floats(0.1, 10)), min_size=1, max_size=12
 )
-ORDER = {GateResult.PASSED: 0, GateResult.INCONCLUSIVE: 1, GateResult.FAILED: 2}
 
 
 def analysed(rows: list[tuple[float, float, Role, float]]) -> Analysis:
@@ -281,7 +233,7 @@ def analysed(rows: list[tuple[float, float, Role, float]]) -> Analysis:
 @settings(max_examples=25, deadline=None)
 def test_analysis_properties(rows: list[tuple[float, float, Role, float]], order: random.Random) -> None:
     analysis = analysed(rows)
-    for scope in (*analysis.scopes.values(), *analysis.categories):
+    for scope in scopes(analysis):
         if scope.score is not None:
             assert scope.low is not None
             assert scope.high is not None
@@ -295,52 +247,20 @@ def test_analysis_properties(rows: list[tuple[float, float, Role, float]], order
     shuffled = list(rows)
     order.shuffle(shuffled)
     other = analysed(shuffled)
-    for name, scope in analysis.scopes.items():
-        assert as_numbers(other.scopes[name]) == pytest.approx(as_numbers(scope), abs=1e-9)
+    for scope, again in zip(scopes(analysis), scopes(other), strict=True):
+        assert as_numbers(again) == pytest.approx(as_numbers(scope), abs=1e-9)
+
+
+def scopes(analysis: Analysis) -> list[ScopeScore]:
+    return [
+        analysis.overall,
+        analysis.general,
+        analysis.in_domain,
+        *analysis.dimensions,
+        *analysis.categories,
+    ]
 
 
 def as_numbers(scope: ScopeScore) -> list[float]:
     values = (scope.score, scope.low, scope.high, scope.delta, scope.delta_low, scope.delta_high)
     return [-9.0 if value is None else value for value in values]
-
-
-@given(question_scores, st.lists(unit, min_size=2, max_size=5))
-@settings(max_examples=20, deadline=None)
-def test_gates_are_monotone(rows: list[tuple[float, float, Role, float]], thresholds: list[float]) -> None:
-    """A harder threshold never turns out better."""
-    analysis = analysed(rows)
-    for field, harder in (("min_score", 1), ("min_gain", 1), ("max_drop", -1)):
-        results = [
-            ORDER[evaluate_gate(Gate(metric=Metric.OVERALL, **{field: threshold}), analysis).status.result]
-            for threshold in sorted(thresholds)[::harder]
-        ]
-        assert results == sorted(results)
-
-
-def test_the_largest_result_fits_a_message() -> None:
-    def scope(name: str) -> ScopeScore:
-        value = 0.123456789
-        return ScopeScore(
-            name=name, score=value, low=value, high=value, n=1000, unscored=1000, baseline_score=value,
-            delta=-value, delta_low=-value, delta_high=value,
-        )  # fmt: skip
-
-    gate = GateStatus(
-        metric=Metric.BUSINESS_IMPACT, rule="maxCriticalErrors", threshold=0.123456789,
-        result=GateResult.INCONCLUSIVE, value=-0.123456789, low=-0.123456789, high=0.123456789,
-    )  # fmt: skip
-    digest: dict[str, Any] = dict.fromkeys(
-        ("model", "baseline", "rubric", "judge", "decoding"), "0123456789abcdef" * 4
-    )
-    result = EvalResult(
-        overall=scope("overall"), general=scope("general"), in_domain=scope("inDomain"),
-        dimensions=tuple(scope(name) for name in ("reliability", "consistency", "businessImpact")),
-        categories=tuple(scope(f"category-{number}-" + "x" * 50) for number in range(16)),
-        gates=(gate,) * 16, coverage=1.0, digests=EvaluationDigests(**digest), verdict=Verdict.INCONCLUSIVE,
-        critical_errors=1000, report_uri="pvc://claim/" + "p" * 255,
-    )  # fmt: skip
-    text = encode_message(result)
-    assert len(text.encode()) <= 4096
-    decoded = decode_message(text)
-    assert isinstance(decoded, EvalResult)
-    assert [scope.name for scope in decoded.categories] == [scope.name for scope in result.categories]

@@ -115,21 +115,20 @@ def scope(name: str, score: float, delta: float | None = None, margin: float = 0
         delta=delta,
         delta_low=delta - margin,
         delta_high=delta + margin,
+        p_value=0.01 if abs(delta) > margin else 0.5,
     )
 
 
 def eval_result(in_domain: float = 0.5, general: float = 0.0, margin: float = 0.05) -> EvalResult:
     """What the evaluation leaves, by the gain in-domain and the change in general."""
     return EvalResult(
-        overall=scope("overall", 0.7, (in_domain + general) / 2, margin),
+        overall=replace(scope("overall", 0.7, (in_domain + general) / 2, margin), critical_errors=1),
         general=scope("general", 0.6, general, margin),
         in_domain=scope("inDomain", 0.8, in_domain, margin),
         dimensions=(scope("reliability", 0.7), scope("consistency", 0.8), scope("businessImpact", 0.6)),
         categories=(scope("pricing", 0.7, 0.1),),
-        gates=(),
         coverage=1.0,
         digests=EvaluationDigests(model="model-1", baseline="base-1"),
         verdict=Verdict.IMPROVED,
-        critical_errors=1,
         report_uri="pvc://blendtune/team/ads/eval",
     )

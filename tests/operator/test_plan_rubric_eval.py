@@ -61,7 +61,8 @@ def test_scores_come_into_status() -> None:
     assert found.in_domain is not None and found.in_domain.delta == 0.5
     assert [category.name for category in found.categories] == ["pricing"]
     assert found.report_uri == "pvc://blendtune/team/ads/eval"
-    assert (found.coverage, found.critical_errors) == (1.0, 1)
+    assert found.coverage == 1.0
+    assert found.overall is not None and found.overall.critical_errors == 1
     assert condition(world, ConditionType.GATES_PASSED) == (ConditionStatus.FALSE, Reason.GATES_FAILED)
 
 

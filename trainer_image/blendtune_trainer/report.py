@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from blendtune_api.contract import GpuPreset, Workspace
-from blendtune_api.v1alpha1 import SourceLoss
+from blendtune_api.v1alpha1 import MAX_EPOCH_LOSSES, EpochLoss, SourceLoss
 from blendtune_trainer.progress import Pace, ProgressBoard
 from blendtune_trainer.ranks import Ranks
 from blendtune_trainer.step_log import StepLog
@@ -97,12 +97,19 @@ class TrainingReport:
         return [loss.mean for _, loss in sorted(self._losses.items())]
 
     def validation_losses(self) -> tuple[SourceLoss, ...]:
-        """Before the first step and after the last, by source."""
+        """Before the first step, after the last, and at the end of the last epochs, by source."""
         if not self._losses:
             return ()
         before, after = self._losses.get(0), self._losses[max(self._losses)]
+        ends = [loss for step, loss in sorted(self._losses.items()) if step > 0]
+        epochs = list(enumerate(ends, start=1))[-MAX_EPOCH_LOSSES:]
         return tuple(
-            SourceLoss(name=name, before=before.by_source.get(name) if before else None, after=value)
+            SourceLoss(
+                name=name,
+                before=before.by_source.get(name) if before else None,
+                after=value,
+                epochs=tuple(EpochLoss(epoch=epoch, loss=loss.by_source[name]) for epoch, loss in epochs),
+            )
             for name, value in after.by_source.items()
         )
 

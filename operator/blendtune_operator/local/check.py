@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -10,11 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from blendtune_api import codec
-from blendtune_api.contract import RUBRIC_FILE
+from blendtune_api.contract import RUBRIC_FILE, Env, RubricResult, decode_message
+from blendtune_api.resolution import QuestionCounts
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, RubricReference
 from blendtune_operator import render
 from blendtune_operator.local.manifest import ManifestError, Manifests
 from blendtune_operator.names import Kind, Object, Run
+from blendtune_operator.plan.margins import too_fine
 from blendtune_operator.plan.supported import refusals
 from blendtune_operator.settings import Settings
 
@@ -32,11 +35,24 @@ def local_settings() -> Settings:
     )
 
 
-def check(manifests: Manifests) -> None:
-    """Raises ManifestError with what the operator, this machine or the rubric's check would refuse."""
-    faults = [*_refused(manifests), *_rubric_faults(manifests)]
+def check(manifests: Manifests) -> list[str]:
+    """Warnings of gates that the rubric is too small for, each with file and line.
+
+    Raises ManifestError with what the operator, this machine or the rubric's check would refuse.
+    """
+    faults, warnings = _refused(manifests), []
+    for run, document in zip(manifests.objects, manifests.documents, strict=True):
+        reference = run.spec.rubric if isinstance(run, RubricEval) else run.spec.evaluation.rubric
+        path = "spec.rubric" if isinstance(run, RubricEval) else "spec.evaluation.rubric"
+        checked = _check_rubric(reference, manifests)
+        if isinstance(checked, RubricResult):
+            counts = QuestionCounts(general=checked.general, in_domain=checked.in_domain)
+            warnings += [document.fault(fault.path, fault.message) for fault in too_fine(run, counts)]
+        else:
+            faults += [document.fault(path, fault) for fault in checked]
     if faults:
         raise ManifestError(faults)
+    return warnings
 
 
 def _refused(manifests: Manifests) -> list[str]:
@@ -83,29 +99,28 @@ def _missing_gpus(run: Run, settings: Settings) -> Iterator[tuple[str, str]]:
             )
 
 
-def _rubric_faults(manifests: Manifests) -> Iterator[str]:
-    for run, document in zip(manifests.objects, manifests.documents, strict=True):
-        reference = run.spec.rubric if isinstance(run, RubricEval) else run.spec.evaluation.rubric
-        path = "spec.rubric" if isinstance(run, RubricEval) else "spec.evaluation.rubric"
-        yield from (document.fault(path, fault) for fault in _check_rubric(reference, manifests))
-
-
-def _check_rubric(reference: RubricReference, manifests: Manifests) -> list[str]:
-    """What the evaluation's own check, run in its own process, finds wrong with the rubric."""
-    command = [sys.executable, "-m", "blendtune_eval", "check-rubric"]
-    if reference.config_map_ref is None:
-        return _faults([*command, "--builtin", str(reference.builtin)])
-    name, key = reference.config_map_ref.name, reference.config_map_ref.key
-    holder = next(document for document in manifests.config_maps if document.name == name)
+def _check_rubric(reference: RubricReference, manifests: Manifests) -> RubricResult | list[str]:
+    """The result of the evaluation's own check of the rubric, run in its own process, or the faults."""
     with tempfile.TemporaryDirectory() as folder:
+        if reference.config_map_ref is None:
+            return _run_check(["--builtin", str(reference.builtin)], Path(folder))
+        name, key = reference.config_map_ref.name, reference.config_map_ref.key
+        holder = next(document for document in manifests.config_maps if document.name == name)
         file = Path(folder) / RUBRIC_FILE
         file.write_text(holder.value["data"][key])
-        return [
-            fault.replace(str(file), f"{holder.file}, {key}")
-            for fault in _faults([*command, "--file", str(file)])
-        ]
+        checked = _run_check(["--file", str(file)], Path(folder))
+        if isinstance(checked, RubricResult):
+            return checked
+        return [fault.replace(str(file), f"{holder.file}, {key}") for fault in checked]
 
 
-def _faults(command: list[str]) -> list[str]:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return [line for line in done.stderr.splitlines() if line.strip()] if done.returncode else []
+def _run_check(options: list[str], folder: Path) -> RubricResult | list[str]:
+    message = folder / "message.json"
+    command = [sys.executable, "-m", "blendtune_eval", "check-rubric", *options]
+    environment = {**os.environ, Env.TERMINATION_LOG: str(message)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        checked = decode_message(message.read_text())
+        if isinstance(checked, RubricResult):
+            return checked
+    return [line for line in done.stderr.splitlines() if line.strip()]

@@ -49,7 +49,8 @@ def run(
 
     Raises ManifestError for what would be refused, and when the work directory is in use.
     """
-    check(manifests)
+    for warning in check(manifests):
+        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True, markup=False)
     with _locked(workdir):
         local_run = _LocalRun(manifests, workdir, console)
         with _metrics_server(local_run.objects, metrics_port, console):

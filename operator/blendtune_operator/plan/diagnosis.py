@@ -1,64 +1,119 @@
-"""What the scores say of the blend, and which shares to try next.
+"""What scores and validation losses say of the blend, and which ratio or number of epochs to try next.
 
-The method's own reading (arXiv 2310.04945): general data guards what the base model knew, in-domain data
-teaches the business, and the ratio between the two is what there is to turn.
+The method's own reading (arXiv 2310.04945) knows three signatures of failure: general kept but in-domain poor
+(the blend is imbalanced), in-domain up but general down (forgetting), and results that level off or worsen
+from epoch to epoch (overtraining).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
+    BlendedFineTuneStatus,
     BlendStatus,
     Diagnosis,
     DiagnosisVerdict,
     EvaluationSummary,
+    GateResult,
+    Metric,
     Role,
     ScopeScore,
 )
+from blendtune_api.verdict import Direction, direction
+from blendtune_operator.plan.learning_curve import learning_curve
 
 MEANINGFUL_GAIN = 0.05  # an in-domain gain that is surely smaller than this counts as none
+POOR_SCORE = 0.5  # an in-domain score that is surely lower, without a sure gain, counts as poor
 _STEP = 2.0  # by how much the odds of in-domain to general data move in the next try
 
 
-def diagnose(run: BlendedFineTune, blend: BlendStatus | None, evaluation: EvaluationSummary) -> Diagnosis:
-    """The verdict with its evidence. Only 95% intervals that exclude zero count as evidence."""
+def diagnose(run: BlendedFineTune, status: BlendedFineTuneStatus, evaluation: EvaluationSummary) -> Diagnosis:
+    """The verdict with its evidence and what to try. Gates say what the user tolerates and expects."""
+    curve = learning_curve(run, status.training)
     general, domain = evaluation.general, evaluation.in_domain
-    if not (_measured(general) and _measured(domain)):
-        return Diagnosis(
-            verdict=DiagnosisVerdict.INCONCLUSIVE,
-            message="gain and loss against the base model were not measured: enable evaluation.baseline, "
-            "and use a rubric with general and in-domain questions",
-        )
-    assert general is not None and domain is not None
-    evidence = f"In-domain {_delta(domain)}, general {_delta(general)} against the base model."
-    share = _in_domain_share(run, blend)
-    if _above(general.delta_high, 0.0) and _above(domain.delta_low, 0.0):
-        verdict, advice = DiagnosisVerdict.BALANCED, "Nothing was surely forgotten: keep this blend."
-    elif not _above(general.delta_high, 0.0):
-        verdict, advice = DiagnosisVerdict.FORGETTING, _try_share(share, 1 / _STEP)
-    elif not _above(domain.delta_high, MEANINGFUL_GAIN):
-        verdict, advice = DiagnosisVerdict.IMBALANCED_BLEND, _try_share(share, _STEP)
+    measured = general is not None and domain is not None and None not in (general.delta, domain.delta)
+    share = _in_domain_share(run, status.blend)
+    evidence = [*_scores(general, domain), *_losses(status), *_tolerance(evaluation), curve.evidence]
+    if not measured or general is None or domain is None:
+        verdict = DiagnosisVerdict.OVERTRAINED if curve.is_overtrained else DiagnosisVerdict.INCONCLUSIVE
+        advice = [curve.advice, _not_measured(evaluation)]
+    elif _forgot(general, evaluation) and (direction(domain) is Direction.UP or not curve.grew):
+        verdict = DiagnosisVerdict.FORGETTING
+        advice = [_try_share(share, 1 / _STEP), curve.advice]
+    elif curve.grew or (curve.is_overtrained and not _is_poor(domain, evaluation)):
+        verdict, advice = DiagnosisVerdict.OVERTRAINED, [curve.advice]
+    elif _is_poor(domain, evaluation):
+        verdict, advice = DiagnosisVerdict.IMBALANCED_BLEND, [_try_share(share, _STEP)]
+    elif direction(domain) is Direction.UP:
+        verdict = DiagnosisVerdict.BALANCED
+        advice = ["The domain was learned and what was known is kept: keep this blend."]
     else:
         verdict = DiagnosisVerdict.INCONCLUSIVE
-        advice = "The in-domain gain is not certain: ask more in-domain questions, or train for more epochs."
-    return Diagnosis(verdict=verdict, message=f"{evidence} {advice}")
+        advice = [
+            "The in-domain gain is not certain: ask more in-domain questions, or train for more epochs."
+        ]
+    return Diagnosis(verdict=verdict, message=" ".join(filter(None, (*evidence, *advice))))
 
 
-def _measured(scope: ScopeScore | None) -> bool:
-    return scope is not None and scope.delta_low is not None and scope.delta_high is not None
+def _forgot(general: ScopeScore, evaluation: EvaluationSummary) -> bool:
+    """Whether general scores fell beyond noise, and not surely within the drop that a gate allows."""
+    return direction(general) is Direction.DOWN and not _tolerated(evaluation)
 
 
-def _above(value: float | None, threshold: float) -> bool:
-    """Whether the end of an interval reaches beyond the threshold; exactly zero is no loss."""
-    return value is not None and (value > threshold or value == threshold == 0.0)
+def _is_poor(domain: ScopeScore, evaluation: EvaluationSummary) -> bool:
+    """Whether the domain was not learned: a gate on it failed, or no gain is sure and little is known."""
+    if any(gate.metric is Metric.IN_DOMAIN and gate.result is GateResult.FAILED for gate in evaluation.gates):
+        return True
+    if direction(domain) is Direction.UP:
+        return False
+    small_gain = domain.delta_high is not None and domain.delta_high < MEANINGFUL_GAIN
+    return small_gain or (domain.high is not None and domain.high < POOR_SCORE)
 
 
-def _delta(scope: ScopeScore) -> str:
-    return f"{scope.delta or 0.0:+.2f} [{scope.delta_low:+.2f}, {scope.delta_high:+.2f}]"
+def _tolerated(evaluation: EvaluationSummary) -> bool:
+    return any(
+        gate.metric is Metric.GENERAL and gate.rule == "maxDrop" and gate.result is GateResult.PASSED
+        for gate in evaluation.gates
+    )
+
+
+def _tolerance(evaluation: EvaluationSummary) -> Iterator[str]:
+    if evaluation.general and direction(evaluation.general) is Direction.DOWN and _tolerated(evaluation):
+        yield "The gate on general allows that drop."
+
+
+def _not_measured(evaluation: EvaluationSummary) -> str:
+    reason = evaluation.not_compared or (
+        "enable evaluation.baseline, and use a rubric with general and in-domain questions"
+    )
+    return f"Gain and loss against the base model were not measured: {reason}."
+
+
+def _scores(general: ScopeScore | None, domain: ScopeScore | None) -> Iterator[str]:
+    changes = [
+        f"{name} {scope.delta:+.2f} [{scope.delta_low:+.2f}, {scope.delta_high:+.2f}]"
+        for name, scope in (("in-domain", domain), ("general", general))
+        if scope is not None and scope.delta is not None
+    ]
+    if changes:
+        yield f"Scores against the base model: {', '.join(changes)}."
+
+
+def _losses(status: BlendedFineTuneStatus) -> Iterator[str]:
+    """Validation losses by source, before and after."""
+    changes = [
+        f"{loss.name} {loss.before:.2f} to {loss.after:.2f}"
+        for loss in (status.training.validation_loss if status.training else ())
+        if loss.before is not None and loss.after is not None
+    ]
+    if changes:
+        yield f"Validation loss: {', '.join(changes)}."
 
 
 def _in_domain_share(run: BlendedFineTune, blend: BlendStatus | None) -> float | None:
-    """The achieved share of in-domain data; None before the blend, or when it is all of one kind."""
+    """The achieved share of in-domain data; None before the blend."""
     if blend is None:
         return None
     roles = {source.name: source.role for source in run.spec.blend.sources}

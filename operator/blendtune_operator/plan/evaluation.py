@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from blendtune_api import codec
+from blendtune_api.gates import judge_gates, sum_up
 from blendtune_api.v1alpha1 import (
     ConditionStatus,
     ConditionType,
@@ -17,7 +18,6 @@ from blendtune_operator.conditions import find, is_true
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan.children import is_terminating
 from blendtune_operator.plan.draft import FineTuneDraft
-from blendtune_operator.plan.gates import finding, judge
 from blendtune_operator.plan.pinning import pin_next_run
 from blendtune_operator.plan.stage import fail
 
@@ -46,15 +46,14 @@ def evaluated(draft: FineTuneDraft) -> bool:
     return False
 
 
-def judge_gates(draft: FineTuneDraft) -> None:
+def gate(draft: FineTuneDraft) -> None:
     """Gates may be edited at any time, so they are judged from the scores rather than copied."""
     evaluation = draft.status.evaluation
     if evaluation is None:
         return
-    results = judge(draft.run.spec.evaluation.gates, evaluation)
+    results = judge_gates(draft.run.spec.evaluation.gates, evaluation)
     draft.update(evaluation=replace(evaluation, gates=results))
-    outcome = finding(results)
-    draft.set(outcome.type, outcome.status, outcome.reason, outcome.message)
+    draft.set(ConditionType.GATES_PASSED, *sum_up(results))
 
 
 def evaluation_of(draft: FineTuneDraft) -> Object | None:

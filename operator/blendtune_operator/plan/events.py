@@ -22,6 +22,7 @@ _BAD_NEWS = frozenset(
         Reason.UNSCHEDULABLE,
         Reason.GATES_FAILED,
         Reason.GATES_INCONCLUSIVE,
+        Reason.MARGIN_TOO_FINE,
     }
 )
 

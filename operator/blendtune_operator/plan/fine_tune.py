@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from blendtune_api.contract import BlendResult, TrainResult
+from blendtune_api.contract import BlendResult, MessageError, RubricResult, TrainResult
+from blendtune_api.resolution import QuestionCounts
 from blendtune_api.sizing.layout import Gpus
 from blendtune_api.sizing.words import sized_words
 from blendtune_api.v1alpha1 import (
@@ -16,6 +17,7 @@ from blendtune_api.v1alpha1 import (
     ConditionType,
     ModelStatus,
     Reason,
+    RubricStatus,
     Stage,
     TrainingStatus,
 )
@@ -27,12 +29,14 @@ from blendtune_operator.plan.attempts import last_attempt
 from blendtune_operator.plan.children import Children
 from blendtune_operator.plan.diagnosis import diagnose
 from blendtune_operator.plan.draft import FineTuneDraft
-from blendtune_operator.plan.evaluation import evaluated, evaluation_of, judge_gates
+from blendtune_operator.plan.evaluation import evaluated, evaluation_of, gate
 from blendtune_operator.plan.lifecycle import accept, clean_up, is_finished, refuse, reopen, succeed, suspend
+from blendtune_operator.plan.margins import warn_of_margins
 from blendtune_operator.plan.pinning import latest_run, pin_next_run
+from blendtune_operator.plan.pods import outcome
 from blendtune_operator.plan.progress import finished_status, note_progress
 from blendtune_operator.plan.stage import StageRun, run_stage
-from blendtune_operator.render.blend_job import BLEND_CONTAINER
+from blendtune_operator.render.blend_job import BLEND_CONTAINER, RUBRIC_CONTAINER
 from blendtune_operator.render.uris import model_uri
 from blendtune_operator.settings import Settings
 
@@ -71,7 +75,7 @@ def retried(draft: FineTuneDraft) -> bool:
 
 def finished(draft: FineTuneDraft) -> bool:
     if draft.is_true(ConditionType.SUCCEEDED):
-        judge_gates(draft)
+        _conclude(draft)
     return not is_finished(draft)
 
 
@@ -90,6 +94,14 @@ def suspended(draft: FineTuneDraft) -> bool:
     return suspend(draft)
 
 
+def forewarned(draft: FineTuneDraft) -> bool:
+    rubric = draft.status.rubric
+    warn_of_margins(
+        draft, QuestionCounts(general=rubric.general, in_domain=rubric.in_domain) if rubric else None
+    )
+    return True
+
+
 def blended(draft: FineTuneDraft) -> bool:
     if draft.is_true(ConditionType.DATA_BLENDED):
         return True
@@ -103,6 +115,7 @@ def blended(draft: FineTuneDraft) -> bool:
     message = f"{result.tokens:,} tokens of {len(result.sources)} sources in {result.steps:,} steps"
     message = "; ".join((message, *result.warnings))
     draft.set(ConditionType.DATA_BLENDED, ConditionStatus.TRUE, Reason.COMPLETED, message)
+    _note_rubric(draft)
     _note_size(draft, result)
     return True
 
@@ -136,10 +149,7 @@ def trained(draft: FineTuneDraft) -> bool:
 
 
 def gated(draft: FineTuneDraft) -> bool:
-    judge_gates(draft)
-    evaluation = draft.status.evaluation
-    if evaluation is not None:
-        draft.update(diagnosis=diagnose(draft.run, draft.status.blend, evaluation))
+    _conclude(draft)
     succeed(draft, "blended, trained and evaluated")
     return True
 
@@ -150,6 +160,7 @@ PHASES: tuple[Phase, ...] = (
     finished,
     accepted,
     suspended,
+    forewarned,
     blended,
     trained,
     evaluated,
@@ -191,6 +202,30 @@ def _train_stage(draft: FineTuneDraft) -> StageRun:
         backoff_limit=run.spec.cluster.backoff_limit,
         deadline=None if seconds is None else timedelta(seconds=seconds),
     )
+
+
+def _note_rubric(draft: FineTuneDraft) -> None:
+    """What the rubric's check said before the blend; without it, only the questions' number stays unknown."""
+    try:
+        checked = outcome(draft.children.pods(Stage.BLEND), RUBRIC_CONTAINER)
+    except MessageError:
+        return
+    if isinstance(checked, RubricResult):
+        rubric = RubricStatus(
+            name=checked.name,
+            digest=checked.digest,
+            general=checked.general,
+            in_domain=checked.in_domain,
+        )
+        draft.update(rubric=rubric)
+
+
+def _conclude(draft: FineTuneDraft) -> None:
+    """Gates and diagnosis follow from the scores and from gates that may be edited at any time."""
+    gate(draft)
+    evaluation = draft.status.evaluation
+    if evaluation is not None:
+        draft.update(diagnosis=diagnose(draft.run, draft.status, evaluation))
 
 
 def _note_size(draft: FineTuneDraft, result: BlendResult) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from blendtune_api.contract import EvalResult
+from blendtune_api.gates import judge_gates, sum_up
 from blendtune_api.v1alpha1 import (
     ConditionStatus,
     ConditionType,
@@ -20,8 +21,8 @@ from blendtune_operator.names import Object
 from blendtune_operator.plan import Plan
 from blendtune_operator.plan.children import Children
 from blendtune_operator.plan.draft import EvalDraft
-from blendtune_operator.plan.gates import finding, judge
 from blendtune_operator.plan.lifecycle import accept, clean_up, is_finished, reopen, succeed, suspend
+from blendtune_operator.plan.margins import warn_of_margins
 from blendtune_operator.plan.pinning import pin_next_eval
 from blendtune_operator.plan.stage import StageRun, run_stage
 from blendtune_operator.render.eval_job import EVAL_CONTAINER
@@ -47,7 +48,7 @@ def retried(draft: EvalDraft) -> bool:
 
 def finished(draft: EvalDraft) -> bool:
     if draft.is_true(ConditionType.SUCCEEDED):
-        _judge_gates(draft)
+        _gate(draft)
     return not is_finished(draft)
 
 
@@ -57,6 +58,11 @@ def accepted(draft: EvalDraft) -> bool:
 
 def suspended(draft: EvalDraft) -> bool:
     return suspend(draft)
+
+
+def forewarned(draft: EvalDraft) -> bool:
+    warn_of_margins(draft)
+    return True
 
 
 def evaluated(draft: EvalDraft) -> bool:
@@ -69,10 +75,9 @@ def evaluated(draft: EvalDraft) -> bool:
         in_domain=result.in_domain,
         dimensions=result.dimensions,
         categories=result.categories,
-        gates=result.gates,
         coverage=result.coverage,
         verdict=result.verdict,
-        critical_errors=result.critical_errors,
+        not_compared=result.not_compared,
         digests=result.digests,
         report_uri=result.report_uri,
     )
@@ -82,13 +87,13 @@ def evaluated(draft: EvalDraft) -> bool:
 
 
 def gated(draft: EvalDraft) -> bool:
-    _judge_gates(draft)
+    _gate(draft)
     succeed(draft, "evaluated")
     return True
 
 
 Phase = Callable[[EvalDraft], bool]
-PHASES: tuple[Phase, ...] = (retried, finished, accepted, suspended, evaluated, gated)
+PHASES: tuple[Phase, ...] = (retried, finished, accepted, suspended, forewarned, evaluated, gated)
 
 
 def _eval_stage(draft: EvalDraft) -> StageRun:
@@ -108,9 +113,8 @@ def _eval_stage(draft: EvalDraft) -> StageRun:
     )
 
 
-def _judge_gates(draft: EvalDraft) -> None:
+def _gate(draft: EvalDraft) -> None:
     """Gates may be edited at any time, so they are judged from the scores rather than copied."""
-    results = judge(draft.run.spec.gates, draft.status)
+    results = judge_gates(draft.run.spec.gates, draft.status)
     draft.update(gates=results)
-    outcome = finding(results)
-    draft.set(outcome.type, outcome.status, outcome.reason, outcome.message)
+    draft.set(ConditionType.GATES_PASSED, *sum_up(results))

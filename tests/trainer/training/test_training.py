@@ -75,6 +75,9 @@ def test_result_and_artifacts(undisturbed: Run) -> None:
     assert undisturbed.losses()[-1] < undisturbed.losses()[0] - 0.3
     assert [loss.name for loss in result.validation_loss] == ["ads", "general"]
     assert all(loss.after < loss.before for loss in result.validation_loss if loss.before and loss.after)
+    for loss in result.validation_loss:
+        assert [point.epoch for point in loss.epochs] == [1, 2]
+        assert loss.epochs[-1].loss == loss.after
     assert result.gpu_seconds is not None and result.gpu_seconds > sum(undisturbed.column("seconds"))
     assert result.mfu is None  # the peak of a CPU is not known
     assert (result.config_digest, result.blend_digest) == (undisturbed.config.digest, "blend")

@@ -1,0 +1,65 @@
+"""The validation loss from epoch to epoch: where more training stopped to help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blendtune_api.v1alpha1 import BlendedFineTune, EpochLoss, Role, TrainingStatus
+
+NOISE = 0.01  # relative: losses this near to the lowest are as good
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """Losses by epoch, in order; fewer than two say nothing."""
+
+    points: tuple[EpochLoss, ...] = ()
+
+    @property
+    def enough(self) -> EpochLoss | None:
+        """The first epoch that was as good as the best; None without any."""
+        lowest = min((point.loss for point in self.points), default=0.0)
+        return next((point for point in self.points if point.loss <= lowest * (1 + NOISE)), None)
+
+    @property
+    def is_overtrained(self) -> bool:
+        """Whether an earlier epoch was as good as the last: the loss levelled off or grew."""
+        return self.enough is not None and self.enough is not self.points[-1]
+
+    @property
+    def grew(self) -> bool:
+        """Whether the loss is higher at the end than it once was."""
+        lowest = min((point.loss for point in self.points), default=0.0)
+        return bool(self.points) and self.points[-1].loss > lowest * (1 + NOISE)
+
+    @property
+    def evidence(self) -> str:
+        enough = self.enough
+        if enough is None or not self.is_overtrained:
+            return ""
+        last = self.points[-1]
+        what = "grew" if self.grew else "levelled off"
+        return (
+            f"The validation loss {what} after epoch {enough.epoch}: {enough.loss:.3f} then, "
+            f"{last.loss:.3f} after epoch {last.epoch}."
+        )
+
+    @property
+    def advice(self) -> str:
+        enough = self.enough
+        if enough is None or not self.is_overtrained:
+            return ""
+        return f"Try {enough.epoch} epoch{'s' * (enough.epoch != 1)} (spec.blend.budget.epochs)."
+
+
+def learning_curve(run: BlendedFineTune, training: TrainingStatus | None) -> LearningCurve:
+    """The mean over the in-domain sources that were validated; over all, where none is in-domain."""
+    losses = [loss for loss in (training.validation_loss if training else ()) if loss.epochs]
+    domain = {source.name for source in run.spec.blend.sources if source.role is Role.IN_DOMAIN}
+    losses = [loss for loss in losses if loss.name in domain] or losses
+    return LearningCurve(
+        tuple(
+            EpochLoss(epoch=points[0].epoch, loss=sum(point.loss for point in points) / len(points))
+            for points in zip(*(loss.epochs for loss in losses), strict=False)
+        )
+    )

@@ -1,0 +1,75 @@
+"""What `blendtune validate` says of manifests that could run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blendtune_operator.cli import main
+from blendtune_operator.local.check import check
+from blendtune_operator.local.manifest import load
+
+MANIFEST = """\
+apiVersion: blendtune.io/v1alpha1
+kind: RubricEval
+metadata: {{name: handbook}}
+spec:
+  model: {{uri: pvc://models/tuned}}
+  storage: {{persistentVolumeClaim: demo}}
+  rubric: {rubric}
+  cluster: {{gpus: 0, gpuType: cpu}}
+  gates:
+  - {{metric: general, maxDrop: 0.5}}
+  - {{metric: general, maxDrop: 0.2}}
+"""
+OWN = """\
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: mine}
+data:
+  rubric.yaml: |
+    name: mine
+    version: "1"
+    categories: [{name: world}]
+    questions:
+    - id: capital
+      category: world
+      domain: general
+      prompt: "What is the capital of France?"
+      reference: "Paris."
+      criteria: [{name: paris, kind: Fact, anyOf: [Paris]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("rubric", "more", "warned"),
+    [
+        pytest.param("{builtin: business45}", "", [], id="22 general questions"),
+        pytest.param(
+            "{configMapRef: {name: mine, key: rubric.yaml}}",
+            OWN,
+            [(10, "spec.gates[0]"), (11, "spec.gates[1]")],
+            id="one general question",
+        ),
+    ],
+)
+def test_margins_that_the_rubric_cannot_tell_apart_are_warned_of(
+    rubric: str, more: str, warned: list[tuple[int, str]], tmp_path: Path
+) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(MANIFEST.format(rubric=rubric) + more)
+    found = check(load([path]))
+    assert [warning.split(": ")[:2] for warning in found] == [
+        [f"{path}:{line}", field] for line, field in warned
+    ]
+
+
+def test_validate_prints_the_warning_and_succeeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(MANIFEST.format(rubric="{builtin: business45}").replace("maxDrop: 0.2", "maxDrop: 0.1"))
+    assert main(["validate", "-f", str(path)]) == 0
+    errors = capsys.readouterr().err
+    assert f"warning: {path}:11: spec.gates[1]: general maxDrop 0.1 is finer than 22 questions" in errors
+    assert "RubricEval handbook is valid" in errors
