@@ -27,6 +27,7 @@ FORGETTING, IMBALANCED = DiagnosisVerdict.FORGETTING, DiagnosisVerdict.IMBALANCE
 OVERTRAINED = DiagnosisVerdict.OVERTRAINED
 FALLS, LEVELS_OFF, GROWS = (2.0, 1.5, 1.2), (2.0, 1.5, 1.495), (2.0, 1.5, 1.7)
 KEPT_DROP = Gate(metric=Metric.GENERAL, max_drop=0.4)
+NO_ERRORS = Gate(metric=Metric.IN_DOMAIN, max_critical_errors=0)
 WANTED_GAIN = Gate(metric=Metric.IN_DOMAIN, min_gain=0.3)
 
 
@@ -72,7 +73,7 @@ def diagnosed(
     run: BlendedFineTune = fine_tune(evaluation=Evaluation(gates=gates))
     evaluation = EvaluationSummary(
         name="ads",
-        in_domain=scope("inDomain", score, in_domain),
+        in_domain=replace(scope("inDomain", score, in_domain), critical_errors=1),
         general=scope("general", 0.6, general),
     )
     evaluation = replace(evaluation, gates=judge_gates(gates, evaluation))
@@ -139,6 +140,7 @@ def test_losses_by_epoch(
         pytest.param((KEPT_DROP,), 0.5, -0.38, FORGETTING, "general -0.38", id="perhaps more than allowed"),
         pytest.param((WANTED_GAIN,), 0.1, 0.0, IMBALANCED, "in-domain +0.10", id="less than wanted"),
         pytest.param((WANTED_GAIN,), 0.28, 0.0, BALANCED, "in-domain +0.28", id="perhaps as wanted"),
+        pytest.param((NO_ERRORS,), 0.5, 0.0, BALANCED, "keep this blend", id="errors are no imbalance"),
     ],
 )
 def test_gates_say_what_is_tolerated_and_expected(

@@ -131,6 +131,8 @@ def print_result(
     scored = _scored(object, evaluation)
     if scored is not None and scored.overall is not None:
         console.print(_score_table(scored))
+        if scored.not_compared:
+            console.print(f"not compared with the base: {scored.not_compared}", soft_wrap=True)
         for gate in scored.gates:
             console.print(_gate_line(gate))
     if isinstance(object, BlendedFineTune) and object.status.diagnosis:

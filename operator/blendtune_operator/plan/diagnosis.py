@@ -35,7 +35,7 @@ def diagnose(run: BlendedFineTune, status: BlendedFineTuneStatus, evaluation: Ev
     general, domain = evaluation.general, evaluation.in_domain
     measured = general is not None and domain is not None and None not in (general.delta, domain.delta)
     share = _in_domain_share(run, status.blend)
-    evidence = [*_scores(general, domain), *_losses(status), *_tolerance(evaluation), curve.evidence]
+    evidence = [*_scores(general, domain), *_losses(status), curve.evidence]
     if not measured or general is None or domain is None:
         verdict = DiagnosisVerdict.OVERTRAINED if curve.is_overtrained else DiagnosisVerdict.INCONCLUSIVE
         advice = [curve.advice, _not_measured(evaluation)]
@@ -49,6 +49,8 @@ def diagnose(run: BlendedFineTune, status: BlendedFineTuneStatus, evaluation: Ev
     elif direction(domain) is Direction.UP:
         verdict = DiagnosisVerdict.BALANCED
         advice = ["The domain was learned and what was known is kept: keep this blend."]
+        if direction(general) is Direction.DOWN:
+            advice = ["The domain was learned, and the gate on general allows that drop: keep this blend."]
     else:
         verdict = DiagnosisVerdict.INCONCLUSIVE
         advice = [
@@ -64,7 +66,12 @@ def _forgot(general: ScopeScore, evaluation: EvaluationSummary) -> bool:
 
 def _is_poor(domain: ScopeScore, evaluation: EvaluationSummary) -> bool:
     """Whether the domain was not learned: a gate on it failed, or no gain is sure and little is known."""
-    if any(gate.metric is Metric.IN_DOMAIN and gate.result is GateResult.FAILED for gate in evaluation.gates):
+    if any(
+        gate.metric is Metric.IN_DOMAIN
+        and gate.rule in ("minScore", "minGain")
+        and gate.result is GateResult.FAILED
+        for gate in evaluation.gates
+    ):
         return True
     if direction(domain) is Direction.UP:
         return False
@@ -77,11 +84,6 @@ def _tolerated(evaluation: EvaluationSummary) -> bool:
         gate.metric is Metric.GENERAL and gate.rule == "maxDrop" and gate.result is GateResult.PASSED
         for gate in evaluation.gates
     )
-
-
-def _tolerance(evaluation: EvaluationSummary) -> Iterator[str]:
-    if evaluation.general and direction(evaluation.general) is Direction.DOWN and _tolerated(evaluation):
-        yield "The gate on general allows that drop."
 
 
 def _not_measured(evaluation: EvaluationSummary) -> str:
