@@ -32,6 +32,7 @@ from blendtune_api.v1alpha1 import (
 MESSAGE_LIMIT_BYTES = 4096  # what the kubelet keeps of a termination message
 _INFLATED_LIMIT_BYTES = 1_000_000
 _CUT = " [...]"
+_CUT_AT_ONCE = 50  # characters
 
 CONFIG_FILE = "config.json"  # key of the ConfigMap and name of the mounted file
 RUBRIC_FILE = "rubric.yaml"
@@ -44,6 +45,7 @@ class Env(StrEnum):
     CLAIMS = "BLENDTUNE_CLAIMS"  # folder in which each claim is mounted under its own name
     TERMINATION_LOG = "BLENDTUNE_TERMINATION_LOG"
     RUBRIC = "BLENDTUNE_RUBRIC"  # path of the user's rubric; unset for a built-in one
+    JUDGE_API_KEY = "BLENDTUNE_JUDGE_API_KEY"  # eval: from the user's Secret; unset where none is named
     ATTEMPT = "BLENDTUNE_ATTEMPT"  # number of the attempt, from 1
     NODES = "BLENDTUNE_NODES"  # train: pods of the gang
     NODE_RANK = "BLENDTUNE_NODE_RANK"  # train: index of this pod
@@ -258,6 +260,7 @@ class EvalResult:
     not_compared: str = ""
     report_uri: str = ""
     contaminated: int = 0  # rubric questions found in the training rows
+    unscored_reason: str = ""  # the most frequent one, where questions are unscored
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -320,7 +323,8 @@ def weights_digest(folder: Path) -> str:
 def encode_message(outcome: Outcome) -> str:
     """The outcome as compact JSON of at most MESSAGE_LIMIT_BYTES; floats keep six digits.
 
-    What is too large is deflated; then the message of a Failure and the warnings of a BlendResult are cut.
+    What is too large is deflated; then the message of a Failure, the warnings of a BlendResult and the reason
+    of an EvalResult are cut.
     Raises MessageError where that is not enough.
     """
     text = _message_text(outcome)
@@ -361,6 +365,8 @@ def _shortened(outcome: Outcome) -> Outcome:
     if isinstance(outcome, Failure):
         kept = outcome.message.removesuffix(_CUT)
         return replace(outcome, message=kept[: len(kept) * 3 // 4] + _CUT)
+    if isinstance(outcome, EvalResult) and outcome.unscored_reason:
+        return replace(outcome, unscored_reason=outcome.unscored_reason[:-_CUT_AT_ONCE])
     if isinstance(outcome, BlendResult) and outcome.warnings:
         return replace(outcome, warnings=outcome.warnings[:-1])
     raise MessageError(f"the {type(outcome).__name__} is larger than {MESSAGE_LIMIT_BYTES} bytes")

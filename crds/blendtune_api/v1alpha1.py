@@ -31,7 +31,7 @@ VALIDATION_FRACTION = 0.02
 MODEL_URI = r"^(hf|s3|pvc|file)://[^\s]+$"
 DATA_URI = r"^(hf|s3|pvc|file)://[^\s]+$"
 EXPORT_URI = r"^(s3|pvc|file)://[^\s]+$"
-URL = r"^https?://[^\s]+$"
+API_URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"  # without credentials, which belong in a Secret
 DNS_1035_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 RELATIVE_PATH = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"
@@ -624,9 +624,26 @@ class EvaluationBaseline:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenAIJudge:
-    url: Annotated[str, Mark("Base URL of an OpenAI-compatible API.", pattern=URL, max_length=1024)]
-    model: Annotated[str, Mark("Model that judges.", min_length=1, max_length=255)]
-    api_key_secret_ref: Annotated[KeySelector | None, Mark("Secret with the API key.")] = None
+    url: Annotated[
+        str,
+        Mark(
+            "Base URL of an OpenAI-compatible API, such as https://api.openai.com/v1; /chat/completions is "
+            "added. Neither credentials nor a query.",
+            pattern=API_URL,
+            max_length=1024,
+        ),
+    ]
+    model: Annotated[
+        str,
+        Mark(
+            "Name of the model that judges, at that API; none of those evaluated.",
+            min_length=1,
+            max_length=255,
+        ),
+    ]
+    api_key_secret_ref: Annotated[
+        KeySelector | None, Mark("Secret with the API key, for the eval pod. Unset: no key is sent.")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

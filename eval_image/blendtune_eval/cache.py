@@ -1,12 +1,13 @@
-"""Answers kept on disk under the weights, the prompt and the decoding, so that none is asked for twice."""
+"""What was answered and judged, kept on disk so that none of it is asked for twice."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,43 +19,52 @@ class GivenAnswer:
     finished: bool
 
 
-class AnswerCache:
-    """An append-only file of JSON lines for one model and one way of decoding.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judgement:
+    """What a judge model said of one answer: which criteria it meets and why, and whether it declines.
+
+    `form` is how the server was asked, `served` the model that it says it answered with.
+    """
+
+    met: Mapping[str, bool]
+    reasons: Mapping[str, str]
+    declines: bool
+    form: str = ""
+    served: str = ""
+
+
+T = TypeVar("T", bound=GivenAnswer | Judgement)
+
+
+class Journal(Generic[T]):
+    """An append-only file of JSON lines, each a value by its key, for one identity.
 
     A line that was cut off by a kill is dropped when the file is opened.
     """
 
-    def __init__(self, folder: Path, weights_digest: str, decoding_digest: str) -> None:
-        self._path = folder / f"{weights_digest[:16]}-{decoding_digest[:16]}.jsonl"
-        self._identity = f"{weights_digest}:{decoding_digest}"
-        self._answers = self._read()
+    def __init__(self, path: Path, identity: str, kind: type[T]) -> None:
+        self._path = path
+        self._identity = identity
+        self._kind = kind
+        self._values = self._read()
 
-    def get(self, prompt_digest: str) -> GivenAnswer | None:
-        return self._answers.get(prompt_digest)
+    def get(self, key: str) -> T | None:
+        return self._values.get(key)
 
-    def add(self, answers: Mapping[str, GivenAnswer]) -> None:
-        """Appends answers by their prompt's digest; they are on disk when this returns."""
+    def add(self, values: Mapping[str, T]) -> None:
+        """Appends values by their keys; they are on disk when this returns."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         lines = [
-            json.dumps(
-                {
-                    "identity": self._identity,
-                    "prompt": digest,
-                    "text": answer.text,
-                    "tokens": answer.tokens,
-                    "finished": answer.finished,
-                },
-                ensure_ascii=False,
-            )
-            for digest, answer in answers.items()
+            json.dumps({"identity": self._identity, "key": key, "value": asdict(value)}, ensure_ascii=False)
+            for key, value in values.items()
         ]
         with self._path.open("a", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())
-        self._answers.update(answers)
+        self._values.update(values)
 
-    def _read(self) -> dict[str, GivenAnswer]:
+    def _read(self) -> dict[str, T]:
         try:
             content = self._path.read_bytes()
         except FileNotFoundError:
@@ -62,14 +72,27 @@ class AnswerCache:
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             os.truncate(self._path, whole)
-        answers = {}
+        values: dict[str, T] = {}
         for line in content[:whole].splitlines():
             try:
-                entry = json.loads(line)
+                entry: dict[str, Any] = json.loads(line)
                 if entry["identity"] == self._identity:
-                    answers[entry["prompt"]] = GivenAnswer(
-                        text=entry["text"], tokens=entry["tokens"], finished=entry["finished"]
-                    )
+                    values[entry["key"]] = self._kind(**entry["value"])
             except (ValueError, KeyError, TypeError):
                 continue  # asked again
-        return answers
+        return values
+
+
+class AnswerCache(Journal[GivenAnswer]):
+    """The answers of one model and one way of decoding, by the digest of the prompt."""
+
+    def __init__(self, folder: Path, weights_digest: str, decoding_digest: str) -> None:
+        file = folder / f"{weights_digest[:16]}-{decoding_digest[:16]}.jsonl"
+        super().__init__(file, f"{weights_digest}:{decoding_digest}", GivenAnswer)
+
+
+class JudgementCache(Journal[Judgement]):
+    """The judgements of one judge, by the key of the request."""
+
+    def __init__(self, folder: Path, judge_digest: str) -> None:
+        super().__init__(folder / f"{judge_digest[:16]}.jsonl", judge_digest, Judgement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,15 +27,17 @@ from blendtune_eval.answer import answer_all
 from blendtune_eval.cache import AnswerCache, GivenAnswer
 from blendtune_eval.failures import EvaluationError
 from blendtune_eval.files import write_json, write_text
-from blendtune_eval.judge import Judge, judge_for
+from blendtune_eval.judge import Case, Judge
+from blendtune_eval.judges import judge_for
 from blendtune_eval.program import load_config, load_rubric
 from blendtune_eval.report import Finding, Respondent, build_report, write_report
 from blendtune_eval.rubric import Rubric
-from blendtune_eval.score import QuestionScore
+from blendtune_eval.score import PhrasingScore, QuestionScore
 from blendtune_eval.subjects import Subject, open_subjects
 from blendtune_eval.training import TrainingRecord, read_training
 
 ANSWERS_FOLDER = "answers"  # in the workspace, shared by all evaluations there
+JUDGEMENTS_FOLDER = "judgements"
 DOWNLOADS_FOLDER = "models"
 PROGRESS_FILE = "progress.json"
 
@@ -45,8 +48,8 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
     spec = config.spec
     _refuse_unsupported(spec)
     rubric = load_rubric(spec.rubric, environment)
-    judge = judge_for(spec.judge)
     place = workspace(claims, spec.storage, config.namespace, config.name)
+    judge = judge_for(config, environment, place.root / JUDGEMENTS_FOLDER)
     training = read_training(config, claims, rubric)
     subjects = open_subjects(
         config, claims, place.root / DOWNLOADS_FOLDER, rubric, trained=training is not None
@@ -57,19 +60,21 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
         print("this evaluation is already in the workspace", flush=True)
         return kept
     answers = _ask(subjects, place, spec.cluster.gpus)
-    scores = [_judge(rubric, judge, given) for given in answers]
+    judgements = judge.judge_all([case for given in answers for case in _cases(rubric, given)])
+    scores = _by_respondent(rubric, judgements.scores)
     analysis = analyse(
         rubric.categories,
         scores[0],
         scores[1] if len(scores) > 1 else None,
         not_comparable(digests[0], digests[-1]),
     )
-    result = _result(config, analysis, digests, training)
+    result = _result(config, analysis, digests, training, _unscored_reason(judgements.scores))
     report = build_report(
         config=config,
         identity=identity,
         rubric=rubric,
         judge=judge,
+        judgements=judgements,
         respondents=[
             Respondent(
                 label=subject.label, checkpoint=subject.checkpoint, system_prompt=subject.system_prompt
@@ -124,15 +129,32 @@ def _ask(subjects: Sequence[Subject], place: Workspace, gpus: int) -> list[list[
     return answers
 
 
-def _judge(rubric: Rubric, judge: Judge, answers: Sequence[GivenAnswer]) -> list[QuestionScore]:
-    given = iter(answers)
+def _cases(rubric: Rubric, answers: Sequence[GivenAnswer]) -> list[Case]:
+    """One model's answers, question by question, each to its wording."""
+    wordings = [(question, text) for question in rubric.questions for text in question.phrasings]
     return [
-        QuestionScore(
-            question=question,
-            phrasings=tuple(judge.judge(question, text, next(given).text) for text in question.phrasings),
-        )
-        for question in rubric.questions
+        Case(question=question, phrasing=text, answer=answer.text)
+        for (question, text), answer in zip(wordings, answers, strict=True)
     ]
+
+
+def _by_respondent(rubric: Rubric, scores: Sequence[PhrasingScore]) -> list[list[QuestionScore]]:
+    """The scores of all cases by model and question."""
+    left = iter(scores)
+    models = len(scores) // sum(len(question.phrasings) for question in rubric.questions)
+    return [
+        [
+            QuestionScore(question=question, phrasings=tuple(next(left) for _ in question.phrasings))
+            for question in rubric.questions
+        ]
+        for _ in range(models)
+    ]
+
+
+def _unscored_reason(scores: Sequence[PhrasingScore]) -> str:
+    """The most frequent one; empty where everything was scored."""
+    reasons = Counter(score.unscored for score in scores if score.score is None)
+    return reasons.most_common(1)[0][0] if reasons else ""
 
 
 def _digests(subject: Subject, rubric: Rubric, judge: Judge) -> EvaluationDigests:
@@ -152,6 +174,7 @@ def _result(
     analysis: Analysis,
     digests: Sequence[EvaluationDigests],
     training: TrainingRecord | None,
+    unscored_reason: str,
 ) -> EvalResult:
     folder = (
         storage_path(config.spec.storage, config.namespace, config.name) / Workspace(Path()).evaluation.name
@@ -168,18 +191,19 @@ def _result(
         not_compared=analysis.not_compared,
         report_uri=f"pvc://{folder}",
         contaminated=len(training.contaminated or ()) if training else 0,
+        unscored_reason=unscored_reason,
     )
 
 
 def _kept_result(place: Workspace, identity: str) -> EvalResult | None:
-    """What an evaluation of the same models, questions, judge and gates left when it finished."""
+    """What an evaluation of the same models, questions, judge and gates left, if it scored everything."""
     try:
         outcome = decode_message(place.result(Stage.EVAL).read_text())
         report = (place.evaluation / "report.json").read_text()
     except (OSError, MessageError):
         return None
     same = f'"identity": "{identity}"' in report
-    return outcome if same and isinstance(outcome, EvalResult) else None
+    return outcome if same and isinstance(outcome, EvalResult) and outcome.coverage == 1 else None
 
 
 def _print_scores(result: EvalResult) -> None:

@@ -20,7 +20,7 @@ from blendtune_eval.cache import GivenAnswer
 from blendtune_eval.checkpoints import Checkpoint
 from blendtune_eval.dimensions import DEFINITIONS
 from blendtune_eval.files import write_text
-from blendtune_eval.judge import Judge
+from blendtune_eval.judge import Judge, Judgements
 from blendtune_eval.page import render_page
 from blendtune_eval.rubric import Forbidden, Question, Rubric
 from blendtune_eval.score import QuestionScore
@@ -53,6 +53,7 @@ def build_report(
     identity: str,
     rubric: Rubric,
     judge: Judge,
+    judgements: Judgements,
     respondents: Sequence[Respondent],
     findings: Sequence[Finding],
     decoding: Decoding,
@@ -85,7 +86,12 @@ def build_report(
             "digest": rubric.digest,
             "categories": [asdict(category) for category in rubric.categories],
         },
-        "judge": {"kind": judge.kind.value, "digest": judge.digest},
+        "judge": {
+            "kind": judge.kind.value,
+            "digest": judge.digest,
+            "statement": judgements.statement,
+            "anchors": [asdict(anchor) for anchor in judgements.anchors],
+        },
         "decoding": codec.encode(asdict(decoding)) | {"digest": decoding.digest},
         "versions": _versions(),
         "definitions": DEFINITIONS,

@@ -28,7 +28,7 @@ PATTERNS = {
     api.MODEL_URI: _uris("hf", "s3", "pvc", "file"),
     api.DATA_URI: _uris("hf", "s3", "pvc", "file"),
     api.EXPORT_URI: _uris("s3", "pvc", "file"),
-    api.URL: _uris("http", "https"),
+    api.API_URL: _uris("http", "https"),
     api.DNS_LABEL: LABELS,
     api.DNS_1035_LABEL: LABELS,
     api.RELATIVE_PATH: PATHS,

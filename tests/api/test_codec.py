@@ -62,7 +62,12 @@ def bad(name: str, path: str, value: object, message: str, at: str | None = None
     return pytest.param(path, value, where, message, id=name)
 
 
+def judge(url: str) -> Document:
+    return {"kind": "OpenAI", "openAI": {"url": url, "model": "m"}}
+
+
 SOURCE = "spec.blend.sources.0"
+JUDGE = "spec.evaluation.judge"
 RUBRIC = "spec.evaluation.rubric"
 STAGE = "spec.training.deepspeed.stage"
 OVERRIDES = "spec.training.deepspeed.overrides"
@@ -109,6 +114,9 @@ BAD_INPUT = [
         at="spec.evaluation.gates[0]"),
     bad("judge not set", "spec.evaluation.judge.kind", "OpenAI", "openAI must be set when",
         at="spec.evaluation.judge.openAI"),
+    bad("key in a URL", JUDGE, judge("https://me:key@api"), "must match", at=f"{JUDGE}.openAI.url"),
+    bad("query in a URL", JUDGE, judge("https://api/v1?key=x"), "must match", at=f"{JUDGE}.openAI.url"),
+    bad("file as a URL", JUDGE, judge("file:///api"), "must match", at=f"{JUDGE}.openAI.url"),
     bad("two rubrics", RUBRIC, {"builtin": "a", "configMapRef": {"name": "b", "key": "c"}}, "exactly one"),
     bad("no rubric", RUBRIC, {}, "set exactly one of builtin and configMapRef"),
     bad("export to a hub", "spec.export", {"uri": "hf://a/b"}, "^(s3|pvc|file)", at="spec.export.uri"),

@@ -59,7 +59,7 @@ def largest_eval_result() -> EvalResult:
         model=SHA256,
         baseline=SHA256[::-1],
         rubric=SHA256,
-        judge=SHA256,
+        judge=SHA256[3:] + SHA256[:3],
         template=SHA256,
         decoding=SHA256[::-1],
     )
@@ -75,6 +75,7 @@ def largest_eval_result() -> EvalResult:
         not_compared="the two were not asked and judged alike, they differ in rubric, judge, decoding",
         report_uri=f"pvc://blendtune/{word(60)}/{word(40)}/eval",
         contaminated=10,
+        unscored_reason=word(400),
     )
 
 

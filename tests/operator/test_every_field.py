@@ -117,6 +117,7 @@ READ_BY_PROGRAMS = (
     "evaluation.rubric",
     "baseline",
     "rubric",
+    "judge",
     "sampling",
 )
 

@@ -22,9 +22,12 @@ from blendtune_api.v1alpha1 import (
     EvaluationBaseline,
     EvaluationCluster,
     Export,
+    Judge,
+    JudgeKind,
     KeySelector,
     LocalObjectReference,
     Model,
+    OpenAIJudge,
     Role,
     RubricEvalCluster,
     RubricReference,
@@ -71,6 +74,10 @@ def env(container: Object) -> dict[str, Any]:
 
 def mounts(container: Object) -> dict[str, bool]:
     return {mount["mountPath"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
+
+
+def openai(judge: OpenAIJudge) -> Judge:
+    return Judge(kind=JudgeKind.OPENAI, open_ai=judge)
 
 
 class TestPyTorchJob:
@@ -177,6 +184,21 @@ class TestJobs:
         for container in [*spec.get("initContainers", []), *spec["containers"]]:
             assert env(container)[Env.RUBRIC] == "/etc/blendtune-rubric/rubric.yaml"
             assert mounts(container)["/etc/blendtune-rubric"] is True
+
+    def test_the_key_of_a_judge_comes_from_its_secret(self) -> None:
+        url, secret = "https://judge/v1", KeySelector(name="judge", key="token")
+        with_key = OpenAIJudge(url=url, model="m", api_key_secret_ref=secret)
+        (container,) = pods(rubric_eval(judge=openai(with_key)))[0]["containers"]
+        assert env(container)[Env.JUDGE_API_KEY] == {"secretKeyRef": {"name": "judge", "key": "token"}}
+        for judge in (Judge(), openai(OpenAIJudge(url=url, model="m"))):
+            assert Env.JUDGE_API_KEY not in env(pods(rubric_eval(judge=judge))[0]["containers"][0])
+
+    def test_no_other_pod_gets_the_key_of_a_judge(self) -> None:
+        secret = KeySelector(name="judge", key="token")
+        judge = openai(OpenAIJudge(url="https://judge/v1", model="m", api_key_secret_ref=secret))
+        run = fine_tune(evaluation=Evaluation(judge=judge))
+        assert not any("secretKeyRef" in json.dumps(spec) for spec in pods(run))
+        assert children(run)["RubricEval"]["spec"]["judge"] == codec.encode(judge)
 
     def test_a_built_in_rubric_is_only_named(self) -> None:
         assert Env.RUBRIC not in env(pods(rubric_eval())[0]["containers"][0])

@@ -47,8 +47,13 @@ LOCAL_BLEND = Blend(
         ),
         pytest.param(
             {"evaluation": Evaluation(every_epoch=True, benchmarks=("mmlu",), judge=OPEN_AI)},
-            ["spec.evaluation.everyEpoch", "spec.evaluation.benchmarks", "spec.evaluation.judge.kind"],
+            ["spec.evaluation.everyEpoch", "spec.evaluation.benchmarks"],
             id="all at once",
+        ),
+        pytest.param(
+            {"model": Model(uri="hf://org/GPT@main"), "evaluation": Evaluation(judge=OPEN_AI)},
+            ["spec.evaluation.judge.openAI.model"],
+            id="a judge of itself",
         ),
         pytest.param(
             {"evaluation": Evaluation(cluster=EvaluationCluster(gpu_type="b300"))},
@@ -84,7 +89,12 @@ def test_local_mode_reads_files() -> None:
     [
         pytest.param({}, [], id="plain"),
         pytest.param({"benchmarks": ("mmlu",)}, ["spec.benchmarks"], id="benchmarks"),
-        pytest.param({"judge": OPEN_AI}, ["spec.judge.kind"], id="judge"),
+        pytest.param({"judge": OPEN_AI}, [], id="judge"),
+        pytest.param(
+            {"judge": OPEN_AI, "baseline": RubricEvalBaseline(model=EvaluatedModel(uri="pvc://models/gpt"))},
+            ["spec.judge.openAI.model"],
+            id="a judge of itself",
+        ),
         pytest.param({"cluster": RubricEvalCluster(gpu_type="?")}, ["spec.cluster.gpuType"], id="gpu type"),
         pytest.param(
             {

@@ -51,9 +51,16 @@ def free_port() -> int:
 
 
 def environment(container: Mapping[str, Any], pod: Mapping[str, Any], sandbox: Sandbox) -> dict[str, str]:
-    """The container's variables over this process's own, with mount paths translated."""
+    """The container's variables over this process's own, with mount paths translated.
+
+    There are no Secrets here: what one would fill in is taken from this process's own environment.
+    """
     mounts = mount_folders(container, sandbox.volumes)
-    declared = {item["name"]: _value(item, pod) for item in container.get("env", [])}
+    declared = {
+        item["name"]: _value(item, pod)
+        for item in container.get("env", [])
+        if "secretKeyRef" not in item.get("valueFrom", {})
+    }
     return {
         **os.environ,
         **{name: translate(value, mounts) for name, value in declared.items()},

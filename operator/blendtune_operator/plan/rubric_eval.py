@@ -81,7 +81,10 @@ def evaluated(draft: EvalDraft) -> bool:
         digests=result.digests,
         report_uri=result.report_uri,
     )
-    message = f"{result.coverage:.0%} of the questions were scored; the report lies at {result.report_uri}"
+    scored = f"{result.coverage:.0%} of the questions were scored"
+    if result.unscored_reason:
+        scored += f" (unscored: {result.unscored_reason})"
+    message = f"{scored}; the report lies at {result.report_uri}"
     draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.TRUE, Reason.COMPLETED, message)
     return True
 

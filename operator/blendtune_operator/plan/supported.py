@@ -1,4 +1,4 @@
-"""What this release can't do yet and what this installation does not know: refused, never ignored."""
+"""What this release can't do yet, what this installation does not know and what makes no sense: refused."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from blendtune_api.codec import Fault
+from blendtune_api.judging import is_same_model
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     BlendedFineTuneSpec,
-    JudgeKind,
     Method,
     Reason,
     RubricEvalSpec,
@@ -35,15 +35,9 @@ FINE_TUNE: tuple[NotYet[BlendedFineTuneSpec], ...] = (
     NotYet("spec.training.tracking", lambda spec: bool(spec.training.tracking), "leave it empty"),
     NotYet("spec.evaluation.everyEpoch", lambda spec: spec.evaluation.every_epoch, "use false"),
     NotYet("spec.evaluation.benchmarks", lambda spec: bool(spec.evaluation.benchmarks), "leave it empty"),
-    NotYet(
-        "spec.evaluation.judge.kind",
-        lambda spec: spec.evaluation.judge.kind is JudgeKind.OPENAI,
-        "use Rules",
-    ),
 )
 RUBRIC_EVAL: tuple[NotYet[RubricEvalSpec], ...] = (
     NotYet("spec.benchmarks", lambda spec: bool(spec.benchmarks), "leave it empty"),
-    NotYet("spec.judge.kind", lambda spec: spec.judge.kind is JudgeKind.OPENAI, "use Rules"),
 )
 
 
@@ -57,7 +51,12 @@ class Refusal:
 
 def refusals(run: Run, settings: Settings) -> tuple[Refusal, ...]:
     """Every reason not to run this spec, each with its field path. Empty when it can run."""
-    return (*_not_supported(run), *_unknown_gpu_types(run, settings), *_file_uris(run, settings))
+    return (
+        *_not_supported(run),
+        *_unknown_gpu_types(run, settings),
+        *_file_uris(run, settings),
+        *_judges_itself(run),
+    )
 
 
 def _not_supported(run: Run) -> Iterator[Refusal]:
@@ -90,6 +89,25 @@ def _file_uris(run: Run, settings: Settings) -> Iterator[Refusal]:
         if uri.startswith("file://"):
             message = "a file:// URI is only for local mode: use pvc://<claim>/<path>, hf:// or s3://"
             yield Refusal(Reason.NOT_SUPPORTED, Fault(path, message))
+
+
+def _judges_itself(run: Run) -> Iterator[Refusal]:
+    if isinstance(run, BlendedFineTune):
+        judge, path = run.spec.evaluation.judge.open_ai, "spec.evaluation.judge.openAI.model"
+    else:
+        judge, path = run.spec.judge.open_ai, "spec.judge.openAI.model"
+    if judge is None:
+        return
+    for field, uri in _evaluated(run):
+        if is_same_model(judge.model, uri):
+            message = f"{judge.model} is {field} by its name, and no model judges itself: name another"
+            yield Refusal(Reason.INVALID_SPEC, Fault(path, message))
+
+
+def _evaluated(run: Run) -> Iterator[tuple[str, str]]:
+    yield "spec.model.uri", run.spec.model.uri
+    if not isinstance(run, BlendedFineTune) and run.spec.baseline.model:
+        yield "spec.baseline.model.uri", run.spec.baseline.model.uri
 
 
 def _uris(run: Run) -> Iterator[tuple[str, str]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from blendtune_api.contract import EvalConfig
-from blendtune_api.v1alpha1 import RubricEval, Stage
+from blendtune_api.contract import Env, EvalConfig
+from blendtune_api.v1alpha1 import Judge, RubricEval, Stage
 from blendtune_operator import names
 from blendtune_operator.names import Object
 from blendtune_operator.render import pod
@@ -40,7 +40,14 @@ def eval_job(run: RubricEval, pinned: Pinned[EvalConfig], attempt: int, settings
         EVAL_CONTAINER,
         user.image or config.image,
         ["python", "-m", "blendtune_eval", "evaluate"],
+        env=_judge_key(spec.judge),
     )
     template = pod.template(context, user, [pod.main_container(context, user, container)])
     name = names.eval_job(run.metadata.name, attempt)
     return job(run, name, Stage.EVAL, attempt, template, spec.cluster.queue_name)
+
+
+def _judge_key(judge: Judge) -> list[Object]:
+    if judge.open_ai is None or judge.open_ai.api_key_secret_ref is None:
+        return []
+    return [pod.secret_variable(Env.JUDGE_API_KEY, judge.open_ai.api_key_secret_ref)]

@@ -104,6 +104,11 @@ def variable(name: Env, value: object) -> Object:
     return {"name": name.value, "value": str(value)}
 
 
+def secret_variable(name: Env, secret: KeySelector) -> Object:
+    """A variable that the kubelet fills in: the operator reads no Secret."""
+    return {"name": name.value, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}}}
+
+
 def grace_seconds(context: PodContext) -> int:
     return round(context.grace_period.total_seconds())
 

@@ -228,3 +228,21 @@ def test_nothing_of_the_callers_environment_is_lost(run: Any, monkeypatch: pytes
         assert terminated(machine.pod("work-0"))["message"] == os.environ["BLENDTUNE_TEST_VARIABLE"]
 
     run(scenario)
+
+
+def test_what_a_secret_would_hold_comes_from_the_callers_environment(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BLENDTUNE_TEST_KEY", "mine")
+    message = "open(os.environ['BLENDTUNE_TERMINATION_LOG'], 'w').write(os.environ['BLENDTUNE_TEST_KEY'])"
+    work = job(f"import os; {message}")
+    (container,) = work["spec"]["template"]["spec"]["containers"]
+    selector = {"secretKeyRef": {"name": "judge", "key": "token"}}
+    container.setdefault("env", []).append({"name": "BLENDTUNE_TEST_KEY", "valueFrom": selector})
+
+    async def scenario(machine: Machine) -> None:
+        created = machine.start(work)
+        await machine.until(lambda: machine.condition(created) == "Complete")
+        assert terminated(machine.pod("work-0"))["message"] == "mine"
+
+    run(scenario)

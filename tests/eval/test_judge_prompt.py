@@ -1,0 +1,77 @@
+"""What a judge model is asked: the answer fenced, the criteria in words, and a reply read strictly."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.eval.judge_server import reply
+
+from blendtune_eval.anchors import ANCHORS
+from blendtune_eval.judge import Case
+from blendtune_eval.judge_prompt import JudgeRequest, MalformedReply, read_reply
+from blendtune_eval.rubric import Rubric
+
+CASE = ANCHORS[0].case
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+def request(answer: str) -> JudgeRequest:
+    return JudgeRequest(Case(question=CASE.question, phrasing=CASE.phrasing, answer=answer))
+
+
+@given(TEXT)
+def test_no_answer_holds_its_marker(answer: str) -> None:
+    asked = request(answer)
+    assert asked.marker not in answer
+    assert asked.messages[1]["content"].count(f"\n{asked.marker}\n") == 2
+    assert f"\n{asked.marker}\n{answer}\n{asked.marker}\n" in asked.messages[1]["content"]
+
+
+@given(TEXT)
+def test_the_marker_depends_on_the_answer_alone(answer: str) -> None:
+    assert request(answer).marker == request(answer).marker
+    assert request(answer).marker != request(f"{answer}{request(answer).marker}").marker
+    assert request(answer).key == request(answer).key != request(f"{answer}.").key
+
+
+@pytest.mark.parametrize("position", range(4))
+def test_criteria_and_reference_are_put_in_words(rubric: Rubric, position: int) -> None:
+    question = rubric.questions[position]
+    text = JudgeRequest(Case(question=question, phrasing=question.prompt, answer="x")).messages[1]["content"]
+    assert question.reference in text
+    shown = {
+        "boiling-point": "- boils-at: states 100 celsius, and no other value",
+        "capital": '- no-other-city: makes the forbidden claim "Lyon"',
+        "refund": "- thirty-days: states 30 days, and no other value",
+        "future-price": "- declines: declines: says that it does not or cannot know",
+    }
+    assert shown[question.id] in text
+
+
+@given(st.tuples(st.booleans(), st.booleans(), st.booleans()), st.booleans(), TEXT)
+def test_a_reply_by_the_schema_is_read_back(
+    met: tuple[bool, bool, bool], declines: bool, reason: str
+) -> None:
+    asked = request("any")
+    verdicts = dict(zip(asked.criteria, met, strict=True))
+    document = reply(verdicts, declined=declines)
+    document["criteria"][asked.criteria[0]]["reason"] = reason
+    jsonschema.validate(document, asked.schema)
+    read = read_reply(json.dumps(document), asked.criteria)
+    assert (read.met, read.declines) == (verdicts, declines)
+    assert all(text.isprintable() and len(text) <= 300 for text in read.reasons.values())
+
+
+@given(st.text())
+def test_no_other_text_is_a_reply(text: str) -> None:
+    with pytest.raises(MalformedReply):
+        read_reply(text, ("period",))
+
+
+def test_half_of_a_surrogate_pair_does_no_harm() -> None:
+    text = '{"criteria": {"a": {"reason": "\\ud800 \\u0000 x", "met": true}}, "declines": false}'
+    assert read_reply(text, ("a",)).reasons["a"].encode() == b"x"
