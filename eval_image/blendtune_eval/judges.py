@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -36,8 +37,8 @@ def _refuse_the_judged(judge: OpenAIJudge, spec: RubricEvalSpec) -> None:
 
 def _check_url(url: str) -> None:
     try:
-        httpx2.URL(url)
-    except httpx2.InvalidURL as error:
+        _ = httpx2.URL(url), urlsplit(url).port  # each finds faults that the other passes over
+    except (httpx2.InvalidURL, ValueError) as error:
         raise bad_configuration(f"spec.judge.openAI.url: {url} is no URL: {error}") from error
 
 

@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from blendtune_api import codec
+from blendtune_api.v1alpha1 import Judge
 from blendtune_eval.judge import Rules
 from blendtune_eval.loader import parse
 from blendtune_eval.rubric import CriterionKind, Rubric
@@ -17,7 +20,7 @@ JUDGED = re.findall(r"^\| (.+) \| (\d\.\d\d) \| (\w+) \|$", DOCUMENT, re.MULTILI
 
 @pytest.fixture(scope="module")
 def documented() -> Rubric:
-    (block,) = re.findall(r"```yaml\n(.+?)```", DOCUMENT, re.DOTALL)
+    block, *_ = re.findall(r"```yaml\n(.+?)```", DOCUMENT, re.DOTALL)
     return parse(block, "evaluation.md")
 
 
@@ -35,3 +38,11 @@ def test_answers_are_judged_as_shown(documented: Rubric, answer: str, score: str
     question = next(question for question in documented.questions if question.id == "return-period")
     judged = Rules().judge(question, question.prompt, answer)
     assert (f"{judged.score:.2f}", judged.outcome) == (score, outcome)
+
+
+def test_the_example_of_a_judge_model_is_a_judge() -> None:
+    _, _, section = DOCUMENT.partition("## A model as judge\n")
+    block = re.findall(r"```yaml\n(.+?)```", section, re.DOTALL)[0]
+    judge = codec.decode(Judge, yaml.safe_load(block)["judge"])
+    assert judge.open_ai is not None
+    assert judge.open_ai.api_key_secret_ref is not None
