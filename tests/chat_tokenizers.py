@@ -103,14 +103,13 @@ def _sentencepiece_decoder() -> decoders.Decoder:
 
 
 def _with_special_tokens(backend: Tokenizer, special_tokens: Sequence[str]) -> PreTrainedTokenizerFast:
-    """With <s> and </s> among them, a text begins with <s> unless it is tokenised without special tokens."""
+    """With <s> among them, a text begins with it unless it is tokenised without special tokens."""
     backend.add_special_tokens(
         [AddedToken(token, special=True, normalized=False) for token in special_tokens]
     )
-    begin, end = ENDS
-    if begin not in special_tokens:
-        return PreTrainedTokenizerFast(tokenizer_object=backend)
-    backend.post_processor = processors.TemplateProcessing(
-        single=f"{begin} $A", special_tokens=[(begin, backend.token_to_id(begin))]
-    )
+    begin, end = (token if token in special_tokens else None for token in ENDS)
+    if begin:
+        backend.post_processor = processors.TemplateProcessing(
+            single=f"{begin} $A", special_tokens=[(begin, backend.token_to_id(begin))]
+        )
     return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token=begin, eos_token=end)

@@ -67,6 +67,13 @@ def test_reads_numbers_as_kubectl_does_and_makes_file_uris_absolute(folder: Path
             "      weight: 1", "      weight: -2", 13, "spec.blend.sources[1].weight", id="weight-negative"
         ),
         pytest.param("role: general", "role: wide", 11, "spec.blend.sources[1].role", id="unknown-role"),
+        pytest.param(
+            "{uri: file://./model}",
+            "{uri: file://./model, chatTemplate: alpaca}",
+            5,
+            "spec.model.chatTemplate: must be vicuna, llama-2, chatml or llama-3, not 'alpaca'",
+            id="unknown-chat-template",
+        ),
         pytest.param("name: world", "name: ads", 10, "must be unique", id="duplicate-source"),
         pytest.param("./world.jsonl", "./nowhere.jsonl", 12, "nowhere.jsonl", id="missing-file"),
         pytest.param(

@@ -197,6 +197,7 @@ def test_the_digest_follows_what_decides_the_blend_and_nothing_else(
         digest(edit("blend.validation.fraction", 0)),
         digest(edit("blend.sources.0.weight", 60)),
         digest(edit("training.sequenceLength", 512)),
+        digest(edit("model.chatTemplate", "llama-2")),
     ]
     content = (data / "general.jsonl").read_text().splitlines(keepends=True)
     (data / "general.jsonl").write_text("".join([*content[1:], content[0]]))
@@ -250,6 +251,18 @@ def test_bad_input_is_named_and_leaves_nothing(
     assert error.exit_code is code
     for part in parts:
         assert part in error.message
+
+
+def test_turns_out_of_order_are_told_with_file_and_line(make_run: Callable[..., Run], data: Path) -> None:
+    turns = [{"role": role, "content": "x"} for role in ("user", "user", "assistant")]
+    with (data / "ads.jsonl").open("a") as file:
+        file.write(json.dumps({"messages": turns}) + "\n")
+    error = failure_of(make_run(edit("model.chatTemplate", "chatml")))
+    assert error.exit_code is ExitCode.BAD_DATA
+    assert error.message == (
+        "ads.jsonl:41: the chat template refuses the conversation: turn 2 is by user: "
+        "after an optional system message, user and assistant must take turns, the user first"
+    )
 
 
 def test_the_faults_of_all_sources_are_told_at_once(make_run: Callable[..., Run], data: Path) -> None:
@@ -382,6 +395,11 @@ def test_a_known_failure_is_left_as_termination_message_too(
     [
         pytest.param("{", ["config.json: "], id="not JSON"),
         pytest.param('{"uid": "u"}', ["namespace: is required", "spec: is required"], id="not a run"),
+        pytest.param(
+            '{"spec": {"model": {"uri": "hf://a/b", "chatTemplate": "alpaca"}}}',
+            ["spec.model.chatTemplate: must be vicuna, llama-2, chatml or llama-3, not 'alpaca'"],
+            id="unknown template",
+        ),
     ],
 )
 def test_a_configuration_that_cannot_be_read(
