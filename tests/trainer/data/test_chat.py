@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.chat_tokenizers import byte_level_bpe
 from tests.tiny_model import CHATML, CHATML_WITH_MARKERS, build_tokenizer
 from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
@@ -145,14 +146,28 @@ def merging_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def test_an_answer_that_melts_into_the_prompt_is_a_fault_of_its_row_alone() -> None:
-    encoder = ChatEncoder(merging_tokenizer())
+@pytest.mark.parametrize("template", [CHATML, CHATML_WITH_MARKERS], ids=["without markers", "with markers"])
+def test_an_answer_that_melts_into_the_prompt_is_a_fault_of_its_row_alone(template: str) -> None:
+    tokenizer = merging_tokenizer()
+    tokenizer.chat_template = template
+    encoder = ChatEncoder(tokenizer)
     good = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
     bad = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "\n\nYes."}]
     outcomes = encoder.encode([good, bad, good])
     assert isinstance(outcomes[0], EncodedConversation) and isinstance(outcomes[2], EncodedConversation)
     assert isinstance(outcomes[1], RowFault)
     assert "answer 1: its first characters and the prompt's last share a token" in str(outcomes[1])
+
+
+def test_a_marker_may_stand_after_the_space_of_the_first_word() -> None:
+    tokenizer = byte_level_bpe()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m['role'] + ': ' }}{% if m['role'] == 'assistant' %}"
+        "{% generation %}{{ m['content'] + eos_token }}{% endgeneration %}"
+        "{% else %}{{ m['content'] + ' ' }}{% endif %}{% endfor %}"
+    )
+    conversation = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "It is."}]
+    assert supervised_runs(tokenizer, encode(tokenizer, conversation)) == [" It is.</s>"]
 
 
 def test_a_conversation_that_the_template_refuses_is_a_fault_of_its_row_alone() -> None:
