@@ -168,6 +168,11 @@ class Workspace:
         return self.root / "model"
 
     @property
+    def adapter(self) -> Path:
+        """What a LoRA trained, as peft's folder; `model` is the base model with it merged in."""
+        return self.root / "adapter"
+
+    @property
     def evaluation(self) -> Path:
         return self.root / "eval"
 

@@ -73,6 +73,13 @@ class Method(StrEnum):
     LORA = "lora"
 
 
+class LoraExport(StrEnum):
+    """What of a LoRA training goes to spec.export.uri; the workspace always keeps both."""
+
+    MERGED = "Merged"
+    ADAPTER = "Adapter"
+
+
 class Schedule(StrEnum):
     COSINE = "cosine"
     LINEAR = "linear"
@@ -438,9 +445,20 @@ class Lora:
     rank: Annotated[int, Mark("Rank of the update.", minimum=1, maximum=1024)] = 16
     alpha: Annotated[float, Mark("Scale of the update.", exclusive_minimum=0, maximum=4096)] = 32
     target_modules: Annotated[
-        tuple[Annotated[str, Mark("Name of a module.", min_length=1, max_length=255)], ...],
-        Mark("Modules to adapt. Empty: all linear layers.", max_items=64),
+        tuple[Annotated[str, Mark("Name of a linear layer.", min_length=1, max_length=255)], ...],
+        Mark(
+            "Linear layers to adapt, by the end of their name. Empty: all but the head; fewer did not match "
+            "full fine-tuning in arXiv 2305.14314.",
+            max_items=64,
+        ),
     ] = ()
+    export: Annotated[
+        LoraExport,
+        Mark(
+            "What spec.export.uri gets: Merged (the whole model) or Adapter (for peft and vLLM). The "
+            "workspace keeps both; the merged model is evaluated."
+        ),
+    ] = LoraExport.MERGED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -235,7 +235,7 @@ def test_lenient_decoding_still_refuses_what_cannot_be_read() -> None:
 def test_empty_defaults_and_none_are_left_out() -> None:
     storage = api.Storage(persistent_volume_claim="data")
     assert encode(storage) == {"persistentVolumeClaim": "data"}
-    assert encode(api.Lora()) == {"rank": 16, "alpha": 32}
+    assert encode(api.Lora()) == {"rank": 16, "alpha": 32, "export": "Merged"}
     assert encode(api.Cluster())["backoffLimit"] == 3
     assert "train" not in encode(api.Cluster())
     assert encode(api.EvaluationSummary(name="a")) == {"name": "a"}

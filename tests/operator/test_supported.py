@@ -15,7 +15,6 @@ from blendtune_api.v1alpha1 import (
     Export,
     Judge,
     JudgeKind,
-    Method,
     Model,
     OpenAIJudge,
     Role,
@@ -41,7 +40,6 @@ LOCAL_BLEND = Blend(
     ("spec", "paths"),
     [
         pytest.param({}, [], id="plain"),
-        pytest.param({"training": Training(method=Method.LORA)}, ["spec.training.method"], id="lora"),
         pytest.param(
             {"training": Training(tracking=(Tracker.WANDB,))}, ["spec.training.tracking"], id="tracking"
         ),

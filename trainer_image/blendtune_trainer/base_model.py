@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.chat_templates import MissingTokens, use_chat_template
 from blendtune_api.contract import Workspace
-from blendtune_api.sizing.shape import SIZES, ModelShape, read_shape
+from blendtune_api.sizing.shape import SIZES, ModelShape, ShapeError, read_shape
 from blendtune_api.v1alpha1 import ChatTemplate, Model
 from blendtune_trainer.errors import bad_configuration, bad_model, transient
 from blendtune_trainer.uris import HubRepository, StorePath, model_location
@@ -62,18 +62,26 @@ def load_tokenizer(folder: Path, chat_template: ChatTemplate | None) -> Any:
     return tokenizer
 
 
-def model_shape(folder: Path) -> ModelShape:
-    """Counted on a model without storage, built from its configuration. Tied weights count once."""
+def empty_model(folder: Path) -> Any:
+    """The causal language model of `folder`, built from its configuration, without storage."""
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config)
-        text_config = config.get_text_config()  # it knows every size by its common name
+            return AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError, KeyError) as error:
+        raise bad_model(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
+
+
+def model_shape(folder: Path) -> ModelShape:
+    """Counted on a model without storage. Tied weights count once."""
+    model = empty_model(folder)
+    text_config = model.config.get_text_config()  # it knows every size by its common name
+    try:
         shape = read_shape(
             {name: getattr(text_config, name, None) for name in SIZES},
             parameters=sum(parameter.numel() for parameter in model.parameters()),
         )
-    except (OSError, ValueError, KeyError) as error:
+    except ShapeError as error:
         raise bad_model(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
     largest = max(
         sum(parameter.numel() for parameter in module.parameters(recurse=False)) for module in model.modules()

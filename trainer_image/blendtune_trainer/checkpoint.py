@@ -92,10 +92,15 @@ class Checkpoints:
                 shutil.rmtree(folder)
 
     def save(self, engine: Any, ranks: Ranks, step: int, stage: int) -> None:
-        """Saves the state after `step`; every rank calls it. Raises TrainerError when the storage is full."""
+        """Saves the state after `step`, but for frozen weights: those are the base model's.
+
+        Every rank calls it. Raises TrainerError when the storage is full.
+        """
         unfinished = self._folder / f"step-{step}.tmp"
         with self._reporting_full_storage(unfinished):
-            engine.save_checkpoint(str(self._folder), tag=unfinished.name, save_latest=False)
+            engine.save_checkpoint(
+                str(self._folder), tag=unfinished.name, save_latest=False, exclude_frozen_parameters=True
+            )
             ranks.wait_for_all()
             if ranks.is_first:
                 self._publish(unfinished, step, ranks.world_size, stage)
@@ -104,7 +109,13 @@ class Checkpoints:
     def load(self, engine: Any, ranks: Ranks, pointer: Pointer) -> None:
         """Puts the engine where `pointer` left off; it must be configured `universal` when ranks differ."""
         if pointer.world_size == ranks.world_size:
-            engine.load_checkpoint(str(self._folder), tag=pointer.tag, load_lr_scheduler_states=False)
+            all_trained = all(parameter.requires_grad for parameter in engine.module.parameters())
+            engine.load_checkpoint(
+                str(self._folder),
+                tag=pointer.tag,
+                load_lr_scheduler_states=False,
+                load_module_strict=all_trained,
+            )
             return
         tag = f"{pointer.tag}.universal"
         if ranks.is_first:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import fsspec
+import torch
 from transformers import GenerationConfig
 
 from blendtune_trainer.chat import ChatEncoder
 from blendtune_trainer.files import flush_folder
+from blendtune_trainer.lora import merged_model
 from blendtune_trainer.ranks import Ranks
 from blendtune_trainer.uris import StorePath
 
@@ -22,16 +26,22 @@ def export_model(engine: Any, tokenizer: Any, ranks: Ranks, folder: Path) -> Non
     Plain `AutoModelForCausalLM.from_pretrained` loads it, and AutoTokenizer the chat template that it was
     trained with.
     """
-    weights = _gathered_weights(engine, ranks)
+    weights = _trained_weights(engine, ranks)
     if ranks.is_first:
-        model = engine.module.model
-        unfinished = folder.with_name(folder.name + ".tmp")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        model.config.use_cache = True
-        model.generation_config = generation_config(model, tokenizer)
-        model.save_pretrained(unfinished, state_dict=weights)
-        tokenizer.save_pretrained(unfinished)
-        _replace_folder(unfinished, folder)
+        _write_model(engine.module.model, tokenizer, folder, weights)
+    ranks.wait_for_all()
+
+
+def export_adapted_model(
+    engine: Any, base: Path, dtype: torch.dtype, tokenizer: Any, ranks: Ranks, *, adapter: Path, model: Path
+) -> None:
+    """Writes the trained adapter as peft's folder, and the base model with it merged in as `export_model`."""
+    weights = _trained_weights(engine, ranks)
+    if ranks.is_first:
+        with _replacing_folder(adapter) as unfinished:
+            engine.module.model.save_pretrained(unfinished, state_dict=weights, save_embedding_layers=False)
+            tokenizer.save_pretrained(unfinished)
+        _write_model(merged_model(base, adapter, dtype), tokenizer, model)
     ranks.wait_for_all()
 
 
@@ -64,26 +74,40 @@ def upload(folder: Path, target: StorePath) -> None:
         filesystem.put_file(str(file), f"{root}/{file.name}")
 
 
-def _gathered_weights(engine: Any, ranks: Ranks) -> dict[str, Any]:
-    """The model's whole weights on rank 0, under the model's own names; empty on the other ranks."""
+def _trained_weights(engine: Any, ranks: Ranks) -> dict[str, Any]:
+    """The weights that are not frozen, whole, on rank 0, under the model's own names; empty on the others."""
     prefix = "model."  # the attribute of SupervisedLoss
     if engine.zero_optimization_partition_weights():
-        state = engine._zero3_consolidated_16bit_state_dict()
+        state = engine._zero3_consolidated_16bit_state_dict(exclude_frozen_parameters=True)
     else:
-        state = engine.module.state_dict() if ranks.is_first else None
+        state = engine.module_state_dict(exclude_frozen_parameters=True) if ranks.is_first else None
     return {name.removeprefix(prefix): weight for name, weight in (state or {}).items()}
 
 
-def _replace_folder(source: Path, target: Path) -> None:
-    for file in source.iterdir():
+def _write_model(model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | None = None) -> None:
+    """Writes the model with these `weights`; by default with its own."""
+    model.config.use_cache = True
+    model.generation_config = generation_config(model, tokenizer)
+    with _replacing_folder(folder) as unfinished:
+        model.save_pretrained(unfinished, state_dict=weights)
+        tokenizer.save_pretrained(unfinished)
+
+
+@contextmanager
+def _replacing_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into that takes the place of `folder` when the block ends without an error."""
+    unfinished = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    yield unfinished
+    for file in unfinished.iterdir():
         file.chmod(0o644)  # safetensors writes for its user alone, but evaluation may run as another
         with file.open("rb") as opened:
             os.fsync(opened.fileno())
-    flush_folder(source)
-    old = target.with_name(target.name + ".old")
+    flush_folder(unfinished)
+    old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    source.rename(target)
-    flush_folder(target.parent)
+    if folder.exists():
+        folder.rename(old)
+    unfinished.rename(folder)
+    flush_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)

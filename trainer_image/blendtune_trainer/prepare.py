@@ -14,8 +14,9 @@ from typing import Any
 from blendtune_api.contract import BlendResult, weights_digest
 from blendtune_api.sizing.estimate import training_cost
 from blendtune_api.sizing.layout import choose_layout
+from blendtune_api.sizing.shape import ModelShape
 from blendtune_api.sizing.words import refusal
-from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage
+from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Method, Source, Stage, Training
 from blendtune_trainer.assemble import SourceExamples, assemble, split
 from blendtune_trainer.base_model import fetch_base_model, load_tokenizer, model_shape
 from blendtune_trainer.collect import Row, collect
@@ -25,6 +26,7 @@ from blendtune_trainer.errors import TrainerError, does_not_fit
 from blendtune_trainer.examples import Examples, encode_rows
 from blendtune_trainer.faults import Faults
 from blendtune_trainer.files import write_text
+from blendtune_trainer.lora import adapter_parameters
 from blendtune_trainer.memory import sizing_setup
 from blendtune_trainer.packed import PackedBlend
 from blendtune_trainer.stage import Run, keep_result, kept_result, load_run, run_program
@@ -82,6 +84,7 @@ def _prepare(run: Run) -> BlendResult:
     spec, workspace = run.config.spec, run.workspace
     base = fetch_base_model(spec.model, run.claims, workspace)
     shape = model_shape(base)
+    _check_lora(base, shape, spec.training)
     setup = sizing_setup(spec, shape, run.config.gpu)
     refused = refusal(setup)
     if refused is not None:
@@ -119,6 +122,12 @@ def _prepare(run: Run) -> BlendResult:
     cache.prune()
     _log_result(packed, result)
     return result
+
+
+def _check_lora(base: Path, shape: ModelShape, training: Training) -> None:
+    if training.method is Method.LORA:
+        trained = adapter_parameters(base, training.lora)
+        print(f"LoRA trains {trained:,} parameters over {shape.parameters:,} frozen ones", flush=True)
 
 
 def _collect(run: Run, tokeniser: Tokeniser, search: PromptSearch) -> _Collected:

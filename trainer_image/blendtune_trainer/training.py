@@ -24,15 +24,16 @@ from blendtune_api.sizing.cost import flops_per_token
 from blendtune_api.sizing.layout import choose_layout, with_stage
 from blendtune_api.sizing.shape import ModelShape
 from blendtune_api.sizing.words import layout_words
-from blendtune_api.v1alpha1 import AfterSuccess, Method, Stage, Training
+from blendtune_api.v1alpha1 import AfterSuccess, LoraExport, Method, Stage, Training
 from blendtune_trainer.base_model import base_model_folder, load_tokenizer, model_shape
 from blendtune_trainer.batches import count_steps, epoch_ends
 from blendtune_trainer.checkpoint import Checkpoints, Identity, Pointer
 from blendtune_trainer.ds_config import deepspeed_config
 from blendtune_trainer.errors import bad_configuration, bad_data
-from blendtune_trainer.export import export_model, upload
+from blendtune_trainer.export import export_adapted_model, export_model, upload
 from blendtune_trainer.files import write_text
 from blendtune_trainer.loop import Plan, TrainingLoop
+from blendtune_trainer.lora import adapter_parameters, with_adapter
 from blendtune_trainer.loss import SupervisedLoss
 from blendtune_trainer.memory import sizing_setup
 from blendtune_trainer.model import load_model, parameter_groups, training_dtype
@@ -90,10 +91,7 @@ def train(job: Job) -> TrainResult:
 
 
 def check_supported(config: RunConfig) -> None:
-    training = config.spec.training
-    if training.method is not Method.FULL:
-        raise bad_configuration("spec.training.method: lora is not supported by this trainer; set full")
-    if training.tracking:
+    if config.spec.training.tracking:
         raise bad_configuration(
             "spec.training.tracking: no tracker is supported by this trainer; leave it empty"
         )
@@ -141,6 +139,7 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     training = config.spec.training
     base = base_model_folder(config.spec.model, job.run.claims, job.workspace)
     shape = model_shape(base)
+    token_flops = _flops_per_token(base, shape, training)
     checkpoints = Checkpoints(job.workspace.checkpoints, identity, training.checkpoint.keep)
     pointer = _resumable(checkpoints, ranks)
     layout = _layout(job, shape, pointer)
@@ -152,15 +151,12 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
         on_cpu=ranks.device.type == "cpu",
         universal=pointer is not None and pointer.world_size != ranks.world_size,
     )
-    engine = _load_engine(
-        base, training, ranks, settings, activation_checkpointing=layout.activation_checkpointing
-    )
+    engine = _load_engine(base, config, ranks, layout, settings)
     if pointer:
         checkpoints.load(engine, ranks, pointer)
 
     plan = make_plan(config, blend, layout.bins_per_micro_batch)
     first_step = pointer.step if pointer else 0
-    token_flops = flops_per_token(shape, training.sequence_length)
     report = TrainingReport(job.workspace, job.board, ranks, config.gpu, token_flops)
     report.resume(first_step, plan.steps)
     earlier = report.totals().rank_seconds
@@ -183,7 +179,7 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     gpu_seconds = earlier + (time.monotonic() - started) * ranks.world_size
 
     report.phase("exporting")
-    export_model(engine, load_tokenizer(base, config.spec.model.chat_template), ranks, job.workspace.model)
+    _export(job, engine, base)
     result = None
     if ranks.is_first:
         result = _result(job, identity, report, token_flops, gpu_seconds)
@@ -214,21 +210,24 @@ def _layout(job: Job, shape: ModelShape, pointer: Pointer | None) -> Layout:
     return layout
 
 
+def _flops_per_token(base: Path, shape: ModelShape, training: Training) -> float:
+    adapter = adapter_parameters(base, training.lora) if training.method is Method.LORA else 0
+    return flops_per_token(shape, training.sequence_length, adapter=adapter)
+
+
 def _load_engine(
-    base: Path,
-    training: Training,
-    ranks: Ranks,
-    settings: dict[str, Any],
-    *,
-    activation_checkpointing: bool,
+    base: Path, config: RunConfig, ranks: Ranks, layout: Layout, settings: dict[str, Any]
 ) -> Any:
+    training = config.spec.training
     model = load_model(
         base,
         training,
         ranks.device,
-        activation_checkpointing=activation_checkpointing,
+        activation_checkpointing=layout.activation_checkpointing,
         deepspeed_config=settings,
     )
+    if training.method is Method.LORA:
+        model = with_adapter(model, training.lora, config.spec.model, training.seed)
     adam = training.adam
     optimizer = torch.optim.AdamW(
         parameter_groups(model, training.weight_decay),
@@ -238,6 +237,18 @@ def _load_engine(
         fused=True,
     )
     return initialize(SupervisedLoss(model), optimizer, settings)
+
+
+def _export(job: Job, engine: Any, base: Path) -> None:
+    training, ranks, workspace = job.config.spec.training, job.ranks, job.workspace
+    tokenizer = load_tokenizer(base, job.config.spec.model.chat_template)
+    if training.method is Method.FULL:
+        export_model(engine, tokenizer, ranks, workspace.model)
+        return
+    dtype = training_dtype(training.precision, ranks.device)
+    export_adapted_model(
+        engine, base, dtype, tokenizer, ranks, adapter=workspace.adapter, model=workspace.model
+    )
 
 
 def _result(
@@ -259,11 +270,17 @@ def _result(
     )
 
 
+def exported_folder(training: Training, workspace: Workspace) -> Path:
+    """What is copied to the model's second home."""
+    only_adapter = training.method is Method.LORA and training.lora.export is LoraExport.ADAPTER
+    return workspace.adapter if only_adapter else workspace.model
+
+
 def _finish(job: Job, result: TrainResult) -> None:
     """Copies the model to its second home, leaves the result, and drops what only training needed."""
     spec = job.config.spec
     if spec.export is not None:
-        upload(job.workspace.model, store_path(spec.export.uri, job.run.claims))
+        upload(exported_folder(spec.training, job.workspace), store_path(spec.export.uri, job.run.claims))
     keep_result(job.run, Stage.TRAIN, result)
     if spec.training.checkpoint.after_success is AfterSuccess.DELETE:
         shutil.rmtree(job.workspace.checkpoints, ignore_errors=True)

@@ -16,13 +16,15 @@ _WITHIN_NODE = 300e9
 _BETWEEN_NODES = 25e9
 
 
-def flops_per_token(shape: ModelShape, sequence_length: int) -> float:
+def flops_per_token(shape: ModelShape, sequence_length: int, *, adapter: int = 0) -> float:
     """FLOPs of one token, forward and backward: 6N + 12 L h s (arXiv 2204.02311, appendix B).
 
-    With s the length of a bin it overstates attention where bins hold several examples; recomputed
-    activations are not counted.
+    Under an adapter of so many parameters those of the shape are frozen, and cost 4 of the 6: their own
+    gradients are not computed. With s the length of a bin it overstates attention where bins hold several
+    examples; recomputed activations are not counted.
     """
-    return 6 * shape.parameters + 12 * shape.layers * shape.query_size * sequence_length
+    parameters = 6 * adapter + (4 if adapter else 6) * shape.parameters
+    return parameters + 12 * shape.layers * shape.query_size * sequence_length
 
 
 def communication_seconds(

@@ -11,7 +11,6 @@ from blendtune_api.judging import is_same_model
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     BlendedFineTuneSpec,
-    Method,
     Reason,
     RubricEvalSpec,
 )
@@ -31,7 +30,6 @@ class NotYet(Generic[SpecT]):
 
 
 FINE_TUNE: tuple[NotYet[BlendedFineTuneSpec], ...] = (
-    NotYet("spec.training.method", lambda spec: spec.training.method is Method.LORA, "use full"),
     NotYet("spec.training.tracking", lambda spec: bool(spec.training.tracking), "leave it empty"),
     NotYet("spec.evaluation.everyEpoch", lambda spec: spec.evaluation.every_epoch, "use false"),
     NotYet("spec.evaluation.benchmarks", lambda spec: bool(spec.evaluation.benchmarks), "leave it empty"),

@@ -37,6 +37,12 @@ def test_flops_per_token(size: str, flops: float) -> None:
     assert flops_per_token(read_shape(LLAMA[size]), 2048) == pytest.approx(flops, rel=0.005)
 
 
+def test_frozen_parameters_cost_a_third_less() -> None:
+    shape = read_shape(LLAMA["7B"])
+    attention = 12 * 32 * 4096 * 2048
+    assert flops_per_token(shape, 2048, adapter=1000) == 4 * shape.parameters + 6000 + attention
+
+
 def test_time(make_setup: MakeSetup) -> None:
     """100 million tokens at an MFU of 0.5 on 32 A100."""
     minutes = [training_cost(make_setup(size), 100 * MILLION, 0.5).seconds for size in ("7B", "13B", "33B")]

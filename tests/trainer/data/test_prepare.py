@@ -300,6 +300,17 @@ def test_a_model_that_does_not_fit_is_refused_with_numbers(make_run: Callable[..
     assert error.message.startswith("spec.cluster: 26,880 parameters do not fit on 8 x tiny ")
 
 
+def test_a_lora_of_layers_that_are_not_there_is_refused_with_those_that_are(
+    make_run: Callable[..., Run],
+) -> None:
+    lora = {"method": "lora", "lora": {"targetModules": ["q_proj", "query", "lm_head"]}}
+    error = failure_of(make_run(lambda document: document["training"].update(lora)))
+    assert error.exit_code is ExitCode.BAD_CONFIGURATION
+    assert "spec.training.lora.targetModules[1]: no linear layer is named 'query'" in error.message
+    assert "spec.training.lora.targetModules[2]: no linear layer is named 'lm_head'" in error.message
+    assert "down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj" in error.message
+
+
 def write_rubric(run: Run, domain: str, prompt: str) -> None:
     run.workspace.root.mkdir(parents=True, exist_ok=True)
     question = {"id": "q1", "domain": domain, "prompt": prompt}

@@ -22,7 +22,6 @@ from blendtune_api.v1alpha1 import (
     DeepSpeed,
     EarlyStopping,
     Export,
-    Method,
     Reason,
 )
 
@@ -233,7 +232,6 @@ def test_a_blend_without_held_out_rows_has_no_validation_loss(make_run: MakeRun)
 @pytest.mark.parametrize(
     ("changes", "code", "text"),
     [
-        pytest.param({"method": Method.LORA}, ExitCode.BAD_CONFIGURATION, "spec.training.method", id="lora"),
         pytest.param(
             {"sequence_length": 24, "batch_tokens": 48}, ExitCode.BAD_DATA, "bins of 48", id="other bins"
         ),

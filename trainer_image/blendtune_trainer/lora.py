@@ -1,0 +1,81 @@
+"""LoRA (arXiv 2106.09685) by peft: an adapter over frozen base weights, and the two merged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM
+from transformers.pytorch_utils import Conv1D
+
+from blendtune_api.lora import Shape, adapted_layers, module_names, trainable_parameters, unknown_targets
+from blendtune_api.v1alpha1 import Lora, Model
+from blendtune_trainer.base_model import empty_model
+from blendtune_trainer.errors import bad_configuration
+
+# peft is imported where it is used: a full fine-tuning does without it.
+_ALL_LINEAR = "all-linear"  # peft's word for every linear layer but the head
+
+
+def linear_layers(model: Any) -> dict[str, Shape]:
+    """Inputs and outputs of every linear layer but the head, by name: what peft calls `all-linear`.
+
+    The experts of a mixture that are stored as one tensor are no linear layers, and are not adapted.
+    """
+    head = model.get_output_embeddings()
+    return {
+        name: _shape(module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | Conv1D) and module is not head
+    }
+
+
+def adapter_parameters(base: Path, lora: Lora) -> int:
+    """Parameters that `lora` trains over the model of a folder.
+
+    Raises TrainerError for a target that names no linear layer of it.
+    """
+    layers = linear_layers(empty_model(base))
+    unknown = unknown_targets(layers, lora.target_modules)
+    if unknown:
+        faults = (f"[{index}]: no linear layer is named {lora.target_modules[index]!r}" for index in unknown)
+        raise bad_configuration(
+            "\n".join(f"spec.training.lora.targetModules{fault}" for fault in faults)
+            + f"\nThis model has {', '.join(module_names(layers))}; leave the list empty to adapt all of them"
+        )
+    return trainable_parameters(adapted_layers(layers, lora.target_modules), lora.rank)
+
+
+def with_adapter(model: Any, lora: Lora, base: Model, seed: int) -> Any:
+    """`model` with its weights frozen and a new adapter over them, the same on every rank."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        target_modules=list(lora.target_modules) or _ALL_LINEAR,
+        task_type="CAUSAL_LM",
+        revision=base.revision if base.uri.startswith("hf://") else None,
+    )
+    torch.manual_seed(seed)
+    adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
+    config.base_model_name_or_path = base.uri.removeprefix("hf://")  # peft has put the folder on this machine
+    return adapted
+
+
+def merged_model(base: Path, adapter: Path, dtype: torch.dtype) -> Any:
+    """The base model, in main memory, with the adapter of a folder added to its weights."""
+    from peft import PeftModel
+
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=True)
+    adapted = PeftModel.from_pretrained(model, str(adapter), torch_device="cpu", autocast_adapter_dtype=False)
+    return adapted.merge_and_unload(safe_merge=True)
+
+
+def _shape(module: nn.Module) -> Shape:
+    if isinstance(module, Conv1D):
+        return int(module.nx), int(module.nf)
+    assert isinstance(module, nn.Linear)
+    return module.in_features, module.out_features
