@@ -37,7 +37,8 @@ bench: $(INSTALLED) $(MODEL) ## what is forgotten with and without the blend, ov
 	$(BIN)/python bench/forgetting.py
 
 lock: ## resolve the dependencies again
-	$(BIN)/uv pip compile --quiet --upgrade --all-extras --no-annotate --no-header pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --upgrade --extra operator --extra trainer --extra eval --extra dev --no-annotate --no-header \
+	  pyproject.toml -o requirements/dev.txt
 	@for extra in operator trainer eval; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --extra $$extra --no-annotate --no-header -c requirements/dev.txt \
 	    pyproject.toml -o requirements/$$extra.txt || exit 1; \

@@ -570,7 +570,14 @@ class Training:
             maximum=10_080,
         ),
     ] = 30
-    tracking: Annotated[tuple[Tracker, ...], Mark("tensorboard, mlflow, wandb.", max_items=3)] = ()
+    tracking: Annotated[
+        tuple[Tracker, ...],
+        Mark(
+            "tensorboard, mlflow, wandb. The credentials' MLFLOW_TRACKING_URI and WANDB_API_KEY send the "
+            "latter two elsewhere than into the workspace.",
+            max_items=3,
+        ),
+    ] = ()
     seed: Annotated[int, Mark("Seed of the training.", minimum=0, maximum=2**31 - 1)] = 42
 
     RULES: ClassVar[tuple[Rule, ...]] = (

@@ -34,6 +34,8 @@ from blendtune_api.v1alpha1 import (
     Source,
     StagePod,
     Storage,
+    Tracker,
+    Training,
     Validation,
 )
 from blendtune_operator import names, render
@@ -268,6 +270,16 @@ class TestClaims:
             pytest.param(fine_tune(credentials=SECRET), [True, False], id="remote model and data"),
             pytest.param(
                 fine_tune(credentials=SECRET, export=Export(uri="s3://models/ads")), [True, True], id="export"
+            ),
+            pytest.param(
+                fine_tune(credentials=SECRET, training=Training(tracking=(Tracker.MLFLOW,))),
+                [True, True],
+                id="tracking server",
+            ),
+            pytest.param(
+                fine_tune(credentials=SECRET, training=Training(tracking=(Tracker.TENSORBOARD,))),
+                [True, False],
+                id="tracking in the workspace",
             ),
             pytest.param(rubric_eval(credentials=SECRET), [False], id="model in a claim"),
             pytest.param(

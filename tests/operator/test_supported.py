@@ -21,8 +21,6 @@ from blendtune_api.v1alpha1 import (
     RubricEvalBaseline,
     RubricEvalCluster,
     Source,
-    Tracker,
-    Training,
     Validation,
 )
 from blendtune_operator.plan.supported import refusals
@@ -40,9 +38,6 @@ LOCAL_BLEND = Blend(
     ("spec", "paths"),
     [
         pytest.param({}, [], id="plain"),
-        pytest.param(
-            {"training": Training(tracking=(Tracker.WANDB,))}, ["spec.training.tracking"], id="tracking"
-        ),
         pytest.param(
             {"evaluation": Evaluation(every_epoch=True, benchmarks=("mmlu",), judge=OPEN_AI)},
             ["spec.evaluation.everyEpoch", "spec.evaluation.benchmarks"],

@@ -24,6 +24,7 @@ from blendtune_api.v1alpha1 import Reason
 from blendtune_trainer.errors import TrainerError, storage_full
 from blendtune_trainer.failures import is_storage_full
 from blendtune_trainer.files import flush_folder, write_text
+from blendtune_trainer.leaves import leaves
 from blendtune_trainer.ranks import Ranks
 
 POINTER = "latest.json"
@@ -203,7 +204,7 @@ def _own_optimizer_settings(optimizer: Any) -> Iterator[None]:
 
 def _differences(theirs: Identity, ours: Identity) -> Iterator[str]:
     """What differs, field by field, in the words of the manifest."""
-    before, now = dict(_leaves("spec", theirs.settings)), dict(_leaves("spec", ours.settings))
+    before, now = dict(leaves(theirs.settings, "spec")), dict(leaves(ours.settings, "spec"))
     for path in sorted(before.keys() | now.keys()):
         if before.get(path) != now.get(path):
             yield f"{path} was {_said(before, path)} and is {_said(now, path)}"
@@ -213,19 +214,8 @@ def _differences(theirs: Identity, ours: Identity) -> Iterator[str]:
         yield "the configuration's digest differs"
 
 
-def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _leaves(f"{path}.{key}", item)
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from _leaves(f"{path}[{index}]", item)
-    else:
-        yield path, value
-
-
-def _said(leaves: Mapping[str, Any], path: str) -> str:
-    return json.dumps(leaves[path]) if path in leaves else "unset"
+def _said(values: Mapping[str, Any], path: str) -> str:
+    return json.dumps(values[path]) if path in values else "unset"
 
 
 def _step_of(folder: Path) -> int | None:

@@ -10,6 +10,7 @@ from blendtune_trainer.progress import Pace, ProgressBoard
 from blendtune_trainer.ranks import Ranks
 from blendtune_trainer.step_log import StepLog
 from blendtune_trainer.throughput import model_flops_utilisation
+from blendtune_trainer.tracking import Tracking
 from blendtune_trainer.validation import ValidationLoss
 
 VALIDATION_LOG = "validation.jsonl"
@@ -40,7 +41,13 @@ class TrainingReport:
     """Rank 0 writes; every rank remembers the validations, which decide when to stop."""
 
     def __init__(
-        self, workspace: Workspace, board: ProgressBoard, ranks: Ranks, gpu: GpuPreset, flops_per_token: float
+        self,
+        workspace: Workspace,
+        board: ProgressBoard,
+        ranks: Ranks,
+        gpu: GpuPreset,
+        flops_per_token: float,
+        tracking: Tracking,
     ) -> None:
         self._steps = StepLog(workspace.steps_log)
         self._validations = StepLog(workspace.train / VALIDATION_LOG)
@@ -48,6 +55,7 @@ class TrainingReport:
         self._ranks = ranks
         self._gpu = gpu
         self._flops_per_token = flops_per_token
+        self._tracking = tracking
         self._pace = Pace()
         self._losses: dict[int, ValidationLoss] = {}
 
@@ -87,6 +95,8 @@ class TrainingReport:
         self._losses[step] = loss
         if self._ranks.is_first:
             self._validations.append(step=step, loss=dict(loss.by_source), mean=loss.mean)
+            by_source = {f"validation/{name}": value for name, value in loss.by_source.items()}
+            self._tracking.log(step, {**by_source, "validation/mean": loss.mean})
             shown = ", ".join(f"{name} {value:.4f}" for name, value in loss.by_source.items())
             print(f"validation after step {step}: {shown}", flush=True)
 
@@ -143,10 +153,25 @@ class TrainingReport:
             mfu=model_flops_utilisation(per_gpu, self._flops_per_token, self._gpu.peak_flops),
             remaining_seconds=self._pace.seconds_for(before.steps - taken.step),
         )
+        self._track(taken)
         loss = "-" if taken.loss is None else f"{taken.loss:.4f}"
         norm = "-" if taken.gradient_norm is None else f"{taken.gradient_norm:.3f}"
         print(
             f"step {taken.step}/{before.steps} loss {loss} lr {taken.learning_rate:.3g} gradient norm {norm} "
             f"{taken.tokens / taken.seconds:.0f} tokens/s",
             flush=True,
+        )
+
+    def _track(self, taken: StepReport) -> None:
+        shown = self._board.progress
+        self._tracking.log(
+            taken.step,
+            {
+                "training/loss": taken.loss,
+                "training/learningRate": taken.learning_rate,
+                "training/gradientNorm": taken.gradient_norm,
+                "training/tokens": shown.tokens,
+                "training/tokensPerSecond": shown.tokens_per_second,
+                "training/mfu": shown.mfu,
+            },
         )

@@ -29,7 +29,7 @@ from blendtune_trainer.base_model import base_model_folder, load_tokenizer, mode
 from blendtune_trainer.batches import count_steps, epoch_ends
 from blendtune_trainer.checkpoint import Checkpoints, Identity, Pointer
 from blendtune_trainer.ds_config import deepspeed_config
-from blendtune_trainer.errors import bad_configuration, bad_data
+from blendtune_trainer.errors import bad_data
 from blendtune_trainer.export import export_adapted_model, export_model, upload
 from blendtune_trainer.files import write_text
 from blendtune_trainer.loop import Plan, TrainingLoop
@@ -44,6 +44,8 @@ from blendtune_trainer.report import TrainingReport
 from blendtune_trainer.signals import StopRequest
 from blendtune_trainer.stage import Run, keep_result
 from blendtune_trainer.throughput import model_flops_utilisation
+from blendtune_trainer.trackers import TrackedRun
+from blendtune_trainer.tracking import check_libraries, tracking
 from blendtune_trainer.uris import store_path
 from blendtune_trainer.watchdog import Watchdog
 
@@ -76,7 +78,7 @@ def train(job: Job) -> TrainResult:
 
     Every rank calls it and returns the same. Raises TrainerError.
     """
-    check_supported(job.config)
+    check_libraries(job.config.spec.training.tracking)
     blend = open_blend(job.config, job.workspace)
     identity = Identity.of(job.config, blend.digest)
     result: TrainResult | None = job.ranks.from_first(
@@ -88,13 +90,6 @@ def train(job: Job) -> TrainResult:
         _finish(job, result)
     job.ranks.wait_for_all()
     return result
-
-
-def check_supported(config: RunConfig) -> None:
-    if config.spec.training.tracking:
-        raise bad_configuration(
-            "spec.training.tracking: no tracker is supported by this trainer; leave it empty"
-        )
 
 
 def open_blend(config: RunConfig, workspace: Workspace) -> PackedBlend:
@@ -157,25 +152,28 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
 
     plan = make_plan(config, blend, layout.bins_per_micro_batch)
     first_step = pointer.step if pointer else 0
-    report = TrainingReport(job.workspace, job.board, ranks, config.gpu, token_flops)
-    report.resume(first_step, plan.steps)
-    earlier = report.totals().rank_seconds
-    started = time.monotonic()
-    loop = TrainingLoop(
-        engine=engine,
-        blend=blend,
-        training=training,
-        plan=plan,
-        ranks=ranks,
-        stage=layout.zero_stage,
-        checkpoints=checkpoints,
-        report=report,
-        stop=job.stop,
-        watchdog=job.watchdog,
-    )
-    report.phase("training")
-    with job.watchdog.watching():
-        loop.run(first_step)
+    with tracking(
+        training.tracking if ranks.is_first else (), _tracked(job, identity, first_step)
+    ) as tracked:
+        report = TrainingReport(job.workspace, job.board, ranks, config.gpu, token_flops, tracked)
+        report.resume(first_step, plan.steps)
+        earlier = report.totals().rank_seconds
+        started = time.monotonic()
+        loop = TrainingLoop(
+            engine=engine,
+            blend=blend,
+            training=training,
+            plan=plan,
+            ranks=ranks,
+            stage=layout.zero_stage,
+            checkpoints=checkpoints,
+            report=report,
+            stop=job.stop,
+            watchdog=job.watchdog,
+        )
+        report.phase("training")
+        with job.watchdog.watching():
+            loop.run(first_step)
     gpu_seconds = earlier + (time.monotonic() - started) * ranks.world_size
 
     report.phase("exporting")
@@ -186,6 +184,16 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
         write_text(job.workspace.train / EXPORTED_FILE, encode_message(result))
     exported: TrainResult = ranks.from_first(result)
     return exported
+
+
+def _tracked(job: Job, identity: Identity, first_step: int) -> TrackedRun:
+    return TrackedRun(
+        uid=job.config.uid,
+        name=f"{job.config.namespace}/{job.config.name}",
+        settings=identity.settings,
+        folder=job.workspace.train / "tracking",
+        first_step=first_step,
+    )
 
 
 def _resumable(checkpoints: Checkpoints, ranks: Ranks) -> Pointer | None:

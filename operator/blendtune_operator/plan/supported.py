@@ -30,7 +30,6 @@ class NotYet(Generic[SpecT]):
 
 
 FINE_TUNE: tuple[NotYet[BlendedFineTuneSpec], ...] = (
-    NotYet("spec.training.tracking", lambda spec: bool(spec.training.tracking), "leave it empty"),
     NotYet("spec.evaluation.everyEpoch", lambda spec: spec.evaluation.every_epoch, "use false"),
     NotYet("spec.evaluation.benchmarks", lambda spec: bool(spec.evaluation.benchmarks), "leave it empty"),
 )

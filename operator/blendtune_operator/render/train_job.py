@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blendtune_api.contract import Env, RunConfig
-from blendtune_api.v1alpha1 import BlendedFineTune, Stage
+from blendtune_api.v1alpha1 import BlendedFineTune, Stage, Tracker, Training
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.render import pod
@@ -33,6 +33,11 @@ def train_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
     }
 
 
+def _tracks_elsewhere(training: Training) -> bool:
+    """Whether a tracker may take its server and key from the credentials."""
+    return any(tracker is not Tracker.TENSORBOARD for tracker in training.tracking)
+
+
 def _template(
     run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, settings: Settings, name: str
 ) -> Object:
@@ -46,7 +51,7 @@ def _template(
         config_map=names.run_config(run.metadata.name, pinned.revision),
         claims=mounted_claims(spec.storage, uris, exports),
         credentials=spec.credentials,
-        with_secret=any(map(is_remote, exports)),
+        with_secret=any(map(is_remote, exports)) or _tracks_elsewhere(spec.training),
         grace_period=settings.grace_period,
         devices=pod.Devices(preset=pinned.config.gpu, count=cluster.gpus_per_node),
         shared_memory=True,
