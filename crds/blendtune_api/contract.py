@@ -30,6 +30,7 @@ from blendtune_api.v1alpha1 import (
 )
 
 MESSAGE_LIMIT_BYTES = 4096  # what the kubelet keeps of a termination message
+MAX_EPOCH_MODELS = 16  # whose digests fit into a message
 _INFLATED_LIMIT_BYTES = 1_000_000
 _CUT = " [...]"
 _CUT_AT_ONCE = 50  # characters
@@ -172,6 +173,10 @@ class Workspace:
         """What a LoRA trained, as peft's folder; `model` is the base model with it merged in."""
         return self.root / "adapter"
 
+    def epoch(self, number: int) -> Workspace:
+        """Where `model` and `adapter` lie as they were after so many passes over the in-domain data."""
+        return Workspace(self.root / "epochs" / str(number))
+
     @property
     def evaluation(self) -> Path:
         return self.root / "eval"
@@ -239,6 +244,15 @@ class BlendResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EpochModel:
+    """The model after `epoch` passes over the in-domain data, in `Workspace.epoch`."""
+
+    epoch: int
+    step: int
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainResult:
     config_digest: str
     blend_digest: str
@@ -250,6 +264,7 @@ class TrainResult:
     gpu_seconds: float | None = None
     tokens_per_second_per_gpu: float | None = None
     mfu: float | None = None
+    epochs: tuple[EpochModel, ...] = ()  # but for the last pass, whose model is the result's own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

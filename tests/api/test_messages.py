@@ -15,8 +15,10 @@ from tests.api.generated import instances
 
 from blendtune_api import v1alpha1 as api
 from blendtune_api.contract import (
+    MAX_EPOCH_MODELS,
     MESSAGE_LIMIT_BYTES,
     BlendResult,
+    EpochModel,
     EvalResult,
     ExitCode,
     Failure,
@@ -131,8 +133,8 @@ def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
                 validation_loss=tuple(
                     api.SourceLoss(
                         name=word(40),
-                        before=1.23456,
-                        after=0.5,
+                        before=DICE.random(),
+                        after=DICE.random(),
                         epochs=tuple(
                             api.EpochLoss(epoch=epoch, loss=DICE.random())
                             for epoch in range(100, 100 + api.MAX_EPOCH_LOSSES)
@@ -140,8 +142,18 @@ def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
                     )
                     for _ in range(16)
                 ),
+                final_loss=DICE.random(),
+                gpu_seconds=DICE.random() * 1e9,
+                tokens_per_second_per_gpu=DICE.random() * 1e4,
+                mfu=DICE.random(),
+                epochs=tuple(
+                    EpochModel(
+                        epoch=epoch, step=DICE.randrange(10**6), digest=f"{DICE.getrandbits(256):064x}"
+                    )
+                    for epoch in range(MAX_EPOCH_MODELS)
+                ),
             ),
-            id="training on 16 sources",
+            id="training on 16 sources with the most epoch models",
         ),
     ],
 )

@@ -30,9 +30,7 @@ def micro_batches(
     return [tuple(own[start : start + bins_per_micro_batch]) for start in rounds[::bins_per_micro_batch]]
 
 
-def epoch_ends(steps: int, epochs: float | None) -> tuple[int, ...]:
+def epoch_ends(steps: int, epochs: float) -> tuple[int, ...]:
     """Numbers of steps after which a pass over the in-domain data is complete; the last is always `steps`."""
-    if epochs is None:
-        return (steps,)
     whole = (min(steps, math.ceil(steps * epoch / epochs)) for epoch in range(1, math.ceil(epochs)))
     return tuple(sorted({end for end in whole if end > 0} | {steps}))

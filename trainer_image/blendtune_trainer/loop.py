@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,25 +12,17 @@ from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import Reason, Training
 from blendtune_trainer.batches import bins_of_step, micro_batches
 from blendtune_trainer.checkpoint import Checkpoints
+from blendtune_trainer.epochs import EpochModels
 from blendtune_trainer.errors import TrainerError
 from blendtune_trainer.microbatch import forward
 from blendtune_trainer.packed import PackedBlend
+from blendtune_trainer.plan import Plan
 from blendtune_trainer.ranks import Ranks
 from blendtune_trainer.report import StepReport, TrainingReport
 from blendtune_trainer.schedule import learning_rate
 from blendtune_trainer.signals import StopRequest
 from blendtune_trainer.validation import out_of_patience, validation_loss
 from blendtune_trainer.watchdog import Watchdog
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """What the loop will do. Step k, from 0, reads the bins [k * bins_per_step, (k + 1) * bins_per_step)."""
-
-    steps: int
-    bins_per_step: int
-    bins_per_micro_batch: int
-    validate_at: frozenset[int]  # numbers of steps taken
 
 
 class TrainingLoop:
@@ -50,6 +41,7 @@ class TrainingLoop:
         report: TrainingReport,
         stop: StopRequest,
         watchdog: Watchdog,
+        epoch_models: EpochModels,
     ) -> None:
         self._engine = engine
         self._blend = blend
@@ -61,6 +53,7 @@ class TrainingLoop:
         self._report = report
         self._stop = stop
         self._watchdog = watchdog
+        self._epoch_models = epoch_models
         self._saved_step: int | None = None
         self._saved_at = time.monotonic()
 
@@ -74,6 +67,7 @@ class TrainingLoop:
         self._saved_step = first_step
         while True:
             self._validate_when_due(step)
+            self._export_when_due(step)
             if step == self._plan.steps or self._stops_early():
                 break
             stop, save = self._take_step(step)
@@ -156,6 +150,14 @@ class TrainingLoop:
             self._leave(step)
         else:
             self._report.validation(step, loss)
+        self._report.phase("training")
+
+    def _export_when_due(self, step: int) -> None:
+        if not self._epoch_models.is_due(step):
+            return
+        self._report.phase("exporting")
+        self._epoch_models.export(step)
+        self._watchdog.beat()
         self._report.phase("training")
 
     def _wants_to_stop(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,12 @@ class PackedBlend:
             int(np.count_nonzero(self.supervised[start + 1 : end]))
             for start, end in self._spans(self._examples_of(index))
         )
+
+    def passes(self, sources: Collection[str]) -> float:
+        """How often the bins hold each example of these sources, on average over those that they hold."""
+        numbers = [index for index, name in enumerate(self.source_names) if name in sources]
+        held = self.bin_examples[np.isin(self.example_sources[self.bin_examples], numbers)]
+        return len(held) / max(1, len(np.unique(held)))
 
     def write(self, folder: Path) -> None:
         """Writes the blend into `folder`. Until the last file is in its place, `open` refuses the folder."""

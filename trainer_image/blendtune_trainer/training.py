@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,18 +27,19 @@ from blendtune_api.sizing.shape import ModelShape
 from blendtune_api.sizing.words import layout_words
 from blendtune_api.v1alpha1 import AfterSuccess, LoraExport, Method, Stage, Training
 from blendtune_trainer.base_model import base_model_folder, load_tokenizer, model_shape
-from blendtune_trainer.batches import count_steps, epoch_ends
 from blendtune_trainer.checkpoint import Checkpoints, Identity, Pointer
 from blendtune_trainer.ds_config import deepspeed_config
+from blendtune_trainer.epochs import EpochModels
 from blendtune_trainer.errors import bad_data
 from blendtune_trainer.export import export_adapted_model, export_model, upload
 from blendtune_trainer.files import write_text
-from blendtune_trainer.loop import Plan, TrainingLoop
+from blendtune_trainer.loop import TrainingLoop
 from blendtune_trainer.lora import adapter_parameters, with_adapter
 from blendtune_trainer.loss import SupervisedLoss
 from blendtune_trainer.memory import sizing_setup
 from blendtune_trainer.model import load_model, parameter_groups, training_dtype
 from blendtune_trainer.packed import PackedBlend
+from blendtune_trainer.plan import make_plan, planned_models
 from blendtune_trainer.progress import ProgressBoard
 from blendtune_trainer.ranks import Ranks, initialize
 from blendtune_trainer.report import TrainingReport
@@ -81,8 +83,9 @@ def train(job: Job) -> TrainResult:
     check_libraries(job.config.spec.training.tracking)
     blend = open_blend(job.config, job.workspace)
     identity = Identity.of(job.config, blend.digest)
+    expected = planned_models(job.config.spec, blend)
     result: TrainResult | None = job.ranks.from_first(
-        exported_result(job.workspace, identity) if job.ranks.is_first else None
+        exported_result(job.workspace, identity, expected) if job.ranks.is_first else None
     )
     if result is None:
         result = _train_and_export(job, blend, identity)
@@ -104,29 +107,21 @@ def open_blend(config: RunConfig, workspace: Workspace) -> PackedBlend:
     return blend
 
 
-def exported_result(workspace: Workspace, identity: Identity) -> TrainResult | None:
-    """The result of an earlier attempt of the same run whose model is in the workspace, whole."""
+def exported_result(
+    workspace: Workspace, identity: Identity, expected: Mapping[int, int]
+) -> TrainResult | None:
+    """The result of an earlier attempt of the same run whose models are in the workspace, whole."""
     try:
         result = decode_message((workspace.train / EXPORTED_FILE).read_text())
     except (FileNotFoundError, MessageError):
         return None
     if not isinstance(result, TrainResult) or not workspace.model.is_dir():
         return None
+    kept = {model.step for model in result.epochs if workspace.epoch(model.epoch).model.is_dir()}
+    if any(step <= result.steps and step not in kept for step in expected):
+        return None
     same_run = (result.config_digest, result.blend_digest) == (identity.config_digest, identity.blend_digest)
     return result if same_run and result.model_digest == weights_digest(workspace.model) else None
-
-
-def make_plan(config: RunConfig, blend: PackedBlend, bins_per_micro_batch: int) -> Plan:
-    training = config.spec.training
-    bins_per_step = training.batch_tokens // training.sequence_length
-    steps = count_steps(blend.num_bins, bins_per_step)
-    ends = epoch_ends(steps, config.spec.blend.budget.epochs)
-    return Plan(
-        steps=steps,
-        bins_per_step=bins_per_step,
-        bins_per_micro_batch=bins_per_micro_batch,
-        validate_at=frozenset({0, *ends}),
-    )
 
 
 def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> TrainResult:
@@ -150,13 +145,20 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     if pointer:
         checkpoints.load(engine, ranks, pointer)
 
-    plan = make_plan(config, blend, layout.bins_per_micro_batch)
+    plan = make_plan(config.spec, blend, layout.bins_per_micro_batch)
     first_step = pointer.step if pointer else 0
     with tracking(
         training.tracking if ranks.is_first else (), _tracked(job, identity, first_step)
     ) as tracked:
         report = TrainingReport(job.workspace, job.board, ranks, config.gpu, token_flops, tracked)
         report.resume(first_step, plan.steps)
+        epoch_models = EpochModels(
+            job.workspace,
+            ranks,
+            plan.epoch_models,
+            lambda home: _export(job, engine, base, home),
+            first_step,
+        )
         earlier = report.totals().rank_seconds
         started = time.monotonic()
         loop = TrainingLoop(
@@ -170,6 +172,7 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
             report=report,
             stop=job.stop,
             watchdog=job.watchdog,
+            epoch_models=epoch_models,
         )
         report.phase("training")
         with job.watchdog.watching():
@@ -177,10 +180,10 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     gpu_seconds = earlier + (time.monotonic() - started) * ranks.world_size
 
     report.phase("exporting")
-    _export(job, engine, base)
+    _export(job, engine, base, job.workspace)
     result = None
     if ranks.is_first:
-        result = _result(job, identity, report, token_flops, gpu_seconds)
+        result = _result(job, identity, report, epoch_models, token_flops, gpu_seconds)
         write_text(job.workspace.train / EXPORTED_FILE, encode_message(result))
     exported: TrainResult = ranks.from_first(result)
     return exported
@@ -247,20 +250,23 @@ def _load_engine(
     return initialize(SupervisedLoss(model), optimizer, settings)
 
 
-def _export(job: Job, engine: Any, base: Path) -> None:
-    training, ranks, workspace = job.config.spec.training, job.ranks, job.workspace
+def _export(job: Job, engine: Any, base: Path, home: Workspace) -> None:
+    training, ranks = job.config.spec.training, job.ranks
     tokenizer = load_tokenizer(base, job.config.spec.model.chat_template)
     if training.method is Method.FULL:
-        export_model(engine, tokenizer, ranks, workspace.model)
+        export_model(engine, tokenizer, ranks, home.model)
         return
     dtype = training_dtype(training.precision, ranks.device)
-    export_adapted_model(
-        engine, base, dtype, tokenizer, ranks, adapter=workspace.adapter, model=workspace.model
-    )
+    export_adapted_model(engine, base, dtype, tokenizer, ranks, adapter=home.adapter, model=home.model)
 
 
 def _result(
-    job: Job, identity: Identity, report: TrainingReport, token_flops: float, gpu_seconds: float
+    job: Job,
+    identity: Identity,
+    report: TrainingReport,
+    epoch_models: EpochModels,
+    token_flops: float,
+    gpu_seconds: float,
 ) -> TrainResult:
     totals = report.totals()
     rate = totals.tokens / totals.rank_seconds if totals.rank_seconds > 0 else None
@@ -275,6 +281,7 @@ def _result(
         gpu_seconds=gpu_seconds,
         tokens_per_second_per_gpu=rate,
         mfu=model_flops_utilisation(rate, token_flops, job.config.gpu.peak_flops),
+        epochs=epoch_models.exported(),
     )
 
 

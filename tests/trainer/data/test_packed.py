@@ -71,3 +71,16 @@ def test_a_folder_without_a_whole_blend_is_refused(packed: PackedBlend, tmp_path
     (tmp_path / "packed.json").unlink()
     with pytest.raises(TrainerError, match="no whole packed blend"):
         PackedBlend.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sources", "passes"),
+    [
+        pytest.param({"ads"}, 1.0, id="once each"),
+        pytest.param({"general"}, 1.5, id="one of two twice"),
+        pytest.param({"ads", "general"}, 4 / 3, id="all"),
+        pytest.param({"other"}, 0.0, id="none"),
+    ],
+)
+def test_passes_over_sources(packed: PackedBlend, sources: set[str], passes: float) -> None:
+    assert packed.passes(sources) == passes

@@ -47,7 +47,6 @@ def test_ranks_take_turns(rank: int, bins_per_micro_batch: int, expected: list[t
 @pytest.mark.parametrize(
     ("steps", "epochs", "expected"),
     [
-        pytest.param(10, None, (10,), id="token budget: only the end"),
         pytest.param(10, 1, (10,), id="one pass"),
         pytest.param(10, 3, (4, 7, 10), id="three passes"),
         pytest.param(10, 2.5, (4, 8, 10), id="a last pass cut short"),
@@ -55,5 +54,5 @@ def test_ranks_take_turns(rank: int, bins_per_micro_batch: int, expected: list[t
         pytest.param(7, 0.5, (7,), id="less than a pass"),
     ],
 )
-def test_epoch_ends(steps: int, epochs: float | None, expected: tuple[int, ...]) -> None:
+def test_epoch_ends(steps: int, epochs: float, expected: tuple[int, ...]) -> None:
     assert epoch_ends(steps, epochs) == expected
