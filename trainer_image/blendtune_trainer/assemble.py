@@ -15,6 +15,7 @@ from blendtune_api.v1alpha1 import Blend, BlendedSource, Source
 from blendtune_trainer.blend import BlendBudget, BlendOrder, BlendSource, blend, shares
 from blendtune_trainer.examples import Examples
 from blendtune_trainer.holdout import held_out
+from blendtune_trainer.lineage import Lineage, SourcePosition
 from blendtune_trainer.pack import Placements, fill, pack
 from blendtune_trainer.packed import PackedBlend
 
@@ -28,6 +29,11 @@ class SourceExamples:
     source: Source
     examples: Examples
     held_out: NDArray[np.bool_]  # [examples]
+
+    @property
+    def digest(self) -> str:
+        """Of the examples to train on, in their order."""
+        return hashlib.sha256(self.examples.keys[self.trained].tobytes()).hexdigest()
 
     @property
     def trained(self) -> NDArray[np.int64]:
@@ -50,19 +56,32 @@ def split(
     )
 
 
+def first_pass(sources: Sequence[SourceExamples], seed: int) -> Lineage:
+    """The sources before anything was trained on."""
+    positions = (
+        SourcePosition(name=each.source.name, digest=each.digest, examples=len(each.trained), taken=0)
+        for each in sources
+    )
+    return Lineage(seed=seed, sources=tuple(positions))
+
+
 def assemble(
     sources: Sequence[SourceExamples],
     validation: Examples | None,
     spec: Blend,
     sequence_length: int,
     identity: object,
+    start: Lineage,
 ) -> tuple[PackedBlend, tuple[BlendedSource, ...]]:
     """The packed blend, and what each source came to in it.
 
-    `identity` is everything but the tokens that decides the blend; both are in its digest. Raises
-    TrainerError where a source is too small for the budget.
+    `identity` is everything but the tokens that decides the blend; both are in its digest. Each source goes
+    on from `start`. Raises TrainerError where a source is too small for the budget.
     """
-    blend_sources = [_blend_source(each, spec, index) for index, each in enumerate(sources)]
+    blend_sources = [
+        _blend_source(each, spec, index, position.taken)
+        for index, (each, position) in enumerate(zip(sources, start.sources, strict=True))
+    ]
     budget = BlendBudget(epochs=spec.budget.epochs, tokens=spec.budget.tokens)
     order = blend(blend_sources, budget, spec.seed)
     everything = [each.examples for each in sources] + ([] if validation is None else [validation])
@@ -88,7 +107,7 @@ def assemble(
     return _with_digest(packed, identity), _achieved(sources, blend_sources, placements)
 
 
-def _blend_source(each: SourceExamples, spec: Blend, index: int) -> BlendSource:
+def _blend_source(each: SourceExamples, spec: Blend, index: int, start: int) -> BlendSource:
     return BlendSource(
         name=each.source.name,
         role=each.source.role,
@@ -97,6 +116,7 @@ def _blend_source(each: SourceExamples, spec: Blend, index: int) -> BlendSource:
         sizes=each.examples.sizes(spec.unit)[each.trained],
         tokens=int(each.examples.lengths[each.trained].sum()),
         unit=spec.unit,
+        start=start,
         field=f"spec.blend.sources[{index}]",
     )
 

@@ -32,6 +32,7 @@ class BlendSource:
     sizes: NDArray[np.int64]  # [examples], units of each
     tokens: int  # of all its examples
     unit: Unit = Unit.TOKENS  # what the sizes count, for errors
+    start: int = 0  # examples that an earlier training has taken, pass after pass
     field: str = "spec.blend.sources"  # path in the spec, for errors
 
     @property
@@ -154,10 +155,14 @@ def _rounded_up(passes: float) -> float:
 
 
 def _draw(source: BlendSource, units: float, seed: int) -> NDArray[np.int32]:
-    """Examples of a source, pass after pass, up to the one that brings their sum nearest to `units`."""
+    """Examples of a source from its start on, pass after pass, up to the one that brings their sum nearest
+    to `units`.
+    """
     count = len(source.sizes)
-    passes = max(1, int(np.ceil(units / source.units - _TOLERANCE)))
-    drawn = np.concatenate([_permutation(count, source.name, number, seed) for number in range(passes)])
+    first, taken = divmod(source.start, count)
+    passes = max(1, int(np.ceil(units / source.units - _TOLERANCE))) + (taken > 0)
+    numbers = range(first, first + passes)
+    drawn = np.concatenate([_permutation(count, source.name, number, seed) for number in numbers])[taken:]
     reached = np.cumsum(source.sizes[drawn])
     end = int(np.searchsorted(reached, units))  # the first that reaches it
     before = reached[end - 1] if end else 0

@@ -14,8 +14,8 @@ EPOCHS_LOG = "epochs.jsonl"
 class EpochModels:
     """Exports a model at each step of `due`, which gives the number of the pass that is then complete.
 
-    Every rank holds one, and `export` is called on all of them. What a killed training exported after its
-    last checkpoint is exported again.
+    Every rank holds one, and `export` (where to, after which step) is called on all of them. What a killed
+    training exported after its last checkpoint is exported again.
     """
 
     def __init__(
@@ -23,7 +23,7 @@ class EpochModels:
         workspace: Workspace,
         ranks: Ranks,
         due: Mapping[int, int],
-        export: Callable[[Workspace], None],
+        export: Callable[[Workspace, int], None],
         first_step: int,
     ) -> None:
         self._workspace = workspace
@@ -41,7 +41,7 @@ class EpochModels:
     def export(self, step: int) -> None:
         epoch = self._due[step]
         home = self._workspace.epoch(epoch)
-        self._export(home)
+        self._export(home, step)
         self._exported.add(step)
         if self._ranks.is_first:
             digest = weights_digest(home.model)

@@ -15,12 +15,13 @@ from transformers import GenerationConfig
 
 from blendtune_trainer.chat import ChatEncoder
 from blendtune_trainer.files import flush_folder
+from blendtune_trainer.lineage import Lineage, write_lineage
 from blendtune_trainer.lora import merged_model
 from blendtune_trainer.ranks import Ranks
 from blendtune_trainer.uris import StorePath
 
 
-def export_model(engine: Any, tokenizer: Any, ranks: Ranks, folder: Path) -> None:
+def export_model(engine: Any, tokenizer: Any, ranks: Ranks, folder: Path, lineage: Lineage | None) -> None:
     """Writes the model into `folder`, whole or not at all; every rank calls it, rank 0 writes.
 
     Plain `AutoModelForCausalLM.from_pretrained` loads it, and AutoTokenizer the chat template that it was
@@ -28,12 +29,20 @@ def export_model(engine: Any, tokenizer: Any, ranks: Ranks, folder: Path) -> Non
     """
     weights = _trained_weights(engine, ranks)
     if ranks.is_first:
-        _write_model(engine.module.model, tokenizer, folder, weights)
+        _write_model(engine.module.model, tokenizer, folder, lineage, weights)
     ranks.wait_for_all()
 
 
 def export_adapted_model(
-    engine: Any, base: Path, dtype: torch.dtype, tokenizer: Any, ranks: Ranks, *, adapter: Path, model: Path
+    engine: Any,
+    base: Path,
+    dtype: torch.dtype,
+    tokenizer: Any,
+    ranks: Ranks,
+    *,
+    adapter: Path,
+    model: Path,
+    lineage: Lineage | None,
 ) -> None:
     """Writes the trained adapter as peft's folder, and the base model with it merged in as `export_model`."""
     weights = _trained_weights(engine, ranks)
@@ -41,7 +50,7 @@ def export_adapted_model(
         with _replacing_folder(adapter) as unfinished:
             engine.module.model.save_pretrained(unfinished, state_dict=weights, save_embedding_layers=False)
             tokenizer.save_pretrained(unfinished)
-        _write_model(merged_model(base, adapter, dtype), tokenizer, model)
+        _write_model(merged_model(base, adapter, dtype), tokenizer, model, lineage)
     ranks.wait_for_all()
 
 
@@ -84,13 +93,17 @@ def _trained_weights(engine: Any, ranks: Ranks) -> dict[str, Any]:
     return {name.removeprefix(prefix): weight for name, weight in (state or {}).items()}
 
 
-def _write_model(model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | None = None) -> None:
+def _write_model(
+    model: Any, tokenizer: Any, folder: Path, lineage: Lineage | None, weights: dict[str, Any] | None = None
+) -> None:
     """Writes the model with these `weights`; by default with its own."""
     model.config.use_cache = True
     model.generation_config = generation_config(model, tokenizer)
     with _replacing_folder(folder) as unfinished:
         model.save_pretrained(unfinished, state_dict=weights)
         tokenizer.save_pretrained(unfinished)
+        if lineage:
+            write_lineage(unfinished, lineage)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from blendtune_api.sizing.layout import choose_layout
 from blendtune_api.sizing.shape import ModelShape
 from blendtune_api.sizing.words import refusal
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Method, Source, Stage, Training
-from blendtune_trainer.assemble import SourceExamples, assemble, split
+from blendtune_trainer.assemble import SourceExamples, assemble, first_pass, split
 from blendtune_trainer.base_model import fetch_base_model, load_tokenizer, model_shape
 from blendtune_trainer.collect import Row, collect
 from blendtune_trainer.contamination import PromptSearch, check_matches, load_prompts
@@ -26,6 +26,7 @@ from blendtune_trainer.errors import TrainerError, does_not_fit
 from blendtune_trainer.examples import Examples, encode_rows
 from blendtune_trainer.faults import Faults
 from blendtune_trainer.files import write_text
+from blendtune_trainer.lineage import Lineage, lineage_words, read_lineage, write_lineage
 from blendtune_trainer.lora import adapter_parameters
 from blendtune_trainer.memory import sizing_setup
 from blendtune_trainer.packed import PackedBlend
@@ -97,9 +98,10 @@ def _prepare(run: Run) -> BlendResult:
     warnings = check_matches(search.matches)
     sources = split(collected.sources, spec.blend.validation.resolved_fraction, collected.validation)
     _log_sources(sources)
+    start = _start(sources, spec.blend.seed, base)
     identity = _identity(spec, collected, tokeniser)
     packed, achieved = assemble(
-        sources, collected.validation, spec.blend, spec.training.sequence_length, identity
+        sources, collected.validation, spec.blend, spec.training.sequence_length, identity, start
     )
     tokens = sum(source.tokens for source in achieved)
     result = BlendResult(
@@ -115,6 +117,7 @@ def _prepare(run: Run) -> BlendResult:
         warnings=tuple(warning[:_WARNING_LENGTH] for warning in warnings[:_WARNINGS]),
     )
     packed.write(workspace.blend)
+    write_lineage(workspace.blend, start)
     matches = [asdict(match) for match in search.matches]
     inputs = {"rubricDigest": _rubric_digest(run), "promptsMet": matches, "blend": identity}
     write_text(workspace.blend / INPUTS_FILE, json.dumps(inputs, indent=2) + "\n")
@@ -122,6 +125,15 @@ def _prepare(run: Run) -> BlendResult:
     cache.prune()
     _log_result(packed, result)
     return result
+
+
+def _start(sources: Sequence[SourceExamples], seed: int, base: Path) -> Lineage:
+    """Where the blend starts in each source: where the base model's own training ended, if it was one."""
+    earlier, fresh = read_lineage(base), first_pass(sources, seed)
+    start = earlier.continued_at(fresh) if earlier else fresh
+    for line in lineage_words(earlier, start):
+        print(line, flush=True)
+    return start
 
 
 def _check_lora(base: Path, shape: ModelShape, training: Training) -> None:

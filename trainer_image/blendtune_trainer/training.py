@@ -33,13 +33,14 @@ from blendtune_trainer.epochs import EpochModels
 from blendtune_trainer.errors import bad_data
 from blendtune_trainer.export import export_adapted_model, export_model, upload
 from blendtune_trainer.files import write_text
+from blendtune_trainer.lineage import Lineage, read_lineage
 from blendtune_trainer.loop import TrainingLoop
 from blendtune_trainer.lora import adapter_parameters, with_adapter
 from blendtune_trainer.loss import SupervisedLoss
 from blendtune_trainer.memory import sizing_setup
 from blendtune_trainer.model import load_model, parameter_groups, training_dtype
 from blendtune_trainer.packed import PackedBlend
-from blendtune_trainer.plan import make_plan, planned_models
+from blendtune_trainer.plan import Plan, make_plan, planned_models
 from blendtune_trainer.progress import ProgressBoard
 from blendtune_trainer.ranks import Ranks, initialize
 from blendtune_trainer.report import TrainingReport
@@ -156,7 +157,7 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
             job.workspace,
             ranks,
             plan.epoch_models,
-            lambda home: _export(job, engine, base, home),
+            lambda home, step: _export(job, engine, base, home, _lineage(job, blend, plan, step)),
             first_step,
         )
         earlier = report.totals().rank_seconds
@@ -176,11 +177,11 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
         )
         report.phase("training")
         with job.watchdog.watching():
-            loop.run(first_step)
+            last_step = loop.run(first_step)
     gpu_seconds = earlier + (time.monotonic() - started) * ranks.world_size
 
     report.phase("exporting")
-    _export(job, engine, base, job.workspace)
+    _export(job, engine, base, job.workspace, _lineage(job, blend, plan, last_step))
     result = None
     if ranks.is_first:
         result = _result(job, identity, report, epoch_models, token_flops, gpu_seconds)
@@ -250,14 +251,22 @@ def _load_engine(
     return initialize(SupervisedLoss(model), optimizer, settings)
 
 
-def _export(job: Job, engine: Any, base: Path, home: Workspace) -> None:
+def _lineage(job: Job, blend: PackedBlend, plan: Plan, step: int) -> Lineage | None:
+    """How far the model has come in its sources after so many steps."""
+    start = read_lineage(job.workspace.blend)
+    return start.after(blend, min(step * plan.bins_per_step, blend.num_bins)) if start else None
+
+
+def _export(job: Job, engine: Any, base: Path, home: Workspace, lineage: Lineage | None) -> None:
     training, ranks = job.config.spec.training, job.ranks
     tokenizer = load_tokenizer(base, job.config.spec.model.chat_template)
     if training.method is Method.FULL:
-        export_model(engine, tokenizer, ranks, home.model)
+        export_model(engine, tokenizer, ranks, home.model, lineage)
         return
     dtype = training_dtype(training.precision, ranks.device)
-    export_adapted_model(engine, base, dtype, tokenizer, ranks, adapter=home.adapter, model=home.model)
+    export_adapted_model(
+        engine, base, dtype, tokenizer, ranks, adapter=home.adapter, model=home.model, lineage=lineage
+    )
 
 
 def _result(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -187,3 +188,19 @@ def test_a_weight_must_be_above_zero(weight: float) -> None:
 def test_an_empty_source_is_an_error() -> None:
     with pytest.raises(TrainerError, match="no example is left to train on"):
         blend([source("ads", [])], BlendBudget(epochs=1), 0)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 50), min_size=1, max_size=30),
+    first=st.floats(0.1, 3),
+    then=st.floats(0.1, 3),
+)
+def test_a_blend_that_goes_on_takes_what_a_longer_one_would(
+    sizes: list[int], first: float, then: float
+) -> None:
+    ads = source("ads", sizes)
+    begun = blend([ads], BlendBudget(epochs=first), 7).examples
+    gone_on = blend([replace(ads, start=len(begun))], BlendBudget(epochs=then), 7).examples
+    taken = [*begun, *gone_on]
+    at_once = blend([ads], BlendBudget(epochs=len(taken) // len(sizes) + 1), 7).examples
+    assert taken == at_once.tolist()[: len(taken)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +28,7 @@ from blendtune_api.contract import (
 )
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Reason, Stage
 from blendtune_trainer.errors import TrainerError
+from blendtune_trainer.lineage import read_lineage, write_lineage
 from blendtune_trainer.packed import PackedBlend
 from blendtune_trainer.prepare import prepare
 from blendtune_trainer.stage import Run, load_run, run_program
@@ -309,6 +312,37 @@ def test_a_lora_of_layers_that_are_not_there_is_refused_with_those_that_are(
     assert "spec.training.lora.targetModules[1]: no linear layer is named 'query'" in error.message
     assert "spec.training.lora.targetModules[2]: no linear layer is named 'lm_head'" in error.message
     assert "down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj" in error.message
+
+
+def test_a_tuned_model_goes_on_in_each_source_where_its_training_ended(
+    make_run: Callable[..., Run], data: Path, base_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = make_run()
+    prepare(first)
+    begun = PackedBlend.open(first.workspace.blend)
+    start = read_lineage(first.workspace.blend)
+    assert start is not None
+    shutil.copytree(base_model, data / "tuned")
+    write_lineage(data / "tuned", start.after(begun, begun.num_bins))
+
+    def change(document: dict[str, Any]) -> None:
+        document["model"]["uri"] = "pvc://data/tuned"
+        document["storage"]["path"] = "second"
+        document["blend"]["budget"]["epochs"] = 1
+
+    second = make_run(change)
+    prepare(second)
+    went_on = PackedBlend.open(second.workspace.blend)
+    assert "ads: goes on after 2.00 passes of the model's earlier training" in capsys.readouterr().out
+    longer = make_run(
+        lambda document: (edit("storage.path", "third")(document), edit("blend.budget.epochs", 3)(document))
+    )
+    prepare(longer)
+    at_once = PackedBlend.open(longer.workspace.blend)
+    together = [*begun.bin_examples, *went_on.bin_examples]
+    difference = Counter(map(int, together))
+    difference.subtract(map(int, at_once.bin_examples))
+    assert sum(map(abs, difference.values())) <= 2, "each run rounds each source to a whole example"
 
 
 def write_rubric(run: Run, domain: str, prompt: str) -> None:

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from blendtune_api.contract import EpochModel, ExitCode, RunConfig, weights_digest
 from blendtune_api.v1alpha1 import AfterSuccess, Budget, Checkpoint, DeepSpeed, Lora, Method
 from blendtune_trainer.errors import TrainerError
+from blendtune_trainer.lineage import Lineage, SourcePosition, read_lineage, write_lineage
 from blendtune_trainer.plan import planned_models
 
 MakeRun = Callable[..., Run]
@@ -77,6 +78,22 @@ def test_a_lora_leaves_merged_models_and_adapters(make_run: MakeRun, base_model:
     names = ("model.layers.0.mlp.up_proj.weight", "model.embed_tokens.weight")
     same = [torch.equal(base.state_dict()[name], tuned.state_dict()[name]) for name in names]
     assert same == [False, True]
+
+
+def test_the_models_tell_how_far_they_have_come(make_run: MakeRun) -> None:
+    run = asking(make_run(), 2)
+    positions = (
+        SourcePosition(name="ads", digest="a", examples=24, taken=5),
+        SourcePosition(name="general", digest="g", examples=24, taken=0),
+    )
+    write_lineage(run.workspace.blend, Lineage(seed=42, sources=positions))
+    assert run.train() == [0]
+    taken = []
+    for folder in (run.workspace.epoch(1).model, run.workspace.model):
+        lineage = read_lineage(folder)
+        assert lineage is not None
+        taken.append([source.taken for source in lineage.sources])
+    assert taken == [[5 + 15, 12], [5 + 24, 24]]  # of 16 bins of three examples, nine at the end of epoch 1
 
 
 def test_a_finished_training_without_the_asked_models_is_done_again(make_run: MakeRun) -> None:
