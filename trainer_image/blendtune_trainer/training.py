@@ -5,14 +5,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from blendtune_api.contract import (
-    Layout,
     MessageError,
     RunConfig,
     TrainResult,
@@ -22,27 +19,25 @@ from blendtune_api.contract import (
     weights_digest,
 )
 from blendtune_api.sizing.cost import flops_per_token
-from blendtune_api.sizing.layout import choose_layout, with_stage
 from blendtune_api.sizing.shape import ModelShape
 from blendtune_api.sizing.words import layout_words
 from blendtune_api.v1alpha1 import AfterSuccess, LoraExport, Method, Stage, Training
 from blendtune_trainer.base_model import base_model_folder, load_tokenizer, model_shape
 from blendtune_trainer.checkpoint import Checkpoints, Identity, Pointer
-from blendtune_trainer.ds_config import deepspeed_config
+from blendtune_trainer.engine import load_engine, resumable_layout
 from blendtune_trainer.epochs import EpochModels
 from blendtune_trainer.errors import bad_data
 from blendtune_trainer.export import export_adapted_model, export_model, upload
 from blendtune_trainer.files import write_text
 from blendtune_trainer.lineage import Lineage, read_lineage
 from blendtune_trainer.loop import TrainingLoop
-from blendtune_trainer.lora import adapter_parameters, with_adapter
-from blendtune_trainer.loss import SupervisedLoss
+from blendtune_trainer.lora import adapter_parameters
 from blendtune_trainer.memory import sizing_setup
-from blendtune_trainer.model import load_model, parameter_groups, training_dtype
+from blendtune_trainer.model import training_dtype
 from blendtune_trainer.packed import PackedBlend
 from blendtune_trainer.plan import Plan, make_plan, planned_models
 from blendtune_trainer.progress import ProgressBoard
-from blendtune_trainer.ranks import Ranks, initialize
+from blendtune_trainer.ranks import Ranks
 from blendtune_trainer.report import TrainingReport
 from blendtune_trainer.signals import StopRequest
 from blendtune_trainer.stage import Run, keep_result
@@ -130,19 +125,14 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     training = config.spec.training
     base = base_model_folder(config.spec.model, job.run.claims, job.workspace)
     shape = model_shape(base)
+    setup = sizing_setup(config.spec, shape, config.gpu, ranks.world_size)
     token_flops = _flops_per_token(base, shape, training)
     checkpoints = Checkpoints(job.workspace.checkpoints, identity, training.checkpoint.keep)
     pointer = _resumable(checkpoints, ranks)
-    layout = _layout(job, shape, pointer)
-    settings = deepspeed_config(
-        training,
-        stage=layout.zero_stage,
-        bf16=training_dtype(training.precision, ranks.device) is torch.bfloat16,
-        world_size=ranks.world_size,
-        on_cpu=ranks.device.type == "cpu",
-        universal=pointer is not None and pointer.world_size != ranks.world_size,
-    )
-    engine = _load_engine(base, config, ranks, layout, settings)
+    layout = resumable_layout(setup, pointer)
+    if ranks.is_first:
+        print(layout_words(layout, training.sequence_length), flush=True)
+    engine = load_engine(base, config, ranks, layout, pointer)
     if pointer:
         checkpoints.load(engine, ranks, pointer)
 
@@ -211,44 +201,9 @@ def _resumable(checkpoints: Checkpoints, ranks: Ranks) -> Pointer | None:
     return found
 
 
-def _layout(job: Job, shape: ModelShape, pointer: Pointer | None) -> Layout:
-    """The layout that the sizing chooses; stage `auto` keeps to the stage of the checkpoint."""
-    setup = sizing_setup(job.config.spec, shape, job.config.gpu, job.ranks.world_size)
-    if pointer and setup.training.deepspeed.stage == "auto":
-        setup = replace(setup, training=with_stage(setup.training, pointer.stage))
-    layout = choose_layout(setup)
-    if job.ranks.is_first:
-        print(layout_words(layout, setup.training.sequence_length), flush=True)
-    return layout
-
-
 def _flops_per_token(base: Path, shape: ModelShape, training: Training) -> float:
     adapter = adapter_parameters(base, training.lora) if training.method is Method.LORA else 0
     return flops_per_token(shape, training.sequence_length, adapter=adapter)
-
-
-def _load_engine(
-    base: Path, config: RunConfig, ranks: Ranks, layout: Layout, settings: dict[str, Any]
-) -> Any:
-    training = config.spec.training
-    model = load_model(
-        base,
-        training,
-        ranks.device,
-        activation_checkpointing=layout.activation_checkpointing,
-        deepspeed_config=settings,
-    )
-    if training.method is Method.LORA:
-        model = with_adapter(model, training.lora, config.spec.model, training.seed)
-    adam = training.adam
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, training.weight_decay),
-        lr=training.learning_rate,
-        betas=(adam.beta1, adam.beta2),
-        eps=adam.epsilon,
-        fused=True,
-    )
-    return initialize(SupervisedLoss(model), optimizer, settings)
 
 
 def _lineage(job: Job, blend: PackedBlend, plan: Plan, step: int) -> Lineage | None:
