@@ -237,6 +237,7 @@ class BlendResult:
     steps: int
     sources: tuple[BlendedSource, ...]
     parameters: int  # of the base model
+    adapter_parameters: int = 0  # that a LoRA trains
     base_model_digest: str = ""
     layout: Layout | None = None
     training_seconds: float | None = None  # expected, of the steps; None where the peak is not known

@@ -101,6 +101,7 @@ def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
         steps=10**6,
         sources=sources,
         parameters=10**12,
+        adapter_parameters=10**11,
         base_model_digest=SHA256,
         layout=Layout(
             zero_stage=3,

@@ -106,6 +106,13 @@ class TestWayOfTheData:
         assert condition(world, ConditionType.SIZED) == (ConditionStatus.TRUE, Reason.FITS)
         assert "60.0 GB of 85.9 GB on each of 8 x a100-80gb" in message(world, ConditionType.SIZED)
 
+    def test_a_lora_is_sized_by_what_it_trains_and_what_it_leaves_frozen(self) -> None:
+        world = new_world()
+        world.succeed(world.job("ads-blend"), blend_result(adapter_parameters=62_586_880))
+        world.settle()
+        said = message(world, ConditionType.SIZED)
+        assert said.startswith("13 billion frozen parameters and a LoRA of 62.6 million need 60.0 GB")
+
     def test_a_blend_without_a_known_memory_is_not_called_fitting(self) -> None:
         world = new_world(cluster=Cluster(nodes=1, gpus_per_node=2, gpu_type="cpu"))
         world.succeed(world.job("ads-blend"), blend_result())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 from blendtune_api.contract import GpuPreset
 from blendtune_api.sizing.layout import Gpus, Setup, attention_in_use
-from blendtune_api.sizing.shape import ModelShape
-from blendtune_api.v1alpha1 import BlendedFineTuneSpec
+from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Method
+from blendtune_trainer.base_model import model_shape
+from blendtune_trainer.lora import adapter_parameters
 
 
 def flash_attention_installed() -> bool:
@@ -15,15 +17,23 @@ def flash_attention_installed() -> bool:
 
 
 def sizing_setup(
-    spec: BlendedFineTuneSpec, shape: ModelShape, preset: GpuPreset, world_size: int | None = None
+    spec: BlendedFineTuneSpec, base: Path, preset: GpuPreset, world_size: int | None = None
 ) -> Setup:
-    """What decides the layout of this run's training. The ranks are the spec's, or those that have met."""
+    """What decides the layout of this run's training of the model in `base`.
+
+    The ranks are the spec's, or those that have met. Raises TrainerError where the folder holds no causal
+    language model, and for a target of a LoRA that names no layer of it.
+    """
     nodes = spec.cluster.nodes
     per_node = spec.cluster.gpus_per_node if world_size is None else max(1, world_size // nodes)
+    training = spec.training
     installed = flash_attention_installed()
     return Setup(
-        shape=shape,
-        training=spec.training,
+        shape=model_shape(base),
+        training=training,
         gpus=Gpus(preset=preset, nodes=nodes, per_node=per_node),
-        attention=attention_in_use(spec.training.attention, preset, flash_attention=installed),
+        attention=attention_in_use(training.attention, preset, flash_attention=installed),
+        adapter_parameters=adapter_parameters(base, training.lora)
+        if training.method is Method.LORA
+        else None,
     )

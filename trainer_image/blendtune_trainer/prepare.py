@@ -14,11 +14,10 @@ from typing import Any
 from blendtune_api.contract import BlendResult, weights_digest
 from blendtune_api.sizing.estimate import training_cost
 from blendtune_api.sizing.layout import choose_layout
-from blendtune_api.sizing.shape import ModelShape
-from blendtune_api.sizing.words import refusal
-from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Method, Source, Stage, Training
+from blendtune_api.sizing.words import refusal, weights_words
+from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage
 from blendtune_trainer.assemble import SourceExamples, assemble, first_pass, split
-from blendtune_trainer.base_model import fetch_base_model, load_tokenizer, model_shape
+from blendtune_trainer.base_model import fetch_base_model, load_tokenizer
 from blendtune_trainer.collect import Row, collect
 from blendtune_trainer.contamination import PromptSearch, check_matches, load_prompts
 from blendtune_trainer.digests import file_digest, text_digest
@@ -27,7 +26,6 @@ from blendtune_trainer.examples import Examples, encode_rows
 from blendtune_trainer.faults import Faults
 from blendtune_trainer.files import write_text
 from blendtune_trainer.lineage import Lineage, lineage_words, read_lineage, write_lineage
-from blendtune_trainer.lora import adapter_parameters
 from blendtune_trainer.memory import sizing_setup
 from blendtune_trainer.packed import PackedBlend
 from blendtune_trainer.stage import Run, keep_result, kept_result, load_run, run_program
@@ -84,9 +82,8 @@ class _Collected:
 def _prepare(run: Run) -> BlendResult:
     spec, workspace = run.config.spec, run.workspace
     base = fetch_base_model(spec.model, run.claims, workspace)
-    shape = model_shape(base)
-    _check_lora(base, shape, spec.training)
-    setup = sizing_setup(spec, shape, run.config.gpu)
+    setup = sizing_setup(spec, base, run.config.gpu)
+    print(weights_words(setup.weights), flush=True)
     refused = refusal(setup)
     if refused is not None:
         raise does_not_fit(f"spec.cluster: {refused}")
@@ -110,7 +107,8 @@ def _prepare(run: Run) -> BlendResult:
         tokens=tokens,
         steps=ceil(packed.num_bins * packed.sequence_length / spec.training.batch_tokens),
         sources=achieved,
-        parameters=shape.parameters,
+        parameters=setup.shape.parameters,
+        adapter_parameters=setup.adapter_parameters or 0,
         base_model_digest=_base_model_digest(base),
         layout=choose_layout(setup),
         training_seconds=training_cost(setup, tokens).seconds,
@@ -134,12 +132,6 @@ def _start(sources: Sequence[SourceExamples], seed: int, base: Path) -> Lineage:
     for line in lineage_words(earlier, start):
         print(line, flush=True)
     return start
-
-
-def _check_lora(base: Path, shape: ModelShape, training: Training) -> None:
-    if training.method is Method.LORA:
-        trained = adapter_parameters(base, training.lora)
-        print(f"LoRA trains {trained:,} parameters over {shape.parameters:,} frozen ones", flush=True)
 
 
 def _collect(run: Run, tokeniser: Tokeniser, search: PromptSearch) -> _Collected:

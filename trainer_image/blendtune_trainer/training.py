@@ -19,10 +19,9 @@ from blendtune_api.contract import (
     weights_digest,
 )
 from blendtune_api.sizing.cost import flops_per_token
-from blendtune_api.sizing.shape import ModelShape
 from blendtune_api.sizing.words import layout_words
 from blendtune_api.v1alpha1 import AfterSuccess, LoraExport, Method, Stage, Training
-from blendtune_trainer.base_model import base_model_folder, load_tokenizer, model_shape
+from blendtune_trainer.base_model import base_model_folder, load_tokenizer
 from blendtune_trainer.checkpoint import Checkpoints, Identity, Pointer
 from blendtune_trainer.engine import load_engine, resumable_layout
 from blendtune_trainer.epochs import EpochModels
@@ -31,7 +30,6 @@ from blendtune_trainer.export import export_adapted_model, export_model, upload
 from blendtune_trainer.files import write_text
 from blendtune_trainer.lineage import Lineage, read_lineage
 from blendtune_trainer.loop import TrainingLoop
-from blendtune_trainer.lora import adapter_parameters
 from blendtune_trainer.memory import sizing_setup
 from blendtune_trainer.model import training_dtype
 from blendtune_trainer.packed import PackedBlend
@@ -124,9 +122,8 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     config, ranks = job.config, job.ranks
     training = config.spec.training
     base = base_model_folder(config.spec.model, job.run.claims, job.workspace)
-    shape = model_shape(base)
-    setup = sizing_setup(config.spec, shape, config.gpu, ranks.world_size)
-    token_flops = _flops_per_token(base, shape, training)
+    setup = sizing_setup(config.spec, base, config.gpu, ranks.world_size)
+    token_flops = flops_per_token(setup.shape, setup.weights, training.sequence_length)
     checkpoints = Checkpoints(job.workspace.checkpoints, identity, training.checkpoint.keep)
     pointer = _resumable(checkpoints, ranks)
     layout = resumable_layout(setup, pointer)
@@ -199,11 +196,6 @@ def _resumable(checkpoints: Checkpoints, ranks: Ranks) -> Pointer | None:
             print(f"resuming from the checkpoint of step {pointer.step}", flush=True)
     found: Pointer | None = ranks.from_first(pointer)
     return found
-
-
-def _flops_per_token(base: Path, shape: ModelShape, training: Training) -> float:
-    adapter = adapter_parameters(base, training.lora) if training.method is Method.LORA else 0
-    return flops_per_token(shape, training.sequence_length, adapter=adapter)
 
 
 def _lineage(job: Job, blend: PackedBlend, plan: Plan, step: int) -> Lineage | None:

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from blendtune_api.contract import GpuPreset, Layout
-from blendtune_api.sizing.cost import ASSUMED_MFU, checkpoint_bytes, disk_bytes, training_seconds
+from blendtune_api.sizing.cost import (
+    ASSUMED_MFU,
+    checkpoint_bytes,
+    disk_bytes,
+    flops_per_token,
+    training_seconds,
+)
 from blendtune_api.sizing.layout import (
     PRACTICAL_MEMORY,
     Gpus,
@@ -19,6 +25,7 @@ from blendtune_api.sizing.layout import (
 )
 from blendtune_api.sizing.memory import STAGES
 from blendtune_api.sizing.shape import ModelShape
+from blendtune_api.sizing.weights import Weights
 from blendtune_api.sizing.words import refusal
 from blendtune_api.v1alpha1 import Attention, BlendedFineTuneSpec
 
@@ -54,6 +61,7 @@ class Estimate:
     """Sizes in bytes."""
 
     shape: ModelShape
+    weights: Weights
     gpu_type: str
     gpus: int
     gpu_memory_bytes: int | None
@@ -87,6 +95,7 @@ def estimate(
     downloaded = spec.model.uri.startswith(("hf://", "s3://"))
     return Estimate(
         shape=shape,
+        weights=setup.weights,
         gpu_type=preset.name,
         gpus=gpus.count,
         gpu_memory_bytes=preset.memory_bytes,
@@ -98,8 +107,8 @@ def estimate(
         stages=tuple(stage_estimate(setup, stage) for stage in STAGES),
         training=training_cost(setup, tokens or MILLION, mfu),
         budget_known=tokens is not None,
-        checkpoint_bytes=checkpoint_bytes(shape.parameters, setup.element),
-        disk_bytes=disk_bytes(shape.parameters, keep, downloaded=downloaded, element=setup.element),
+        checkpoint_bytes=checkpoint_bytes(setup.weights, setup.element),
+        disk_bytes=disk_bytes(setup.weights, keep, downloaded=downloaded, element=setup.element),
     )
 
 
@@ -120,9 +129,8 @@ def training_cost(setup: Setup, tokens: int, mfu: float = ASSUMED_MFU) -> Traini
     gpus, training = setup.gpus, setup.training
     seconds = None
     if gpus.preset.peak_flops is not None:
-        seconds = training_seconds(
-            tokens, setup.shape, training.sequence_length, gpus.count, gpus.preset.peak_flops, mfu
-        )
+        token_flops = flops_per_token(setup.shape, setup.weights, training.sequence_length)
+        seconds = training_seconds(tokens, token_flops, gpus.count, gpus.preset.peak_flops, mfu)
     return TrainingCost(
         tokens=tokens,
         steps=ceil(tokens / training.batch_tokens),

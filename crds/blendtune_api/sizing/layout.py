@@ -10,9 +10,15 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from blendtune_api.contract import GpuPreset, Layout
-from blendtune_api.sizing.cost import ASSUMED_MFU, RECOMPUTED_FLOPS, communication_seconds, flops_per_token
+from blendtune_api.sizing.cost import (
+    ASSUMED_MFU,
+    communication_seconds,
+    flops_per_token,
+    recomputed_flops_per_token,
+)
 from blendtune_api.sizing.memory import STAGES, element_bytes, memory, split_states
 from blendtune_api.sizing.shape import ModelShape
+from blendtune_api.sizing.weights import Weights, training_weights
 from blendtune_api.v1alpha1 import ActivationCheckpointing, Attention, Training
 
 USABLE_MEMORY = 0.92  # of a GPU; the rest goes to the CUDA context, NCCL, DeepSpeed's buckets, fragmentation
@@ -42,6 +48,11 @@ class Setup:
     training: Training
     gpus: Gpus
     attention: Attention
+    adapter_parameters: int | None = None  # of a LoRA; unset, they are counted by the shape
+
+    @property
+    def weights(self) -> Weights:
+        return training_weights(self.shape, self.training, self.adapter_parameters)
 
     @property
     def element(self) -> int:
@@ -60,6 +71,7 @@ class Setup:
             activation_checkpointing=checkpointing,
             memory=memory(
                 self.shape,
+                self.weights,
                 bins * self.training.sequence_length,
                 stage=stage,
                 ranks=self.gpus.count,
@@ -113,7 +125,7 @@ def fewest_gpus(setup: Setup, stage: int, share: float = USABLE_MEMORY) -> int |
         return None
     recompute = setup.training.activation_checkpointing is not ActivationCheckpointing.DISABLED
     least = setup.layout(stage, 1, checkpointing=recompute).memory
-    whole, divided = split_states(setup.shape.parameters, stage, setup.element)
+    whole, divided = split_states(setup.weights, stage, setup.element)
     room = int(share * capacity) - whole - least.gathered_layer - least.activations - least.logits
     return max(1, ceil(divided / room)) if room > 0 else None
 
@@ -179,11 +191,14 @@ def _slowness(setup: Setup, layout: Layout) -> tuple[float, int, int]:
     """
     preset, sequence_length = setup.gpus.preset, setup.training.sequence_length
     micro_batches = ceil(setup.bins_per_rank / layout.bins_per_micro_batch)
-    flops = flops_per_token(setup.shape, sequence_length) * setup.bins_per_rank * sequence_length
-    flops *= RECOMPUTED_FLOPS if layout.activation_checkpointing else 1
+    flops = flops_per_token(setup.shape, setup.weights, sequence_length)
+    if layout.activation_checkpointing:
+        flops += recomputed_flops_per_token(setup.shape, setup.weights, sequence_length)
+    flops *= setup.bins_per_rank * sequence_length
     arithmetic = flops / (ASSUMED_MFU * (preset.peak_flops or _UNKNOWN_PEAK_FLOPS))
     communication = communication_seconds(
-        setup.element * setup.shape.parameters,
+        setup.weights,
+        setup.element,
         stage=layout.zero_stage,
         micro_batches=micro_batches,
         ranks=setup.gpus.count,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from blendtune_api.contract import Memory
 from blendtune_api.sizing.shape import ModelShape
+from blendtune_api.sizing.weights import Weights
 from blendtune_api.v1alpha1 import Attention, Precision
 
 STAGES = (1, 2, 3)
@@ -17,34 +18,39 @@ def element_bytes(precision: Precision) -> int:
     return 4 if precision is Precision.FP32 else 2
 
 
-def model_state_bytes(parameters: int, stage: int, ranks: int, *, element: int = 2) -> int:
-    """Parameters, gradients and Adam's states on one GPU.
+def model_state_bytes(weights: Weights, stage: int, ranks: int, *, element: int = 2) -> int:
+    """Parameters on one GPU, and gradients and Adam's states of those that are trained.
 
-    With elements of 2 bytes, stage 2 is DeepSpeed's estimate_zero2_model_states_mem_needs without offload;
-    stage 1 is stage 2 with whole gradients on every GPU (arXiv 1910.02054, section 5).
+    With none frozen and elements of 2 bytes, stage 2 is DeepSpeed's estimate_zero2_model_states_mem_needs
+    without offload; stage 1 is stage 2 with whole gradients on every GPU (arXiv 1910.02054, section 5).
     """
-    whole, divided = split_states(parameters, stage, element)
+    whole, divided = split_states(weights, stage, element)
     return whole + divided // ranks
 
 
-def split_states(parameters: int, stage: int, element: int) -> tuple[int, int]:
+def split_states(weights: Weights, stage: int, element: int) -> tuple[int, int]:
     """Bytes that every GPU holds, and bytes that the ranks divide among them."""
+    trained, frozen = weights.trained, element * weights.frozen
     if stage == 1:
-        return 2 * element * parameters, _MASTER_STATES * parameters
+        return frozen + 2 * element * trained, _MASTER_STATES * trained
     if stage == 2:
-        return element * parameters, (element + _MASTER_STATES) * parameters
+        return frozen + element * trained, (element + _MASTER_STATES) * trained
     if stage == 3:
-        return 0, (element + _MASTER_STATES) * parameters
+        return 0, frozen + (element + _MASTER_STATES) * trained
     raise ValueError(f"there is no ZeRO stage {stage}: it must be 1, 2 or 3")
 
 
-def gathered_layer_bytes(largest_layer_parameters: int, stage: int, *, element: int = 2) -> int:
+def gathered_layer_bytes(
+    largest_layer_parameters: int, stage: int, *, frozen: bool = False, element: int = 2
+) -> int:
     """Weights and gradients of the largest layer, which stage 3 holds whole while it computes with it.
 
-    With elements of 2 bytes, this and the model states are DeepSpeed's estimate_zero3_model_states_mem_needs
-    without offload.
+    A `frozen` one has no gradients. With trained elements of 2 bytes, this and the model states are
+    DeepSpeed's estimate_zero3_model_states_mem_needs without offload.
     """
-    return 2 * element * largest_layer_parameters if stage == 3 else 0
+    if stage != 3:
+        return 0
+    return (1 if frozen else 2) * element * largest_layer_parameters
 
 
 def activation_bytes(
@@ -97,6 +103,7 @@ def logits_bytes(vocabulary_size: int, tokens: int, *, element: int = 2) -> int:
 
 def memory(
     shape: ModelShape,
+    weights: Weights,
     tokens: int,
     *,
     stage: int,
@@ -107,8 +114,10 @@ def memory(
 ) -> Memory:
     """The most that one of `ranks` GPUs holds while it trains on micro-batches of `tokens`."""
     return Memory(
-        model_states=model_state_bytes(shape.parameters, stage, ranks, element=element),
-        gathered_layer=gathered_layer_bytes(shape.largest_layer_parameters, stage, element=element),
+        model_states=model_state_bytes(weights, stage, ranks, element=element),
+        gathered_layer=gathered_layer_bytes(
+            shape.largest_layer_parameters, stage, frozen=weights.frozen > 0, element=element
+        ),
         activations=activation_bytes(
             shape, tokens, checkpointing=checkpointing, attention=attention, element=element
         ),

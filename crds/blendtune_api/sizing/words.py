@@ -18,6 +18,7 @@ from blendtune_api.sizing.layout import (
     with_stage,
 )
 from blendtune_api.sizing.memory import STAGES
+from blendtune_api.sizing.weights import Weights
 from blendtune_api.v1alpha1 import ActivationCheckpointing
 
 
@@ -31,6 +32,13 @@ def count_words(parameters: int) -> str:
         if parameters >= unit:
             return f"{parameters / unit:.3g} {name}"
     return f"{parameters:,}"
+
+
+def weights_words(weights: Weights) -> str:
+    """32.5 billion parameters; with a LoRA, 32.5 billion frozen parameters and a LoRA of 97.6 million"""
+    if not weights.frozen:
+        return f"{count_words(weights.trained)} parameters"
+    return f"{count_words(weights.frozen)} frozen parameters and a LoRA of {count_words(weights.trained)}"
 
 
 def layout_words(layout: Layout, sequence_length: int) -> str:
@@ -64,11 +72,11 @@ def time_words(seconds: float) -> str:
 
 
 def sized_words(
-    parameters: int, layout: Layout, gpus: Gpus, sequence_length: int, seconds: float | None
+    weights: Weights, layout: Layout, gpus: Gpus, sequence_length: int, seconds: float | None
 ) -> str:
     """What a training that fits takes of its GPUs, and for how long where `seconds` are known."""
     words = (
-        f"{count_words(parameters)} parameters need {size_words(layout.memory.total)} of "
+        f"{weights_words(weights)} need {size_words(layout.memory.total)} of "
         f"{size_words(gpus.preset.memory_bytes or 0)} on each of {gpus.count} x {gpus.preset.name} "
         f"({memory_words(layout.memory)}): {layout_words(layout, sequence_length)}"
     )
@@ -87,7 +95,7 @@ def refusal(setup: Setup) -> str | None:
         return None
     usable = size_words(USABLE_MEMORY * preset.memory_bytes)
     return (
-        f"{count_words(setup.shape.parameters)} parameters do not fit on {setup.gpus.count} x "
+        f"{weights_words(setup.weights)} do not fit on {setup.gpus.count} x "
         f"{preset.name} at ZeRO stage {layout.zero_stage}: each GPU needs {size_words(layout.memory.total)} "
         f"({memory_words(layout.memory)}), and {usable} of its {size_words(preset.memory_bytes)} can be "
         f"used. What would fit: {'; '.join(_remedies(setup, layout))}"

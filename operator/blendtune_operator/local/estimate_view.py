@@ -28,7 +28,11 @@ def print_estimate(console: Console, name: str, estimate: Estimate) -> None:
 
 def _facts(estimate: Estimate) -> Iterator[tuple[str, str]]:
     shape, cost = estimate.shape, estimate.training
-    yield "model", f"{shape.parameters:,} parameters in {shape.layers} layers of {shape.hidden_size:,}"
+    adapter = f", frozen, and a LoRA of {estimate.weights.trained:,}" if estimate.weights.frozen else ""
+    yield (
+        "model",
+        f"{shape.parameters:,} parameters in {shape.layers} layers of {shape.hidden_size:,}{adapter}",
+    )
     capacity = estimate.gpu_memory_bytes
     room = (
         "of unknown memory"

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from blendtune_api.contract import BlendResult, MessageError, RubricResult, TrainResult
 from blendtune_api.resolution import QuestionCounts
 from blendtune_api.sizing.layout import Gpus
+from blendtune_api.sizing.weights import Weights
 from blendtune_api.sizing.words import sized_words
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
@@ -239,10 +240,16 @@ def _note_size(draft: FineTuneDraft, result: BlendResult) -> None:
     cluster = pinned.config.spec.cluster if pinned else draft.run.spec.cluster
     gpus = Gpus(preset=preset, nodes=cluster.nodes, per_node=cluster.gpus_per_node)
     message = sized_words(
-        result.parameters,
+        _weights(result),
         result.layout,
         gpus,
         draft.run.spec.training.sequence_length,
         result.training_seconds,
     )
     draft.set(ConditionType.SIZED, ConditionStatus.TRUE, Reason.FITS, message)
+
+
+def _weights(result: BlendResult) -> Weights:
+    if not result.adapter_parameters:
+        return Weights(trained=result.parameters)
+    return Weights(trained=result.adapter_parameters, frozen=result.parameters)

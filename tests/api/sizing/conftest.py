@@ -11,7 +11,7 @@ from blendtune_api.contract import GpuPreset
 from blendtune_api.sizing.known import LLAMA
 from blendtune_api.sizing.layout import Gpus, Setup
 from blendtune_api.sizing.shape import read_shape
-from blendtune_api.v1alpha1 import ActivationCheckpointing, Attention, DeepSpeed, Training
+from blendtune_api.v1alpha1 import ActivationCheckpointing, Attention, DeepSpeed, Lora, Method, Training
 
 A100 = GpuPreset(name="a100-80gb", memory_bytes=81_920 * 2**20, peak_flops=312e12)
 CPU = GpuPreset(name="cpu", resource_name=None)
@@ -32,6 +32,7 @@ def make_setup() -> MakeSetup:
         checkpointing: str = "auto",
         preset: GpuPreset = A100,
         attention: Attention = Attention.FLASH_ATTENTION_2,
+        lora: Lora | None = None,
         **training: int,
     ) -> Setup:
         return Setup(
@@ -40,6 +41,8 @@ def make_setup() -> MakeSetup:
                 Training(**training),
                 deepspeed=DeepSpeed(stage=stage),
                 activation_checkpointing=ActivationCheckpointing(checkpointing),
+                method=Method.LORA if lora else Method.FULL,
+                lora=lora or Lora(),
             ),
             gpus=Gpus(preset=preset, nodes=nodes, per_node=per_node),
             attention=attention,

@@ -11,11 +11,13 @@ from blendtune_api.sizing.cost import (
     communication_seconds,
     disk_bytes,
     flops_per_token,
+    recomputed_flops_per_token,
 )
 from blendtune_api.sizing.estimate import MILLION, Estimate, estimate, training_cost
 from blendtune_api.sizing.known import LLAMA
 from blendtune_api.sizing.layout import choose_layout
 from blendtune_api.sizing.shape import read_shape
+from blendtune_api.sizing.weights import Weights
 from blendtune_api.sizing.words import count_words, refusal, sized_words, time_words
 from blendtune_api.v1alpha1 import (
     Attention,
@@ -34,13 +36,28 @@ GB = 10**9
 
 @pytest.mark.parametrize(("size", "flops"), [("7B", 4.37e10), ("13B", 8.31e10), ("33B", 2.05e11)])
 def test_flops_per_token(size: str, flops: float) -> None:
-    assert flops_per_token(read_shape(LLAMA[size]), 2048) == pytest.approx(flops, rel=0.005)
+    shape = read_shape(LLAMA[size])
+    assert flops_per_token(shape, Weights(trained=shape.parameters), 2048) == pytest.approx(flops, rel=0.005)
 
 
 def test_frozen_parameters_cost_a_third_less() -> None:
     shape = read_shape(LLAMA["7B"])
+    weights = Weights(trained=1000, frozen=shape.parameters)
     attention = 12 * 32 * 4096 * 2048
-    assert flops_per_token(shape, 2048, adapter=1000) == 4 * shape.parameters + 6000 + attention
+    assert flops_per_token(shape, weights, 2048) == 4 * shape.parameters + 6000 + attention
+
+
+@pytest.mark.parametrize(
+    ("weights", "share"),
+    [
+        pytest.param(Weights(trained=10**9), 1 / 3, id="all trained"),
+        pytest.param(Weights(trained=0, frozen=10**9), 1 / 2, id="all frozen"),
+    ],
+)
+def test_a_second_forward_pass_is_that_share_of_the_arithmetic(weights: Weights, share: float) -> None:
+    shape = read_shape(LLAMA["7B"])
+    whole, again = (count(shape, weights, 1) for count in (flops_per_token, recomputed_flops_per_token))
+    assert again / whole == pytest.approx(share, rel=0.01)
 
 
 def test_time(make_setup: MakeSetup) -> None:
@@ -64,22 +81,39 @@ def test_the_time_on_unknown_hardware_is_not_known(make_setup: MakeSetup) -> Non
 )
 def test_communication(stage: int, micro_batches: int, transfers: int) -> None:
     def seconds(ranks: int, nodes: int) -> float:
-        return communication_seconds(GB, stage=stage, micro_batches=micro_batches, ranks=ranks, nodes=nodes)
+        return communication_seconds(
+            Weights(trained=GB // 2), 2, stage=stage, micro_batches=micro_batches, ranks=ranks, nodes=nodes
+        )
 
     assert seconds(1, 1) == 0
     assert seconds(2, 1) == pytest.approx(transfers / 2 / 300)
     assert seconds(4, 2) == pytest.approx(transfers * 3 / 4 / 25)
 
 
+@pytest.mark.parametrize(("stage", "transfers"), [(1, 0), (2, 0), (3, 8)])
+def test_frozen_weights_are_only_gathered(stage: int, transfers: int) -> None:
+    frozen = Weights(trained=0, frozen=GB // 2)
+    seconds = communication_seconds(frozen, 2, stage=stage, micro_batches=4, ranks=2, nodes=1)
+    assert seconds == pytest.approx(transfers / 2 / 300)
+
+
 @pytest.mark.parametrize(("size", "gigabytes"), [("7B", 94), ("13B", 182), ("33B", 455)])
 def test_checkpoint(size: str, gigabytes: int) -> None:
-    assert round(checkpoint_bytes(read_shape(LLAMA[size]).parameters) / GB) == gigabytes
+    assert round(checkpoint_bytes(Weights(trained=read_shape(LLAMA[size]).parameters)) / GB) == gigabytes
 
 
 def test_disk() -> None:
-    assert disk_bytes(GB, 2, downloaded=False) == (3 * 14 + 2) * GB
-    assert disk_bytes(GB, 2, downloaded=True) == (3 * 14 + 4) * GB
-    assert disk_bytes(GB, 1, downloaded=False, element=4) == (2 * 16 + 4) * GB
+    weights = Weights(trained=GB)
+    assert disk_bytes(weights, 2, downloaded=False) == (3 * 14 + 2) * GB
+    assert disk_bytes(weights, 2, downloaded=True) == (3 * 14 + 4) * GB
+    assert disk_bytes(weights, 1, downloaded=False, element=4) == (2 * 16 + 4) * GB
+
+
+def test_the_disk_of_a_lora() -> None:
+    """Checkpoints of the adapter alone; then the merged model and the adapter."""
+    weights = Weights(trained=GB, frozen=10 * GB)
+    assert disk_bytes(weights, 2, downloaded=False) == (3 * 14 + 20 + 2) * GB
+    assert disk_bytes(weights, 2, downloaded=True) == (20 + 3 * 14 + 20 + 2) * GB
 
 
 def spec(budget: Budget, uri: str = "hf://lmsys/vicuna-7b-v1.3") -> BlendedFineTuneSpec:
@@ -171,13 +205,13 @@ def test_what_fits_is_not_refused(make_setup: MakeSetup, preset: GpuPreset) -> N
 def test_what_fits_is_told_with_its_time(make_setup: MakeSetup) -> None:
     setup = make_setup("33B")
     layout = choose_layout(setup)
-    said = sized_words(setup.shape.parameters, layout, setup.gpus, 2048, 7200.0)
+    said = sized_words(setup.weights, layout, setup.gpus, 2048, 7200.0)
     assert said == (
         "32.5 billion parameters need 30.0 GB of 85.9 GB on each of 32 x a100-80gb (model states 18.3 GB, "
         "gathered layer 0.9 GB, activations 9.0 GB, logits 1.9 GB): ZeRO stage 3, micro-batches of 4 x 2,048 "
         "tokens, activations recomputed; about 2.0 h, 64.0 GPU-hours, at an assumed MFU of 0.4"
     )
-    assert said.startswith(sized_words(setup.shape.parameters, layout, setup.gpus, 2048, None))
+    assert said.startswith(sized_words(setup.weights, layout, setup.gpus, 2048, None))
 
 
 @pytest.mark.parametrize(

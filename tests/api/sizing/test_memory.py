@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from blendtune_api.sizing.memory import (
@@ -21,6 +22,7 @@ from blendtune_api.sizing.memory import (
     model_state_bytes,
 )
 from blendtune_api.sizing.shape import read_shape
+from blendtune_api.sizing.weights import Weights
 from blendtune_api.v1alpha1 import Attention
 
 GB = 10**9
@@ -48,7 +50,9 @@ LLAMA_7B, LLAMA_13B, LLAMA_33B = 6_738_415_616, 13_015_864_320, 32_528_943_616
     ],
 )
 def test_model_states(parameters: int, stage: int, ranks: int, gigabytes: float) -> None:
-    assert model_state_bytes(parameters, stage, ranks) / GB == pytest.approx(gigabytes, abs=0.06)
+    assert model_state_bytes(Weights(trained=parameters), stage, ranks) / GB == pytest.approx(
+        gigabytes, abs=0.06
+    )
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +70,18 @@ def test_model_states_are_deepspeeds(
 ) -> None:
     zero2, zero3 = deepspeed_estimators
     ranks, largest = nodes * per_node, parameters // 40
+    weights = Weights(trained=parameters)
     _, states = zero2(parameters, per_node, nodes, cpu_offload=False)
-    assert model_state_bytes(parameters, 2, ranks) == pytest.approx(states, abs=1)
+    assert model_state_bytes(weights, 2, ranks) == pytest.approx(states, abs=1)
     _, states, _ = zero3(parameters, largest, per_node, nodes, cpu_offload=False)
-    ours = model_state_bytes(parameters, 3, ranks) + gathered_layer_bytes(largest, 3)
+    ours = model_state_bytes(weights, 3, ranks) + gathered_layer_bytes(largest, 3)
     assert ours == pytest.approx(states, abs=1)
 
 
 @given(parameters=st.integers(1, 10**12), ranks=st.integers(1, 4096), element=st.sampled_from([2, 4]))
 def test_each_stage_divides_more_than_the_one_before(parameters: int, ranks: int, element: int) -> None:
-    first, second, third = (model_state_bytes(parameters, stage, ranks, element=element) for stage in STAGES)
+    weights = Weights(trained=parameters)
+    first, second, third = (model_state_bytes(weights, stage, ranks, element=element) for stage in STAGES)
     assert first >= second >= third
     assert third * ranks >= first - 2 * element * parameters - ranks
 
@@ -83,7 +89,7 @@ def test_each_stage_divides_more_than_the_one_before(parameters: int, ranks: int
 @pytest.mark.parametrize("stage", [0, 4])
 def test_there_are_three_stages(stage: int) -> None:
     with pytest.raises(ValueError, match="must be 1, 2 or 3"):
-        model_state_bytes(1, stage, 1)
+        model_state_bytes(Weights(trained=1), stage, 1)
 
 
 TOKENS = 256
@@ -119,7 +125,28 @@ def test_activations_are_what_autograd_keeps(
     assert kept == pytest.approx(predicted, rel=0.05)
 
 
-def _kept_by_layers(config: dict[str, Any], attention: Attention, element: int, checkpointing: bool) -> int:
+# peft still asks transformers 5 by the old name.
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+@pytest.mark.parametrize("element", [pytest.param(2, id="bf16"), pytest.param(4, id="fp32")])
+@pytest.mark.parametrize(
+    ("targets", "least"), [pytest.param((), 0.85, id="all layers"), pytest.param(("q_proj",), 0.5, id="one")]
+)
+def test_a_lora_keeps_a_little_less(targets: tuple[str, ...], least: float, element: int) -> None:
+    config = SMALL | {"model_type": "llama", "num_key_value_heads": 4}
+    lora = LoraConfig(r=8, target_modules=list(targets) or "all-linear", task_type="CAUSAL_LM")
+    kept = _kept_by_layers(config, Attention.SDPA, element, checkpointing=False, lora=lora)
+    shape = read_shape(config)
+    full = activation_bytes(shape, TOKENS, checkpointing=False, attention=Attention.SDPA, element=element)
+    assert least < kept / full < 1
+
+
+def _kept_by_layers(
+    config: dict[str, Any],
+    attention: Attention,
+    element: int,
+    checkpointing: bool,
+    lora: LoraConfig | None = None,
+) -> int:
     """Bytes that the backward pass of four layers needs, weights not counted: eight layers' less four's."""
     torch.manual_seed(0)
     totals = []
@@ -127,6 +154,8 @@ def _kept_by_layers(config: dict[str, Any], attention: Attention, element: int, 
         settings = AutoConfig.for_model(**config | {"num_hidden_layers": layers})
         dtype = torch.bfloat16 if element == 2 else torch.float32
         model = AutoModelForCausalLM.from_config(settings, dtype=dtype, attn_implementation=str(attention))
+        if lora is not None:
+            model = get_peft_model(model, lora, autocast_adapter_dtype=False)
         model.train()
         if checkpointing:
             model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})

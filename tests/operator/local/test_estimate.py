@@ -67,6 +67,18 @@ def test_what_fits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_a_lora(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lora = "stage: auto}\n    method: lora\n    lora: {rank: 8"
+    manifest = write(tmp_path, stage=lora, uri="hf://lmsys/vicuna-7b-v1.3")
+    assert main(["estimate", "-f", manifest]) == ExitStatus.SUCCESS
+    printed = capsys.readouterr().out
+    assert "6,738,415,616 parameters in 32 layers of 4,096, frozen, and a LoRA of 19,988,480" in printed
+    assert "27.8 GB with checkpoints of 0.3 GB each" in printed
+    assert main(["estimate", "-f", manifest, "-o", "json"]) == ExitStatus.SUCCESS
+    weights = json.loads(capsys.readouterr().out)[0]["weights"]
+    assert weights == {"trained": 19_988_480, "frozen": 6_738_415_616}
+
+
 def test_what_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status = main(["estimate", "-f", write(tmp_path, stage="stage: 2")])
     printed = capsys.readouterr().out

@@ -29,6 +29,7 @@ from blendtune_api.contract import (
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Reason, Stage
 from blendtune_trainer.errors import TrainerError
 from blendtune_trainer.lineage import read_lineage, write_lineage
+from blendtune_trainer.lora import adapter_parameters
 from blendtune_trainer.packed import PackedBlend
 from blendtune_trainer.prepare import prepare
 from blendtune_trainer.stage import Run, load_run, run_program
@@ -301,6 +302,20 @@ def test_a_model_that_does_not_fit_is_refused_with_numbers(make_run: Callable[..
     error = failure_of(replace(run, config=config))
     assert error.exit_code is ExitCode.DOES_NOT_FIT
     assert error.message.startswith("spec.cluster: 26,880 parameters do not fit on 8 x tiny ")
+
+
+def test_a_lora_is_sized_by_the_layers_that_the_model_has(
+    make_run: Callable[..., Run], base_model: Path
+) -> None:
+    lora = {"method": "lora", "lora": {"rank": 4, "targetModules": ["v_proj", "mlp.up_proj"]}}
+    run = make_run(lambda document: document["training"].update(lora))
+    trained = adapter_parameters(base_model, run.config.spec.training.lora)
+    config = replace(run.config, gpu=GpuPreset(name="tiny", memory_bytes=100_000))
+    error = failure_of(replace(run, config=config))
+    assert error.exit_code is ExitCode.DOES_NOT_FIT
+    assert f"26,880 frozen parameters and a LoRA of {trained:,} do not fit on 8 x tiny" in error.message
+    result = prepare(run)
+    assert (result.parameters, result.adapter_parameters) == (26_880, trained)
 
 
 def test_a_lora_of_layers_that_are_not_there_is_refused_with_those_that_are(
