@@ -1,7 +1,8 @@
 """Checkpoints that are whole or absent, and that only the run that made them can resume from.
 
-A checkpoint is written into `step-N.tmp`, renamed to `step-N` when every rank is done, and only then named by
-the pointer file. Whatever kills the training, the pointer names a whole checkpoint.
+A checkpoint is written into `step-N.tmp`, with a list of its files and their sizes, renamed to `step-N` when
+every rank is done, and only then named by the pointer file. Whatever kills the training, the pointer names a
+whole checkpoint; what storage loses afterwards the list tells, and the checkpoint before it is taken.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -23,11 +24,15 @@ from blendtune_api.contract import ExitCode, RunConfig
 from blendtune_api.v1alpha1 import Reason
 from blendtune_trainer.errors import TrainerError, storage_full
 from blendtune_trainer.failures import is_storage_full
-from blendtune_trainer.files import flush_folder, write_text
+from blendtune_trainer.files import write_text
 from blendtune_trainer.leaves import leaves
 from blendtune_trainer.ranks import Ranks
 
 POINTER = "latest.json"
+CONTENTS = "contents.json"  # in each checkpoint
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +64,14 @@ class Pointer:
         return f"step-{self.step}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What a whole checkpoint is made of."""
+
+    pointer: Pointer
+    files: Mapping[str, int]  # bytes of each, by its path in the checkpoint
+
+
 class Checkpoints:
     """The checkpoints in `folder`, of which the latest `keep` stay."""
 
@@ -68,10 +81,18 @@ class Checkpoints:
         self._keep = keep
 
     def latest(self) -> Pointer | None:
-        """The checkpoint to resume from. Raises TrainerError where another run left one."""
-        pointer = self._read_pointer()
-        if pointer is None:
-            return None
+        """The last whole checkpoint, to resume from. Raises TrainerError where another run left one."""
+        pointer = _read(Pointer, self._folder / POINTER)
+        steps = [step for step in self._steps() if pointer is None or step < pointer.step]
+        if pointer is not None:
+            self._check_ours(pointer)
+            steps.append(pointer.step)
+        whole = next(filter(None, map(self._whole, sorted(steps, reverse=True))), None)
+        if whole is not None:
+            self._check_ours(whole)
+        return whole
+
+    def _check_ours(self, pointer: Pointer) -> None:
         differences = tuple(_differences(pointer.identity, self._identity))
         if differences:
             raise TrainerError(
@@ -81,15 +102,21 @@ class Checkpoints:
                 f"{'; '.join(differences)}. Restore what differs, set another spec.storage.path, or delete "
                 "this folder to train from the start",
             )
-        return pointer
 
-    def remove_unfinished(self) -> None:
-        """Removes what a killed run left: half-written checkpoints and those that no pointer names."""
-        pointer = self._read_pointer()
-        last = pointer.step if pointer else -1
+    def _whole(self, step: int) -> Pointer | None:
+        """What the checkpoint of a step says of itself; None, and why in the log, when it is not whole."""
+        folder = self._folder / f"step-{step}"
+        contents = _read(Contents, folder / CONTENTS)
+        damage = _damage(folder, contents)
+        if contents is not None and damage is None:
+            return contents.pointer
+        print(f"the checkpoint of step {step} is not whole: {damage}", flush=True)
+        return None
+
+    def remove_all_after(self, step: int) -> None:
+        """Removes what is not whole, or no longer of the way that the training takes from here."""
         for folder in self._folder.glob("step-*"):
-            step = _step_of(folder)
-            if step is None or step > last:
+            if (_step_of(folder) or step + 1) > step:
                 shutil.rmtree(folder)
 
     def save(self, engine: Any, ranks: Ranks, step: int, stage: int) -> None:
@@ -128,23 +155,21 @@ class Checkpoints:
         if ranks.is_first:
             shutil.rmtree(self._folder / tag)
 
-    def _read_pointer(self) -> Pointer | None:
-        try:
-            return decode(Pointer, json.loads((self._folder / POINTER).read_text()))
-        except FileNotFoundError:
-            return None
+    def _steps(self) -> list[int]:
+        return [step for folder in self._folder.glob("step-*") if (step := _step_of(folder)) is not None]
 
     def _publish(self, unfinished: Path, step: int, world_size: int, stage: int) -> None:
-        for file in unfinished.iterdir():
-            _flush(file)
-        flush_folder(unfinished)
         pointer = Pointer(step=step, world_size=world_size, stage=stage, identity=self._identity)
+        files = [file for file in unfinished.rglob("*") if file.is_file()]
+        for file in files:
+            _flush(file)
+        sizes = {str(file.relative_to(unfinished)): file.stat().st_size for file in files}
+        write_text(unfinished / CONTENTS, json.dumps(encode(Contents(pointer=pointer, files=sizes))) + "\n")
         shutil.rmtree(self._folder / pointer.tag, ignore_errors=True)
         unfinished.rename(self._folder / pointer.tag)
         write_text(self._folder / POINTER, json.dumps(encode(pointer), indent=2) + "\n")
-        whole = {_step_of(folder): folder for folder in self._folder.glob("step-*")}
-        for old in sorted(number for number in whole if number is not None)[: -self._keep]:
-            shutil.rmtree(whole[old])
+        for old in sorted(self._steps())[: -self._keep]:
+            shutil.rmtree(self._folder / f"step-{old}")
 
     @contextmanager
     def _reporting_full_storage(self, unfinished: Path) -> Iterator[None]:
@@ -156,7 +181,7 @@ class Checkpoints:
                 raise
             shutil.rmtree(unfinished, ignore_errors=True)
             free = shutil.disk_usage(self._folder).free
-            pointer = self._read_pointer()
+            pointer = _read(Pointer, self._folder / POINTER)
             stays = (
                 f"the checkpoint of step {pointer.step} stays"
                 if pointer
@@ -216,6 +241,28 @@ def _differences(theirs: Identity, ours: Identity) -> Iterator[str]:
 
 def _said(values: Mapping[str, Any], path: str) -> str:
     return json.dumps(values[path]) if path in values else "unset"
+
+
+def _read(kind: type[T], path: Path) -> T | None:
+    """None where the file is missing, or holds something else."""
+    try:
+        return decode(kind, json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def _damage(folder: Path, contents: Contents | None) -> str | None:
+    """What is wrong with a checkpoint; None when it is whole."""
+    if contents is None:
+        return f"{folder / CONTENTS} is missing or cannot be read"
+    for name, size in contents.files.items():
+        try:
+            found = (folder / name).stat().st_size
+        except FileNotFoundError:
+            return f"{folder / name} is missing"
+        if found != size:
+            return f"{folder / name} has {found:,} of its {size:,} bytes"
+    return None
 
 
 def _step_of(folder: Path) -> int | None:

@@ -191,7 +191,7 @@ def _resumable(checkpoints: Checkpoints, ranks: Ranks) -> Pointer | None:
     pointer = None
     if ranks.is_first:
         pointer = checkpoints.latest()
-        checkpoints.remove_unfinished()
+        checkpoints.remove_all_after(pointer.step if pointer else 0)
         if pointer:
             print(f"resuming from the checkpoint of step {pointer.step}", flush=True)
     found: Pointer | None = ranks.from_first(pointer)

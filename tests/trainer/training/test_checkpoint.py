@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +15,10 @@ from tests.trainer.training.runs import build_config
 
 from blendtune_api.codec import encode
 from blendtune_api.contract import ExitCode
-from blendtune_trainer.checkpoint import POINTER, Checkpoints, Identity, Pointer
+from blendtune_trainer.checkpoint import CONTENTS, POINTER, Checkpoints, Contents, Identity, Pointer
 from blendtune_trainer.errors import TrainerError
+
+SHARDS = ("mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_optim_states.pt")
 
 
 def identity(blend_digest: str = "blend", **training: object) -> Identity:
@@ -19,8 +26,15 @@ def identity(blend_digest: str = "blend", **training: object) -> Identity:
 
 
 def leave(folder: Path, theirs: Identity, *names: str, step: int = 4) -> None:
+    """Whole checkpoints under these names, and a pointer to that of `step`."""
     for name in names:
         (folder / name).mkdir()
+        for file in SHARDS:
+            (folder / name / file).write_bytes(b"x" * 100)
+        number = int(name.removeprefix("step-").partition(".")[0])
+        pointer = Pointer(step=number, world_size=2, stage=1, identity=theirs)
+        contents = Contents(pointer=pointer, files=dict.fromkeys(SHARDS, 100))
+        (folder / name / CONTENTS).write_text(json.dumps(encode(contents)))
     pointer = Pointer(step=step, world_size=2, stage=1, identity=theirs)
     (folder / POINTER).write_text(json.dumps(encode(pointer)))
 
@@ -63,5 +77,108 @@ def test_another_runs_checkpoint_is_refused_by_what_differs(
 
 def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     leave(tmp_path, identity(), "step-2", "step-4", "step-6", "step-8.tmp", "step-4.universal")
-    Checkpoints(tmp_path, identity(), 2).remove_unfinished()
+    Checkpoints(tmp_path, identity(), 2).remove_all_after(4)
     assert sorted(folder.name for folder in tmp_path.glob("step-*")) == ["step-2", "step-4"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        pytest.param(lambda step: os.truncate(step / SHARDS[1], 60), "60 of its 100 bytes", id="cut short"),
+        pytest.param(lambda step: (step / SHARDS[0]).unlink(), "is missing", id="a shard gone"),
+        pytest.param(lambda step: (step / CONTENTS).unlink(), "is missing", id="its list gone"),
+        pytest.param(lambda step: (step / CONTENTS).write_text("{"), "cannot be read", id="its list damaged"),
+        pytest.param(shutil.rmtree, "is missing", id="the folder gone"),
+    ],
+)
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object], words: str
+) -> None:
+    leave(tmp_path, identity(), "step-2", "step-4")
+    damage(tmp_path / "step-4")
+    found = Checkpoints(tmp_path, identity(), 2).latest()
+    assert found is not None
+    assert found.step == 2
+    said = capsys.readouterr().out
+    assert "the checkpoint of step 4 is not whole" in said
+    assert words in said
+
+
+@pytest.mark.parametrize("pointer", [None, "{", "[]"])
+def test_a_lost_pointer_loses_no_checkpoint(tmp_path: Path, pointer: str | None) -> None:
+    leave(tmp_path, identity(), "step-2", "step-4")
+    (tmp_path / POINTER).unlink() if pointer is None else (tmp_path / POINTER).write_text(pointer)
+    found = Checkpoints(tmp_path, identity(), 2).latest()
+    assert found is not None
+    assert found.step == 4
+
+
+class Engine:
+    """Saves two shards, as DeepSpeed's would."""
+
+    def save_checkpoint(self, folder: str, tag: str, **_: object) -> None:
+        home = Path(folder) / tag
+        home.mkdir(parents=True)
+        for name in SHARDS:
+            with (home / name).open("wb") as shard:
+                for _part in range(2):
+                    shard.write(b"x" * 50)
+                    shard.flush()
+
+
+class Alone:
+    """One rank."""
+
+    world_size = 1
+    is_first = True
+
+    def wait_for_all(self) -> None:
+        pass
+
+
+def save_and_die(folder: Path, step: int, fatal: int) -> int:
+    """Saves in a process that is killed by its `fatal`-th event; the events that it came to otherwise."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        events = 0
+
+        def count(event: str, _: tuple[object, ...]) -> None:
+            nonlocal events
+            if event in ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"):
+                events += 1
+                if events == fatal:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(count)
+        Checkpoints(folder, identity(), keep=2).save(Engine(), Alone(), step, 1)  # type: ignore[arg-type]
+        os.write(writing, str(events).encode())
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    assert os.WIFSIGNALED(status) == (not said)
+    return int(said) if said else 0
+
+
+def test_whenever_a_save_is_killed_a_whole_checkpoint_is_left(tmp_path: Path) -> None:
+    points = save_and_die(tmp_path / "undisturbed", 3, 0)
+    print(f"killed at {points} points of a save")
+    assert points > 10
+    for fatal in range(1, points + 1):
+        folder = tmp_path / str(fatal)
+        for step in (1, 2):
+            save_and_die(folder, step, 0)
+        assert not save_and_die(folder, 3, fatal)
+        checkpoints = Checkpoints(folder, identity(), keep=2)
+        found = checkpoints.latest()
+        assert found is not None
+        assert found.step in (2, 3)
+        checkpoints.remove_all_after(found.step)
+        assert {path.name for path in folder.glob("step-*")} >= {f"step-{found.step}"}
+        assert save_and_die(folder, found.step + 1, 0)
+        again = Checkpoints(folder, identity(), keep=2).latest()
+        assert again is not None
+        assert again.step == found.step + 1
+        assert len(list(folder.glob("step-*"))) == 2
