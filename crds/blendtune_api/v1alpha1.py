@@ -182,6 +182,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     NOT_SUPPORTED = "NotSupported"
     UNKNOWN_GPU_TYPE = "UnknownGpuType"
+    SERVICE_ACCOUNT_NOT_ALLOWED = "ServiceAccountNotAllowed"
     TRAINING_OPERATOR_MISSING = "TrainingOperatorMissing"
     NAME_CONFLICT = "NameConflict"
     CHILD_REFUSED = "ChildRefused"

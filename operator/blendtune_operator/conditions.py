@@ -25,7 +25,12 @@ _STAGES = (
     (ConditionType.EVALUATION_SUCCEEDED, State.EVALUATING),
 )
 _MESSAGE_LIMIT = 32_768  # of a metav1.Condition
-_REFUSALS = (Reason.INVALID_SPEC, Reason.NOT_SUPPORTED, Reason.UNKNOWN_GPU_TYPE)
+_REFUSALS = (
+    Reason.INVALID_SPEC,
+    Reason.NOT_SUPPORTED,
+    Reason.UNKNOWN_GPU_TYPE,
+    Reason.SERVICE_ACCOUNT_NOT_ALLOWED,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from blendtune_api.contract import GpuPreset
 from blendtune_api.v1alpha1 import Stage
 
 MIB = 2**20
+_ANY = "*"
 _NVIDIA_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 
 
@@ -56,6 +57,7 @@ class Settings:
     eval_image: str = EVAL_IMAGE
     gpu_presets: Mapping[str, GpuPreset] = field(default_factory=lambda: dict(GPU_PRESETS))
     allow_file_uris: bool = False
+    allowed_service_accounts: frozenset[str] | None = None  # None: any that a run names
     backoff_base: timedelta = timedelta(
         seconds=10
     )  # before the second attempt; doubled for each failure after it
@@ -75,6 +77,7 @@ class Settings:
 
         BLENDTUNE_TRAINER_IMAGE, BLENDTUNE_EVAL_IMAGE: default images.
         BLENDTUNE_GPU_PRESETS: JSON list of presets, added to the built-in ones by name.
+        BLENDTUNE_ALLOWED_SERVICE_ACCOUNTS: what runs may name, by comma; *: any.
         BLENDTUNE_BACKOFF_BASE_SECONDS, BLENDTUNE_BACKOFF_CAP_SECONDS, BLENDTUNE_GRACE_PERIOD_SECONDS,
         BLENDTUNE_PROGRESS_INTERVAL_SECONDS, BLENDTUNE_OBSTACLE_INTERVAL_SECONDS: durations, in seconds.
         """
@@ -83,6 +86,7 @@ class Settings:
             trainer_image=environ.get("BLENDTUNE_TRAINER_IMAGE", defaults.trainer_image),
             eval_image=environ.get("BLENDTUNE_EVAL_IMAGE", defaults.eval_image),
             gpu_presets={**defaults.gpu_presets, **_presets(environ.get("BLENDTUNE_GPU_PRESETS", ""))},
+            allowed_service_accounts=_allowed(environ.get("BLENDTUNE_ALLOWED_SERVICE_ACCOUNTS", _ANY)),
             backoff_base=_seconds(environ, "BLENDTUNE_BACKOFF_BASE_SECONDS", defaults.backoff_base),
             backoff_cap=_seconds(environ, "BLENDTUNE_BACKOFF_CAP_SECONDS", defaults.backoff_cap),
             grace_period=_seconds(environ, "BLENDTUNE_GRACE_PERIOD_SECONDS", defaults.grace_period),
@@ -117,15 +121,23 @@ class ProcessSettings:
         BLENDTUNE_LEASE_NAMESPACE: where the Lease lies, in general the operator's own namespace.
         """
         defaults = cls()
-        names = environ.get("BLENDTUNE_NAMESPACES", "").split(",")
         return cls(
-            namespaces=tuple(name.strip() for name in names if name.strip()),
+            namespaces=_names(environ.get("BLENDTUNE_NAMESPACES", "")),
             workers=_whole(environ, "BLENDTUNE_WORKERS", defaults.workers, 1, 1024),
             port=_whole(environ, "BLENDTUNE_HTTP_PORT", defaults.port, 0, 65_535),
             resync_interval=_seconds(environ, "BLENDTUNE_RESYNC_SECONDS", defaults.resync_interval),
             lease_namespace=environ.get("BLENDTUNE_LEASE_NAMESPACE", defaults.lease_namespace),
             lease_duration=_seconds(environ, "BLENDTUNE_LEASE_DURATION_SECONDS", defaults.lease_duration),
         )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _allowed(text: str) -> frozenset[str] | None:
+    names = frozenset(_names(text))
+    return None if _ANY in names else names
 
 
 def _presets(text: str) -> dict[str, GpuPreset]:

@@ -14,6 +14,7 @@ from blendtune_api.v1alpha1 import (
     Cluster,
     ConditionStatus,
     ConditionType,
+    Credentials,
     DiagnosisVerdict,
     Evaluation,
     Gate,
@@ -25,6 +26,7 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_operator.conditions import find, timestamp
 from blendtune_operator.names import Kind, Object
+from blendtune_operator.settings import Settings
 
 GATED = Evaluation(gates=GATES)
 
@@ -272,6 +274,19 @@ class TestRefusal:
         assert words in message(world, ConditionType.ACCEPTED)
         assert status(world).state is State.FAILED
         assert status(world).start_time is None
+
+    def test_a_service_account_is_refused_until_it_is_allowed(self) -> None:
+        world = World(Settings(allowed_service_accounts=frozenset()))
+        world.apply(fine_tune(credentials=Credentials(service_account_name="trainer")))
+        world.settle()
+        assert world.created == []
+        assert condition(world, ConditionType.ACCEPTED)[1] == Reason.SERVICE_ACCOUNT_NOT_ALLOWED
+        assert status(world).state is State.FAILED
+        events = [event for event in world.events if event.reason == Reason.SERVICE_ACCOUNT_NOT_ALLOWED]
+        assert {event.type for event in events} == {"Warning"}
+        world.settings = Settings(allowed_service_accounts=frozenset({"trainer"}))
+        world.settle()
+        assert status(world).state is State.BLENDING
 
     def test_a_mended_spec_runs(self) -> None:
         world = new_world(cluster=Cluster(gpu_type="b300"))

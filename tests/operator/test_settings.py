@@ -19,6 +19,7 @@ def test_everything_can_be_set() -> None:
             "BLENDTUNE_TRAINER_IMAGE": "trainer:1",
             "BLENDTUNE_EVAL_IMAGE": "eval:1",
             "BLENDTUNE_GPU_PRESETS": '[{"name": "l40s", "nodeSelector": {"gpu": "l40s"}}]',
+            "BLENDTUNE_ALLOWED_SERVICE_ACCOUNTS": "trainer, exporter",
             "BLENDTUNE_BACKOFF_BASE_SECONDS": "0.5",
             "BLENDTUNE_BACKOFF_CAP_SECONDS": "60",
             "BLENDTUNE_GRACE_PERIOD_SECONDS": "120",
@@ -30,8 +31,22 @@ def test_everything_can_be_set() -> None:
     assert settings.image(Stage.EVAL) == "eval:1"
     assert settings.gpu_presets["l40s"].node_selector == {"gpu": "l40s"}
     assert "a100-80gb" in settings.gpu_presets
+    assert settings.allowed_service_accounts == {"trainer", "exporter"}
     assert settings.backoff_base == timedelta(seconds=0.5)
     assert settings.grace_period == timedelta(minutes=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        pytest.param("*", None, id="any"),
+        pytest.param("trainer,*", None, id="one and any"),
+        pytest.param("", frozenset(), id="none"),
+    ],
+)
+def test_service_accounts_may_be_any_or_none(text: str, allowed: frozenset[str] | None) -> None:
+    settings = Settings.from_environment({"BLENDTUNE_ALLOWED_SERVICE_ACCOUNTS": text})
+    assert settings.allowed_service_accounts == allowed
 
 
 @pytest.mark.parametrize(

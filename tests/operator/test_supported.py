@@ -8,7 +8,10 @@ from tests.operator.builders import fine_tune, rubric_eval
 
 from blendtune_api.v1alpha1 import (
     Blend,
+    BlendedFineTune,
     Budget,
+    Cluster,
+    Credentials,
     EvaluatedModel,
     Evaluation,
     EvaluationCluster,
@@ -17,10 +20,13 @@ from blendtune_api.v1alpha1 import (
     JudgeKind,
     Model,
     OpenAIJudge,
+    Reason,
     Role,
+    RubricEval,
     RubricEvalBaseline,
     RubricEvalCluster,
     Source,
+    StagePod,
     Validation,
 )
 from blendtune_operator.plan.supported import refusals
@@ -101,3 +107,55 @@ def test_local_mode_reads_files() -> None:
 )
 def test_a_rubric_eval_is_refused_by_field(spec: dict[str, Any], paths: list[str]) -> None:
     assert [refusal.fault.path for refusal in refusals(rubric_eval(**spec), Settings())] == paths
+
+
+_IN_TEMPLATE = StagePod(pod_template={"spec": {"serviceAccountName": "root", "serviceAccount": "root"}})
+
+
+@pytest.mark.parametrize(
+    ("run", "allowed", "paths"),
+    [
+        pytest.param(
+            fine_tune(credentials=Credentials(service_account_name="trainer")), {"trainer"}, [], id="allowed"
+        ),
+        pytest.param(
+            fine_tune(credentials=Credentials(service_account_name="root")),
+            {"trainer"},
+            ["spec.credentials.serviceAccountName"],
+            id="credentials",
+        ),
+        pytest.param(fine_tune(), set(), [], id="none named, none allowed"),
+        pytest.param(
+            fine_tune(cluster=Cluster(blend=_IN_TEMPLATE, train=_IN_TEMPLATE, eval=_IN_TEMPLATE)),
+            set(),
+            [
+                f"spec.cluster.{stage}.podTemplate.spec.{key}"
+                for stage in ("eval", "blend", "train")
+                for key in ("serviceAccountName", "serviceAccount")
+            ],
+            id="templates of a fine-tune",
+        ),
+        pytest.param(
+            rubric_eval(cluster=RubricEvalCluster(eval=_IN_TEMPLATE)),
+            {"trainer"},
+            [
+                "spec.cluster.eval.podTemplate.spec.serviceAccountName",
+                "spec.cluster.eval.podTemplate.spec.serviceAccount",
+            ],
+            id="template of an evaluation",
+        ),
+        pytest.param(
+            fine_tune(cluster=Cluster(train=StagePod(pod_template={"spec": None}))),
+            set(),
+            [],
+            id="a template without a spec",
+        ),
+    ],
+)
+def test_a_service_account_that_is_not_allowed_is_refused(
+    run: BlendedFineTune | RubricEval, allowed: set[str], paths: list[str]
+) -> None:
+    found = refusals(run, Settings(allowed_service_accounts=frozenset(allowed)))
+    assert [refusal.fault.path for refusal in found] == paths
+    assert {refusal.reason for refusal in found} <= {Reason.SERVICE_ACCOUNT_NOT_ALLOWED}
+    assert not refusals(run, Settings())

@@ -14,6 +14,7 @@ _BAD_NEWS = frozenset(
         Reason.INVALID_SPEC,
         Reason.NOT_SUPPORTED,
         Reason.UNKNOWN_GPU_TYPE,
+        Reason.SERVICE_ACCOUNT_NOT_ALLOWED,
         Reason.TRAINING_OPERATOR_MISSING,
         Reason.NAME_CONFLICT,
         Reason.CHILD_REFUSED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -11,6 +11,7 @@ from blendtune_api.judging import is_same_model
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     BlendedFineTuneSpec,
+    Cluster,
     Reason,
     RubricEvalSpec,
 )
@@ -53,6 +54,7 @@ def refusals(run: Run, settings: Settings) -> tuple[Refusal, ...]:
         *_unknown_gpu_types(run, settings),
         *_file_uris(run, settings),
         *_judges_itself(run),
+        *_service_accounts(run, settings),
     )
 
 
@@ -105,6 +107,32 @@ def _evaluated(run: Run) -> Iterator[tuple[str, str]]:
     yield "spec.model.uri", run.spec.model.uri
     if not isinstance(run, BlendedFineTune) and run.spec.baseline.model:
         yield "spec.baseline.model.uri", run.spec.baseline.model.uri
+
+
+def _service_accounts(run: Run, settings: Settings) -> Iterator[Refusal]:
+    allowed = settings.allowed_service_accounts
+    if allowed is None:
+        return
+    for path, name in _named_service_accounts(run):
+        if name not in allowed:
+            known = f"use one of {', '.join(sorted(allowed))}, or leave it out" if allowed else "leave it out"
+            message = f"service account {name!r} is not allowed to runs: {known}; an administrator may add it"
+            yield Refusal(Reason.SERVICE_ACCOUNT_NOT_ALLOWED, Fault(path, message))
+
+
+def _named_service_accounts(run: Run) -> Iterator[tuple[str, object]]:
+    """Wherever a pod may get one, with its path."""
+    if run.spec.credentials.service_account_name:
+        yield "spec.credentials.serviceAccountName", run.spec.credentials.service_account_name
+    cluster = run.spec.cluster
+    pods = {"eval": cluster.eval}
+    if isinstance(cluster, Cluster):
+        pods |= {"blend": cluster.blend, "train": cluster.train}
+    for stage, pod in pods.items():
+        spec = pod.pod_template.get("spec")
+        for key in ("serviceAccountName", "serviceAccount"):  # the second is the older name of the first
+            if isinstance(spec, Mapping) and spec.get(key):
+                yield f"spec.cluster.{stage}.podTemplate.spec.{key}", spec[key]
 
 
 def _uris(run: Run) -> Iterator[tuple[str, str]]:
