@@ -19,7 +19,7 @@ demo: $(INSTALLED) $(MODEL) ## fine-tune a small model on this machine and score
 	$(BIN)/blendtune run -f examples/demo/$(BLEND).yaml -f examples/demo/rubric.yaml --workdir runs/demo-$(BLEND)
 
 test: $(INSTALLED) check ## all checks and tests that need no root
-	$(BIN)/python -m tests.e2e.binaries etcd kube-apiserver kube-controller-manager
+	$(BIN)/python -m tests.e2e.binaries etcd kube-apiserver kube-controller-manager helm
 	$(BIN)/python -m pytest -m 'not e2e' tests
 
 e2e: $(INSTALLED) ## a real cluster on this machine, and runs in it (root; see tests/e2e/README.md)
@@ -30,8 +30,9 @@ check: $(INSTALLED) ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-generate: $(INSTALLED) ## write the CRDs from the API types
+generate: $(INSTALLED) ## write the CRDs from the API types, and the chart's table of values
 	$(BIN)/python -m blendtune_api.generate
+	$(BIN)/python helm/readme.py
 
 bench: $(INSTALLED) $(MODEL) ## what is forgotten with and without the blend, over five seeds
 	$(BIN)/python bench/forgetting.py

@@ -50,6 +50,17 @@ class Client:
                 text = json.loads(text).get("message", text)
             raise Refused(error.code, text) from error
 
+    def dry_run(self, path: str, obj: Object) -> list[str]:
+        """What the API server warns of in an object. Raises Refused, also on unknown fields."""
+        query = "fieldManager=tests&force=true&dryRun=All&fieldValidation=Strict"
+        request = self._request("PATCH", f"{path}?{query}", obj, "application/apply-patch+yaml")
+        try:
+            with urllib.request.urlopen(request, timeout=30, context=_CONTEXT) as answer:
+                return list(answer.headers.get_all("Warning") or [])
+        except urllib.error.HTTPError as error:
+            with error:
+                raise Refused(error.code, error.read().decode()) from error
+
     def find(self, path: str) -> Any:
         """What is there; None where nothing is."""
         try:

@@ -21,6 +21,7 @@ from tests.e2e.waiting import until
 ROOT = Path(__file__).parents[2]
 _CONTROLLERS = (
     "job-controller", "garbage-collector-controller", "namespace-controller", "serviceaccount-controller",
+    "clusterrole-aggregation-controller",
 )  # fmt: skip
 
 
@@ -106,6 +107,14 @@ def free_port() -> int:
 def training_operator_crd() -> Path:
     module = module_folder("training-operator", "github.com/kubeflow/training-operator")
     return module / "manifests/base/crds/kubeflow.org_pytorchjobs.yaml"
+
+
+def monitoring_crds() -> list[Path]:
+    """Those of the Prometheus operator's kinds that the chart renders."""
+    module = module_folder("prometheus-operator", "github.com/prometheus-operator/prometheus-operator")
+    folder = module / "example/prometheus-operator-crd"
+    kinds = ("servicemonitors", "podmonitors", "prometheusrules")
+    return [folder / f"monitoring.coreos.com_{kind}.yaml" for kind in kinds]
 
 
 def install_crds(client: Client) -> None:

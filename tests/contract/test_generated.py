@@ -8,19 +8,21 @@ import pytest
 import yaml
 
 from blendtune_api.crd import RESOURCES, custom_resource_definition
-from blendtune_api.generate import crd_files
+from blendtune_api.generate import FOLDERS, crd_files
 from blendtune_api.v1alpha1 import ConditionType, Reason
 
 CRDS = Path(__file__).parents[2] / "crds"
 
 
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
 @pytest.mark.parametrize("name", crd_files())
-def test_the_committed_crd_is_the_generated_one(name: str) -> None:
-    assert (CRDS / name).read_bytes() == crd_files()[name].encode(), "run `make generate`"
+def test_the_committed_crd_is_the_generated_one(name: str, folder: Path) -> None:
+    assert (folder / name).read_bytes() == crd_files()[name].encode(), "run `make generate`"
 
 
-def test_no_other_crd_lies_beside_them() -> None:
-    assert {file.name for file in CRDS.glob("*.yaml")} == set(crd_files())
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
+def test_no_other_crd_lies_beside_them(folder: Path) -> None:
+    assert {file.name for file in folder.glob("*.yaml")} == set(crd_files())
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.kind)

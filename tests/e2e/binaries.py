@@ -45,6 +45,7 @@ PROGRAMS = (
         "github.com/kubeflow/training-operator/cmd/training-operator.v1",
         "training-operator",
     ),
+    Program("helm", "helm.sh/helm/v4/cmd/helm", "helm"),
 )
 
 

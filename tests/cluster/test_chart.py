@@ -1,0 +1,163 @@
+"""The chart on a real API server: every rendering is valid, and a release has the rights that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.cluster.client import Client
+from tests.cluster.control_plane import ControlPlane, monitoring_crds
+from tests.e2e.waiting import until
+from tests.helm.chart import CASES, CHART, NAMESPACE, ROOT, Object, Values, helm, observed_chart, render
+from tests.operator.builders import fine_tune
+
+from blendtune_api import codec
+from blendtune_operator.names import Kind
+
+RULES = yaml.safe_load((ROOT / "helm/blendtune/files/rules.yaml").read_text())
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_SEVERE = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/warn": "restricted",
+}
+
+
+@pytest.fixture(scope="module")
+def house(plane: ControlPlane) -> Iterator[Client]:
+    """The API server with what the chart's objects need: namespaces, and the Prometheus operator's kinds."""
+    client = plane.client
+    for name, labels in ((NAMESPACE, _SEVERE), ("team-a", {}), ("team-b", {})):
+        client.call("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+    for file in monitoring_crds():
+        client.apply_text(_CRDS, file.read_text())
+    kinds = {"servicemonitors", "podmonitors", "prometheusrules"}
+    until(
+        "the monitoring kinds are served", lambda: kinds <= set(resources(client, "monitoring.coreos.com/v1"))
+    )
+    yield client
+    for name in (NAMESPACE, "team-a", "team-b"):
+        client.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+def resources(client: Client, api_version: str) -> dict[str, dict[str, Any]]:
+    """What the API server serves in a group's version, by plural."""
+    root = "/api" if "/" not in api_version else "/apis"
+    found = client.find(f"{root}/{api_version}") or {"resources": []}
+    return {resource["name"]: resource for resource in found["resources"]}
+
+
+def path_of(client: Client, obj: Object) -> str:
+    api_version, kind, metadata = obj["apiVersion"], obj["kind"], obj["metadata"]
+    (resource,) = (
+        resource
+        for name, resource in resources(client, api_version).items()
+        if resource["kind"] == kind and "/" not in name
+    )
+    root = "/api" if "/" not in api_version else "/apis"
+    place = f"/namespaces/{metadata['namespace']}" if resource["namespaced"] else ""
+    return f"{root}/{api_version}{place}/{resource['name']}/{metadata['name']}"
+
+
+@pytest.mark.parametrize("values", CASES.values(), ids=CASES)
+def test_the_api_server_accepts_every_object_without_a_warning(
+    house: Client, tmp_path: Path, values: Values
+) -> None:
+    for obj in render(values, observed_chart(tmp_path)):
+        assert house.dry_run(path_of(house, obj), obj) == [], obj["kind"]
+
+
+def test_the_dry_run_sees_what_is_wrong(house: Client) -> None:
+    (deployment,) = (obj for obj in render({}) if obj["kind"] == "Deployment")
+    deployment["spec"]["template"]["spec"]["securityContext"] = {}
+    (warning,) = house.dry_run(path_of(house, deployment), deployment)
+    assert "would violate PodSecurity" in warning
+
+
+def test_a_release_from_its_installation_to_its_end(house: Client, plane: ControlPlane) -> None:
+    """It serves one namespace, then the whole cluster; the CRDs and the runs outlive it."""
+    kubeconfig = plane.kubeconfig()
+    place = ("--namespace", NAMESPACE)
+
+    served = {"operator": {"namespaces": ["team-a"]}}
+    install = ("install", "blendtune", CHART, *place, "--take-ownership")
+    assert "serves the namespaces team-a" in helm(*install, values=served, kubeconfig=kubeconfig)
+    until("it may serve team-a", lambda: not refused(house, "team-a", RULES["run"]))
+    until("it may hold the Lease", lambda: not refused(house, NAMESPACE, RULES["lease"]))
+    assert refused(house, "team-b", RULES["run"]) == asked(RULES["run"])
+    run = house.create(manifest("ads"))
+
+    upgrade = ("upgrade", "blendtune", CHART, *place)
+    assert "serves the whole cluster" in helm(*upgrade, values={}, kubeconfig=kubeconfig)
+    until("it may serve all", lambda: not refused(house, "team-b", [*RULES["run"], *RULES["cluster"]]))
+    assert house.get(Kind.BLENDED_FINE_TUNE, "team-a", "ads") == run
+
+    kinds = {"apiGroups": ["blendtune.io"], "resources": ["blendedfinetunes", "rubricevals"]}
+    reading = {**kinds, "verbs": ["get", "list", "watch"]}
+    writing = {**kinds, "verbs": ["create", "update", "patch", "delete", "deletecollection"]}
+    for role in ("view", "edit"):
+        bind(house, "team-b", role)
+    until("editors may write", lambda: not refused(house, "team-b", [reading, writing], "edit"))
+    until("viewers may read", lambda: not refused(house, "team-b", [reading], "view"))
+    assert refused(house, "team-b", [writing], "view") == asked([writing])
+
+    assert "blendedfinetunes.blendtune.io" in helm("uninstall", "blendtune", *place, kubeconfig=kubeconfig)
+    assert house.find(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/blendtune-operator") is None
+    assert house.find("/apis/rbac.authorization.k8s.io/v1/clusterroles/blendtune-operator") is None
+    assert house.get(Kind.BLENDED_FINE_TUNE, "team-a", "ads") == run
+
+
+def manifest(name: str) -> Object:
+    document = codec.encode_object(fine_tune())
+    document["metadata"] = {"name": name, "namespace": "team-a"}
+    document.pop("status", None)
+    return document
+
+
+def bind(client: Client, namespace: str, role: str) -> None:
+    """Gives the user of that name a role of the cluster in the namespace."""
+    subject = {"kind": "User", "name": role, "apiGroup": "rbac.authorization.k8s.io"}
+    reference = {"kind": "ClusterRole", "name": role, "apiGroup": "rbac.authorization.k8s.io"}
+    body = {"metadata": {"name": role}, "roleRef": reference, "subjects": [subject]}
+    client.call("POST", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings", body)
+
+
+def asked(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    """What rules ask for, as (verb, group, resource)."""
+    return {
+        (verb, group, resource)
+        for rule in rules
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+def refused(
+    client: Client, namespace: str, rules: list[dict[str, Any]], user: str = ""
+) -> set[tuple[str, str, str]]:
+    """What of it a user, by default the operator, may not do in a namespace."""
+    user = user or f"system:serviceaccount:{NAMESPACE}:blendtune-operator"
+    names = {
+        (verb, group, resource): rule.get("resourceNames", [""])[0]
+        for rule in rules
+        for verb, group, resource in asked([rule])
+    }
+    return {
+        (verb, group, resource)
+        for (verb, group, resource), name in names.items()
+        if not may(client, user, namespace, verb, group, resource, name)
+    }
+
+
+def may(client: Client, user: str, namespace: str, verb: str, group: str, resource: str, name: str) -> bool:
+    kind, _, subresource = resource.partition("/")
+    attributes = {
+        "namespace": namespace, "verb": verb, "group": group, "resource": kind,
+        "subresource": subresource, "name": name,
+    }  # fmt: skip
+    review = {"spec": {"user": user, "resourceAttributes": attributes}}
+    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    return bool(client.call("POST", path, review)["status"]["allowed"])
