@@ -81,16 +81,16 @@ def test_a_release_from_its_installation_to_its_end(house: Client, plane: Contro
     kubeconfig = plane.kubeconfig()
     place = ("--namespace", NAMESPACE)
 
-    served = {"operator": {"namespaces": ["team-a"]}}
+    one_namespace, all_of_them = ({"operator": {"namespaces": names}} for names in (["team-a"], []))
     install = ("install", "blendtune", CHART, *place, "--take-ownership")
-    assert "serves the namespaces team-a" in helm(*install, values=served, kubeconfig=kubeconfig)
+    assert "serves the namespaces team-a" in helm(*install, values=one_namespace, kubeconfig=kubeconfig)
     until("it may serve team-a", lambda: not refused(house, "team-a", RULES["run"]))
     until("it may hold the Lease", lambda: not refused(house, NAMESPACE, RULES["lease"]))
     assert refused(house, "team-b", RULES["run"]) == asked(RULES["run"])
     run = house.create(manifest("ads"))
 
     upgrade = ("upgrade", "blendtune", CHART, *place)
-    assert "serves the whole cluster" in helm(*upgrade, values={}, kubeconfig=kubeconfig)
+    assert "serves the whole cluster" in helm(*upgrade, values=all_of_them, kubeconfig=kubeconfig)
     until("it may serve all", lambda: not refused(house, "team-b", [*RULES["run"], *RULES["cluster"]]))
     assert house.get(Kind.BLENDED_FINE_TUNE, "team-a", "ads") == run
 
