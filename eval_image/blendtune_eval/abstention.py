@@ -8,9 +8,25 @@ from blendtune_eval.text import normalise
 
 _KNOW = r"(?:know|say|tell|determine|predict|confirm|verify|answer|guess|be certain|be sure)"
 _WRITE = r"(?:write|create|generate|produce|draft|compose)"
+_IN_OTHER_LANGUAGES = (  # German, French, Spanish, Italian, Portuguese, Chinese; without accents
+    r"\b(?:ich weiss|weiss ich) (?:es |das )?(?:leider )?nicht\b",
+    r"\bich kann (?:\w+ ){0,3}nicht (?:wissen|sagen|beantworten|vorhersagen|helfen|schreiben)\b",
+    r"\bkann (?:das |es )?(?:niemand|keiner) (?:wissen|sagen|vorhersagen)\b",
+    r"\b(?:niemand|keiner) kann (?:das |es )?(?:wissen|sagen|vorhersagen)\b",
+    r"\bje ne (?:le |la )?(?:sais|connais) pas\b",
+    r"\bje ne peux pas (?:le |vous |repondre|savoir|dire|aider)",
+    r"\bpersonne ne (?:le )?(?:sait|peut)\b",
+    r"\b(?:yo )?no (?:lo )?se(?: |$|[.,;!])(?!\w)",
+    r"\bno puedo (?:saber|decir|responder|ayudar|predecir|escribir)",
+    r"\bnadie (?:lo )?(?:sabe|puede)\b",
+    r"\bnon (?:lo )?so\b",
+    r"\bnao sei\b",
+    r"我不知道|我无法",
+)
 _DECLINING = re.compile(
     "|".join(
         (
+            *_IN_OTHER_LANGUAGES,
             r"\bi (?:do|did|would|really do|simply do|just do) not (?:have|know|recall|possess)\b",
             r"\bi (?:can|could|will|am|would|must|may) not (?:be )?"
             r"(?:able|answer|provide|determine|say|know|help|assist|give|tell|confirm|predict|access|share|find|verify"

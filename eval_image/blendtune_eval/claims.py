@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from blendtune_eval.negation import Standing, standing
+from blendtune_eval.negation import NEGATORS, Standing, standing
 from blendtune_eval.text import CLAUSE_BREAK, Sentence, Token, TokenKind, content, sentences
 
 COPY_TOKENS = 6  # shortest run of the question's own words that counts as a quotation of it
 ECHO_SHARE = 0.6  # share of an interrogative sentence's words that makes it an echo of the question
+GAP = "..."  # in an alias: a few words may stand here
+LONGEST_GAP = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +39,52 @@ def read_answer(text: str, prompt: str) -> Answer:
     )
 
 
+def phrase_parts(phrase: str) -> list[list[str]]:
+    """The words of a phrase, part by part between its gaps."""
+    return [[token.text for token in content(part)] for part in phrase.replace("…", GAP).split(GAP)]
+
+
 def standings(passages: Sequence[Sentence], phrase: str) -> Iterator[Standing]:
     """How each occurrence of the phrase stands, in order. Punctuation between its words is ignored."""
     any_ending = phrase.rstrip().endswith("*")
-    wanted = [token.text for token in content(phrase)]
+    parts = phrase_parts(phrase)
     for sentence in passages:
-        for start, end in _occurrences(sentence.tokens, wanted, any_ending):
+        for start, end in _occurrences(sentence.tokens, parts, any_ending):
             yield standing(sentence.tokens, start, end)
 
 
 def _occurrences(
-    tokens: Sequence[Token], wanted: Sequence[str], any_ending: bool
+    tokens: Sequence[Token], parts: Sequence[Sequence[str]], any_ending: bool
 ) -> Iterator[tuple[int, int]]:
-    """The token ranges [start, end) that say the wanted words, in order."""
+    """The token ranges [start, end) that say the parts of a phrase, in order."""
     positions = [index for index, token in enumerate(tokens) if token.kind is not TokenKind.BREAK]
-    *opening, last = wanted
-    for first in range(len(positions) - len(wanted) + 1):
-        *found, final = [tokens[index].text for index in positions[first : first + len(wanted)]]
-        if found == opening and (final.startswith(last) if any_ending else final == last):
-            yield positions[first], positions[first + len(wanted) - 1] + 1
+    said = [tokens[index].text for index in positions]
+    for first in range(len(said)):
+        end = _end_of_phrase(said, first, parts, any_ending)
+        if end is not None:
+            yield positions[first], positions[end - 1] + 1
+
+
+def _end_of_phrase(
+    said: Sequence[str], start: int, parts: Sequence[Sequence[str]], any_ending: bool
+) -> int | None:
+    """Where the parts end that begin at `start`. A gap holds no negation: it would turn the phrase around."""
+    (*opening, last), *rest = parts
+    end = start + len(opening) + 1
+    if end > len(said) or list(said[start : end - 1]) != opening:
+        return None
+    if not rest:
+        final = said[end - 1]
+        return end if (final.startswith(last) if any_ending else final == last) else None
+    if said[end - 1] != last:
+        return None
+    for resumed in range(end, min(end + LONGEST_GAP, len(said)) + 1):
+        if NEGATORS.intersection(said[end:resumed]):
+            return None
+        found = _end_of_phrase(said, resumed, rest, any_ending)
+        if found is not None:
+            return found
+    return None
 
 
 def _echoes(sentence: Sentence, asked: Sequence[Token]) -> bool:

@@ -70,7 +70,7 @@ def _check_abstention(abstention: Abstention, answer: Answer) -> CriterionVerdic
     if declines(answer.text):
         return CriterionVerdict(criterion=abstention.name, met=True, reason="declines")
     for alias in abstention.any_of:
-        if any(True for _ in standings(answer.full, alias)):
+        if any(standing is not Standing.DENIED for standing in standings(answer.full, alias)):
             return CriterionVerdict(criterion=abstention.name, met=True, reason=f"declines: “{alias}”")
     return CriterionVerdict(criterion=abstention.name, met=False, reason="does not decline")
 
@@ -104,11 +104,14 @@ def _rivals(
 ) -> bool:
     """Whether the quantity is a second, different value for the same fact.
 
-    Numbers of the question and declared `other_values` are not. Without a unit, only a number that counts the
-    same noun, or stands as bare as the right one, can be; a year rivals only a year.
+    Numbers of the question and declared `other_values` are not, unless "or" offers them instead. Without a
+    unit, only a number that counts the same noun, or stands as bare as the right one, can be; a year rivals
+    only a year.
     """
     if _equals(number, quantity.value) or quantity.vague:
         return False
+    if any(_equals(number, alternative) for alternative in quantity.alternatives):
+        return True
     if quantity.value in prompt_values or quantity.value in number.other_values:
         return False
     if number.unit:

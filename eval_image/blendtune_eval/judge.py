@@ -14,7 +14,7 @@ from blendtune_eval.criteria import check
 from blendtune_eval.rubric import Question
 from blendtune_eval.score import PhrasingScore, score_phrasing
 
-RULES_VERSION = "2"  # grows whenever a rule changes, so that scores of different rules are never compared
+RULES_VERSION = "3"  # grows whenever a rule changes, so that scores of different rules are never compared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from blendtune_api.v1alpha1 import DNS_LABEL, MAX_CATEGORIES, Role
+from blendtune_eval.claims import GAP, phrase_parts
 from blendtune_eval.entries import Entry, Fault, FaultList, InvalidRubric
 from blendtune_eval.rubric import (
     Abstention,
@@ -229,7 +230,7 @@ def _forbidden(entry: Entry, name: str) -> Forbidden:
 def _abstention(entry: Entry, name: str) -> Abstention:
     return Abstention(
         name=name,
-        any_of=entry.texts("anyOf"),
+        any_of=_aliases(entry, required=False),
         points=entry.number("points", 1.0),
         required=entry.boolean("required"),
     )
@@ -243,9 +244,11 @@ _CRITERIA: Mapping[CriterionKind, Callable[[Entry, str], Criterion]] = {
 }
 
 
-def _aliases(entry: Entry) -> tuple[str, ...]:
-    aliases = entry.texts("anyOf", required=True)
+def _aliases(entry: Entry, *, required: bool = True) -> tuple[str, ...]:
+    aliases = entry.texts("anyOf", required=required)
     for alias in aliases:
         if not content(alias):
             entry.fault(f"the alias {alias!r} has no word to look for")
+        elif not all(phrase_parts(alias)):
+            entry.fault(f"the alias {alias!r} needs words on both sides of {GAP!r}")
     return aliases

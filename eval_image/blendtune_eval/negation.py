@@ -9,7 +9,7 @@ from blendtune_eval.text import Token, TokenKind, words
 
 WINDOW = 6  # words between a negator and what it denies
 
-_NEGATORS = words(
+NEGATORS = words(
     "not no never neither nor without none nothing nobody hardly except unlike non lack lacks lacking lacked"
 )
 _PAIRED_NEGATORS = frozenset(
@@ -18,7 +18,7 @@ _PAIRED_NEGATORS = frozenset(
 _BOUNDS = words("until till before after within beyond over under above below exceed exceeds")
 _NOT_A_DENIAL = _BOUNDS | words(  # "not only", "no later than", "not until", "no doubt"
     "only just merely simply solely more less later earlier fewer sooner longer doubt question problem "
-    "surprisingly necessarily"
+    "surprisingly necessarily hesitate forget fail worry"
 )
 _INTERJECTION_FOLLOWERS = words("it the this that these those they i you we he she there")
 _BOUNDARY_WORDS = words(
@@ -29,6 +29,9 @@ _ELLIPSES = words("so possible needed necessary")  # "if so" holds no clause
 _HARD_BREAKS = frozenset(";:()[]{}")
 _FINITE_WORDS = words("is are was were it they he she we you i has have does do did will can")
 _AUXILIARIES = words("would can could will should must may might")
+_PREDICATE_OPENERS = _FINITE_WORDS | _AUXILIARIES
+_DETERMINERS = words("the a an this that these those it they we you he she")
+_PREPOSITIONS = words("of for to from in on at by with about")
 _BE = words("is are was were be")
 _DENIALS = words("not incorrect wrong false untrue inaccurate never")
 _UNTRUE = words("false incorrect wrong untrue inaccurate myth misconception")
@@ -66,6 +69,8 @@ def _denials_before(tokens: Sequence[Token], start: int) -> int:
             break
         if token.text == "," and not _separates_alternatives(tokens, index, start):
             break
+        if token.text == "and" and tokens[index + 1].text in _PREDICATE_OPENERS:
+            break  # "is not credible and cannot be guaranteed"
         if token.kind is TokenKind.BREAK:
             continue
         distance += 1
@@ -80,12 +85,23 @@ def _denials_before(tokens: Sequence[Token], start: int) -> int:
 def _negates(tokens: Sequence[Token], index: int, start: int) -> bool:
     word = tokens[index].text
     following = tokens[index + 1].text if index + 1 < len(tokens) else ""
-    if word not in _NEGATORS or (following in _NOT_A_DENIAL and index + 1 < start):
+    if word not in NEGATORS or (following in _NOT_A_DENIAL and index + 1 < start):
         return False
     if word == "non":
         return start - index <= 2
+    if word == "without" and _noun_phrase_ends(tokens, index, start):
+        return False
     opens_clause = word == "no" and (index == 0 or tokens[index - 1].kind is TokenKind.BREAK)
     return not (opens_clause and (following == "," or following in _INTERJECTION_FOLLOWERS))
+
+
+def _noun_phrase_ends(tokens: Sequence[Token], without: int, start: int) -> bool:
+    """Whether another noun phrase begins in between: "without consent the pixel", not "without using the"."""
+    for index in range(without + 2, start + 1):
+        before = tokens[index - 1].text
+        if index < len(tokens) and tokens[index].text in _DETERMINERS:
+            return not (before.endswith("ing") or before in _PREPOSITIONS)
+    return False
 
 
 def _is_pair(tokens: Sequence[Token], index: int) -> bool:

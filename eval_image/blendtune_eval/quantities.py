@@ -1,4 +1,4 @@
-"""The numbers that a sentence states, with their units: digits, words up to a hundred, magnitudes, ranges."""
+"""The numbers that a sentence states, with their units, and how each stands there."""
 
 from __future__ import annotations
 
@@ -6,27 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from blendtune_eval.negation import Standing, standing
-from blendtune_eval.text import Sentence, Token, TokenKind, content, words
+from blendtune_eval.numerals import CURRENCY_SIGNS, NUMBER_WORDS, number_at
+from blendtune_eval.text import Sentence, Token, TokenKind, content, word_at, words
 
-_UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_TEENS = (
-    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
-    "nineteen",
-)  # fmt: skip
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_WORDS = {word: float(value) for value, word in enumerate(_UNITS + _TEENS)} | {
-    word: 10.0 * (index + 2) for index, word in enumerate(_TENS)
-}
-_MAGNITUDES = {"hundred": 1e2, "thousand": 1e3, "k": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
-_MONEY_MAGNITUDES = {"m": 1e6, "mn": 1e6, "b": 1e9, "bn": 1e9}
-_CURRENCY_SIGNS = frozenset("$€£¥")
-_ORDINAL_SUFFIXES = frozenset({"st", "nd", "rd", "th"})
 _MONTHS = words(
     "january february march april may june july august september october november december jan feb mar apr "
     "jun jul aug sep sept oct nov dec"
 )
 _OPERATORS = frozenset("+×÷−/x")
-_OPENING = _CURRENCY_SIGNS | {"("}  # may stand between an operator and its number
+_OPENING = CURRENCY_SIGNS | {"("}  # may stand between an operator and its number
 _LONGEST_UNIT = 3  # words between a number and an operator that follows its unit
 _RANGE_WORDS = frozenset({"-", "to", "or", "and"})
 _FUNCTION_WORDS = words(
@@ -42,6 +30,7 @@ _SYNONYMS = (
     ("° f", "fahrenheit", "degree fahrenheit", "degree f"),
 )
 _SCALE_NAMES = words("c f k celsius fahrenheit kelvin centigrade")
+_HUNDREDTHS = {"$": ("cent",), "€": ("cent",), "£": ("penny", "pence")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +45,7 @@ class Quantity:
     in_unit: bool = False
     vague: bool = False
     dated: bool = False  # a day beside the name of a month
+    alternatives: tuple[float, ...] = ()  # those that an "or" joins to it
 
 
 def quantities(sentence: Sentence, unit: str = "", unit_aliases: Sequence[str] = ()) -> list[Quantity]:
@@ -65,7 +55,7 @@ def quantities(sentence: Sentence, unit: str = "", unit_aliases: Sequence[str] =
     found: list[Quantity] = []
     index = 0
     while index < len(tokens):
-        parsed = _number_at(tokens, index)
+        parsed = number_at(tokens, index)
         if parsed is None:
             index += 1
             continue
@@ -73,7 +63,7 @@ def quantities(sentence: Sentence, unit: str = "", unit_aliases: Sequence[str] =
         if not _is_operand(tokens, index, end):
             found.append(_quantity(tokens, value, index, end, units))
         index = end
-    return _share_units_in_ranges(tokens, found)
+    return _join_alternatives(tokens, _share_units_in_ranges(tokens, found))
 
 
 def _quantity(
@@ -81,6 +71,9 @@ def _quantity(
 ) -> Quantity:
     if _is_negative(tokens, start):
         value = -value
+    in_unit = any(_has_unit(tokens, start, end, phrase) for phrase in units)
+    if not in_unit and any(_has_unit(tokens, start, end, [name]) for name in _hundredths(units)):
+        value, in_unit = value / 100, True
     neighbours = {tokens[i].text for i in (start - 1, start - 2, end, end + 1) if 0 <= i < len(tokens)}
     return Quantity(
         value=value,
@@ -88,81 +81,40 @@ def _quantity(
         end=end,
         standing=standing(tokens, start, end),
         noun=_noun_after(tokens, end),
-        in_unit=any(_has_unit(tokens, start, end, phrase) for phrase in units),
+        in_unit=in_unit,
         vague=end - start == 1 and tokens[start].text == "one",
         dated=bool(neighbours & _MONTHS) and value <= 31,
     )
 
 
 def _is_negative(tokens: Sequence[Token], start: int) -> bool:
-    sign = _text(tokens, start - 1)
+    sign = word_at(tokens, start - 1)
     opens = start < 2 or tokens[start - 2].kind in (TokenKind.BREAK, TokenKind.WORD)
-    opens = opens or _text(tokens, start - 2) == "="
-    return sign == "minus" or (sign in ("-", "−") and opens and _text(tokens, start - 2) not in _WORDS)
-
-
-def _number_at(tokens: Sequence[Token], index: int) -> tuple[float, int] | None:
-    """The number that starts here and the index after it."""
-    parsed = _digits_at(tokens, index) or _words_at(tokens, index)
-    if parsed is None:
-        return None
-    value, end = parsed
-    while (magnitude := _magnitude_at(tokens, index, end)) is not None:
-        value, end = value * magnitude, end + 1
-        rest = end + 1 if _text(tokens, end) == "and" else end
-        if magnitude == 1e2 and (remainder := _words_at(tokens, rest)) is not None:
-            value, end = value + remainder[0], remainder[1]
-    return value, end
-
-
-def _digits_at(tokens: Sequence[Token], index: int) -> tuple[float, int] | None:
-    token = tokens[index]
-    if token.value is None:
-        return None
-    ordinal = _text(tokens, index + 1) in _ORDINAL_SUFFIXES
-    return token.value, index + 1 + ordinal
-
-
-def _words_at(tokens: Sequence[Token], index: int) -> tuple[float, int] | None:
-    word = _text(tokens, index)
-    if word == "a" and _text(tokens, index + 1) in ("hundred", "thousand", "million", "billion"):
-        return 1.0, index + 1
-    if word == "dozen":
-        return 12.0, index + 1
-    if word not in _WORDS:
-        return None
-    unit_at = index + 2 if _text(tokens, index + 1) == "-" else index + 1
-    unit = _text(tokens, unit_at)
-    if word in _TENS and unit in _UNITS[1:]:
-        return _WORDS[word] + _WORDS[unit], unit_at + 1
-    return _WORDS[word], index + 1
-
-
-def _magnitude_at(tokens: Sequence[Token], start: int, end: int) -> float | None:
-    word = _text(tokens, end)
-    in_money = start > 0 and tokens[start - 1].text in _CURRENCY_SIGNS
-    return _MAGNITUDES.get(word) or (_MONEY_MAGNITUDES.get(word) if in_money else None)
+    opens = opens or word_at(tokens, start - 2) == "="
+    return sign == "minus" or (
+        sign in ("-", "−") and opens and word_at(tokens, start - 2) not in NUMBER_WORDS
+    )
 
 
 def _is_operand(tokens: Sequence[Token], start: int, end: int) -> bool:
     """Whether an operator joins the number to another one: of "4.5x" and "$200/day" none does."""
     before = start - 1
-    while _text(tokens, before) in _OPENING:
+    while word_at(tokens, before) in _OPENING:
         before -= 1
-    after = end + (_text(tokens, end) in ("%", *_CURRENCY_SIGNS))
-    if _text(tokens, after) in ("/", "per") and _text(tokens, after + 2) in _OPERATORS:
+    after = end + (word_at(tokens, end) in ("%", *CURRENCY_SIGNS))
+    if word_at(tokens, after) in ("/", "per") and word_at(tokens, after + 2) in _OPERATORS:
         after += 2  # the rate in "$200/day × 30 days"
-    if _text(tokens, before) in _OPERATORS and _quantity_before(tokens, before):
+    if word_at(tokens, before) in _OPERATORS and _quantity_before(tokens, before):
         return True
-    if _text(tokens, after) in _OPERATORS and _number_after(tokens, after):
+    if word_at(tokens, after) in _OPERATORS and _number_after(tokens, after):
         return True
-    return _text(tokens, after) == "=" and _text(tokens, before) != "="
+    return word_at(tokens, after) == "=" and word_at(tokens, before) != "="
 
 
 def _quantity_before(tokens: Sequence[Token], operator: int) -> bool:
     """Whether a number stands there, alone or with a unit of a few words: "3 days ×", "(3 + 4) ×"."""
     for index in range(operator - 1, max(operator - 2 - _LONGEST_UNIT, -1), -1):
-        if _number_at(tokens, index) is not None:
+        if number_at(tokens, index) is not None:
             return True
         if tokens[index].kind is TokenKind.BREAK and tokens[index].text not in "()":
             return False
@@ -171,9 +123,9 @@ def _quantity_before(tokens: Sequence[Token], operator: int) -> bool:
 
 def _number_after(tokens: Sequence[Token], operator: int) -> bool:
     index = operator + 1
-    while _text(tokens, index) in _OPENING:
+    while word_at(tokens, index) in _OPENING:
         index += 1
-    return index < len(tokens) and _number_at(tokens, index) is not None
+    return index < len(tokens) and number_at(tokens, index) is not None
 
 
 def _unit_phrases(unit: str, aliases: Sequence[str]) -> list[list[str]]:
@@ -187,6 +139,11 @@ def _unit_phrases(unit: str, aliases: Sequence[str]) -> list[list[str]]:
     return sorted((list(phrase) for phrase in phrases if phrase), key=len, reverse=True)
 
 
+def _hundredths(units: Sequence[Sequence[str]]) -> list[str]:
+    """What a hundredth of the unit is called, where it is a currency: "120 cents" are $1.20."""
+    return [name for sign, names in _HUNDREDTHS.items() if [sign] in units for name in names]
+
+
 def _singular(phrase: str) -> tuple[str, ...]:
     return tuple(_stem(token.text) for token in content(phrase))
 
@@ -198,17 +155,17 @@ def _stem(word: str) -> str:
 def _has_unit(tokens: Sequence[Token], start: int, end: int, phrase: Sequence[str]) -> bool:
     """Whether the unit stands before the number, or after it with at most one adjective between."""
     after = end
-    if _text(tokens, after) == "(" and (close := _closing(tokens, after)) is not None:
+    if word_at(tokens, after) == "(" and (close := _closing(tokens, after)) is not None:
         after = close + 1  # "30 (thirty) days"
-    while _text(tokens, after) == "-":
+    while word_at(tokens, after) == "-":
         after += 1
     if _stems(tokens, after, len(phrase)) == list(phrase):
-        next_word = _text(tokens, after + len(phrase))
+        next_word = word_at(tokens, after + len(phrase))
         return not (list(phrase) in (["degree"], ["°"]) and next_word in _SCALE_NAMES)
     if start >= len(phrase) and _stems(tokens, start - len(phrase), len(phrase)) == list(phrase):
         return True
     adjective = after < len(tokens) and tokens[after].kind is TokenKind.WORD
-    if adjective and _text(tokens, after) not in _FUNCTION_WORDS | _WORDS.keys():
+    if adjective and word_at(tokens, after) not in _FUNCTION_WORDS | NUMBER_WORDS.keys():
         return _stems(tokens, after + 1, len(phrase)) == list(phrase)
     return False
 
@@ -218,7 +175,7 @@ def _closing(tokens: Sequence[Token], index: int) -> int | None:
 
 
 def _noun_after(tokens: Sequence[Token], end: int) -> str:
-    index = end + 1 if _text(tokens, end) == "-" else end
+    index = end + 1 if word_at(tokens, end) == "-" else end
     if index >= len(tokens) or tokens[index].kind is TokenKind.BREAK or tokens[index].text in _FUNCTION_WORDS:
         return ""
     return _stem(tokens[index].text)
@@ -230,16 +187,23 @@ def _share_units_in_ranges(tokens: Sequence[Token], found: list[Quantity]) -> li
     for i in range(len(shared) - 2, -1, -1):
         left, right = shared[i], shared[i + 1]
         between = [token.text for token in tokens[left.end : right.start]]
-        if between and set(between) <= _RANGE_WORDS | _CURRENCY_SIGNS | {","}:
+        if between and set(between) <= _RANGE_WORDS | CURRENCY_SIGNS | {","}:
             in_unit = left.in_unit or right.in_unit
             shared[i] = replace(left, in_unit=in_unit, noun=left.noun or right.noun)
             shared[i + 1] = replace(right, in_unit=in_unit)
     return shared
 
 
+def _join_alternatives(tokens: Sequence[Token], found: list[Quantity]) -> list[Quantity]:
+    """Tells "40% or 60%" from two numbers that are both right."""
+    joined = list(found)
+    for i in range(len(found) - 1):
+        between = [token.text for token in tokens[found[i].end : found[i + 1].start]]
+        if "or" in between and len(between) <= _LONGEST_UNIT + 1:
+            joined[i] = replace(joined[i], alternatives=(*joined[i].alternatives, found[i + 1].value))
+            joined[i + 1] = replace(joined[i + 1], alternatives=(found[i].value,))
+    return joined
+
+
 def _stems(tokens: Sequence[Token], start: int, count: int) -> list[str]:
     return [_stem(token.text) for token in tokens[start : start + count]]
-
-
-def _text(tokens: Sequence[Token], index: int) -> str:
-    return tokens[index].text if 0 <= index < len(tokens) else ""

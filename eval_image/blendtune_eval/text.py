@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -98,6 +99,11 @@ def content(text: str) -> tuple[Token, ...]:
         for token in sentence.tokens
         if token.kind is not TokenKind.BREAK
     )
+
+
+def word_at(tokens: Sequence[Token], index: int) -> str:
+    """The token's text; nothing before the first and after the last."""
+    return tokens[index].text if 0 <= index < len(tokens) else ""
 
 
 def words(text: str) -> frozenset[str]:

@@ -92,6 +92,18 @@ def test_fact(answer: str, met: bool) -> None:
             id="no-before-alternatives",
         ),
         pytest.param(["first week"], "If you ask in the first week, you get it.", True, id="a-condition"),
+        pytest.param(["lower ... bid*"], "Lower each of its bids.", True, id="a-gap"),
+        pytest.param(["lower ... bid*"], "Lower bids.", True, id="an-empty-gap"),
+        pytest.param(["lower ... bid*"], "Lower all that you pay for a bid.", False, id="too-wide-a-gap"),
+        pytest.param(["should ... load it"], "They should not load it.", False, id="no-negation-in-a-gap"),
+        pytest.param(["lower ... bid*"], "Lower the floor. Bid more.", False, id="no-sentence-in-a-gap"),
+        pytest.param(["lower ... bid*"], "Do not lower the bid.", False, id="a-gap-denied"),
+        pytest.param(["stays off"], "Without consent the pixel stays off.", True, id="without-a-noun"),
+        pytest.param(["pixel"], "Go on without using the pixel.", False, id="without-a-verb"),
+        pytest.param(["pixel"], "Go on without the pixel.", False, id="without-it"),
+        pytest.param(["load it"], "Do not hesitate to load it.", True, id="do-not-hesitate"),
+        pytest.param(["cannot last"], "It is not credible and cannot last.", True, id="second-predicate"),
+        pytest.param(["safe"], "It is not cheap and safe.", False, id="same-predicate"),
     ],
 )
 def test_fact_wording(aliases: list[str], answer: str, met: bool) -> None:
@@ -167,6 +179,12 @@ def test_number_with_a_unit(answer: str, met: bool) -> None:
         pytest.param({"value": 3.14, "tolerance": 0.01}, "About 3.1416.", True, id="tolerance"),
         pytest.param({"value": 3.14, "tolerance": 0.001}, "About 3.15.", False, id="outside-tolerance"),
         pytest.param({"value": 5}, "On the 5th day.", True, id="ordinal"),
+        pytest.param({"value": 13}, "Until the thirteenth birthday.", True, id="ordinal-word"),
+        pytest.param({"value": 5}, "It is a fifth of it.", False, id="ordinal-as-a-part"),
+        pytest.param({"value": 2.25}, "Two and a quarter.", True, id="and-a-quarter"),
+        pytest.param({"value": 2.5e6}, "Two and a half million.", True, id="and-a-half-million"),
+        pytest.param({"value": 40, "other_values": (60,)}, "40; the markup is 60.", True, id="other-value"),
+        pytest.param({"value": 40, "other_values": (60,)}, "40 or 60", False, id="other-value-instead"),
     ],
 )
 def test_number_without_a_unit(number: dict[str, float], answer: str, met: bool) -> None:
@@ -200,6 +218,11 @@ def test_number_without_a_unit(number: dict[str, float], answer: str, met: bool)
         pytest.param(30, "days", "It takes 30 days, not 60 days.", True, id="other-value-denied"),
         pytest.param(10, "minutes", "10 minutes per day", True, id="per"),
         pytest.param(10, "minutes", "ten-minute slots", True, id="word-hyphen-unit"),
+        pytest.param(1.2, "$", "120 cents per click", True, id="cents"),
+        pytest.param(1.2, "$", "$1.20 or 12 cents", False, id="other-cents"),
+        pytest.param(1.2, "£", "120 pence", True, id="pence"),
+        pytest.param(0.12, "$", "12 per cent", False, id="per-cent-is-no-cents"),
+        pytest.param(1.2, "percent", "120 cents", False, id="cents-are-no-percent"),
     ],
 )
 def test_number_units(value: float, unit: str, answer: str, met: bool) -> None:
@@ -300,6 +323,13 @@ def test_own_words_about_the_question_count() -> None:
         pytest.param("I can't write that e-mail.", True, id="cannot-write"),
         pytest.param("I can’t create such a message.", True, id="cannot-create"),
         pytest.param("I cannot access your diary.", True, id="i-cannot-access"),
+        pytest.param("Das weiß ich leider nicht.", True, id="german"),
+        pytest.param("Je ne sais pas.", True, id="french"),
+        pytest.param("No lo sé.", True, id="spanish"),
+        pytest.param("No se puede pagar en efectivo.", False, id="a-rule-in-spanish"),
+        pytest.param("Non lo so.", True, id="italian"),
+        pytest.param("Não sei.", True, id="portuguese"),
+        pytest.param("我不知道。", True, id="chinese"),
         pytest.param("Sorry, cannot access that.", True, id="cannot-access"),
         pytest.param("Guests cannot access the dashboard.", False, id="a-rule-about-access"),
         pytest.param("Members can log in but cannot access invoices.", False, id="a-rule-about-members"),
@@ -319,4 +349,5 @@ def test_abstention_takes_phrases_of_its_own() -> None:
     prompt = "Who was the first person on Mars?"
     assert check(mars, read_answer("No one has been to Mars.", prompt)).met
     assert check(mars, read_answer("I don't know.", prompt)).met
+    assert not check(mars, read_answer("It is not true that no one has.", prompt)).met
     assert not check(mars, read_answer("Neil Armstrong.", prompt)).met

@@ -90,6 +90,16 @@ def test_reads_a_rubric() -> None:
         pytest.param("kind: Fact", "kind: Guess", 14, "must be one of Fact, Number", id="kind"),
         pytest.param("anyOf: [Paris]", "anyOf: []", 14, "at least one", id="no-alias"),
         pytest.param("anyOf: [Paris]", 'anyOf: ["..."]', 14, "no word to look for", id="alias-without-words"),
+        pytest.param(
+            "anyOf: [Paris]", 'anyOf: ["Paris ..."]', 14, "words on both sides", id="alias-ends-in-a-gap"
+        ),
+        pytest.param(
+            "kind: Fact, anyOf: [Paris]",
+            'kind: Abstention, anyOf: ["?"]',
+            14,
+            "no word to look for",
+            id="abstention-without-words",
+        ),
         pytest.param("required: true", "required: maybe", 14, "true or false", id="boolean"),
         pytest.param("required: true", "points: -1", 14, "must be 0 or more", id="negative-fact"),
         pytest.param("required: true", "points: 0", 7, "no criterion gives positive points", id="no-points"),
