@@ -35,8 +35,8 @@ def training_weights(shape: ModelShape, training: Training, adapter: int | None 
 def lora_parameters(shape: ModelShape, lora: Lora) -> int:
     """Parameters that `lora` trains over a model of LLaMA's layers.
 
-    Where LLaMA lacks a target the model names its layers otherwise, and all are counted: no target adapts
-    more, and a model that fuses some of them into one needs less.
+    Where LLaMA lacks a target the model names its layers otherwise, and all of LLaMA's are counted. A model
+    that fuses some of them into one needs less, a mixture of experts more.
     """
     layers = _linear_layers(shape)
     targets = () if unknown_targets(layers, lora.target_modules) else lora.target_modules
