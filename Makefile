@@ -30,9 +30,10 @@ check: $(INSTALLED) ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-generate: $(INSTALLED) ## write the CRDs from the API types, and the chart's table of values
+generate: $(INSTALLED) ## write the CRDs, the chart's table of values, Argo CD's settings and the dashboards
 	$(BIN)/python -m blendtune_api.generate
 	$(BIN)/python helm/readme.py
+	$(BIN)/python -m gitops
 
 bench: $(INSTALLED) $(MODEL) ## what is forgotten with and without the blend, over five seeds
 	$(BIN)/python bench/forgetting.py

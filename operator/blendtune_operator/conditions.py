@@ -25,7 +25,7 @@ _STAGES = (
     (ConditionType.EVALUATION_SUCCEEDED, State.EVALUATING),
 )
 _MESSAGE_LIMIT = 32_768  # of a metav1.Condition
-_REFUSALS = (
+REFUSALS = (
     Reason.INVALID_SPEC,
     Reason.NOT_SUPPORTED,
     Reason.UNKNOWN_GPU_TYPE,
@@ -71,7 +71,7 @@ def is_finished(conditions: Iterable[Condition]) -> bool:
 def is_refused(conditions: Iterable[Condition]) -> bool:
     """Whether the spec, as it stands, will never run."""
     accepted = find(conditions, ConditionType.ACCEPTED)
-    return accepted is not None and accepted.status is ConditionStatus.FALSE and accepted.reason in _REFUSALS
+    return accepted is not None and accepted.status is ConditionStatus.FALSE and accepted.reason in REFUSALS
 
 
 def set_condition(conditions: Conditions, finding: Finding, generation: int, now: datetime) -> Conditions:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.operator.builders import GATES, blend_result, eval_result, fine_tune, train_result
+from tests.operator.builders import GATES, blend_result, fine_tune, train_result
+from tests.operator.stories import blended, edit, evaluated, new_world, trained
 from tests.operator.world import World
 
 from blendtune_api.contract import ExitCode, Failure, Progress, encode_message
@@ -45,43 +46,6 @@ def message(world: World, type: ConditionType) -> str:
 
 def status(world: World) -> BlendedFineTuneStatus:
     return world.fine_tune().status
-
-
-def new_world(**spec: object) -> World:
-    world = World()
-    world.apply(fine_tune(**spec))
-    world.settle()
-    return world
-
-
-def blended(**spec: object) -> World:
-    world = new_world(**spec)
-    world.succeed(world.job("ads-blend"), blend_result())
-    world.settle()
-    return world
-
-
-def trained(**spec: object) -> World:
-    world = blended(**spec)
-    world.start(world.job("ads-train-1"))
-    world.settle()
-    world.now = world.now.replace(minute=10)
-    world.succeed(world.job("ads-train-1"), train_result())
-    world.settle()
-    return world
-
-
-def evaluated(in_domain: float = 0.5, general: float = 0.0, **spec: object) -> World:
-    world = trained(**spec)
-    world.succeed(world.job("ads-eval"), eval_result(in_domain, general))
-    world.settle()
-    return world
-
-
-def edit(world: World, **spec: object) -> None:
-    run = world.fine_tune()
-    world.apply(replace(run, spec=replace(run.spec, **spec)))  # type: ignore[arg-type]
-    world.settle()
 
 
 def train_jobs(world: World) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.operator.builders import GATES, eval_result, rubric_eval
+from tests.operator.builders import GATES, eval_result
+from tests.operator.stories import new_evaluation
 from tests.operator.world import World
 
 from blendtune_api.contract import ExitCode, Failure, encode_message
@@ -20,13 +21,6 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_operator.conditions import RUBRIC_EVAL_CONDITIONS, find
 from blendtune_operator.names import Kind
-
-
-def new_world(**spec: object) -> World:
-    world = World()
-    world.apply(rubric_eval(**spec))
-    world.settle()
-    return world
 
 
 def status(world: World) -> RubricEvalStatus:
@@ -46,14 +40,14 @@ def edit(world: World, **spec: object) -> None:
 
 
 def test_it_pins_then_evaluates() -> None:
-    world = new_world()
+    world = new_evaluation()
     assert world.created == [("ConfigMap", "ads-eval"), ("Job", "ads-eval")]
     assert status(world).state is State.EVALUATING
     assert {item.type for item in status(world).conditions} == set(RUBRIC_EVAL_CONDITIONS)
 
 
 def test_scores_come_into_status() -> None:
-    world = new_world(gates=GATES)
+    world = new_evaluation(gates=GATES)
     world.succeed(world.job("ads-eval"), eval_result(general=-0.3))
     world.settle()
     found = status(world)
@@ -67,7 +61,7 @@ def test_scores_come_into_status() -> None:
 
 
 def test_gates_are_judged_again_when_edited() -> None:
-    world = new_world(gates=GATES)
+    world = new_evaluation(gates=GATES)
     world.succeed(world.job("ads-eval"), eval_result(general=-0.3))
     world.settle()
     edit(world, gates=(Gate(metric=Metric.OVERALL, max_critical_errors=1),))
@@ -75,7 +69,7 @@ def test_gates_are_judged_again_when_edited() -> None:
 
 
 def test_a_bad_rubric_fails_at_once_and_a_retry_runs_again() -> None:
-    world = new_world()
+    world = new_evaluation()
     failure = Failure(reason=Reason.BAD_RUBRIC, message="question 3: duplicate id")
     world.fail(world.job("ads-eval"), ExitCode.BAD_RUBRIC, encode_message(failure))
     world.settle()
@@ -87,7 +81,7 @@ def test_a_bad_rubric_fails_at_once_and_a_retry_runs_again() -> None:
 
 
 def test_crashes_are_retried_up_to_the_limit() -> None:
-    world = new_world(cluster=RubricEvalCluster(backoff_limit=1))
+    world = new_evaluation(cluster=RubricEvalCluster(backoff_limit=1))
     for name in ("ads-eval", "ads-eval-2"):
         world.fail(world.job(name), 137, reason="OOMKilled")
         world.settle()
@@ -97,7 +91,7 @@ def test_crashes_are_retried_up_to_the_limit() -> None:
 
 
 def test_suspend_frees_the_gpu_and_resume_goes_on() -> None:
-    world = new_world()
+    world = new_evaluation()
     world.start(world.job("ads-eval"))
     world.settle()
     edit(world, suspend=True)
@@ -110,7 +104,7 @@ def test_suspend_frees_the_gpu_and_resume_goes_on() -> None:
 
 
 def test_an_edit_of_the_cluster_counts_from_the_next_attempt() -> None:
-    world = new_world()
+    world = new_evaluation()
     edit(world, cluster=RubricEvalCluster(gpus=4))
     world.fail(world.job("ads-eval"), 1)
     world.settle()
@@ -121,7 +115,7 @@ def test_an_edit_of_the_cluster_counts_from_the_next_attempt() -> None:
 
 
 def test_children_go_when_their_time_is_up() -> None:
-    world = new_world(ttl_seconds_after_finished=60)
+    world = new_evaluation(ttl_seconds_after_finished=60)
     world.succeed(world.job("ads-eval"), eval_result())
     world.settle()
     world.wait(60)

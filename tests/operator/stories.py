@@ -1,0 +1,58 @@
+"""Worlds at the points of a run's life that tests speak of, as the real plan leaves them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.operator.builders import blend_result, eval_result, fine_tune, rubric_eval, train_result
+from tests.operator.world import World
+
+
+def new_world(**spec: object) -> World:
+    world = World()
+    world.apply(fine_tune(**spec))
+    world.settle()
+    return world
+
+
+def blended(**spec: object) -> World:
+    world = new_world(**spec)
+    world.succeed(world.job("ads-blend"), blend_result())
+    world.settle()
+    return world
+
+
+def training(**spec: object) -> World:
+    world = blended(**spec)
+    world.start(world.job("ads-train-1"))
+    world.settle()
+    return world
+
+
+def trained(**spec: object) -> World:
+    world = training(**spec)
+    world.now = world.now.replace(minute=10)
+    world.succeed(world.job("ads-train-1"), train_result())
+    world.settle()
+    return world
+
+
+def evaluated(in_domain: float = 0.5, general: float = 0.0, **spec: object) -> World:
+    world = trained(**spec)
+    world.succeed(world.job("ads-eval"), eval_result(in_domain, general))
+    world.settle()
+    return world
+
+
+def edit(world: World, **spec: object) -> None:
+    run = world.fine_tune()
+    world.apply(replace(run, spec=replace(run.spec, **spec)))  # type: ignore[arg-type]
+    world.settle()
+
+
+def new_evaluation(**spec: object) -> World:
+    """A RubricEval that stands alone."""
+    world = World()
+    world.apply(rubric_eval(**spec))
+    world.settle()
+    return world
