@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from blendtune_api.v1alpha1 import BLENDED_FINE_TUNE as FINE_TUNE
-from blendtune_api.v1alpha1 import (
-    RUBRIC_EVAL,
-    BlendedFineTune,
-    GateResult,
-    RubricEval,
-    ScopeScore,
-    State,
-)
+from blendtune_api.v1alpha1 import RUBRIC_EVAL, BlendedFineTune, RubricEval, Stage, State
+from blendtune_operator.conditions import moment
+from blendtune_operator.evaluation_metrics import evaluation_series, evaluations_of
+from blendtune_operator.plan.attempts import last_attempt
+from blendtune_operator.series import run_family
 
-_RUN = ("kind", "namespace", "name")
 _TRAINER_METRICS = {
+    "step": ("blendtune_training_step", "Optimizer steps taken."),
     "loss": ("blendtune_training_loss", "Loss of the latest step, nats per supervised token."),
     "learningRate": ("blendtune_training_learning_rate", "Learning rate of the latest step."),
     "tokensPerSecond": ("blendtune_training_tokens_per_second", "Tokens trained on per second, all ranks."),
@@ -38,14 +35,14 @@ class RunCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         objects = tuple(self._objects())
         fine_tunes = [object for object in objects if isinstance(object, BlendedFineTune)]
-        evaluations = [object for object in objects if isinstance(object, RubricEval)]
         yield _states(objects)
         yield _conditions(objects)
+        yield _attempts(objects)
         yield from _progress(fine_tunes)
         yield from _blends(fine_tunes)
-        yield _gpu_seconds(fine_tunes)
-        yield from _scores(evaluations)
-        yield _gates(evaluations)
+        yield from _trainings(fine_tunes)
+        yield _diagnoses(fine_tunes)
+        yield from evaluation_series(evaluations_of(objects))
 
 
 def _labels(object: BlendedFineTune | RubricEval) -> list[str]:
@@ -53,12 +50,8 @@ def _labels(object: BlendedFineTune | RubricEval) -> list[str]:
     return [kind, object.metadata.namespace, object.metadata.name]
 
 
-def _family(name: str, text: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, text, labels=[*_RUN, *labels])
-
-
 def _states(objects: Iterable[BlendedFineTune | RubricEval]) -> Metric:
-    family = _family("blendtune_run_state", "1 for the state the run is in, 0 for the others.", "state")
+    family = run_family("blendtune_run_state", "1 for the state the run is in, 0 for the others.", "state")
     for object in objects:
         for state in State:
             family.add_metric([*_labels(object), state], float(object.status.state is state))
@@ -66,19 +59,40 @@ def _states(objects: Iterable[BlendedFineTune | RubricEval]) -> Metric:
 
 
 def _conditions(objects: Iterable[BlendedFineTune | RubricEval]) -> Metric:
-    family = _family(
-        "blendtune_run_condition", "1 for the status that the condition has.", "condition", "status"
+    family = run_family(
+        "blendtune_run_condition",
+        "1 for the status and the reason that the condition has.",
+        "condition",
+        "status",
+        "reason",
     )
     for object in objects:
         for condition in object.status.conditions:
-            family.add_metric([*_labels(object), condition.type, condition.status], 1)
+            labels = [*_labels(object), condition.type, condition.status, condition.reason]
+            family.add_metric(labels, 1)
+    return family
+
+
+def _attempts(objects: Iterable[BlendedFineTune | RubricEval]) -> Metric:
+    family = run_family("blendtune_run_attempt", "Number of the latest attempt of a stage, from 1.", "stage")
+    for object in objects:
+        for stage in Stage:
+            attempt = last_attempt(object.status, stage)
+            if attempt is not None:
+                family.add_metric([*_labels(object), stage], attempt.number)
     return family
 
 
 def _progress(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:
-    progress = _family("blendtune_training_progress_ratio", "Share of the training that is done, 0 to 1.")
-    remaining = _family("blendtune_training_remaining_seconds", "Expected time to the end of the training.")
-    families = {key: _family(name, text) for key, (name, text) in _TRAINER_METRICS.items()}
+    progress = run_family("blendtune_training_progress_ratio", "Share of the training that is done, 0 to 1.")
+    remaining = run_family(
+        "blendtune_training_remaining_seconds", "Expected time to the end of the training."
+    )
+    heard = run_family(
+        "blendtune_training_last_heard_timestamp_seconds",
+        "When rank 0 last told its progress, in seconds since the epoch.",
+    )
+    families = {key: run_family(name, text) for key, (name, text) in _TRAINER_METRICS.items()}
     for object in fine_tunes:
         trainer = object.status.trainer_status
         if trainer is None:
@@ -87,17 +101,17 @@ def _progress(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:
             progress.add_metric(_labels(object), trainer.progress_percentage / 100)
         if trainer.estimated_remaining_seconds is not None:
             remaining.add_metric(_labels(object), trainer.estimated_remaining_seconds)
+        if trainer.last_updated_time is not None:
+            heard.add_metric(_labels(object), moment(trainer.last_updated_time).timestamp())
         for metric in trainer.metrics:
             if metric.name in families:
                 families[metric.name].add_metric(_labels(object), float(metric.value))
-    yield progress
-    yield remaining
-    yield from families.values()
+    yield from (progress, remaining, heard, *families.values())
 
 
 def _blends(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:
-    target = _family("blendtune_blend_target_share", "Declared share of a source, 0 to 1.", "source")
-    achieved = _family("blendtune_blend_achieved_share", "Share that a source reached, 0 to 1.", "source")
+    target = run_family("blendtune_blend_target_share", "Declared share of a source, 0 to 1.", "source")
+    achieved = run_family("blendtune_blend_achieved_share", "Share that a source reached, 0 to 1.", "source")
     for object in fine_tunes:
         for source in object.status.blend.sources if object.status.blend else ():
             target.add_metric([*_labels(object), source.name], source.target_share)
@@ -106,59 +120,32 @@ def _blends(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:
     yield achieved
 
 
-def _gpu_seconds(fine_tunes: Iterable[BlendedFineTune]) -> Metric:
-    family = _family("blendtune_training_gpu_seconds", "GPUs held times seconds of training.")
+def _trainings(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:
+    ranks = run_family("blendtune_training_ranks", "Ranks that spec.cluster asks for, one on each GPU.")
+    seconds = run_family("blendtune_training_gpu_seconds", "GPUs held times seconds of training.")
+    losses = run_family(
+        "blendtune_training_validation_loss",
+        "Loss on the rows held out of a source, nats per supervised token.",
+        "source",
+        "moment",
+    )
     for object in fine_tunes:
-        if object.status.training and object.status.training.gpu_seconds is not None:
-            family.add_metric(_labels(object), object.status.training.gpu_seconds)
-    return family
+        cluster, training = object.spec.cluster, object.status.training
+        ranks.add_metric(_labels(object), cluster.nodes * cluster.gpus_per_node)
+        if training is None:
+            continue
+        if training.gpu_seconds is not None:
+            seconds.add_metric(_labels(object), training.gpu_seconds)
+        for source in training.validation_loss:
+            for name, loss in (("before", source.before), ("after", source.after)):
+                if loss is not None:
+                    losses.add_metric([*_labels(object), source.name, name], loss)
+    yield from (ranks, seconds, losses)
 
 
-def _scopes(evaluation: RubricEval) -> Iterator[tuple[str, ScopeScore]]:
-    status = evaluation.status
-    for kind, scope in (
-        ("overall", status.overall),
-        ("domain", status.general),
-        ("domain", status.in_domain),
-    ):
-        if scope is not None:
-            yield kind, scope
-    yield from (("dimension", scope) for scope in status.dimensions)
-    yield from (("category", scope) for scope in status.categories)
-
-
-def _scores(evaluations: Iterable[RubricEval]) -> Iterator[Metric]:
-    fields: dict[str, tuple[GaugeMetricFamily, Callable[[ScopeScore], float | None]]] = {
-        name: (_family(f"blendtune_eval_{name}", text, "scope_kind", "scope", "judge"), value)
-        for name, text, value in (
-            ("score", "Score of a scope, 0 to 1.", lambda scope: scope.score),
-            ("score_low", "Lower end of its 95% interval.", lambda scope: scope.low),
-            ("score_high", "Upper end of its 95% interval.", lambda scope: scope.high),
-            ("baseline_score", "Score of the base model.", lambda scope: scope.baseline_score),
-            ("delta", "Score less the base model's.", lambda scope: scope.delta),
-            (
-                "unscored_questions",
-                "Questions that could not be scored.",
-                lambda scope: float(scope.unscored),
-            ),
-        )
-    }
-    for evaluation in evaluations:
-        for kind, scope in _scopes(evaluation):
-            for family, value in fields.values():
-                measured = value(scope)
-                if measured is not None:
-                    labels = [*_labels(evaluation), kind, scope.name, evaluation.spec.judge.kind]
-                    family.add_metric(labels, measured)
-    for family, _ in fields.values():
-        yield family
-
-
-def _gates(evaluations: Iterable[RubricEval]) -> Metric:
-    family = _family("blendtune_gate", "1 for the result that a gate has.", "metric", "rule", "result")
-    for evaluation in evaluations:
-        for gate in evaluation.status.gates:
-            for result in GateResult:
-                labels = [*_labels(evaluation), gate.metric, gate.rule, result]
-                family.add_metric(labels, float(gate.result is result))
+def _diagnoses(fine_tunes: Iterable[BlendedFineTune]) -> Metric:
+    family = run_family("blendtune_run_diagnosis", "1 for what the scores say of the blend.", "verdict")
+    for object in fine_tunes:
+        if object.status.diagnosis is not None:
+            family.add_metric([*_labels(object), object.status.diagnosis.verdict], 1)
     return family

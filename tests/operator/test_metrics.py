@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from tests.operator.builders import GATES
+from tests.operator.stories import edit, evaluated, training
+from tests.operator.world import World
 
 from blendtune_api.v1alpha1 import (
     Blend,
@@ -15,6 +19,8 @@ from blendtune_api.v1alpha1 import (
     BlendStatus,
     Budget,
     EvaluatedModel,
+    Evaluation,
+    Gate,
     GateResult,
     GateStatus,
     Metric,
@@ -27,9 +33,11 @@ from blendtune_api.v1alpha1 import (
     RubricEvalStatus,
     ScopeScore,
     Source,
+    SourceLoss,
     State,
     Storage,
     TrainerStatus,
+    TrainingStatus,
 )
 from blendtune_operator.metrics import RunCollector
 
@@ -103,6 +111,7 @@ def test_a_training_run_shows_state_progress_and_blend() -> None:
     assert f"blendtune_training_loss{{{RUN}}} 1.25" in lines
     assert f'blendtune_blend_achieved_share{{{RUN},source="handbook"}} 0.499' in lines
     assert not any(line.startswith("blendtune_training_mfu_ratio{") for line in lines)
+    assert not any(line.startswith("blendtune_training_last_heard_timestamp_seconds{") for line in lines)
 
 
 def test_scores_carry_their_judge_and_a_missing_score_is_no_zero() -> None:
@@ -137,3 +146,76 @@ def test_scores_carry_their_judge_and_a_missing_score_is_no_zero() -> None:
 
 def test_a_deleted_run_leaves_no_series() -> None:
     assert not any(line.startswith("blendtune_run_state{") for line in scrape([]))
+
+
+def runs(world: World) -> list[BlendedFineTune | RubricEval]:
+    children = [world.rubric_eval()] if ("RubricEval", "team", "ads") in world.objects else []
+    return [world.fine_tune(), *children]
+
+
+def values(lines: Iterable[str], name: str, *labels: str) -> list[float]:
+    """The values of the series that have these labels."""
+    found = [line for line in lines if line.startswith(f"{name}{{") and all(each in line for each in labels)]
+    return [float(line.rsplit(" ", 1)[1]) for line in found]
+
+
+def test_a_condition_tells_its_reason_and_a_stage_its_attempt() -> None:
+    world = training()
+    running = ('condition="TrainingSucceeded"', 'status="Unknown"', 'reason="Running"')
+    assert values(scrape(runs(world)), "blendtune_run_condition", *running) == [1]
+    world.fail(world.job("ads-train-1"), 1)
+    world.settle()
+    world.wait(10)
+    lines = scrape(runs(world))
+    assert values(lines, "blendtune_run_condition", *running) == []
+    assert values(lines, "blendtune_run_attempt", 'stage="train"') == [2]
+    assert values(lines, "blendtune_run_attempt", 'stage="eval"') == []
+    assert values(lines, "blendtune_training_ranks") == [8]
+
+
+def test_losses_before_and_after_are_shown_where_they_were_measured() -> None:
+    losses = (SourceLoss(name="ads", before=2.5, after=1.5), SourceLoss(name="general", after=2.0))
+    training = TrainingStatus(steps=1, tokens=1, gpu_seconds=60, validation_loss=losses)
+    lines = scrape([fine_tune(BlendedFineTuneStatus(training=training))])
+    name = "blendtune_training_validation_loss"
+    assert values(lines, name, 'source="ads"', 'moment="before"') == [2.5]
+    assert values(lines, name, 'source="ads"', 'moment="after"') == [1.5]
+    assert values(lines, name, 'source="general"') == [2.0]
+
+
+def test_when_rank_0_was_last_heard_is_a_moment() -> None:
+    heard = TrainerStatus(last_updated_time="2026-01-01T00:00:00Z")
+    lines = scrape([fine_tune(BlendedFineTuneStatus(trainer_status=heard))])
+    assert values(lines, "blendtune_training_last_heard_timestamp_seconds") == [1767225600]
+
+
+def test_a_run_knows_its_gates_best() -> None:
+    world = evaluated(general=-0.3, evaluation=Evaluation(gates=GATES))
+    gate = ('metric="general"', 'rule="maxDrop"')
+    assert values(scrape(runs(world)), "blendtune_gate", *gate, 'result="Failed"') == [1]
+    edit(world, evaluation=Evaluation(gates=(Gate(metric=Metric.GENERAL, max_drop=0.5),)))
+    lines = scrape(runs(world))
+    assert values(lines, "blendtune_gate", *gate, 'result="Failed"') == [0]
+    assert values(lines, "blendtune_gate", *gate, 'result="Passed"') == [1]
+    assert values(lines, "blendtune_gate_threshold", *gate) == [0.5]
+    assert values(lines, "blendtune_gate_value", *gate) == pytest.approx([0.3])
+    assert values(lines, "blendtune_run_diagnosis", 'verdict="Forgetting"') == [1]
+
+
+def test_the_scores_of_a_run_outlive_its_rubric_eval() -> None:
+    world = evaluated(evaluation=Evaluation(gates=GATES), ttl_seconds_after_finished=60)
+    in_domain = ('kind="RubricEval"', 'name="ads"', 'scope="inDomain"', 'judge="Rules"')
+    before = scrape(runs(world))
+    world.wait(61)
+    assert len(runs(world)) == 1
+    after = scrape(runs(world))
+    for name in ("blendtune_eval_score", "blendtune_eval_delta_low", "blendtune_eval_delta_high"):
+        assert values(after, name, *in_domain) == values(before, name, *in_domain) != []
+    assert (
+        values(after, "blendtune_eval_coverage_ratio")
+        == values(before, "blendtune_eval_coverage_ratio")
+        == [1]
+    )
+    assert values(after, "blendtune_eval_critical_errors") == [1]
+    assert len(values(before, "blendtune_eval_score", 'scope_kind="category"')) == 1
+    assert values(after, "blendtune_eval_score", 'scope_kind="category"') == []

@@ -1,0 +1,138 @@
+"""Prometheus series of evaluations: scores, gates and how far both can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from blendtune_api.v1alpha1 import (
+    RUBRIC_EVAL,
+    BlendedFineTune,
+    EvaluationSummary,
+    GateResult,
+    GateStatus,
+    JudgeKind,
+    RubricEval,
+    RubricEvalStatus,
+    ScopeScore,
+)
+from blendtune_operator.series import run_family
+
+_SCOPE_SERIES: tuple[tuple[str, str, Callable[[ScopeScore], float | None]], ...] = (
+    ("score", "Score of a scope, 0 to 1.", lambda scope: scope.score),
+    ("score_low", "Lower end of its 95% interval.", lambda scope: scope.low),
+    ("score_high", "Upper end of its 95% interval.", lambda scope: scope.high),
+    ("baseline_score", "Score of the base model.", lambda scope: scope.baseline_score),
+    ("delta", "Score less the base model's.", lambda scope: scope.delta),
+    ("delta_low", "Lower end of the delta's 95% interval.", lambda scope: scope.delta_low),
+    ("delta_high", "Upper end of the delta's 95% interval.", lambda scope: scope.delta_high),
+    ("unscored_questions", "Questions that could not be scored.", lambda scope: float(scope.unscored)),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """What is known of one evaluation, be it from its RubricEval or from the run that it ended."""
+
+    namespace: str
+    name: str
+    judge: JudgeKind
+    scores: RubricEvalStatus | EvaluationSummary
+    gates: tuple[GateStatus, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        return [RUBRIC_EVAL, self.namespace, self.name]
+
+
+def evaluations_of(objects: Iterable[BlendedFineTune | RubricEval]) -> tuple[Evaluation, ...]:
+    """Each evaluation once. A run knows its gates best, for there they may be edited after the end; and its
+    summary of the scores outlives a RubricEval that `ttlSecondsAfterFinished` removed.
+    """
+    objects = tuple(objects)
+    found: dict[tuple[str, str], Evaluation] = {}
+    for evaluation in objects:
+        if isinstance(evaluation, RubricEval):
+            metadata, status = evaluation.metadata, evaluation.status
+            found[metadata.namespace, metadata.name] = Evaluation(
+                namespace=metadata.namespace, name=metadata.name, judge=evaluation.spec.judge.kind,
+                scores=status, gates=status.gates,
+            )  # fmt: skip
+    for run in objects:
+        if isinstance(run, BlendedFineTune) and (summary := run.status.evaluation) is not None:
+            namespace = run.metadata.namespace
+            child = found.get((namespace, summary.name))
+            found[namespace, summary.name] = Evaluation(
+                namespace=namespace, name=summary.name, judge=run.spec.evaluation.judge.kind,
+                scores=child.scores if child else summary, gates=summary.gates,
+            )  # fmt: skip
+    return tuple(found.values())
+
+
+def evaluation_series(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
+    """All series of these evaluations."""
+    evaluations = tuple(evaluations)
+    yield from _scores(evaluations)
+    yield from _whole(evaluations)
+    yield from _gates(evaluations)
+
+
+def _scopes(scores: RubricEvalStatus | EvaluationSummary) -> Iterator[tuple[str, ScopeScore]]:
+    for kind, scope in (
+        ("overall", scores.overall),
+        ("domain", scores.general),
+        ("domain", scores.in_domain),
+    ):
+        if scope is not None:
+            yield kind, scope
+    yield from (("dimension", scope) for scope in scores.dimensions)
+    if isinstance(scores, RubricEvalStatus):
+        yield from (("category", scope) for scope in scores.categories)
+
+
+def _scores(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
+    families = [
+        (run_family(f"blendtune_eval_{name}", text, "scope_kind", "scope", "judge"), value)
+        for name, text, value in _SCOPE_SERIES
+    ]
+    for evaluation in evaluations:
+        for kind, scope in _scopes(evaluation.scores):
+            labels = [*evaluation.labels, kind, scope.name, evaluation.judge]
+            for family, value in families:
+                _add(family, labels, value(scope))
+    yield from (family for family, _ in families)
+
+
+def _whole(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
+    coverage = run_family(
+        "blendtune_eval_coverage_ratio", "Share of the questions that were scored, 0 to 1.", "judge"
+    )
+    errors = run_family("blendtune_eval_critical_errors", "Critical errors of the model.", "judge")
+    for evaluation in evaluations:
+        labels = [*evaluation.labels, evaluation.judge]
+        _add(coverage, labels, evaluation.scores.coverage)
+        _add(errors, labels, evaluation.scores.critical_errors)
+    yield coverage
+    yield errors
+
+
+def _gates(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
+    result = run_family("blendtune_gate", "1 for the result that a gate has.", "metric", "rule", "result")
+    value = run_family("blendtune_gate_value", "What a gate measured.", "metric", "rule")
+    threshold = run_family("blendtune_gate_threshold", "The threshold of a gate.", "metric", "rule")
+    for evaluation in evaluations:
+        for gate in evaluation.gates:
+            labels = [*evaluation.labels, gate.metric, gate.rule]
+            for each in GateResult:
+                result.add_metric([*labels, each], float(gate.result is each))
+            _add(value, labels, gate.value)
+            _add(threshold, labels, gate.threshold)
+    yield from (result, value, threshold)
+
+
+def _add(family: GaugeMetricFamily, labels: list[str], value: float | None) -> None:
+    """A value that is not known leaves no sample."""
+    if value is not None:
+        family.add_metric(labels, value)
