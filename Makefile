@@ -34,6 +34,7 @@ generate: $(INSTALLED) ## write the CRDs, the chart's table of values, Argo CD's
 	$(BIN)/python -m blendtune_api.generate
 	$(BIN)/python helm/readme.py
 	$(BIN)/python -m gitops
+	$(BIN)/python -m monitoring
 
 bench: $(INSTALLED) $(MODEL) ## what is forgotten with and without the blend, over five seeds
 	$(BIN)/python bench/forgetting.py

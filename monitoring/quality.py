@@ -1,0 +1,162 @@
+"""The dashboard of quality: what the models gained, what they forgot, and whether that passes."""
+
+from __future__ import annotations
+
+from monitoring.grafana import Json, Panel, Query, Row, View, dashboard, matrix, merged
+
+_EVALUATION = 'namespace=~"$namespace",name=~"$name"'
+_DOMAINS = f'{_EVALUATION},scope_kind=~"overall|domain"'
+_BY_RUN = {
+    "xField": "name\\scope",
+    "showValue": "auto",
+    "legend": {"displayMode": "list", "placement": "bottom"},
+}
+
+
+def _by(labels: str, series: str, selector: str = _EVALUATION) -> str:
+    return f"max by ({labels}) ({series}{{{selector}}})"
+
+
+_SCORES = Row("Scores", (
+    Panel(
+        title="Scores over runs",
+        description="Score of each tuned model, 0 to 1: over all, the general and the in-domain questions.",
+        unit="none", view=View.BAR_CHART, width=12, minimum=0, maximum=1, decimals=2, options=_BY_RUN,
+        queries=[Query(_by("name, scope", "blendtune_eval_score", _DOMAINS))],
+        transformations=[matrix("name", "scope")],
+    ),
+    Panel(
+        title="General against in-domain",
+        description="Change against the base model: what was gained in-domain, and forgotten in general.",
+        unit="none", view=View.BAR_CHART, width=12, decimals=2, options=_BY_RUN,
+        queries=[Query(
+            _by("name, scope", "blendtune_eval_delta", f'{_EVALUATION},scope_kind="domain"')
+        )],
+        transformations=[matrix("name", "scope")],
+    ),
+    Panel(
+        title="Base and tuned",
+        description="Scores of both models on the same questions, and the change with its 95% interval.",
+        unit="none", view=View.TABLE, width=24, decimals=3,
+        queries=[Query(_by("namespace, name, scope", series, _DOMAINS)) for series in (
+            "blendtune_eval_baseline_score", "blendtune_eval_score", "blendtune_eval_score_low",
+            "blendtune_eval_score_high", "blendtune_eval_delta", "blendtune_eval_delta_low",
+            "blendtune_eval_delta_high",
+        )],
+        transformations=merged({
+            "A": "base", "B": "tuned", "C": "tuned low", "D": "tuned high", "E": "change", "F": "change low",
+            "G": "change high",
+        }),
+    ),
+))  # fmt: skip
+
+_DETAIL = Row("Categories and dimensions", (
+    Panel(
+        title="Scores by category",
+        description="Heat map of the tuned models' scores. Categories describe, and are never gated.",
+        unit="none", view=View.TABLE, width=24, minimum=0, maximum=1, decimals=2, coloured=True,
+        queries=[Query(_by("name, scope", "blendtune_eval_score", f'{_EVALUATION},scope_kind="category"'))],
+        transformations=[matrix("name", "scope")],
+    ),
+    Panel(
+        title="Change by category",
+        description="Heat map of the change against the base model: red was forgotten, green was learned.",
+        unit="none", view=View.TABLE, width=24, minimum=-1, maximum=1, decimals=2, coloured=True,
+        queries=[Query(_by("name, scope", "blendtune_eval_delta", f'{_EVALUATION},scope_kind="category"'))],
+        transformations=[matrix("name", "scope")],
+    ),
+    Panel(
+        title="Dimensions",
+        description="Reliability, consistency and business impact of each tuned model, 0 to 1.",
+        unit="none", view=View.BAR_GAUGE, width=24, minimum=0, maximum=1, decimals=2,
+        queries=[Query(
+            f'blendtune_eval_score{{{_EVALUATION},scope_kind="dimension"}}',
+            "{{namespace}}/{{name}} {{scope}}",
+        )],
+    ),
+))  # fmt: skip
+
+_GATES = Row("Gates and diagnosis", (
+    Panel(
+        title="Gates by result",
+        description="How many gates passed, failed, or need a person to decide.",
+        unit="short", view=View.STAT,
+        queries=[Query(f"sum by (result) (blendtune_gate{{{_EVALUATION}}})", "{{result}}")],
+    ),
+    Panel(
+        title="Gates",
+        description="What each gate measured, its threshold and its result.",
+        unit="none", view=View.TABLE, width=16, decimals=3,
+        queries=[
+            Query(_by("namespace, name, metric, rule", "blendtune_gate_value")),
+            Query(_by("namespace, name, metric, rule", "blendtune_gate_threshold")),
+            Query(f'{_by("namespace, name, metric, rule, result", "blendtune_gate")} == 1'),
+        ],
+        transformations=merged({"A": "value", "B": "threshold"}, hidden=("Value #C",)),
+    ),
+    Panel(
+        title="Diagnosis",
+        description="What the scores say of the blend; the run's status holds the evidence and what to try.",
+        unit="short", view=View.STAT, width=24, height=4,
+        queries=[Query(
+            f"sum by (verdict) (blendtune_run_diagnosis{{{_EVALUATION}}})", "{{verdict}}"
+        )],
+    ),
+))  # fmt: skip
+
+_TRUST = Row("How far the scores can be trusted", (
+    Panel(
+        title="Questions that were scored",
+        description="Share of the rubric's questions that the judge could score.",
+        unit="percentunit", view=View.BAR_GAUGE, minimum=0, maximum=1,
+        queries=[Query(f"blendtune_eval_coverage_ratio{{{_EVALUATION}}}", "{{name}} ({{judge}})")],
+    ),
+    Panel(
+        title="Unscored questions",
+        description="Questions that could not be scored, by scope. They count nowhere, not as wrong either.",
+        unit="short", view=View.BAR_GAUGE, minimum=0,
+        queries=[Query(
+            f"blendtune_eval_unscored_questions{{{_DOMAINS}}}", "{{namespace}}/{{name}} {{scope}}"
+        )],
+    ),
+    Panel(
+        title="Critical errors",
+        description="Answers of the tuned model with an error that the rubric calls critical.",
+        unit="short", view=View.BAR_GAUGE, minimum=0,
+        queries=[Query(f"blendtune_eval_critical_errors{{{_EVALUATION}}}")],
+    ),
+))  # fmt: skip
+
+_BLEND = Row("Blend", (
+    Panel(
+        title="Shares of the sources",
+        description="Share of each source in the blend's unit: as declared, and as achieved.",
+        unit="percentunit", view=View.TABLE, width=12, decimals=2,
+        queries=[
+            Query(_by("namespace, name, source", "blendtune_blend_target_share")),
+            Query(_by("namespace, name, source", "blendtune_blend_achieved_share")),
+        ],
+        transformations=merged({"A": "target", "B": "achieved"}),
+    ),
+    Panel(
+        title="Loss on held-out rows",
+        description="Validation loss of each source before and after training, nats per supervised token.",
+        unit="none", view=View.TABLE, width=12, decimals=3,
+        queries=[
+            Query(_by("namespace, name, source", "blendtune_training_validation_loss",
+                      f'{_EVALUATION},moment="{moment}"'))
+            for moment in ("before", "after")
+        ],
+        transformations=merged({"A": "before", "B": "after"}),
+    ),
+))  # fmt: skip
+
+
+def quality() -> Json:
+    return dashboard(
+        "blendtune-quality",
+        "Blendtune / Quality",
+        "Scores of the tuned models beside their base models, gates, and the blends they were trained on.",
+        "blendtune_eval_score",
+        (_SCORES, _DETAIL, _GATES, _TRUST, _BLEND),
+    )

@@ -1,0 +1,149 @@
+"""Prometheus beside an operator's and a trainer's own /metrics, over runs at many points of their life."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry
+from tests.cluster.control_plane import free_port
+from tests.monitoring.prometheus import Prometheus, prometheus
+from tests.operator.builders import GATES, blend_result, eval_result, train_result
+from tests.operator.stories import blended, new_world, training
+from tests.operator.world import World
+
+from blendtune_api.contract import ExitCode, Failure, Progress, encode_message
+from blendtune_api.v1alpha1 import BlendedFineTune, Cluster, Evaluation, Reason, RubricEval, SourceLoss
+from blendtune_operator.metrics import RunCollector
+from blendtune_operator.names import Kind
+from blendtune_operator.server import serve
+from blendtune_operator.telemetry import Result, Telemetry, WatchCollector
+from blendtune_trainer.progress import ProgressBoard, serving
+
+Runs = list[BlendedFineTune | RubricEval]
+GATED = Evaluation(gates=GATES)
+
+
+@pytest.fixture(scope="session")
+def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    runs = [
+        *named("queued", queued()),
+        *named("running", running()),
+        *named("failed", failed()),
+        *named("finished", finished(0.5, -0.3)),
+        *named("better", finished(0.6, 0.0)),
+        *named("refused", new_world(cluster=Cluster(gpu_type="b300"))),
+    ]
+    with ExitStack() as stack:
+        operator = stack.enter_context(serving_operator(runs))
+        trainer = stack.enter_context(serving(board(), 0, "127.0.0.1"))
+        targets = {
+            "operator": (operator, {"namespace": "blendtune-system"}),
+            "trainer": (trainer, {"namespace": "team", "name": "running"}),
+        }
+        yield stack.enter_context(prometheus(tmp_path_factory.mktemp("prometheus"), targets))
+
+
+def named(name: str, world: World) -> Runs:
+    """The run of a world, and its RubricEval, under another name."""
+    run = world.fine_tune()
+    status = run.status
+    if status.evaluation is not None:
+        status = replace(status, evaluation=replace(status.evaluation, name=name))
+    found: Runs = [replace(run, metadata=replace(run.metadata, name=name), status=status)]
+    if (Kind.RUBRIC_EVAL, "team", "ads") in world.objects:
+        child = world.rubric_eval()
+        found.append(replace(child, metadata=replace(child.metadata, name=name)))
+    return found
+
+
+def queued() -> World:
+    world = blended(cluster=Cluster(queue_name="gpus"))
+    world.job("ads-train-1")["spec"]["runPolicy"]["suspend"] = True
+    world.settle()
+    return world
+
+
+def running() -> World:
+    world = training()
+    world.progress_answer = Progress(
+        step=12, steps=40, phase="training", loss=1.75, learning_rate=2e-5, tokens=3000,
+        tokens_per_second=900.0, tokens_per_second_per_gpu=112.5, mfu=0.41, remaining_seconds=90.0,
+    )  # fmt: skip
+    world.wait(60)
+    return world
+
+
+def failed() -> World:
+    world = new_world()
+    failure = Failure(reason=Reason.BAD_DATA, message="ads.jsonl line 7: no assistant turn")
+    world.fail(world.job("ads-blend"), ExitCode.BAD_DATA, encode_message(failure))
+    world.settle()
+    return world
+
+
+def finished(in_domain: float, general: float) -> World:
+    world = new_world(evaluation=GATED)
+    world.succeed(world.job("ads-blend"), blend_result())
+    world.settle()
+    losses = (
+        SourceLoss(name="ads", before=2.5, after=1.5),
+        SourceLoss(name="general", before=2.0, after=2.1),
+    )
+    world.succeed(world.job("ads-train-1"), train_result(validation_loss=losses))
+    world.now += timedelta(minutes=10)
+    world.settle()
+    world.succeed(world.job("ads-eval"), eval_result(in_domain, general))
+    world.settle()
+    return world
+
+
+def board() -> ProgressBoard:
+    """What rank 0 of the running training tells."""
+    result = ProgressBoard()
+    result.update(
+        step=12, steps=40, phase="training", loss=1.75, gradient_norm=0.8, gpu_memory_bytes=60 * 2**30
+    )
+    return result
+
+
+@contextmanager
+def serving_operator(runs: Runs) -> Iterator[int]:
+    """The operator's own server over these runs; its reconciles are counted as time passes."""
+    registry = CollectorRegistry()
+    telemetry = Telemetry(registry, "1")
+    registry.register(RunCollector(lambda: runs))
+    registry.register(WatchCollector({kind: time.time() for kind in Kind}))
+    telemetry.leader.set(1)
+    for kind in Kind:
+        telemetry.missed.labels(kind).set(0)
+    ports: list[int] = []
+    up = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def main() -> None:
+        async with serve(free_port(), registry, str, str) as port:
+            ports.append(port)
+            up.set()
+            while not stop.is_set():
+                with telemetry.timed(Kind.BLENDED_FINE_TUNE):
+                    telemetry.reconciles.labels(Kind.BLENDED_FINE_TUNE, Result.SUCCESS).inc()
+                telemetry.count_request("GET", 200)
+                await asyncio.sleep(0.1)
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
+    thread.start()
+    assert up.wait(30)
+    try:
+        yield ports[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
