@@ -113,7 +113,8 @@ def _whole(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
     for evaluation in evaluations:
         labels = [*evaluation.labels, evaluation.judge]
         _add(coverage, labels, evaluation.scores.coverage)
-        _add(errors, labels, evaluation.scores.critical_errors)
+        overall = evaluation.scores.overall
+        _add(errors, labels, overall.critical_errors if overall else None)
     yield coverage
     yield errors
 
