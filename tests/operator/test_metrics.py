@@ -192,14 +192,16 @@ def test_when_rank_0_was_last_heard_is_a_moment() -> None:
 def test_a_run_knows_its_gates_best() -> None:
     world = evaluated(general=-0.3, evaluation=Evaluation(gates=GATES))
     gate = ('metric="general"', 'rule="maxDrop"')
-    assert values(scrape(runs(world)), "blendtune_gate", *gate, 'result="Failed"') == [1]
+    lines = scrape(runs(world))
+    assert values(lines, "blendtune_gate", *gate, 'result="Failed"') == [1]
+    assert values(lines, "blendtune_run_diagnosis", 'verdict="Forgetting"') == [1]
     edit(world, evaluation=Evaluation(gates=(Gate(metric=Metric.GENERAL, max_drop=0.5),)))
     lines = scrape(runs(world))
     assert values(lines, "blendtune_gate", *gate, 'result="Failed"') == [0]
     assert values(lines, "blendtune_gate", *gate, 'result="Passed"') == [1]
     assert values(lines, "blendtune_gate_threshold", *gate) == [0.5]
     assert values(lines, "blendtune_gate_value", *gate) == pytest.approx([0.3])
-    assert values(lines, "blendtune_run_diagnosis", 'verdict="Forgetting"') == [1]
+    assert values(lines, "blendtune_run_diagnosis", 'verdict="Balanced"') == [1]
 
 
 def test_the_scores_of_a_run_outlive_its_rubric_eval() -> None:
