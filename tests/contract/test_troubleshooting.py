@@ -1,0 +1,32 @@
+"""docs/troubleshooting.md has every reason that a condition may carry, and no other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from blendtune_api.v1alpha1 import ConditionType, Reason
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_every_reason_is_explained_once() -> None:
+    text = (DOCS / "troubleshooting.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    well = re.findall(r"`(\w+)`", text.partition("## All is well")[2])
+    explained = sorted([*rows, *well])
+    assert explained == sorted(reason.value for reason in Reason)
+
+
+def test_the_conditions_are_those_of_the_api() -> None:
+    text = (DOCS / "troubleshooting.md").read_text()
+    named = set(re.findall(r"condition `(\w+)`|Reason of `(\w+)`", text))
+    known = {condition.value for condition in ConditionType}
+    assert {name for pair in named for name in pair if name} <= known
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    pages = [*DOCS.glob("*.md"), DOCS.parent / "README.md"]
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
