@@ -3,7 +3,7 @@
 local stages = {"DataBlended", "TrainingSucceeded", "EvaluationSucceeded"} -- in their order; a RubricEval has the last
 
 -- Why a spec is refused until its author changes it. Any other obstacle may pass, and the run then goes on by itself.
-local refusals = {InvalidSpec = true, NotSupported = true, UnknownGpuType = true}
+local refusals = {InvalidSpec = true, NotSupported = true, UnknownGpuType = true, ServiceAccountNotAllowed = true}
 
 local status = obj.status or {}
 local conditions = {}

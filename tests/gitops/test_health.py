@@ -163,13 +163,13 @@ FINE_TUNES = [
         lambda: new_world(cluster=Cluster(gpu_type="b300")), "Degraded", "no GPU preset 'b300'", id="refused"
     ),
     pytest.param(
-        lambda: evaluated(evaluation=GATED), "Healthy", "passed: inDomain minGain 0.1", id="gates passed"
+        lambda: evaluated(evaluation=GATED), "Healthy", "passed: inDomain minGain: 0.500", id="gates passed"
     ),
     pytest.param(evaluated, "Healthy", "the spec declares no gates", id="no gates"),
     pytest.param(
         lambda: evaluated(general=-0.3, evaluation=GATED),
         "Degraded",
-        "failed: general maxDrop 0.1: 0.3 [0.25, 0.35]",
+        "failed: general maxDrop: 0.300, its 95% interval 0.250 to 0.350",
         id="gate failed",
     ),
     pytest.param(
@@ -179,7 +179,7 @@ FINE_TUNES = [
         id="gate inconclusive",
     ),
     pytest.param(edited_unseen, "Progressing", "has not seen this generation", id="edited after the end"),
-    pytest.param(eased, "Healthy", "passed: general maxDrop 0.5", id="gate eased"),
+    pytest.param(eased, "Healthy", "passed: general maxDrop: 0.300", id="gate eased"),
     pytest.param(removed_children, "Healthy", "passed", id="children removed"),
 ]
 
