@@ -90,6 +90,10 @@ class GpuPreset:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def is_gpu(self) -> bool:
+        return self.resource_name is not None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:

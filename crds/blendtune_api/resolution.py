@@ -11,7 +11,7 @@ from blendtune_api.codec import Fault
 from blendtune_api.v1alpha1 import Gate, Metric
 
 ASSUMED_DEVIATION = 0.3  # of a question's difference between two models of which one was tuned from the other
-_Z = NormalDist().inv_cdf(0.975)
+Z = NormalDist().inv_cdf(0.975)  # of a two-sided 95% interval
 _Z_POWER = NormalDist().inv_cdf(0.8)
 
 
@@ -35,9 +35,12 @@ class QuestionCounts:
 BUILTIN_RUBRICS: Mapping[str, QuestionCounts] = {"business45": QuestionCounts(general=22, in_domain=23)}
 
 
-def detectable(questions: int) -> float:
-    """Smallest difference found 4 times in 5, by normal approximation, at the assumed deviation."""
-    return (_Z + _Z_POWER) * ASSUMED_DEVIATION / sqrt(questions)
+def detectable(questions: float, deviation: float = ASSUMED_DEVIATION) -> float:
+    """Smallest difference found with 80% power at 5%, by normal approximation.
+
+    `deviation` is that of a question's difference.
+    """
+    return (Z + _Z_POWER) * deviation / sqrt(questions)
 
 
 def unresolved(gates: Iterable[Gate], counts: QuestionCounts, path: str) -> tuple[Fault, ...]:
@@ -61,7 +64,7 @@ def _unresolved(gate: Gate, questions: int) -> str:
 def _out_of_reach(metric: Metric, least: float, questions: int) -> str:
     """Wilson's interval of a perfect score begins at n / (n + z^2); that of an impact is twice as deep."""
     depth = 2 if metric is Metric.BUSINESS_IMPACT else 1
-    perfect = 1 - depth * _Z**2 / (questions + _Z**2)
+    perfect = 1 - depth * Z**2 / (questions + Z**2)
     if perfect >= least:
         return ""
     return (

@@ -16,9 +16,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-CONFIDENCE = 0.95
-Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-Z_POWER = NormalDist().inv_cdf(0.8)
+from blendtune_api.resolution import Z, detectable
+
 RESAMPLES = 10_000
 SEED = 20231007
 PSEUDO_QUESTIONS = 2
@@ -133,7 +132,7 @@ def delta_interval(sample: Sample) -> Interval:
 
 
 def student_quantile(freedom: float) -> float:
-    """Two-sided quantile of Student's t at CONFIDENCE, by Cornish and Fisher's expansion.
+    """Two-sided quantile of Student's t at 95%, by Cornish and Fisher's expansion.
 
     Abramowitz and Stegun 26.7.5: within 1% from 2 degrees of freedom on, 12% too small at 1.
     """
@@ -170,13 +169,13 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def minimum_detectable_effect(sample: Sample) -> float:
-    """Smallest difference found with 80% power at 5%, by normal approximation.
+    """Smallest difference found with 80% power at 5%, by the spread of these questions.
 
     The variance counts the same two pseudo-questions as the interval does.
     """
     n = len(sample.values)
     variance = (n * sample.variance + PSEUDO_QUESTIONS * PSEUDO_SHIFT**2) / (n + PSEUDO_QUESTIONS)
-    return (Z + Z_POWER) * sqrt(variance / sample.effective_size)
+    return detectable(sample.effective_size, sqrt(variance))
 
 
 def _resampled_means(part: Sample) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
 from blendtune_api.v1alpha1 import (
     RUBRIC_EVAL,
@@ -18,7 +18,7 @@ from blendtune_api.v1alpha1 import (
     RubricEvalStatus,
     ScopeScore,
 )
-from blendtune_operator.series import run_family
+from blendtune_operator.series import add_known, run_family
 
 _SCOPE_SERIES: tuple[tuple[str, str, Callable[[ScopeScore], float | None]], ...] = (
     ("score", "Score of a scope, 0 to 1.", lambda scope: scope.score),
@@ -101,7 +101,7 @@ def _scores(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
         for kind, scope in _scopes(evaluation.scores):
             labels = [*evaluation.labels, kind, scope.name, evaluation.judge]
             for family, value in families:
-                _add(family, labels, value(scope))
+                add_known(family, labels, value(scope))
     yield from (family for family, _ in families)
 
 
@@ -112,9 +112,9 @@ def _whole(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
     errors = run_family("blendtune_eval_critical_errors", "Critical errors of the model.", "judge")
     for evaluation in evaluations:
         labels = [*evaluation.labels, evaluation.judge]
-        _add(coverage, labels, evaluation.scores.coverage)
+        add_known(coverage, labels, evaluation.scores.coverage)
         overall = evaluation.scores.overall
-        _add(errors, labels, overall.critical_errors if overall else None)
+        add_known(errors, labels, overall.critical_errors if overall else None)
     yield coverage
     yield errors
 
@@ -128,12 +128,6 @@ def _gates(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
             labels = [*evaluation.labels, gate.metric, gate.rule]
             for each in GateResult:
                 result.add_metric([*labels, each], float(gate.result is each))
-            _add(value, labels, gate.value)
-            _add(threshold, labels, gate.threshold)
+            add_known(value, labels, gate.value)
+            add_known(threshold, labels, gate.threshold)
     yield from (result, value, threshold)
-
-
-def _add(family: GaugeMetricFamily, labels: list[str], value: float | None) -> None:
-    """A value that is not known leaves no sample."""
-    if value is not None:
-        family.add_metric(labels, value)

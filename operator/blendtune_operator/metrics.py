@@ -15,7 +15,7 @@ from blendtune_api.v1alpha1 import RUBRIC_EVAL, BlendedFineTune, RubricEval, Sta
 from blendtune_operator.conditions import moment
 from blendtune_operator.evaluation_metrics import evaluation_series, evaluations_of
 from blendtune_operator.plan.attempts import last_attempt
-from blendtune_operator.series import run_family
+from blendtune_operator.series import add_known, run_family
 
 _TRAINER_METRICS = {
     "step": ("blendtune_training_step", "Optimizer steps taken."),
@@ -99,8 +99,7 @@ def _progress(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:
             continue
         if trainer.progress_percentage is not None:
             progress.add_metric(_labels(object), trainer.progress_percentage / 100)
-        if trainer.estimated_remaining_seconds is not None:
-            remaining.add_metric(_labels(object), trainer.estimated_remaining_seconds)
+        add_known(remaining, _labels(object), trainer.estimated_remaining_seconds)
         if trainer.last_updated_time is not None:
             heard.add_metric(_labels(object), moment(trainer.last_updated_time).timestamp())
         for metric in trainer.metrics:
@@ -134,12 +133,10 @@ def _trainings(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:
         ranks.add_metric(_labels(object), cluster.nodes * cluster.gpus_per_node)
         if training is None:
             continue
-        if training.gpu_seconds is not None:
-            seconds.add_metric(_labels(object), training.gpu_seconds)
+        add_known(seconds, _labels(object), training.gpu_seconds)
         for source in training.validation_loss:
             for name, loss in (("before", source.before), ("after", source.after)):
-                if loss is not None:
-                    losses.add_metric([*_labels(object), source.name, name], loss)
+                add_known(losses, [*_labels(object), source.name, name], loss)
     yield from (ranks, seconds, losses)
 
 

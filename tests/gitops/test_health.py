@@ -12,7 +12,17 @@ import yaml
 from gitops.__main__ import config_map, settings
 from lupa import lua51
 from tests.operator.builders import GATES, eval_result, fine_tune, rubric_eval
-from tests.operator.stories import blended, edit, evaluated, new_evaluation, new_world, trained, training
+from tests.operator.stories import (
+    blended,
+    edit,
+    evaluated,
+    failed,
+    new_evaluation,
+    new_world,
+    queued,
+    trained,
+    training,
+)
 from tests.operator.world import World
 
 from blendtune_api.contract import ExitCode, Failure, encode_message
@@ -84,13 +94,6 @@ def refused_child() -> World:
     return world
 
 
-def queued() -> World:
-    world = blended(cluster=Cluster(queue_name="gpus"))
-    world.job("ads-train-1")["spec"]["runPolicy"]["suspend"] = True
-    world.settle()
-    return world
-
-
 def backing_off() -> World:
     world = training()
     world.fail(world.job("ads-train-1"), 1)
@@ -110,14 +113,6 @@ def resumed() -> World:
     world = suspended()
     edit(world, suspend=False)
     world.wait(60)
-    return world
-
-
-def failed() -> World:
-    world = new_world()
-    failure = Failure(reason=Reason.BAD_DATA, message="ads.jsonl line 7: no assistant turn")
-    world.fail(world.job("ads-blend"), ExitCode.BAD_DATA, encode_message(failure))
-    world.settle()
     return world
 
 

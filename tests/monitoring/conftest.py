@@ -15,11 +15,11 @@ from prometheus_client import CollectorRegistry
 from tests.cluster.control_plane import free_port
 from tests.monitoring.prometheus import Prometheus, prometheus
 from tests.operator.builders import GATES, blend_result, eval_result, train_result
-from tests.operator.stories import blended, new_world, training
+from tests.operator.stories import failed, new_world, queued, training
 from tests.operator.world import World
 
-from blendtune_api.contract import ExitCode, Failure, Progress, encode_message
-from blendtune_api.v1alpha1 import BlendedFineTune, Cluster, Evaluation, Reason, RubricEval, SourceLoss
+from blendtune_api.contract import Progress
+from blendtune_api.v1alpha1 import BlendedFineTune, Cluster, Evaluation, RubricEval, SourceLoss
 from blendtune_operator.metrics import RunCollector
 from blendtune_operator.names import Kind
 from blendtune_operator.server import serve
@@ -63,13 +63,6 @@ def named(name: str, world: World) -> Runs:
     return found
 
 
-def queued() -> World:
-    world = blended(cluster=Cluster(queue_name="gpus"))
-    world.job("ads-train-1")["spec"]["runPolicy"]["suspend"] = True
-    world.settle()
-    return world
-
-
 def running() -> World:
     world = training()
     world.progress_answer = Progress(
@@ -77,14 +70,6 @@ def running() -> World:
         tokens_per_second=900.0, tokens_per_second_per_gpu=112.5, mfu=0.41, remaining_seconds=90.0,
     )  # fmt: skip
     world.wait(60)
-    return world
-
-
-def failed() -> World:
-    world = new_world()
-    failure = Failure(reason=Reason.BAD_DATA, message="ads.jsonl line 7: no assistant turn")
-    world.fail(world.job("ads-blend"), ExitCode.BAD_DATA, encode_message(failure))
-    world.settle()
     return world
 
 

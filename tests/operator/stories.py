@@ -7,6 +7,9 @@ from dataclasses import replace
 from tests.operator.builders import blend_result, eval_result, fine_tune, rubric_eval, train_result
 from tests.operator.world import World
 
+from blendtune_api.contract import ExitCode, Failure, encode_message
+from blendtune_api.v1alpha1 import Cluster, Reason
+
 
 def new_world(**spec: object) -> World:
     world = World()
@@ -18,6 +21,23 @@ def new_world(**spec: object) -> World:
 def blended(**spec: object) -> World:
     world = new_world(**spec)
     world.succeed(world.job("ads-blend"), blend_result())
+    world.settle()
+    return world
+
+
+def queued() -> World:
+    """Held back by Kueue."""
+    world = blended(cluster=Cluster(queue_name="gpus"))
+    world.job("ads-train-1")["spec"]["runPolicy"]["suspend"] = True
+    world.settle()
+    return world
+
+
+def failed() -> World:
+    """For good, by its data."""
+    world = new_world()
+    failure = Failure(reason=Reason.BAD_DATA, message="ads.jsonl line 7: no assistant turn")
+    world.fail(world.job("ads-blend"), ExitCode.BAD_DATA, encode_message(failure))
     world.settle()
     return world
 

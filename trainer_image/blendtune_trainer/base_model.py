@@ -72,9 +72,8 @@ def empty_model(folder: Path) -> Any:
         raise bad_model(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
 
 
-def model_shape(folder: Path) -> ModelShape:
-    """Counted on a model without storage. Tied weights count once."""
-    model = empty_model(folder)
+def model_shape(model: Any) -> ModelShape:
+    """The shape of an `empty_model`, its parameters counted; tied weights count once."""
     text_config = model.config.get_text_config()  # it knows every size by its common name
     try:
         shape = read_shape(
@@ -82,6 +81,7 @@ def model_shape(folder: Path) -> ModelShape:
             parameters=sum(parameter.numel() for parameter in model.parameters()),
         )
     except ShapeError as error:
+        folder = model.config.name_or_path
         raise bad_model(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
     largest = max(
         sum(parameter.numel() for parameter in module.parameters(recurse=False)) for module in model.modules()

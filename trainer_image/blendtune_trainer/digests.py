@@ -12,11 +12,16 @@ def text_digest(text: str) -> str:
 
 
 def bytes_digest(parts: Iterable[bytes]) -> str:
-    """Of the parts in their order, each told apart from the next."""
+    """Of the parts in their order."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(len(part).to_bytes(8, "big") + part)
+        digest.update(framed(part))
     return digest.hexdigest()
+
+
+def framed(part: bytes) -> bytes:
+    """The part with its length before it, which tells it apart from the next in a digest of several."""
+    return len(part).to_bytes(8, "big") + part
 
 
 def file_digest(file: Path) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from blendtune_api.v1alpha1 import OverLength, Unit
 from blendtune_trainer.collect import Row
 from blendtune_trainer.conversations import RowFault, canonical_bytes
-from blendtune_trainer.digests import row_key
+from blendtune_trainer.digests import framed, row_key
 from blendtune_trainer.faults import Faults
 from blendtune_trainer.token_cache import EncodedChunk
 from blendtune_trainer.tokenise import Tokeniser, chunks_of
@@ -113,7 +113,7 @@ def _with_contents(
         except RowFault as fault:
             faults.add(row.place, str(fault))
             continue
-        digest.update(len(content).to_bytes(8, "big") + content)
+        digest.update(framed(content))
         yield row, content
 
 

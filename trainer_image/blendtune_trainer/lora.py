@@ -12,7 +12,6 @@ from transformers.pytorch_utils import Conv1D
 
 from blendtune_api.lora import Shape, adapted_layers, module_names, trainable_parameters, unknown_targets
 from blendtune_api.v1alpha1 import Lora, Model
-from blendtune_trainer.base_model import empty_model
 from blendtune_trainer.errors import bad_configuration
 
 # peft is imported where it is used: a full fine-tuning does without it.
@@ -32,12 +31,12 @@ def linear_layers(model: Any) -> dict[str, Shape]:
     }
 
 
-def adapter_parameters(base: Path, lora: Lora) -> int:
-    """Parameters that `lora` trains over the model of a folder.
+def adapter_parameters(model: Any, lora: Lora) -> int:
+    """Parameters that `lora` trains over a model, which may be without storage.
 
     Raises TrainerError for a target that names no linear layer of it.
     """
-    layers = linear_layers(empty_model(base))
+    layers = linear_layers(model)
     unknown = unknown_targets(layers, lora.target_modules)
     if unknown:
         faults = (f"[{index}]: no linear layer is named {lora.target_modules[index]!r}" for index in unknown)

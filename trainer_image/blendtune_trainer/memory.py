@@ -8,7 +8,7 @@ from pathlib import Path
 from blendtune_api.contract import GpuPreset
 from blendtune_api.sizing.layout import Gpus, Setup, attention_in_use
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Method
-from blendtune_trainer.base_model import model_shape
+from blendtune_trainer.base_model import empty_model, model_shape
 from blendtune_trainer.lora import adapter_parameters
 
 
@@ -27,13 +27,14 @@ def sizing_setup(
     nodes = spec.cluster.nodes
     per_node = spec.cluster.gpus_per_node if world_size is None else max(1, world_size // nodes)
     training = spec.training
+    model = empty_model(base)
     installed = flash_attention_installed()
     return Setup(
-        shape=model_shape(base),
+        shape=model_shape(model),
         training=training,
         gpus=Gpus(preset=preset, nodes=nodes, per_node=per_node),
-        attention=attention_in_use(training.attention, preset, flash_attention=installed),
-        adapter_parameters=adapter_parameters(base, training.lora)
+        attention=attention_in_use(training.attention, on_gpu=preset.is_gpu, flash_attention=installed),
+        adapter_parameters=adapter_parameters(model, training.lora)
         if training.method is Method.LORA
         else None,
     )

@@ -10,6 +10,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 from transformers.integrations import HfDeepSpeedConfig
 
+from blendtune_api.sizing.layout import attention_in_use
 from blendtune_api.v1alpha1 import Attention, Precision, Training
 from blendtune_trainer.errors import bad_configuration, bad_model
 from blendtune_trainer.memory import flash_attention_installed
@@ -24,10 +25,9 @@ def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 def attention_implementation(attention: Attention, device: torch.device) -> str:
     """`auto` is FlashAttention 2 on CUDA when installed, else sdpa; both see where packed examples end."""
-    installed = flash_attention_installed()
-    if attention is Attention.AUTO:
-        attention = Attention.FLASH_ATTENTION_2 if installed and device.type == "cuda" else Attention.SDPA
-    if attention is Attention.FLASH_ATTENTION_2 and not (installed and device.type == "cuda"):
+    installed, on_gpu = flash_attention_installed(), device.type == "cuda"
+    attention = attention_in_use(attention, on_gpu=on_gpu, flash_attention=installed)
+    if attention is Attention.FLASH_ATTENTION_2 and not (installed and on_gpu):
         raise bad_configuration(
             "spec.training.attention: flash_attention_2 needs a CUDA device and the flash-attn package; "
             "set auto or sdpa"

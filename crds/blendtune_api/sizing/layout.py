@@ -82,11 +82,10 @@ class Setup:
         )
 
 
-def attention_in_use(requested: Attention, preset: GpuPreset, *, flash_attention: bool) -> Attention:
-    """What `auto` means on these GPUs; `flash_attention` tells whether the package is installed."""
+def attention_in_use(requested: Attention, *, on_gpu: bool, flash_attention: bool) -> Attention:
+    """What `auto` means there; `flash_attention` tells whether the package is installed."""
     if requested is not Attention.AUTO:
         return requested
-    on_gpu = preset.resource_name is not None
     return Attention.FLASH_ATTENTION_2 if on_gpu and flash_attention else Attention.SDPA
 
 
@@ -147,7 +146,7 @@ def _stages(setup: Setup) -> tuple[int, ...]:
     if requested != "auto":
         return (int(requested),)
     preset = setup.gpus.preset
-    if setup.gpus.count == 1 or preset.resource_name is None:
+    if setup.gpus.count == 1 or not preset.is_gpu:
         return (1,)  # nothing to divide, or memory that is not the GPUs'
     return (2,) if preset.memory_bytes is None else STAGES
 

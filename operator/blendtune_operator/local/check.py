@@ -15,7 +15,7 @@ from blendtune_api.contract import RUBRIC_FILE, Env, RubricResult, decode_messag
 from blendtune_api.resolution import QuestionCounts
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, RubricReference
 from blendtune_operator import render
-from blendtune_operator.local.manifest import ManifestError, Manifests
+from blendtune_operator.local.manifest import Document, ManifestError, Manifests
 from blendtune_operator.names import Kind, Object, Run
 from blendtune_operator.plan.margins import too_fine
 from blendtune_operator.plan.supported import refusals
@@ -60,12 +60,15 @@ def _refused(manifests: Manifests) -> list[str]:
     settings = local_settings()
     faults = []
     for run, document in zip(manifests.objects, manifests.documents, strict=True):
-        faults += [
-            document.fault(refusal.fault.path, refusal.fault.message) for refusal in refusals(run, settings)
-        ]
+        faults += refused(run, document, settings)
         if not faults:
             faults += [document.fault(path, message) for path, message in _missing_gpus(run, settings)]
     return faults
+
+
+def refused(run: Run, document: Document, settings: Settings) -> list[str]:
+    """What the operator would not accept of a run, each with file and line."""
+    return [document.fault(refusal.fault.path, refusal.fault.message) for refusal in refusals(run, settings)]
 
 
 def children(run: Run) -> list[Object]:
@@ -92,7 +95,7 @@ def _missing_gpus(run: Run, settings: Settings) -> Iterator[tuple[str, str]]:
     else:
         wanted = {"spec.cluster.gpuType": (run.spec.cluster.gpu_type, run.spec.cluster.gpus)}
     for path, (gpu_type, count) in wanted.items():
-        if settings.gpu_presets[gpu_type].resource_name is not None and count > present:
+        if settings.gpu_presets[gpu_type].is_gpu and count > present:
             yield (
                 path,
                 f"{count} GPUs of type {gpu_type} are wanted, this machine has {present}: use gpuType cpu",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from blendtune_api.sizing.known import nearest_llama, shape_on_the_hub
 from blendtune_api.sizing.layout import attention_in_use
 from blendtune_api.sizing.shape import ModelShape, ShapeError, read_shape
 from blendtune_api.v1alpha1 import BlendedFineTune
+from blendtune_operator.local.check import refused
 from blendtune_operator.local.manifest import Document, ManifestError, Manifests
-from blendtune_operator.plan.supported import refusals
 from blendtune_operator.settings import Settings
 
 _CONFIG = "config.json"
@@ -43,15 +43,10 @@ def estimates(manifests: Manifests, known: Known, settings: Settings) -> Mapping
     ]
     if not runs:
         raise ManifestError(["no BlendedFineTune in what was given: there is nothing to train"])
-    faults = [fault for run, document in runs for fault in _refused(run, document, settings)]
+    faults = [fault for run, document in runs for fault in refused(run, document, settings)]
     if faults:
         raise ManifestError(faults)
     return {run.metadata.name: _estimate(run, document, known, settings) for run, document in runs}
-
-
-def _refused(run: BlendedFineTune, document: Document, settings: Settings) -> Iterator[str]:
-    for refusal in refusals(run, settings):
-        yield document.fault(refusal.fault.path, refusal.fault.message)
 
 
 def _estimate(run: BlendedFineTune, document: Document, known: Known, settings: Settings) -> Estimate:
@@ -60,7 +55,7 @@ def _estimate(run: BlendedFineTune, document: Document, known: Known, settings: 
         run.spec,
         _shape(run.spec.model.uri, document, known),
         preset,
-        attention_in_use(run.spec.training.attention, preset, flash_attention=True),
+        attention_in_use(run.spec.training.attention, on_gpu=preset.is_gpu, flash_attention=True),
         tokens=known.tokens,
         mfu=known.mfu,
     )

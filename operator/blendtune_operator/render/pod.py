@@ -25,7 +25,7 @@ class Devices:
 
     @property
     def present(self) -> bool:
-        return self.preset.resource_name is not None and self.count > 0
+        return self.preset.is_gpu and self.count > 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

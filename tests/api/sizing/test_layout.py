@@ -209,7 +209,7 @@ def test_whole_nodes(number: int, per_node: int, expected: int) -> None:
 def test_attention_in_use(
     requested: Attention, preset: GpuPreset, installed: bool, expected: Attention
 ) -> None:
-    assert attention_in_use(requested, preset, flash_attention=installed) is expected
+    assert attention_in_use(requested, on_gpu=preset.is_gpu, flash_attention=installed) is expected
 
 
 def test_the_choice_leaves_more_room_than_what_is_refused() -> None:

@@ -27,6 +27,7 @@ from blendtune_api.contract import (
     decode_message,
 )
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Reason, Stage
+from blendtune_trainer.base_model import empty_model
 from blendtune_trainer.errors import TrainerError
 from blendtune_trainer.lineage import read_lineage, write_lineage
 from blendtune_trainer.lora import adapter_parameters
@@ -309,7 +310,7 @@ def test_a_lora_is_sized_by_the_layers_that_the_model_has(
 ) -> None:
     lora = {"method": "lora", "lora": {"rank": 4, "targetModules": ["v_proj", "mlp.up_proj"]}}
     run = make_run(lambda document: document["training"].update(lora))
-    trained = adapter_parameters(base_model, run.config.spec.training.lora)
+    trained = adapter_parameters(empty_model(base_model), run.config.spec.training.lora)
     config = replace(run.config, gpu=GpuPreset(name="tiny", memory_bytes=100_000))
     error = failure_of(replace(run, config=config))
     assert error.exit_code is ExitCode.DOES_NOT_FIT

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from blendtune_api.codec import encode
 from blendtune_api.contract import (
@@ -46,6 +47,15 @@ from blendtune_trainer.packed import PackedBlend
 
 SEQUENCE_LENGTH = 48
 BINS_PER_STEP = 3  # not a multiple of two ranks: each step has an empty micro-batch
+
+# Beside one rank at ZeRO-1.
+RANKS_AND_STAGES = (
+    pytest.param(1, 2, id="1 rank, ZeRO-2"),
+    pytest.param(1, 3, id="1 rank, ZeRO-3"),
+    pytest.param(2, 1, id="2 ranks, ZeRO-1"),
+    pytest.param(2, 2, id="2 ranks, ZeRO-2"),
+    pytest.param(2, 3, id="2 ranks, ZeRO-3"),
+)
 
 Rank = BaseProcess
 RANK_SERVER = multiprocessing.get_context("forkserver")

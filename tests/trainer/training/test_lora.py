@@ -12,7 +12,7 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
-from tests.trainer.training.runs import Interruption, Run, build_blend
+from tests.trainer.training.runs import RANKS_AND_STAGES, Interruption, Run, build_blend
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.contract import ExitCode, weights_digest
@@ -26,7 +26,7 @@ from blendtune_api.v1alpha1 import (
     LoraExport,
     Method,
 )
-from blendtune_trainer.base_model import load_tokenizer
+from blendtune_trainer.base_model import empty_model, load_tokenizer
 from blendtune_trainer.lora import adapter_parameters
 from blendtune_trainer.loss import SupervisedLoss
 
@@ -46,16 +46,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, base_model: Path) -> R
     return run
 
 
-@pytest.mark.parametrize(
-    ("ranks", "stage"),
-    [
-        pytest.param(1, 2, id="1 rank, ZeRO-2"),
-        pytest.param(1, 3, id="1 rank, ZeRO-3"),
-        pytest.param(2, 1, id="2 ranks, ZeRO-1"),
-        pytest.param(2, 2, id="2 ranks, ZeRO-2"),
-        pytest.param(2, 3, id="2 ranks, ZeRO-3"),
-    ],
-)
+@pytest.mark.parametrize(("ranks", "stage"), RANKS_AND_STAGES)
 def test_ranks_and_zero_stage_change_no_number(
     make_run: MakeRun, undisturbed: Run, ranks: int, stage: int
 ) -> None:
@@ -169,7 +160,7 @@ def test_peft_trains_as_many_parameters_as_are_counted(base_model: Path, targets
     lora = Lora(rank=3, target_modules=targets)
     config = LoraConfig(r=3, target_modules=list(targets) or "all-linear", task_type="CAUSAL_LM")
     adapted: Any = get_peft_model(AutoModelForCausalLM.from_pretrained(base_model), config)
-    assert adapter_parameters(base_model, lora) == adapted.get_nb_trainable_parameters()[0]
+    assert adapter_parameters(empty_model(base_model), lora) == adapted.get_nb_trainable_parameters()[0]
 
 
 @pytest.mark.parametrize(

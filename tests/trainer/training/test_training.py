@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.trainer.training.runs import Interruption, Run, build_blend
+from tests.trainer.training.runs import RANKS_AND_STAGES, Interruption, Run, build_blend
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.chat_templates import template_text
@@ -38,16 +38,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, base_model: Path) -> R
     return run
 
 
-@pytest.mark.parametrize(
-    ("ranks", "stage"),
-    [
-        pytest.param(1, 2, id="1 rank, ZeRO-2"),
-        pytest.param(1, 3, id="1 rank, ZeRO-3"),
-        pytest.param(2, 1, id="2 ranks, ZeRO-1"),
-        pytest.param(2, 2, id="2 ranks, ZeRO-2"),
-        pytest.param(2, 3, id="2 ranks, ZeRO-3"),
-    ],
-)
+@pytest.mark.parametrize(("ranks", "stage"), RANKS_AND_STAGES)
 def test_ranks_and_zero_stage_change_no_number(
     make_run: MakeRun, undisturbed: Run, ranks: int, stage: int
 ) -> None:
