@@ -28,6 +28,7 @@ class Program:
 
 
 _GO = "1.26.6"
+_KUBERNETES = "k8s.io/kubernetes"
 KUBERNETES = (
     "kube-apiserver",
     "kube-controller-manager",
@@ -38,7 +39,7 @@ KUBERNETES = (
 )
 PROGRAMS = (
     Program("kubernetes", "go.etcd.io/etcd/server/v3", "etcd"),
-    *(Program("kubernetes", f"k8s.io/kubernetes/cmd/{name}", name) for name in KUBERNETES),
+    *(Program("kubernetes", f"{_KUBERNETES}/cmd/{name}", name) for name in KUBERNETES),
     Program("coredns", "github.com/coredns/coredns", "coredns"),
     Program(
         "training-operator",
@@ -55,21 +56,38 @@ def build(names: Collection[str] = ()) -> None:
     for program in PROGRAMS:
         if names and program.name not in names:
             continue
-        if (
-            _given(program.name)
-            or program.path.exists()
-            or (program.name == "kubectl" and shutil.which("kubectl"))
-        ):
+        if _given(program.name) or _built(program) or (program.name == "kubectl" and shutil.which("kubectl")):
             continue
         print(f"building {program.name}", flush=True)
         unfinished = program.path.with_suffix(".partial")
         subprocess.run(
-            ["nice", go(), "build", "-trimpath", "-o", str(unfinished), program.package],
+            ["nice", go(), "build", "-trimpath", *_stamp(program), "-o", str(unfinished), program.package],
             cwd=TOOLS / program.module,
             env={**os.environ, "CGO_ENABLED": "0"},
             check=True,
         )
         unfinished.rename(program.path)
+
+
+def _built(program: Program) -> bool:
+    """Whether it is there, and not older than the list of modules that it is built from."""
+    modules = TOOLS / program.module / "go.mod"
+    return program.path.exists() and program.path.stat().st_mtime >= modules.stat().st_mtime
+
+
+def _stamp(program: Program) -> list[str]:
+    """Flags that tell a program of Kubernetes its version, as its own build does from git; helm asks it."""
+    if not program.package.startswith(_KUBERNETES):
+        return []
+    command = [go(), "list", "-m", "-f", "{{.Version}}", _KUBERNETES]
+    told = subprocess.run(command, cwd=TOOLS / program.module, check=True, capture_output=True, text=True)
+    version = told.stdout.strip()
+    major, minor, _ = version.removeprefix("v").split(".")
+    values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
+    return [
+        "-ldflags",
+        " ".join(f"-X k8s.io/component-base/version.{name}={it}" for name, it in values.items()),
+    ]
 
 
 def _given(name: str) -> bool:

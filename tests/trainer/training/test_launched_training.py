@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.trainer.training.runs import Run, build_blend, free_port, wait_until
+from tests.trainer.training.runs import BINS_PER_STEP, Run, build_blend, free_port, wait_until
 
 from blendtune_api.contract import Env, ExitCode, Failure, TrainResult, decode_message
 from blendtune_api.v1alpha1 import Reason
@@ -41,10 +41,13 @@ def get(port: int, path: str) -> str:
         return str(answer.read().decode())
 
 
+STEPS = 300  # enough that the training still runs when its first steps have been seen
+
+
 def test_interrupted_watched_and_resumed_without_a_compiler(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
-    run = make_run(build_blend(bins=90))
+    run = make_run(build_blend(bins=BINS_PER_STEP * STEPS))
     empty_folder = tmp_path / "empty"
     empty_folder.mkdir()
     port = free_port()
@@ -57,15 +60,15 @@ def test_interrupted_watched_and_resumed_without_a_compiler(
         outcome = decode_message(run.message.read_text())
         assert isinstance(outcome, Failure)
         assert outcome.reason is Reason.DISRUPTED
-        assert progress["steps"] == 30
+        assert progress["steps"] == STEPS
         assert progress["step"] >= 3
         assert progress["phase"] == "training"
         assert progress["remainingSeconds"] > 0
-        assert "blendtune_training_steps 30.0" in metrics
+        assert f"blendtune_training_steps {STEPS}.0" in metrics
         process = launch(run, empty_folder, port)
         assert process.wait(180) == ExitCode.SUCCESS
     finally:
         process.kill()
         process.wait()
     assert isinstance(decode_message(run.message.read_text()), TrainResult)
-    assert [line["step"] for line in run.steps()] == list(range(1, 31))
+    assert [line["step"] for line in run.steps()] == list(range(1, STEPS + 1))
