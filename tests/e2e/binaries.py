@@ -47,6 +47,7 @@ PROGRAMS = (
         "training-operator",
     ),
     Program("helm", "helm.sh/helm/v4/cmd/helm", "helm"),
+    Program("kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", "kube-router"),
 )
 
 

@@ -58,6 +58,7 @@ def running(folder: Path) -> Iterator[Cluster]:
         containerd.load()
         _start_node(daemons, folder, made)
         until("the node is ready", lambda: _node_is_ready(daemons, kubectl))
+        _enforce_network_policies(daemons, made)
         yield Cluster(folder, daemons, kubectl, made)
     finally:
         daemons.stop()
@@ -89,6 +90,14 @@ def _start_node(daemons: Daemons, folder: Path, made: Credentials) -> None:
     corefile = folder / "Corefile"
     corefile.write_text(_COREFILE.format(address=network.ADDRESS, kubeconfig=made.kubeconfig("admin")))
     daemons.start("coredns", [program("coredns"), "-conf", str(corefile)])
+
+
+def _enforce_network_policies(daemons: Daemons, made: Credentials) -> None:
+    daemons.start("kube-router", [
+        program("kube-router"), f"--kubeconfig={made.kubeconfig('admin')}",
+        f"--hostname-override={kubelet.NODE}", f"--service-cluster-ip-range={network.SERVICES}",
+        "--run-firewall=true", "--run-router=false", "--run-service-proxy=false",
+    ])  # fmt: skip
 
 
 def _node_is_ready(daemons: Daemons, kubectl: Kubectl) -> bool:

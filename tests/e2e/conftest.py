@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.e2e import cluster as clusters
-from tests.e2e import operator_process, training_operator, workplace
+from tests.e2e import release, training_operator, workplace
 from tests.e2e.cluster import Cluster
 from tests.e2e.layout import state
 from tests.e2e.workplace import Workplace
@@ -19,7 +19,7 @@ def cluster() -> Iterator[Cluster]:
         pytest.fail("The end-to-end tests need namespaces of their own: make e2e")
     with clusters.running(folder) as running:
         training_operator.install(running)
-        operator_process.install(running)
+        release.install(running)
         yield running
 
 

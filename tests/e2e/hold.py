@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 
-from tests.e2e import cluster, operator_process, training_operator
+from tests.e2e import cluster, release, training_operator
 from tests.e2e.layout import state
 
 
@@ -17,7 +17,7 @@ def main() -> None:
         raise SystemExit("Run it by: python -m tests.e2e -m tests.e2e.hold")
     with cluster.running(folder) as running:
         training_operator.install(running)
-        operator_process.install(running)
+        release.install(running)
         print(f"KUBECONFIG={running.credentials.kubeconfig('admin')}", flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
 

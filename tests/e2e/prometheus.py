@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.e2e.cluster import Cluster
-from tests.e2e.operator_process import NAME, NAMESPACE
+from tests.e2e.release import NAME, NAMESPACE
 from tests.e2e.waiting import until
 
 _ADDRESS = "127.0.0.1:9090"

@@ -99,10 +99,7 @@ def test_disturbed(
     place: Workplace, disturb: Callable[[Workplace, dict[str, Any]], None], reason: str, counted: bool
 ) -> None:
     """A worker lost in the middle of the training: the next attempt goes on from the checkpoint."""
-    manifest = workplace.small_run()
-    manifest["spec"]["blend"]["budget"]["epochs"] = 12
-    manifest["spec"]["training"]["checkpoint"] = {"everyMinutes": 0.02}
-    place.apply(manifest)
+    place.apply(workplace.long_run())
     latest = Workspace(place.folder("small")).checkpoints / "latest.json"
     until("there is a checkpoint", latest.exists, 300)
     place.record("before the disturbance")

@@ -34,7 +34,9 @@ class Workplace:
         return self.volume / self.kubectl.namespace / run
 
     def apply(self, run: dict[str, Any]) -> None:
-        self.kubectl.apply(json.dumps(run))
+        """As Argo CD applies what it finds in Git."""
+        options = ("--server-side", "--field-manager=argocd-controller")
+        self.kubectl("apply", *options, "--filename=-", stdin=json.dumps(run))
 
     def run(self, name: str) -> dict[str, Any]:
         return self.kubectl.get("bft", name)
@@ -88,6 +90,14 @@ def small_run() -> dict[str, Any]:
     """manifests/run.yaml, to be changed at will. `3e-5` is a number, as kubectl reads it."""
     run: dict[str, Any] = yaml.safe_load((MANIFESTS / "run.yaml").read_text())
     run["spec"]["training"]["learningRate"] = float(run["spec"]["training"]["learningRate"])
+    return run
+
+
+def long_run() -> dict[str, Any]:
+    """A small run that saves checkpoints, and lasts while something is done to it."""
+    run = small_run()
+    run["spec"]["blend"]["budget"]["epochs"] = 12
+    run["spec"]["training"]["checkpoint"] = {"everyMinutes": 0.02}
     return run
 
 
