@@ -315,6 +315,8 @@ class Progress:
     tokens_per_second_per_gpu: float | None = None
     mfu: float | None = None
     remaining_seconds: float | None = None
+    save_seconds: float | None = None  # of the slowest checkpoint of this attempt, until all ranks had saved
+    checkpoint_bytes: int | None = None  # of the latest checkpoint
     phase: str = ""  # loading, validating, training, saving, exporting
 
 

@@ -564,6 +564,11 @@ class TestAfterTheEnd:
         assert world.writes == before
 
 
+def grace_seconds(job: Object) -> int:
+    template = job["spec"]["pytorchReplicaSpecs"]["Worker"]["template"]
+    return int(template["spec"]["terminationGracePeriodSeconds"])
+
+
 class TestProgress:
     def test_progress_is_shown_at_intervals_and_goes_stale(self) -> None:
         world = blended()
@@ -583,6 +588,23 @@ class TestProgress:
         world.wait(120)
         assert status(world).trainer_status == shown
         assert "not been heard since 2026-01-01T00:00:15Z" in message(world, ConditionType.TRAINING_SUCCEEDED)
+
+    def test_the_next_attempts_have_time_for_the_slowest_checkpoint_heard_of(self) -> None:
+        world = blended()
+        assert grace_seconds(world.job("ads-train-1")) == 300
+        answers = (
+            Progress(step=10, steps=40, save_seconds=140.2, checkpoint_bytes=10**9),
+            Progress(step=11, steps=40),  # has not saved yet
+        )
+        for number, answer in enumerate(answers, start=1):
+            world.start(world.job(f"ads-train-{number}"))
+            world.settle()
+            world.progress_answer = answer
+            world.wait(15)
+            world.fail(world.job(f"ads-train-{number}"), 137)
+            world.settle()
+            world.wait(60)
+            assert grace_seconds(world.job(f"ads-train-{number + 1}")) == 281 + 60
 
 
 class TestPinning:

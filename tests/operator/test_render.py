@@ -127,6 +127,13 @@ class TestPyTorchJob:
         assert spec["terminationGracePeriodSeconds"] == 300
         assert env(spec["containers"][0])[Env.GRACE_SECONDS] == "300"
 
+    def test_the_launcher_knows_the_grace_period_of_the_users_pod_template(self) -> None:
+        template = {"spec": {"terminationGracePeriodSeconds": 900}}
+        run = fine_tune(cluster=Cluster(train=StagePod(pod_template=template)))
+        spec = pod_spec(children(run)["PyTorchJob"])
+        assert spec["terminationGracePeriodSeconds"] == 900
+        assert env(spec["containers"][0])[Env.GRACE_SECONDS] == "900"
+
     @pytest.mark.parametrize("queue", ["", "gpus"])
     def test_a_queue_labels_training_and_evaluation_only_and_suspend_is_never_written(
         self, queue: str

@@ -119,11 +119,13 @@ class Checkpoints:
             if (_step_of(folder) or step + 1) > step:
                 shutil.rmtree(folder)
 
-    def save(self, engine: Any, ranks: Ranks, step: int, stage: int) -> None:
+    def save(self, engine: Any, ranks: Ranks, step: int, stage: int) -> int:
         """Saves the state after `step`, but for frozen weights: those are the base model's.
 
-        Every rank calls it. Raises TrainerError when the storage is full.
+        Every rank calls it; on rank 0 it returns the checkpoint's bytes, elsewhere 0. Raises TrainerError
+        when the storage is full.
         """
+        size = 0
         unfinished = self._folder / f"step-{step}.tmp"
         with self._reporting_full_storage(unfinished):
             engine.save_checkpoint(
@@ -131,8 +133,9 @@ class Checkpoints:
             )
             ranks.wait_for_all()
             if ranks.is_first:
-                self._publish(unfinished, step, ranks.world_size, stage)
+                size = self._publish(unfinished, step, ranks.world_size, stage)
         ranks.wait_for_all()
+        return size
 
     def load(self, engine: Any, ranks: Ranks, pointer: Pointer) -> None:
         """Puts the engine where `pointer` left off; it must be configured `universal` when ranks differ."""
@@ -158,7 +161,8 @@ class Checkpoints:
     def _steps(self) -> list[int]:
         return [step for folder in self._folder.glob("step-*") if (step := _step_of(folder)) is not None]
 
-    def _publish(self, unfinished: Path, step: int, world_size: int, stage: int) -> None:
+    def _publish(self, unfinished: Path, step: int, world_size: int, stage: int) -> int:
+        """Gives a checkpoint that every rank has written its name; returns its bytes."""
         pointer = Pointer(step=step, world_size=world_size, stage=stage, identity=self._identity)
         files = [file for file in unfinished.rglob("*") if file.is_file()]
         for file in files:
@@ -170,6 +174,7 @@ class Checkpoints:
         write_text(self._folder / POINTER, json.dumps(encode(pointer), indent=2) + "\n")
         for old in sorted(self._steps())[: -self._keep]:
             shutil.rmtree(self._folder / f"step-{old}")
+        return sum(sizes.values())
 
     @contextmanager
     def _reporting_full_storage(self, unfinished: Path) -> Iterator[None]:

@@ -22,6 +22,7 @@ from blendtune_api.v1alpha1 import Reason
 from blendtune_trainer.hosts import is_loopback
 
 RANK_COMMAND = (sys.executable, "-m", "blendtune_trainer", "train")
+MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")  # of this container (cgroup v2)
 
 _SETTLE_SECONDS = 5.0  # after one rank failed, for the others to say what they saw
 _GRACE_MARGIN_SECONDS = 2.0  # of the grace period, kept for our own end
@@ -45,6 +46,11 @@ class Gang:
             ranks_per_node=int(environment.get(Env.RANKS_PER_NODE, "1")),
             grace_seconds=float(environment.get(Env.GRACE_SECONDS, "30")),
         )
+
+    @property
+    def seconds_to_save(self) -> float:
+        """How long the ranks may run on after a stop signal."""
+        return max(1.0, self.grace_seconds - _GRACE_MARGIN_SECONDS)
 
     def environment(self, local_rank: int, base: Mapping[str, str], message: Path) -> dict[str, str]:
         """The environment of one rank, as torch.distributed reads it. The rank leaves its outcome in
@@ -134,8 +140,8 @@ def _reason(code: int) -> Reason:
     match code:
         case ExitCode.PREEMPTED:
             return Reason.DISRUPTED
-        case 137:
-            return Reason.OUT_OF_MEMORY if _was_out_of_memory() else Reason.STAGE_FAILED
+        case _ if _is_out_of_memory(code):
+            return Reason.OUT_OF_MEMORY
         case _:
             return Reason.STAGE_FAILED
 
@@ -145,15 +151,22 @@ def _describe(rank: int, cause: Exit) -> str:
         return f"rank {rank} was killed at the end of the grace period; the last checkpoint stays"
     if cause.code == ExitCode.PEER_LOST:
         return f"rank {rank} lost a peer on another node"
+    if _is_out_of_memory(cause.code):
+        return (
+            f"rank {rank} was killed because its container ran out of main memory: raise the memory in "
+            "spec.cluster.train.resources"
+        )
     if cause.code > 128 and cause.code - 128 in signal.valid_signals():
         return f"rank {rank} was ended by {signal.Signals(cause.code - 128).name}"
     return f"rank {rank} exited with code {cause.code}; its log says why"
 
 
-def _was_out_of_memory() -> bool:
-    """Whether the kernel killed a process of this container for its memory (cgroup v2)."""
+def _is_out_of_memory(code: int) -> bool:
+    """Whether a rank that ended so was killed by the kernel for the container's memory."""
+    if code != 128 + signal.SIGKILL:
+        return False
     try:
-        events = Path("/sys/fs/cgroup/memory.events").read_text().split()
+        events = MEMORY_EVENTS.read_text().split()
     except OSError:
         return False
     counts = dict(zip(events[::2], events[1::2], strict=False))
@@ -200,9 +213,7 @@ class _Supervisor:
         for process in self._running.values():
             process.terminate()
         if self._stop_deadline is None:
-            self._stop_deadline = time.monotonic() + max(
-                1.0, self._gang.grace_seconds - _GRACE_MARGIN_SECONDS
-            )
+            self._stop_deadline = time.monotonic() + self._gang.seconds_to_save
             self._hasten(self._stop_deadline)
 
     def _reap(self, wait: bool = False) -> None:

@@ -170,7 +170,9 @@ class TrainingLoop:
     def _save(self, step: int) -> None:
         self._report.phase("saving")
         self._report.flush()
-        self._checkpoints.save(self._engine, self._ranks, step, self._stage)
+        begin = time.monotonic()
+        size = self._checkpoints.save(self._engine, self._ranks, step, self._stage)
+        self._report.saved(step, time.monotonic() - begin, size)
         self._saved_step = step
         self._saved_at = time.monotonic()
         self._watchdog.beat()

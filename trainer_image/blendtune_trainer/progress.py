@@ -42,6 +42,8 @@ _SERIES: Mapping[str, tuple[str, str]] = {
         "Most memory that rank 0 has allocated on its GPU.",
     ),
     "remaining_seconds": ("blendtune_training_remaining_seconds", "Estimated time to the last step."),
+    "save_seconds": ("blendtune_training_save_seconds", "Time of the slowest checkpoint of this attempt."),
+    "checkpoint_bytes": ("blendtune_training_checkpoint_bytes", "Size of the latest checkpoint."),
 }
 
 

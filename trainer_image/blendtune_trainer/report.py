@@ -100,6 +100,14 @@ class TrainingReport:
             shown = ", ".join(f"{name} {value:.4f}" for name, value in loss.by_source.items())
             print(f"validation after step {step}: {shown}", flush=True)
 
+    def saved(self, step: int, seconds: float, size: int) -> None:
+        """A checkpoint of `size` bytes is whole."""
+        if not self._ranks.is_first:
+            return
+        slowest = max(seconds, self._board.progress.save_seconds or 0.0)
+        self._board.update(save_seconds=slowest, checkpoint_bytes=size)
+        print(f"checkpoint of step {step}: {size / 1e9:.3g} GB in {seconds:.1f} s", flush=True)
+
     def has_validation(self, step: int) -> bool:
         return step in self._losses
 

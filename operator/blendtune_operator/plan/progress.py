@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from blendtune_api.contract import Progress, TrainResult
@@ -19,9 +20,11 @@ from blendtune_operator.names import Object
 from blendtune_operator.plan.attempts import last_attempt
 from blendtune_operator.plan.children import Children, is_live
 from blendtune_operator.plan.draft import Draft
+from blendtune_operator.render.train_job import SAVE_SECONDS
 from blendtune_operator.settings import Settings
 
 _STALE_AFTER_INTERVALS = 4
+_CHECKPOINT_BYTES = "checkpointBytes"
 
 
 def pod_to_ask(run: BlendedFineTune, children: Children, now: datetime, settings: Settings) -> Object | None:
@@ -43,7 +46,8 @@ def note_progress(draft: Draft[BlendedFineTuneStatus]) -> None:
         return
     draft.look_again(draft.settings.progress_interval)
     if draft.children.progress is not None:
-        draft.update(trainer_status=trainer_status(draft.children.progress, draft.now))
+        heard = trainer_status(draft.children.progress, draft.now)
+        draft.update(trainer_status=_with_known_checkpoint(heard, draft.status.trainer_status))
         return
     known = draft.status.trainer_status
     if known is None or known.last_updated_time is None:
@@ -52,6 +56,17 @@ def note_progress(draft: Draft[BlendedFineTuneStatus]) -> None:
     if silence > draft.settings.progress_interval * _STALE_AFTER_INTERVALS:
         message = f"{condition.message}; its progress has not been heard since {known.last_updated_time}"
         draft.set(ConditionType.TRAINING_SUCCEEDED, condition.status, Reason.RUNNING, message)
+
+
+def _with_known_checkpoint(heard: TrainerStatus, known: TrainerStatus | None) -> TrainerStatus:
+    """With what an earlier attempt told of its checkpoints, until this one has saved."""
+    told = {metric.name for metric in heard.metrics}
+    kept = tuple(
+        metric
+        for metric in (known.metrics if known else ())
+        if metric.name in (SAVE_SECONDS, _CHECKPOINT_BYTES) and metric.name not in told
+    )
+    return replace(heard, metrics=heard.metrics + kept)
 
 
 def finished_status(known: TrainerStatus | None, result: TrainResult, now: datetime) -> TrainerStatus:
@@ -80,6 +95,8 @@ def trainer_status(progress: Progress, now: datetime) -> TrainerStatus:
         "step": progress.step,
         "steps": progress.steps or None,
         "tokens": progress.tokens,
+        SAVE_SECONDS: progress.save_seconds,
+        _CHECKPOINT_BYTES: progress.checkpoint_bytes,
     }
     remaining = progress.remaining_seconds
     return TrainerStatus(

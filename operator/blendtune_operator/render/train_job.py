@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
+from math import ceil
+
 from blendtune_api.contract import Env, RunConfig
 from blendtune_api.v1alpha1 import BlendedFineTune, Stage, Tracker, Training
 from blendtune_operator import names
@@ -10,6 +14,9 @@ from blendtune_operator.render import pod
 from blendtune_operator.render.config import Pinned
 from blendtune_operator.render.uris import export_uris, is_remote, mounted_claims, train_uris
 from blendtune_operator.settings import Settings
+
+SAVE_SECONDS = "saveSeconds"  # metric of status.trainerStatus: the slowest checkpoint of an attempt
+_STEP_UNDER_WAY = timedelta(minutes=1)
 
 
 def train_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, settings: Settings) -> Object:
@@ -33,6 +40,19 @@ def train_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
     }
 
 
+def grace_period(run: BlendedFineTune, settings: Settings) -> timedelta:
+    """From SIGTERM to SIGKILL: the setting or, if that is longer, twice the slowest checkpoint heard of and a
+    minute for the step under way. What the user's pod template says goes before both.
+    """
+    wished = run.spec.cluster.train.pod_template.get("spec")
+    seconds = wished.get("terminationGracePeriodSeconds") if isinstance(wished, Mapping) else None
+    if isinstance(seconds, int):
+        return timedelta(seconds=seconds)
+    metrics = run.status.trainer_status.metrics if run.status.trainer_status else ()
+    slowest = max((float(metric.value) for metric in metrics if metric.name == SAVE_SECONDS), default=0.0)
+    return max(settings.grace_period, timedelta(seconds=ceil(2 * slowest)) + _STEP_UNDER_WAY)
+
+
 def _tracks_elsewhere(training: Training) -> bool:
     """Whether a tracker may take its server and key from the credentials."""
     return any(tracker is not Tracker.TENSORBOARD for tracker in training.tracking)
@@ -52,7 +72,7 @@ def _template(
         claims=mounted_claims(spec.storage, uris, exports),
         credentials=spec.credentials,
         with_secret=any(map(is_remote, exports)) or _tracks_elsewhere(spec.training),
-        grace_period=settings.grace_period,
+        grace_period=grace_period(run, settings),
         devices=pod.Devices(preset=pinned.config.gpu, count=cluster.gpus_per_node),
         shared_memory=True,
     )

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,13 @@ from blendtune_trainer.launch import Exit, Gang, root_cause
 RESULT = encode_message(
     TrainResult(config_digest="c", blend_digest="b", steps=1, tokens=2, model_digest="m", final_loss=1.5)
 )
-LAUNCH = "import sys; from blendtune_trainer import launch; sys.exit(launch.main(sys.argv[1:]))"
+LAUNCH = """
+import os, sys
+from pathlib import Path
+from blendtune_trainer import launch
+launch.MEMORY_EVENTS = Path(os.environ["FOLDER"], "memory.events")
+sys.exit(launch.main(sys.argv[1:]))
+"""
 
 
 def start(tmp_path: Path, rank_script: str, **environment: str) -> subprocess.Popen[bytes]:
@@ -31,6 +36,11 @@ def start(tmp_path: Path, rank_script: str, **environment: str) -> subprocess.Po
         rank = int(os.environ["RANK"])
         leave = Path(os.environ["BLENDTUNE_TERMINATION_LOG"]).write_text
         folder = Path(os.environ["FOLDER"])
+        def kill():
+            os.kill(os.getpid(), signal.SIGKILL)
+        def kill_for_memory():
+            (folder / "memory.events").write_text("oom 1\\noom_kill 1\\n")
+            kill()
         def forever():
             (folder / f"ready-{rank}").touch()
             while True: time.sleep(0.01)
@@ -54,34 +64,73 @@ def message(tmp_path: Path) -> str:
     return (tmp_path / "message").read_text()
 
 
-FAILED = encode_message(Failure(reason=Reason.BAD_DATA, message="row 3 is bad"))
+BAD_DATA = encode_message(Failure(reason=Reason.BAD_DATA, message="row 3 is bad"))
+DISRUPTED = encode_message(Failure(reason=Reason.DISRUPTED, message="checkpointed at step 7"))
+GPU_MEMORY = encode_message(Failure(reason=Reason.OUT_OF_MEMORY, message="a GPU ran out of memory"))
+
+
+def test_success_leaves_the_result_of_rank_0(tmp_path: Path) -> None:
+    process = start(tmp_path, f"leave({RESULT!r}) if rank == 0 else None")
+    assert process.wait(60) == ExitCode.SUCCESS
+    assert message(tmp_path) == RESULT
 
 
 @pytest.mark.parametrize(
-    ("script", "code", "text"),
+    ("script", "code", "reason", "text"),
     [
-        pytest.param(f"leave({RESULT!r}) if rank == 0 else None", 0, RESULT, id="success"),
-        pytest.param(f"leave({FAILED!r}) if rank else forever(); sys.exit(65)", 65, FAILED, id="one fails"),
         pytest.param(
-            f"sys.exit(200) if rank == 0 else (time.sleep(.3), leave({FAILED!r}), sys.exit(65))",
-            65,
-            FAILED,
-            id="a lost peer is not the cause",
+            f"(leave({BAD_DATA!r}), sys.exit(65)) if rank else forever()",
+            65, Reason.BAD_DATA, "row 3 is bad", id="bad data, the other rank waits",
         ),
-        pytest.param("sys.exit(200)", 200, "another node", id="only lost peers"),
-        pytest.param("sys.exit(200) if rank else os.kill(os.getpid(), 9)", 137, "SIGKILL", id="killed"),
-        pytest.param("forever() if rank else os.abort()", 134, "rank 0 was ended by SIGABRT", id="aborted"),
-        pytest.param("sys.exit(1) if rank else forever()", 1, "rank 1 exited with code 1", id="unforeseen"),
-        pytest.param("sys.exit(201)", 201, "code 201", id="hang"),
-        pytest.param("leave('half a mess'); sys.exit(64)", 64, "code 64", id="torn message"),
+        pytest.param(
+            f"sys.exit(200) if rank == 0 else (time.sleep(.3), leave({BAD_DATA!r}), sys.exit(65))",
+            65, Reason.BAD_DATA, "row 3 is bad", id="bad data, seen first as a lost peer",
+        ),
+        pytest.param(
+            f"leave({DISRUPTED!r}); sys.exit(143)",
+            143, Reason.DISRUPTED, "checkpointed at step 7", id="preempted",
+        ),
+        pytest.param(
+            f"(leave({DISRUPTED!r}), sys.exit(143)) if rank else sys.exit(200)",
+            143, Reason.DISRUPTED, "checkpointed at step 7", id="preempted, the other lost a peer",
+        ),
+        pytest.param("sys.exit(143)", 143, Reason.DISRUPTED, "SIGTERM", id="preempted without a word"),
+        pytest.param(
+            "sys.exit(200) if rank else kill()",
+            137, Reason.STAGE_FAILED, "rank 0 was ended by SIGKILL", id="SIGKILL",
+        ),
+        pytest.param(
+            "sys.exit(200) if rank else kill_for_memory()",
+            137, Reason.OUT_OF_MEMORY, "rank 0 was killed because its container ran out", id="out of memory",
+        ),
+        pytest.param(
+            f"(leave({GPU_MEMORY!r}), sys.exit(67)) if rank else sys.exit(200)",
+            67, Reason.OUT_OF_MEMORY, "a GPU ran out of memory", id="out of GPU memory",
+        ),
+        pytest.param(
+            "sys.exit(200)", 200, Reason.STAGE_FAILED, "lost a peer on another node", id="lost peer"
+        ),
+        pytest.param(
+            "forever() if rank else os.abort()",
+            134, Reason.STAGE_FAILED, "rank 0 was ended by SIGABRT", id="aborted",
+        ),
+        pytest.param(
+            "sys.exit(1) if rank else forever()",
+            1, Reason.STAGE_FAILED, "rank 1 exited with code 1", id="unforeseen",
+        ),
+        pytest.param("sys.exit(201)", 201, Reason.STAGE_FAILED, "code 201", id="hang"),
+        pytest.param(
+            "leave('half a mess'); sys.exit(64)", 64, Reason.STAGE_FAILED, "code 64", id="torn message"
+        ),
     ],
-)
-def test_exit_code_and_message(tmp_path: Path, script: str, code: int, text: str) -> None:
+)  # fmt: skip
+def test_exit_code_and_root_cause(tmp_path: Path, script: str, code: int, reason: Reason, text: str) -> None:
     process = start(tmp_path, script)
-    begun = time.monotonic()
     assert process.wait(60) == code
-    assert text in message(tmp_path)
-    assert time.monotonic() - begun < 30
+    outcome = decode_message(message(tmp_path))
+    assert isinstance(outcome, Failure)
+    assert outcome.reason is reason
+    assert text in outcome.message
 
 
 def test_node_without_rank_0_leaves_no_message(tmp_path: Path) -> None:
@@ -91,21 +140,41 @@ def test_node_without_rank_0_leaves_no_message(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_reaches_the_ranks_which_have_time_to_save(tmp_path: Path, number: signal.Signals) -> None:
-    disrupted = encode_message(Failure(reason=Reason.DISRUPTED, message="checkpointed at step 7"))
+def test_a_stop_reaches_the_ranks_whose_save_is_waited_for(tmp_path: Path, number: signal.Signals) -> None:
+    """The ranks save for as long as the test wants, within a grace period that is the operator's default."""
     script = f"""
         def stop(*_):
-            time.sleep(0.3)
-            leave({disrupted!r})
+            (folder / f"saving-{{rank}}").touch()
+            while not (folder / "saved").exists():
+                time.sleep(0.01)
+            leave({DISRUPTED!r})
             sys.exit(143)
         signal.signal(signal.SIGTERM, stop)
         forever()
     """
-    process = start(tmp_path, script)
+    process = start(tmp_path, script, **{Env.GRACE_SECONDS: "300"})
     wait_until(lambda: all((tmp_path / f"ready-{rank}").exists() for rank in range(2)))
     process.send_signal(number)
+    wait_until(lambda: all((tmp_path / f"saving-{rank}").exists() for rank in range(2)))
+    process.send_signal(number)  # a second one changes nothing
+    assert process.poll() is None
+    (tmp_path / "saved").touch()
     assert process.wait(60) == ExitCode.PREEMPTED
-    assert message(tmp_path) == disrupted
+    assert message(tmp_path) == DISRUPTED
+
+
+@pytest.mark.parametrize(
+    ("grace", "asleep", "killed"),
+    [
+        pytest.param(300, 60, False, id="a save of 60 s within the operator's default"),
+        pytest.param(300, 297, False, id="until just before its end"),
+        pytest.param(300, 299, True, id="then our own end has its turn"),
+        pytest.param(30, 60, True, id="Kubernetes' default would not do"),
+    ],
+)
+def test_the_ranks_have_the_grace_period(grace: float, asleep: float, killed: bool) -> None:
+    gang = Gang(nodes=1, node_rank=0, ranks_per_node=1, grace_seconds=grace)
+    assert (asleep > gang.seconds_to_save) == killed
 
 
 def test_ranks_that_do_not_stop_are_killed_when_the_grace_period_ends(tmp_path: Path) -> None:
@@ -114,7 +183,7 @@ def test_ranks_that_do_not_stop_are_killed_when_the_grace_period_ends(tmp_path: 
     )
     wait_until(lambda: all((tmp_path / f"ready-{rank}").exists() for rank in range(2)))
     process.terminate()
-    assert process.wait(30) == ExitCode.PREEMPTED
+    assert process.wait(60) == ExitCode.PREEMPTED
     outcome = decode_message(message(tmp_path))
     assert isinstance(outcome, Failure)
     assert outcome.reason is Reason.DISRUPTED

@@ -1,4 +1,4 @@
-"""Whole trainings of a tiny model: the same numbers on any ranks, resumption, and what is left behind."""
+"""Whole trainings of a tiny model: resumption, and what is left behind."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from tests.trainer.training.runs import RANKS_AND_STAGES, Interruption, Run, build_blend
+from tests.trainer.training.runs import Interruption, Run, build_blend
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.chat_templates import template_text
@@ -36,24 +37,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, base_model: Path) -> R
     run = Run.create(tmp_path_factory.mktemp("undisturbed"), base_model)
     assert run.train() == [0]
     return run
-
-
-@pytest.mark.parametrize(("ranks", "stage"), RANKS_AND_STAGES)
-def test_ranks_and_zero_stage_change_no_number(
-    make_run: MakeRun, undisturbed: Run, ranks: int, stage: int
-) -> None:
-    run = make_run(deepspeed=DeepSpeed(stage=stage))
-    assert run.train(ranks) == [0] * ranks
-    assert run.losses() == pytest.approx(undisturbed.losses(), abs=1e-5)
-    assert run.column("gradNorm") == pytest.approx(undisturbed.column("gradNorm"), rel=1e-4)
-    assert run.column("tokens") == undisturbed.column("tokens")
-    for ours, theirs in zip(run.result.validation_loss, undisturbed.result.validation_loss, strict=True):
-        assert (ours.before, ours.after) == pytest.approx((theirs.before, theirs.after), abs=1e-4)
-    tuned, expected = (
-        AutoModelForCausalLM.from_pretrained(each.workspace.model) for each in (run, undisturbed)
-    )
-    for name, weight in tuned.state_dict().items():
-        assert torch.allclose(weight, expected.state_dict()[name], atol=1e-4), name
 
 
 def test_result_and_artifacts(undisturbed: Run) -> None:
@@ -135,20 +118,15 @@ def test_the_same_ranks_resume_to_the_very_same_losses(make_run: MakeRun) -> Non
     assert broken.result.validation_loss == whole.result.validation_loss
 
 
-@pytest.mark.parametrize(
-    ("stage", "first", "then"),
-    [pytest.param(1, 2, 1, id="ZeRO-1, 2 to 1"), pytest.param(3, 1, 2, id="ZeRO-3, 1 to 2")],
-)
-def test_another_number_of_ranks_goes_on(
-    make_run: MakeRun, undisturbed: Run, stage: int, first: int, then: int
-) -> None:
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_from_two_ranks_to_one_and_back_to_two(make_run: MakeRun, undisturbed: Run, stage: int) -> None:
     run = make_run(deepspeed=DeepSpeed(stage=stage), checkpoint=KEEP)
     told = Interruption(rank=0, signal=signal.SIGTERM, calls=2)
-    assert run.train(first, interruption=told) == [ExitCode.PREEMPTED] * first
-    assert run.train(then) == [0] * then
-    assert run.column("ranks")[0] == first
-    assert run.column("ranks")[-1] == then
-    assert run.losses() == pytest.approx(undisturbed.losses(), abs=1e-4)
+    assert run.train(2, interruption=told) == [ExitCode.PREEMPTED] * 2
+    assert run.train(1, interruption=told) == [ExitCode.PREEMPTED]
+    assert run.train(2) == [0, 0]
+    assert run.column("ranks") == [2, 2, 1, 1, 2, 2]
+    assert np.abs(np.subtract(run.losses(), undisturbed.losses())).max() < 1e-5
 
 
 def test_sigkill_while_saving_leaves_the_last_whole_checkpoint(make_run: MakeRun, undisturbed: Run) -> None:
