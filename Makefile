@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 MODEL := .cache/demo/smollm2-135m-instruct
 SOURCES := crds/blendtune_api operator/blendtune_operator trainer_image/blendtune_trainer eval_image/blendtune_eval
 
-.PHONY: help demo test e2e check generate lock bench clean
+.PHONY: help demo test e2e check generate lock bench forgetting clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -36,7 +36,11 @@ generate: $(INSTALLED) ## write the CRDs, the chart's table of values, Argo CD's
 	$(BIN)/python -m gitops
 	$(BIN)/python -m monitoring
 
-bench: $(INSTALLED) $(MODEL) ## what is forgotten with and without the blend, over five seeds
+bench: $(INSTALLED) ## our training beside TRL's: throughput, packing, exactness, preparation (ten minutes)
+	$(BIN)/python bench/plan_scale.py > /dev/null
+	$(BIN)/python bench/throughput.py
+
+forgetting: $(INSTALLED) $(MODEL) ## what is forgotten with and without the blend, over five seeds (an hour)
 	$(BIN)/python bench/forgetting.py
 
 lock: ## resolve the dependencies again

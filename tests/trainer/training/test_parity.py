@@ -16,12 +16,19 @@ from tests.trainer.training.runs import SEQUENCE_LENGTH, Run, build_blend, build
 from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
-from blendtune_api.v1alpha1 import DeepSpeed, Training
+from blendtune_api.v1alpha1 import Adam, DeepSpeed, Training
 from blendtune_trainer.packed import PackedBlend
 
 STEPS = 20
 BINS_PER_STEP = 4
-SETTINGS: dict[str, Any] = {"batch_tokens": BINS_PER_STEP * SEQUENCE_LENGTH, "learning_rate": 1e-3}
+SETTINGS: dict[str, Any] = {  # none of the optimizer's is its default
+    "batch_tokens": BINS_PER_STEP * SEQUENCE_LENGTH,
+    "learning_rate": 1e-3,
+    "min_learning_rate_ratio": 0.1,
+    "weight_decay": 0.05,
+    "max_grad_norm": 0.5,
+    "adam": Adam(beta1=0.8, beta2=0.95, epsilon=1e-6),
+}
 
 
 @dataclass
@@ -98,7 +105,9 @@ def warmed_up_cosine(training: Training, step: int) -> float:
     warmup = math.ceil(training.warmup_ratio * STEPS)
     if step < warmup:
         return training.learning_rate * (step + 1) / (warmup + 1)
-    return training.learning_rate * (1 + math.cos(math.pi * (step - warmup) / (STEPS - warmup))) / 2
+    decayed = (1 + math.cos(math.pi * (step - warmup) / (STEPS - warmup))) / 2
+    floor = training.min_learning_rate_ratio
+    return training.learning_rate * (floor + (1 - floor) * decayed)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +137,7 @@ def test_packing_ranks_accumulation_and_zero_change_no_number(
     assert len(apart) == STEPS
     assert apart.max() < 1e-5
     assert reference.losses[-1] < reference.losses[0] - 0.3
+    assert max(reference.gradient_norms) > SETTINGS["max_grad_norm"]
     assert run.column("gradNorm") == pytest.approx(reference.gradient_norms, rel=1e-4)
     assert run.column("tokens") == reference.tokens
     assert run.column("ranks") == [ranks] * STEPS
@@ -138,3 +148,12 @@ def test_packing_ranks_accumulation_and_zero_change_no_number(
     assert tuned.keys() == reference.weights.keys()
     for name, weight in tuned.items():
         assert torch.allclose(weight, reference.weights[name], atol=1e-4), name
+
+
+def test_hpz_changes_no_number(
+    make_run: Callable[..., Run], blend: PackedBlend, reference: Reference
+) -> None:
+    hpz = DeepSpeed(stage=3, overrides={"zero_optimization": {"zero_hpz_partition_size": 2}})
+    run = make_run(blend, deepspeed=hpz, **SETTINGS)
+    assert run.train(4) == [0] * 4
+    assert run.losses() == pytest.approx(reference.losses, abs=1e-5)

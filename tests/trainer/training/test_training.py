@@ -23,6 +23,7 @@ from blendtune_api.v1alpha1 import (
     DeepSpeed,
     EarlyStopping,
     Export,
+    Precision,
     Reason,
 )
 
@@ -140,6 +141,30 @@ def test_sigkill_while_saving_leaves_the_last_whole_checkpoint(make_run: MakeRun
     assert "resuming from the checkpoint of step 2" in run.log_of(0)
     assert run.losses() == pytest.approx(undisturbed.losses(), abs=1e-5)
     assert sorted(folder.name for folder in checkpoints.glob("step-*")) == ["step-5", "step-6"]
+
+
+def test_a_hang_ends_the_rank_with_the_stacks_in_its_log(make_run: MakeRun) -> None:
+    run = make_run(hang_timeout_minutes=0.05)
+    first, other = run.start(2, interruption=Interruption(rank=1, signal=signal.SIGSTOP, calls=1))
+    try:
+        first.join(120)
+        assert first.exitcode == ExitCode.HANG
+    finally:
+        for rank in (first, other):
+            rank.kill()
+            rank.join()
+    outcome = run.outcome_of(0)
+    assert isinstance(outcome, Failure)
+    assert "no step for 0.05 minutes (spec.training.hangTimeoutMinutes)" in outcome.message
+    assert "in _take_step" in run.log_of(0)
+
+
+def test_bf16_trains_like_fp32_within_its_precision(make_run: MakeRun, undisturbed: Run) -> None:
+    run = make_run(precision=Precision.BF16)
+    assert run.train() == [0]
+    apart = np.abs(np.subtract(run.losses(), undisturbed.losses()))
+    assert 0 < apart.max() < 0.05
+    assert AutoModelForCausalLM.from_pretrained(run.workspace.model).dtype is torch.bfloat16
 
 
 def test_a_lost_peer_is_told_apart(make_run: MakeRun) -> None:
