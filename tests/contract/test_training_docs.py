@@ -22,7 +22,8 @@ from blendtune_operator.names import Kind
 from blendtune_operator.settings import Settings
 from blendtune_trainer.ds_config import deepspeed_config
 
-DOCS = (Path(__file__).parents[2] / "docs/training.md").read_text()
+ROOT = Path(__file__).parents[2]
+DOCS = (ROOT / "docs/training.md").read_text()
 ROWS = dict(re.findall(r"^\| `([\w.\[\]]+)` \| (.+?) \| .+ \|$", DOCS, re.MULTILINE))
 
 
@@ -79,3 +80,15 @@ def test_hpz_reaches_deepspeed() -> None:
     training = codec.decode(Training, documented("training"))
     config = deepspeed_config(training, stage=3, bf16=True, world_size=32, on_cpu=False)
     assert config["zero_optimization"]["zero_hpz_partition_size"] == 8
+
+
+def test_the_throughput_is_what_was_measured() -> None:
+    measured = json.loads((ROOT / "bench/results/throughput.json").read_text())
+    for name, arm in measured["arms"].items():
+        (row,) = (line for line in DOCS.splitlines() if line.startswith(f"| {name} |"))
+        assert f"| {arm['tokensPerSecond']:,.0f} (" in row
+        for key in ("ratio", "ratioOfCpuTime"):
+            if key in arm:
+                assert (
+                    f"| {arm[key]['median']:.2f} ({arm[key]['low']:.2f} to {arm[key]['high']:.2f}) |" in row
+                )

@@ -1,0 +1,335 @@
+"""Real tokens per second of our training beside TRL's SFTTrainer.
+
+Same weights, examples and optimizer, one rank, fp32 on CPU. The arms take turns on the machine, in another
+order each round. Prints a table, with what bench/plan_scale.py measured of the preparation, and writes
+bench/results/throughput.json. TRL gets an environment of its own, over the packages of this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from arms import workload
+from arms.turns import Arm
+from datasets import Dataset, interleave_datasets
+from torch.nn import functional
+from transformers import AutoModelForCausalLM
+
+from blendtune_api.contract import Env, ExitCode, workspace
+from blendtune_trainer.packed import IGNORED_LABEL, PackedBlend
+from blendtune_trainer.schedule import warmup_steps
+
+ROOT = Path(__file__).resolve().parent.parent
+ARMS = ROOT / "bench" / "arms"
+RESULTS = ROOT / "bench" / "results"
+TRL_VERSION = "1.16.0"
+TRL_ENVIRONMENT = ROOT / ".cache" / "bench" / "trl"
+OURS, PACKED, PADDED = "Blendtune", "TRL packed (bfd)", "TRL padded, batch 8"
+THREADS = os.cpu_count() or 1
+WARM_UP_STEPS = 2
+COMPARED_STEPS = 3  # after the step that a resumed training goes on from
+
+
+def trl_python() -> Path:
+    """The Python of an environment with TRL, made when it is not there."""
+    python = TRL_ENVIRONMENT / "bin" / "python"
+    marker = TRL_ENVIRONMENT / TRL_VERSION
+    if not marker.exists():
+        venv.create(TRL_ENVIRONMENT, clear=True)
+        (packages,) = TRL_ENVIRONMENT.glob("lib/python*/site-packages")
+        ours = Path(torch.__file__).parents[1]
+        (packages / "blendtune.pth").write_text(f"{ours}\n")
+        uv = Path(sys.executable).with_name("uv")
+        command = [uv, "pip", "install", "--quiet", "--no-deps", "--python", python, f"trl=={TRL_VERSION}"]
+        subprocess.run(command, check=True)
+        marker.touch()
+    return python
+
+
+def prepare(workdir: Path) -> tuple[PackedBlend, float]:
+    """Weights, blend and settings for all arms; the blend, and the achieved share of its first source."""
+    base = workdir / "model"
+    base.mkdir(parents=True)
+    workload.write_model(base)
+    blend, achieved = workload.make_blend()
+    workload.write_run(workdir, base)
+    config = workload.spec(base)
+    blend.write(workspace(workdir, config.storage, "bench", "bench").blend)
+    examples = workload.blended_examples(blend)
+    with (workdir / "examples.jsonl").open("w") as file:
+        for ids, labels in examples:
+            file.write(json.dumps({"input_ids": ids, "labels": labels}) + "\n")
+    tokens = sum(len(ids) for ids, _ in examples)
+    per_step = workload.BINS_PER_STEP * workload.SEQUENCE_LENGTH * len(examples) / tokens
+    training = config.training
+    steps = math.ceil(blend.num_bins / workload.BINS_PER_STEP)
+    settings = {
+        "sequenceLength": workload.SEQUENCE_LENGTH,
+        "binsPerStep": workload.BINS_PER_STEP,
+        "paddedBatchesPerStep": round(per_step / 8),
+        "steps": steps,
+        "learningRate": training.learning_rate,
+        "warmupSteps": warmup_steps(training, steps),
+        "weightDecay": training.weight_decay,
+        "maxGradNorm": training.max_grad_norm,
+        "seed": training.seed,
+    }
+    (workdir / "settings.json").write_text(json.dumps(settings))
+    return blend, achieved[0].achieved_share
+
+
+def make_arms(workdir: Path) -> list[Arm]:
+    common = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(THREADS),
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    rank = {
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": "1",
+        Env.MASTER_ADDR: "127.0.0.1",
+        Env.MASTER_PORT: "0",
+        Env.CONFIG: str(workdir / "config.json"),
+        Env.CLAIMS: str(workdir),
+        Env.TERMINATION_LOG: str(workdir / "message"),
+    }
+    trl = [trl_python(), ARMS / "trl_sft.py"]
+    return [
+        Arm(OURS, [sys.executable, ARMS / "ours.py"], common | rank, workdir / "ours.log"),
+        Arm(PACKED, [*trl, "packed", workdir], common, workdir / "packed.log"),
+        Arm(PADDED, [*trl, "padded", workdir], common, workdir / "padded.log"),
+    ]
+
+
+def interleave(arms: list[Arm], rounds: int, steps: int) -> None:
+    """Every arm warms up, then takes `steps` in each round; who begins changes by the round."""
+    for arm in arms:
+        arm.start()
+    for arm in arms:
+        arm.take(WARM_UP_STEPS)
+    for number in range(rounds):
+        shift = number % len(arms)
+        for arm in arms[shift:] + arms[:shift]:
+            turn = arm.take(steps)
+            arm.turns.append(turn)
+            rate = turn["tokens"] / turn["seconds"]
+            print(f"round {number + 1}/{rounds} {arm.name}: {rate:.0f} tokens/s", file=sys.stderr, flush=True)
+    for arm in arms:
+        arm.end()
+
+
+def rates(arm: Arm, clock: str = "seconds") -> list[float]:
+    return [turn["tokens"] / turn[clock] for turn in arm.turns]
+
+
+def ratio(ours: Arm, theirs: Arm, clock: str = "seconds") -> dict[str, float]:
+    """Median over the rounds of our rate by theirs, with a 95% interval (bootstrap over the rounds)."""
+    by_round = np.array(rates(ours, clock)) / np.array(rates(theirs, clock))
+    draw = np.random.default_rng(0)
+    medians = np.median(draw.choice(by_round, (10_000, len(by_round))), axis=1)
+    low, high = np.percentile(medians, [2.5, 97.5])
+    return {"median": float(np.median(by_round)), "low": float(low), "high": float(high)}
+
+
+def unpacked_loss(base: Path, examples: Sequence[tuple[Sequence[int], Sequence[int]]]) -> float:
+    """Mean loss over the supervised tokens, with one forward pass for each example."""
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    total, supervised = 0.0, 0
+    for ids, labels in examples:
+        targets = torch.as_tensor(labels[1:])
+        with torch.no_grad():
+            logits = model(input_ids=torch.as_tensor(ids, dtype=torch.int64)[None]).logits[0, :-1]
+        total += functional.cross_entropy(logits, targets, ignore_index=IGNORED_LABEL, reduction="sum").item()
+        supervised += int((targets != IGNORED_LABEL).sum())
+    return total / supervised
+
+
+def our_losses(workdir: Path) -> dict[int, float]:
+    """The loss of each step, by the number of steps before it."""
+    (log,) = workdir.rglob("steps.jsonl")
+    lines = map(json.loads, log.read_text().splitlines())
+    return {line["step"] - 1: line["loss"] for line in lines}
+
+
+def their_losses(workdir: Path, name: str) -> dict[int, float]:
+    return {int(step): loss for step, loss in json.loads((workdir / f"{name}.losses").read_text()).items()}
+
+
+def our_resumed_losses(workdir: Path) -> dict[int, float]:
+    """Of a training that is stopped after its first step and goes on."""
+    prepare(workdir)
+    stopped, resumed = make_arms(workdir)[0], make_arms(workdir)[0]
+    stopped.start()
+    code = stopped.stop_after_one_step()
+    if code != ExitCode.PREEMPTED:
+        raise RuntimeError(f"stopped with code {code}:\n{stopped.log.read_text()}")
+    take_compared_steps(resumed)
+    return our_losses(workdir)
+
+
+def their_resumed_losses(workdir: Path) -> dict[int, float]:
+    """Of a training that goes on from the checkpoint that another left after its first step."""
+    resumed = make_arms(workdir)[1]
+    resumed.command.append(workdir / "packed" / "checkpoint-1")
+    take_compared_steps(resumed)
+    return their_losses(workdir, "packed-resumed")
+
+
+def take_compared_steps(arm: Arm) -> None:
+    arm.start()
+    arm.take(COMPARED_STEPS)
+    arm.end()
+
+
+def furthest_apart(losses: dict[int, float], resumed: dict[int, float]) -> float:
+    return max(abs(losses[step] - resumed[step]) for step in range(1, 1 + COMPARED_STEPS))
+
+
+def share_by_examples(blend: PackedBlend) -> float:
+    """Share of the first source's tokens where `datasets` interleaves the sources half and half."""
+    lengths = np.diff(blend.example_offsets)
+    sources = [
+        Dataset.from_dict({"source": [index] * int(here.sum()), "tokens": lengths[here]})
+        for index in range(2)
+        if (here := blend.example_sources == index).any()
+    ]
+    mixed = interleave_datasets(sources, probabilities=[0.5, 0.5], seed=workload.SEED)
+    tokens, source = np.array(mixed["tokens"]), np.array(mixed["source"])
+    return float(tokens[source == 0].sum() / tokens.sum())
+
+
+def speed_of(arm: Arm, rows: list[list[int]], whole: list[int]) -> dict[str, Any]:
+    """What an arm did in its turns. `rows` has the lengths of the examples by bin, `whole` all lengths."""
+    room = len(rows) * workload.SEQUENCE_LENGTH
+    tokens, computed = (sum(turn[key] for turn in arm.turns) for key in ("tokens", "computed"))
+    held = sorted(length for row in rows for length in row)
+    measured = rates(arm)
+    return {
+        "tokensPerSecond": statistics.median(measured),
+        "slowest": min(measured),
+        "fastest": max(measured),
+        "padding": 1 - tokens / computed,
+        "unfilled": 1 - sum(held) / room if len(rows) < len(held) else None,
+        "cutSequences": sum(a != b for a, b in zip(held, sorted(whole), strict=True)),
+        "peakBytes": max(turn["peakBytes"] for turn in arm.turns),
+    }
+
+
+def interval(ratio: dict[str, float] | None) -> str:
+    return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})" if ratio else ""
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as Markdown."""
+    lines = [
+        "| Arm | Real tokens/s, median (range) | Ours by it (95%) | by CPU time | Padding computed "
+        "| Bins unfilled | Cut sequences | Peak memory | Loss error, step 1 | Resumed losses apart "
+        "| Blend-share error |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, arm in result["arms"].items():
+        by_wall, by_cpu = (interval(arm.get(key)) for key in ("ratio", "ratioOfCpuTime"))
+        cells = [
+            name,
+            f"{arm['tokensPerSecond']:,.0f} ({arm['slowest']:,.0f} to {arm['fastest']:,.0f})",
+            by_wall,
+            by_cpu,
+            f"{arm['padding']:.1%}",
+            "" if arm["unfilled"] is None else f"{arm['unfilled']:.2%}",
+            str(arm["cutSequences"]),
+            f"{arm['peakBytes'] / 2**30:.2f} GiB",
+            f"{arm['lossError']:.1e}",
+            f"{arm['resumedApart']:.1e}" if "resumedApart" in arm else "",
+            f"{100 * arm['shareError']:.3f} points",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    planned = result["preparation"]
+    seconds = planned["blend_seconds"] + planned["pack_seconds"]
+    lines += [
+        "",
+        f"{result['examples']:,} examples of {result['meanLength']:.0f} tokens on average, bins of "
+        f"{result['sequenceLength']}, {result['tokensPerStep']:,} tokens a step, {result['rounds']} rounds.",
+        f"Preparation: {planned['examples']:,} examples are blended and packed in {seconds:.1f} s and "
+        f"{planned['peak_gib']:.2f} GiB, with {planned['waste']:.2%} of the bins of 2,048 unfilled.",
+    ]
+    return "\n".join(lines)
+
+
+def measure(workdir: Path, rounds: int, steps: int) -> dict[str, Any]:
+    blend, share = prepare(workdir)
+    base = workdir / "model"
+    arms = make_arms(workdir)
+    ours, packed, padded = arms
+    interleave(arms, rounds, steps)
+    torch.set_num_threads(THREADS)
+
+    examples = workload.blended_examples(blend)
+    whole = [len(ids) for ids, _ in examples]
+    rows = [whole[start:end] for start, end in itertools.pairwise(blend.bin_offsets)]
+    first_step = examples[: blend.bin_offsets[workload.BINS_PER_STEP]]
+    losses = our_losses(workdir)
+    result: dict[str, Any] = {
+        ours.name: {
+            **speed_of(ours, rows, whole),
+            "lossError": abs(losses[0] - unpacked_loss(base, first_step)),
+            "resumedApart": furthest_apart(losses, our_resumed_losses(workdir / "resumed")),
+            "shareError": abs(share - 0.5),
+        }
+    }
+    for arm, way in ((packed, "packed"), (padded, "padded")):
+        losses = their_losses(workdir, way)
+        first_step = json.loads((workdir / f"{way}.examples").read_text())
+        result[arm.name] = {
+            **speed_of(arm, json.loads((workdir / f"{way}.rows").read_text()), whole),
+            "ratio": ratio(ours, arm),
+            "ratioOfCpuTime": ratio(ours, arm, "cpuSeconds"),
+            "lossError": abs(losses[0] - unpacked_loss(base, first_step)),
+            "shareError": abs(share_by_examples(blend) - 0.5),
+        }
+        if arm is packed:
+            apart = furthest_apart(losses, their_resumed_losses(workdir))
+            result[arm.name]["resumedApart"] = apart
+    return {
+        "arms": result,
+        "examples": len(whole),
+        "meanLength": statistics.mean(whole),
+        "sequenceLength": workload.SEQUENCE_LENGTH,
+        "tokensPerStep": workload.BINS_PER_STEP * workload.SEQUENCE_LENGTH,
+        "rounds": rounds,
+        "stepsPerRound": steps,
+        "threads": THREADS,
+        "trl": TRL_VERSION,
+        "preparation": json.loads((RESULTS / "plan_scale.json").read_text())[-1],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=1, help="optimizer steps of an arm in a round")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as workdir:
+        result = measure(Path(workdir), arguments.rounds, arguments.steps)
+    print(table(result))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "throughput.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
