@@ -3,14 +3,16 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
 SMOLLM2_VERSION := 0.1.2
+PIP_AUDIT_VERSION := 2.10.1
 BLEND ?= blend
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 MODEL := .cache/demo/smollm2-135m-instruct
+IMAGES := operator trainer eval
 SOURCES := crds/blendtune_api operator/blendtune_operator trainer_image/blendtune_trainer eval_image/blendtune_eval
 
-.PHONY: help demo test e2e check generate lock bench forgetting clean
+.PHONY: help demo test e2e check generate docs sbom audit lock bench forgetting clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -30,11 +32,27 @@ check: $(INSTALLED) ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-generate: $(INSTALLED) ## write the CRDs, the chart's table of values, Argo CD's settings and the dashboards
+generate: $(INSTALLED) ## write the CRDs, the API reference, the chart's table of values, Argo CD's settings and the dashboards
 	$(BIN)/python -m blendtune_api.generate
+	$(BIN)/python docs/reference.py
 	$(BIN)/python helm/readme.py
 	$(BIN)/python -m gitops
 	$(BIN)/python -m monitoring
+
+docs: $(INSTALLED) ## build the documentation into build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+sbom: $(INSTALLED) ## write a CycloneDX bill of the Python packages of each image into build/sbom
+	@mkdir -p build/sbom
+	@for image in $(IMAGES); do \
+	  $(BIN)/cyclonedx-py requirements requirements/$$image.txt --short-PURLs --output-reproducible --no-validate \
+	    --output-format JSON --output-file build/sbom/$$image.cdx.json || exit 1; \
+	done
+
+audit: $(INSTALLED) ## look the packages of each image up in PyPI's database of weaknesses (needs a way to pypi.org)
+	@for image in $(IMAGES); do \
+	  $(BIN)/uv tool run pip-audit@$(PIP_AUDIT_VERSION) --strict --no-deps --disable-pip -r requirements/$$image.txt || exit 1; \
+	done
 
 bench: $(INSTALLED) ## our training beside TRL's: throughput, packing, exactness, preparation (ten minutes)
 	$(BIN)/python bench/plan_scale.py > /dev/null
@@ -44,15 +62,15 @@ forgetting: $(INSTALLED) $(MODEL) ## what is forgotten with and without the blen
 	$(BIN)/python bench/forgetting.py
 
 lock: ## resolve the dependencies again
-	$(BIN)/uv pip compile --quiet --upgrade --extra operator --extra trainer --extra eval --extra dev --no-annotate --no-header \
+	$(BIN)/uv pip compile --quiet --upgrade --extra operator --extra trainer --extra eval --extra docs --extra dev --no-annotate --no-header \
 	  pyproject.toml -o requirements/dev.txt
-	@for extra in operator trainer eval; do \
+	@for extra in operator trainer eval docs; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --extra $$extra --no-annotate --no-header -c requirements/dev.txt \
 	    pyproject.toml -o requirements/$$extra.txt || exit 1; \
 	done
 
 clean: ## remove what was installed, downloaded and run
-	rm -rf .venv .cache runs
+	rm -rf .venv .cache build runs
 
 $(INSTALLED): requirements/dev.txt pyproject.toml
 	@begin=$$(date +%s) \

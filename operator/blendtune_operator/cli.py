@@ -126,7 +126,7 @@ def _run(parsed: argparse.Namespace, console: Console) -> ExitStatus:
 
 def _validate(parsed: argparse.Namespace, console: Console) -> ExitStatus:
     manifests = load(parsed.files)
-    for warning in check(manifests):
+    for warning in check(manifests, to_run_here=False):
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True, markup=False)
     for object in manifests.objects:
         console.print(f"{type(object).__name__} {object.metadata.name} is valid", highlight=False)

@@ -35,12 +35,13 @@ def local_settings() -> Settings:
     )
 
 
-def check(manifests: Manifests) -> list[str]:
+def check(manifests: Manifests, *, to_run_here: bool) -> list[str]:
     """Warnings of gates that the rubric is too small for, each with file and line.
 
-    Raises ManifestError with what the operator, this machine or the rubric's check would refuse.
+    Raises ManifestError with what the operator or the rubric's check would refuse, and GPUs that this machine
+    does not have where it is `to_run_here`.
     """
-    faults, warnings = _refused(manifests), []
+    faults, warnings = _refused(manifests, to_run_here), []
     for run, document in zip(manifests.objects, manifests.documents, strict=True):
         reference = run.spec.rubric if isinstance(run, RubricEval) else run.spec.evaluation.rubric
         path = "spec.rubric" if isinstance(run, RubricEval) else "spec.evaluation.rubric"
@@ -55,13 +56,12 @@ def check(manifests: Manifests) -> list[str]:
     return warnings
 
 
-def _refused(manifests: Manifests) -> list[str]:
-    """What the operator would not accept, and GPUs that this machine does not have."""
+def _refused(manifests: Manifests, to_run_here: bool) -> list[str]:
     settings = local_settings()
     faults = []
     for run, document in zip(manifests.objects, manifests.documents, strict=True):
         faults += refused(run, document, settings)
-        if not faults:
+        if to_run_here and not faults:
             faults += [document.fault(path, message) for path, message in _missing_gpus(run, settings)]
     return faults
 

@@ -49,7 +49,7 @@ def run(
 
     Raises ManifestError for what would be refused, and when the work directory is in use.
     """
-    for warning in check(manifests):
+    for warning in check(manifests, to_run_here=True):
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True, markup=False)
     with _locked(workdir):
         local_run = _LocalRun(manifests, workdir, console)

@@ -8,7 +8,7 @@ import pytest
 
 from blendtune_operator.cli import main
 from blendtune_operator.local.check import check
-from blendtune_operator.local.manifest import load
+from blendtune_operator.local.manifest import ManifestError, load
 
 MANIFEST = """\
 apiVersion: blendtune.io/v1alpha1
@@ -60,7 +60,7 @@ def test_margins_that_the_rubric_cannot_tell_apart_are_warned_of(
 ) -> None:
     path = tmp_path / "manifest.yaml"
     path.write_text(MANIFEST.format(rubric=rubric) + more)
-    found = check(load([path]))
+    found = check(load([path]), to_run_here=False)
     assert [warning.split(": ")[:2] for warning in found] == [
         [f"{path}:{line}", field] for line, field in warned
     ]
@@ -73,3 +73,10 @@ def test_validate_prints_the_warning_and_succeeds(tmp_path: Path, capsys: pytest
     errors = capsys.readouterr().err
     assert f"warning: {path}:11: spec.gates[1]: general maxDrop 0.1 is finer than 22 questions" in errors
     assert "RubricEval handbook is valid" in errors
+
+
+def test_gpus_are_looked_for_only_where_it_is_to_run() -> None:
+    manifests = load([Path(__file__).parents[3] / "examples/paper/33b-blend.yaml"])  # 32 GPUs
+    assert check(manifests, to_run_here=False) == []
+    with pytest.raises(ManifestError, match="32 GPUs of type a100-80gb are wanted"):
+        check(manifests, to_run_here=True)

@@ -1,0 +1,42 @@
+"""MkDocs' hooks: how the site differs from the pages as they lie in the repository."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[1]
+NOTES, NOTES_PAGE = "CHANGELOG.md", "changelog.md"
+_log = logging.getLogger("mkdocs.plugins.hooks")
+_LINK_OUT_OF_DOCS = re.compile(r"\[([^]]+)\]\(\.\./([^)#]+)\)")
+_CODE = re.compile(r"`[^`\n]+`")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the release notes, which lie beside the README."""
+    notes = (ROOT / NOTES).read_text(encoding="utf-8")
+    files.append(File.generated(config, NOTES_PAGE, content=notes))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
+    """Links to other files of the repository lead there if its address is known, and else are plain text.
+
+    Code in tables loses the backslashes before `|`, which GitHub needs and Python's Markdown would show.
+    """
+
+    def replaced(link: re.Match[str]) -> str:
+        text, target = link.groups()
+        if target == NOTES:
+            return f"[{text}]({NOTES_PAGE})"
+        if not (ROOT / target).exists():
+            _log.warning("%s: there is no %s in the repository", page.file.src_uri, target)
+        return f"[{text}]({config.repo_url.rstrip('/')}/blob/main/{target})" if config.repo_url else text
+
+    unescaped = _CODE.sub(lambda code: code[0].replace("\\|", "|"), markdown)
+    return _LINK_OUT_OF_DOCS.sub(replaced, unescaped)
