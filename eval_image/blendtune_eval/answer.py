@@ -94,7 +94,7 @@ def load_model(folder: Path, gpus: int, context: int) -> Any:
     placement = {"device_map": "auto"} if device.type == "cuda" and gpus > 1 else {}
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=precision, local_files_only=True, **placement
+            folder, dtype=precision, local_files_only=True, trust_remote_code=False, **placement
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise bad_model(f"no causal language model could be loaded from {folder}: {error}") from error

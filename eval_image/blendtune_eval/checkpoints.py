@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 
 from blendtune_api.contract import weights_digest
 from blendtune_api.v1alpha1 import EvaluatedModel
@@ -45,12 +46,12 @@ def open_checkpoint(model: EvaluatedModel, field: str, claims: Path, downloads: 
 
 def _folder(model: EvaluatedModel, field: str, claims: Path, downloads: Path) -> Path:
     scheme, _, rest = model.uri.partition("://")
+    if scheme in ("pvc", "s3") and ".." in Path(rest).parts:
+        raise bad_configuration(f"{field}.uri: {model.uri}: a path may not contain ..")
     match scheme:
         case "file":
             return Path("/" + rest.lstrip("/"))
         case "pvc":
-            if ".." in Path(rest).parts:
-                raise bad_configuration(f"{field}.uri: {model.uri}: a path may not leave its claim")
             return claims / rest
         case "hf":
             return _from_hub(model, field, downloads)
@@ -82,14 +83,21 @@ def _from_hub(model: EvaluatedModel, field: str, downloads: Path) -> Path:
 
 
 def _from_store(model: EvaluatedModel, field: str, folder: Path) -> Path:
+    """Fetches a model's files, flat, so that no name in the store leads out of `folder`."""
     import fsspec
 
     filesystem, path = fsspec.core.url_to_fs(model.uri)
     try:
+        found = {PurePosixPath(file).name: file for file in filesystem.find(path, maxdepth=1)}
+        wanted = {
+            name: file for name, file in found.items() if any(fnmatch(name, each) for each in _MODEL_FILES)
+        }
+        if not wanted:
+            raise bad_model(f"{field}.uri: there is no model at {model.uri}")
         folder.mkdir(parents=True, exist_ok=True)
-        filesystem.get(path.rstrip("/") + "/", f"{folder}/", recursive=True)
+        filesystem.get(list(wanted.values()), [str(folder / name) for name in wanted])
     except FileNotFoundError as error:
-        raise bad_model(f"{field}.uri: there is nothing at {model.uri}") from error
+        raise bad_model(f"{field}.uri: there is no model at {model.uri}") from error
     except OSError as error:
         raise transient(f"{field}.uri: {model.uri} could not be downloaded: {error}") from error
     return folder

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from blendtune_api import codec
 from blendtune_api.contract import Env, ExitCode, Failure, Outcome, encode_message
+from blendtune_api.redaction import redacted, without_secrets
 from blendtune_api.v1alpha1 import Reason, RubricReference
 from blendtune_eval.entries import InvalidRubric
 from blendtune_eval.failures import EvaluationError, bad_configuration, bad_rubric, storage_full
@@ -35,7 +36,7 @@ def run_program(program: Callable[[], Outcome], environment: Mapping[str, str] =
         outcome, code = error.failure(), int(error.exit_code)
     except OSError as error:
         if error.errno not in _NO_ROOM:
-            traceback.print_exc()
+            print(without_secrets(traceback.format_exc(), environment), file=sys.stderr)
             outcome, code = _unforeseen(error), UNFORESEEN
         else:
             full = storage_full(
@@ -43,8 +44,9 @@ def run_program(program: Callable[[], Outcome], environment: Mapping[str, str] =
             )
             outcome, code = full.failure(), int(full.exit_code)
     except Exception as error:
-        traceback.print_exc()
+        print(without_secrets(traceback.format_exc(), environment), file=sys.stderr)
         outcome, code = _unforeseen(error), UNFORESEEN
+    outcome = redacted(outcome, environment)
     if isinstance(outcome, Failure):
         print(f"{outcome.reason}: {outcome.message}", file=sys.stderr, flush=True)
     if path := environment.get(Env.TERMINATION_LOG):

@@ -42,7 +42,9 @@ class ChatPrompts:
         fallback_template: str | None = None,
     ) -> None:
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
         except (OSError, ValueError, KeyError) as error:
             raise bad_model(f"{field}.uri: no tokenizer could be loaded from {folder}: {error}") from error
         self._tokenizer.chat_template = self._tokenizer.chat_template or fallback_template

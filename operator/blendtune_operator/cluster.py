@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import uuid
@@ -11,7 +10,6 @@ from datetime import UTC, datetime
 
 import aiohttp
 
-from blendtune_api import codec
 from blendtune_api.contract import Progress
 from blendtune_operator.api import APPLY, Api, ApiError
 from blendtune_operator.cache import Cache
@@ -25,11 +23,11 @@ from blendtune_operator.names import (
     Object,
 )
 from blendtune_operator.plan import Event
+from blendtune_operator.progress import fetch_progress
 from blendtune_operator.reconcile import AlreadyExists, Conflict, Refused
 
 _log = logging.getLogger(__name__)
 
-PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=1.0)
 _PAGE = 500
 _SERVED_SECONDS = 300.0  # how long a kind that is served is trusted to stay
 _UNSERVED_SECONDS = 5.0
@@ -133,13 +131,7 @@ class KubernetesCluster:
         if not address:
             return None
         host = f"[{address}]" if ":" in address else address
-        try:
-            async with self._session.get(
-                f"http://{host}:{_metrics_port(pod)}/progress", timeout=PROGRESS_TIMEOUT
-            ) as response:
-                return codec.decode(Progress, json.loads(await response.read()), lenient=True)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-            return None
+        return await fetch_progress(self._session, f"http://{host}:{_metrics_port(pod)}/progress")
 
     async def emit_event(self, obj: Object, event: Event) -> None:
         metadata = obj["metadata"]

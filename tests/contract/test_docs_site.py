@@ -74,3 +74,9 @@ def test_a_broken_link_fails_the_build(link: str, words: str, tmp_path: Path) ->
 
 def test_the_reference_is_the_generated_one() -> None:
     assert PAGE.read_text(encoding="utf-8") == reference(), "run `make generate`"
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", (ROOT / "docs/security.md").read_text()))
+    assert len(named) > 10
+    assert [file for file in sorted(named) if not (ROOT / file).exists()] == []

@@ -253,6 +253,17 @@ def test_report_is_one_whole_page(pod: Pod) -> None:
     assert not re.search(r"https?://|url\(|@import", path.read_text())
 
 
+def test_markup_in_a_rubric_stays_text(pod: Pod) -> None:
+    environment = pod(compared=False)
+    rubric = Path(environment[Env.RUBRIC])
+    markup = "<script>alert(1)</script>"
+    rubric.write_text(rubric.read_text().replace("The shop", markup).replace("goods back", f"goods {markup}"))
+    evaluate(environment)
+    path = folder_of(environment) / "eval" / "report.html"
+    assert path.read_text().count("&lt;script&gt;") >= 2
+    assert "script" not in outline(path).tags
+
+
 @pytest.mark.parametrize(
     ("same_rubric", "contaminated"),
     [pytest.param(True, 1, id="searched"), pytest.param(False, 0, id="other")],

@@ -316,3 +316,10 @@ def test_number_fields() -> None:
     assert parse(text, "r.yaml").questions[0].criteria[1] == Number(
         name="n", value=5, unit="days", unit_aliases=("d",), other_values=(7, 1.5), tolerance=0.5
     )
+
+
+def test_a_tag_makes_no_object(tmp_path: Path) -> None:
+    tagged = f'!!python/object/apply:os.mkdir ["{tmp_path / "touched"}"]'
+    with pytest.raises(InvalidRubric, match=r"description"):
+        parse(GOOD.replace("One question.", tagged), "r.yaml")
+    assert not (tmp_path / "touched").exists()

@@ -50,6 +50,11 @@ LOCAL_BLEND = Blend(
             id="all at once",
         ),
         pytest.param(
+            {"model": Model(uri="pvc://models/../../etc"), "export": Export(uri="s3://models/a..b")},
+            ["spec.model.uri"],
+            id="a path that climbs",
+        ),
+        pytest.param(
             {"model": Model(uri="hf://org/GPT@main"), "evaluation": Evaluation(judge=OPEN_AI)},
             ["spec.evaluation.judge.openAI.model"],
             id="a judge of itself",

@@ -68,7 +68,9 @@ def merged_model(base: Path, adapter: Path, dtype: torch.dtype) -> Any:
     """The base model, in main memory, with the adapter of a folder added to its weights."""
     from peft import PeftModel
 
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        base, dtype=dtype, local_files_only=True, trust_remote_code=False
+    )
     adapted = PeftModel.from_pretrained(model, str(adapter), torch_device="cpu", autocast_adapter_dtype=False)
     return adapted.merge_and_unload(safe_merge=True)
 

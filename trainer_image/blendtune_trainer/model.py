@@ -53,7 +53,11 @@ def load_model(
     zero3 = HfDeepSpeedConfig(deepspeed_config)  # from_pretrained finds it while it is alive
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, attn_implementation=attention, local_files_only=True
+            folder,
+            dtype=dtype,
+            attn_implementation=attention,
+            local_files_only=True,
+            trust_remote_code=False,
         )
     except (OSError, ValueError, KeyError) as error:
         raise bad_model(

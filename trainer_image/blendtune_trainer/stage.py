@@ -24,6 +24,7 @@ from blendtune_api.contract import (
     encode_message,
     workspace,
 )
+from blendtune_api.redaction import redacted, without_secrets
 from blendtune_api.v1alpha1 import Reason, Stage
 from blendtune_trainer.errors import TrainerError, bad_configuration
 from blendtune_trainer.files import is_storage_full, storage_full_error, write_text
@@ -67,10 +68,11 @@ def run_program(program: Callable[[], Outcome], environment: Mapping[str, str] =
     except TrainerError as error:
         outcome, code = error.failure(), int(error.exit_code)
     except Exception as error:
-        traceback.print_exc()
+        print(without_secrets(traceback.format_exc(), environment), file=sys.stderr)
         known = storage_full_error(error) if is_storage_full(error) else None
         outcome = known.failure() if known else _unforeseen(error)
         code = int(known.exit_code) if known else UNFORESEEN
+    outcome = redacted(outcome, environment)
     if isinstance(outcome, Failure):
         print(f"{outcome.reason}: {outcome.message}", file=sys.stderr, flush=True)
     leave_message(outcome, environment)

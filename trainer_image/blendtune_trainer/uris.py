@@ -35,12 +35,11 @@ class StorePath:
 def store_path(uri: str, claims: Path) -> StorePath:
     """Where a pvc://, file:// or s3:// URI lies. Raises TrainerError for any other scheme."""
     scheme, _, rest = uri.partition("://")
+    if scheme in ("pvc", "s3") and ".." in Path(rest).parts:
+        raise bad_configuration(f"{uri}: a path may not contain ..")
     match scheme:
         case "pvc":
-            path = (claims / rest).absolute()
-            if ".." in Path(rest).parts:
-                raise bad_configuration(f"{uri}: a path may not leave its claim")
-            return StorePath(url=str(path))
+            return StorePath(url=str((claims / rest).absolute()))
         case "file":
             return StorePath(url="/" + rest.lstrip("/"))
         case "s3":

@@ -53,6 +53,7 @@ def refusals(run: Run, settings: Settings) -> tuple[Refusal, ...]:
         *_not_supported(run),
         *_unknown_gpu_types(run, settings),
         *_file_uris(run, settings),
+        *_climbing_uris(run),
         *_judges_itself(run),
         *_service_accounts(run, settings),
     )
@@ -88,6 +89,12 @@ def _file_uris(run: Run, settings: Settings) -> Iterator[Refusal]:
         if uri.startswith("file://"):
             message = "a file:// URI is only for local mode: use pvc://<claim>/<path>, hf:// or s3://"
             yield Refusal(Reason.NOT_SUPPORTED, Fault(path, message))
+
+
+def _climbing_uris(run: Run) -> Iterator[Refusal]:
+    for path, uri in _uris(run):
+        if ".." in uri.split("/"):
+            yield Refusal(Reason.INVALID_SPEC, Fault(path, f"{uri}: a path may not contain .."))
 
 
 def _judges_itself(run: Run) -> Iterator[Refusal]:

@@ -209,7 +209,7 @@ def test_model_uris() -> None:
     assert model_location("pvc://models/base", "main", claims) == StorePath(url="/claims/models/base")
 
 
-@pytest.mark.parametrize("uri", ["pvc://a/../../etc", "http://x/y", "hf://name"])
+@pytest.mark.parametrize("uri", ["pvc://a/../../etc", "s3://a/../b", "http://x/y", "hf://name"])
 def test_a_uri_that_leads_astray_is_refused(uri: str) -> None:
     with pytest.raises(TrainerError) as raised:
         data_location(uri, Path("/claims"))
