@@ -49,8 +49,9 @@ def grace_period(run: BlendedFineTune, settings: Settings) -> timedelta:
     if isinstance(seconds, int):
         return timedelta(seconds=seconds)
     metrics = run.status.trainer_status.metrics if run.status.trainer_status else ()
-    slowest = max((float(metric.value) for metric in metrics if metric.name == SAVE_SECONDS), default=0.0)
-    return max(settings.grace_period, timedelta(seconds=ceil(2 * slowest)) + _STEP_UNDER_WAY)
+    saves = [float(metric.value) for metric in metrics if metric.name == SAVE_SECONDS]
+    needed = (timedelta(seconds=ceil(2 * slowest)) + _STEP_UNDER_WAY for slowest in saves)
+    return max([settings.grace_period, *needed])
 
 
 def _tracks_elsewhere(training: Training) -> bool:
