@@ -29,7 +29,10 @@ sys.exit(launch.main(sys.argv[1:]))
 
 
 def start(tmp_path: Path, rank_script: str, **environment: str) -> subprocess.Popen[bytes]:
-    """The launcher over ranks that run `rank_script`, which has `rank`, `leave(text)` and `forever()`."""
+    """The launcher over two ranks that run `rank_script` once both are there.
+
+    It has `rank`, `leave(text)`, `forever()`, `kill()` and `kill_for_memory()`.
+    """
     prelude = """
         import json, os, signal, sys, time
         from pathlib import Path
@@ -44,6 +47,9 @@ def start(tmp_path: Path, rank_script: str, **environment: str) -> subprocess.Po
         def forever():
             (folder / f"ready-{rank}").touch()
             while True: time.sleep(0.01)
+        (folder / ("here-" + os.environ["LOCAL_RANK"])).touch()
+        while not all((folder / f"here-{local_rank}").exists() for local_rank in range(2)):
+            time.sleep(0.01)
     """
     script = tmp_path / "rank.py"
     script.write_text(textwrap.dedent(prelude) + textwrap.dedent(rank_script))
