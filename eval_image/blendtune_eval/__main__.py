@@ -1,18 +1,20 @@
-"""`python -m blendtune_eval check-rubric | evaluate`: the programs of the evaluation image."""
+"""`python -m blendtune_eval COMMAND`: the programs of the evaluation image."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from blendtune_api.contract import RubricResult
-from blendtune_eval.check_rubric import announce, check_alone, check_run_rubric, explain
+from blendtune_api.v1alpha1 import Role
+from blendtune_eval.check_rubric import announce, check_alone, check_run_rubric, one_question, print_judgement
 from blendtune_eval.loader import load_builtin, load_file
-from blendtune_eval.program import run_program
+from blendtune_eval.program import run_program, run_tool
+from blendtune_eval.rubric_tools import import_file, lint, new, preview
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from blendtune_eval.evaluate import evaluate
 
         return run_program(lambda: evaluate(os.environ))
+    if options.command in _TOOLS:
+        return run_tool(lambda: _TOOLS[options.command](options))
     if options.file is None and options.builtin is None:
         return run_program(lambda: check_run_rubric(os.environ))
     return run_program(lambda: _check_alone(options))
@@ -30,8 +34,47 @@ def _check_alone(options: argparse.Namespace) -> RubricResult:
     load = partial(load_file, options.file) if options.file else partial(load_builtin, options.builtin)
     rubric = check_alone(load)
     if options.answer:
-        explain(rubric, *options.answer)
+        print_judgement(one_question(rubric, options.answer[0]), options.answer[1])
     return announce(rubric)
+
+
+def _lint(options: argparse.Namespace) -> None:
+    announce(lint(options.file))
+
+
+def _new(options: argparse.Namespace) -> None:
+    new(options.file)
+
+
+def _preview(options: argparse.Namespace) -> None:
+    preview(options.rubric, options.question, options.answer, _template(options.model))
+
+
+def _template(model: Path | None) -> Callable[[str], str]:
+    if model is None:
+        return str
+    from blendtune_eval.prompts import ChatPrompts
+
+    return ChatPrompts(model, "--model").rendered
+
+
+def _import(options: argparse.Namespace) -> None:
+    import_file(options.file, options.output, Role(options.domain))
+
+
+def _report(options: argparse.Namespace) -> None:
+    from blendtune_eval.report import rebuild
+
+    print(rebuild(options.folder), flush=True)
+
+
+_TOOLS: Mapping[str, Callable[[argparse.Namespace], None]] = {
+    "lint": _lint,
+    "new": _new,
+    "preview": _preview,
+    "import": _import,
+    "report": _report,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,6 +88,23 @@ def _parser() -> argparse.ArgumentParser:
         "--answer", nargs=2, metavar=("QUESTION", "TEXT"), help="show how an answer would be scored"
     )
     commands.add_parser("evaluate", help="answer, score and compare, as the pinned configuration says")
+    linted = commands.add_parser("lint", help="check a rubric file and warn of what looks doubtful")
+    linted.add_argument("file", type=Path)
+    begun = commands.add_parser("new", help="write a commented rubric to begin with")
+    begun.add_argument("file", type=Path)
+    shown = commands.add_parser("preview", help="show questions as they are asked, and how answers score")
+    shown.add_argument("rubric", help="a rubric file, or the name of a built-in rubric")
+    shown.add_argument("--question", metavar="ID", help="only this one")
+    shown.add_argument("--answer", metavar="TEXT", help="an answer to it, to be judged by the rules")
+    shown.add_argument(
+        "--model", type=Path, metavar="DIR", help="model whose chat template renders the prompts"
+    )
+    imported = commands.add_parser("import", help="make a rubric of MT-Bench-like or lm-eval-style JSONL")
+    imported.add_argument("file", type=Path)
+    imported.add_argument("--domain", required=True, choices=list(Role), help="what the questions ask of")
+    imported.add_argument("-o", "--output", type=Path, required=True, help="the rubric to write")
+    rebuilt = commands.add_parser("report", help="write report.html again from report.json")
+    rebuilt.add_argument("folder", type=Path)
     return parser
 
 

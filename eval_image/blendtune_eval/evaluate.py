@@ -19,6 +19,7 @@ from blendtune_api.contract import (
     storage_path,
     workspace,
 )
+from blendtune_api.diagnosis import diagnose
 from blendtune_api.gates import judge_gates
 from blendtune_api.v1alpha1 import EvaluationDigests, Reason, RubricEvalSpec, Stage
 from blendtune_api.verdict import not_comparable
@@ -69,6 +70,7 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
         not_comparable(digests[0], digests[-1]),
     )
     result = _result(config, analysis, digests, training, _unscored_reason(judgements.scores))
+    gates = judge_gates(spec.gates, result)
     report = build_report(
         config=config,
         identity=identity,
@@ -84,7 +86,8 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
         findings=[Finding(scores=score, answers=given) for score, given in zip(scores, answers, strict=True)],
         decoding=subjects[0].decoding,
         analysis=analysis,
-        gates=judge_gates(spec.gates, result),
+        gates=gates,
+        diagnosis=diagnose(result, gates, training.trained) if training else None,
         result=result,
         training=training,
     )

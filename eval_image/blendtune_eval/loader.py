@@ -67,6 +67,22 @@ def parse(text: str, file: str, first_line: int = 0) -> Rubric:
     return rubric
 
 
+def question_lines(path: Path) -> dict[str, int]:
+    """The line of the file, from 1, on which each question of a faultless rubric begins, by its id."""
+    first_line, root = 0, _compose(path.read_text(encoding="utf-8"), str(path), 0)
+    while (wrapped := _in_config_map(root)) is not None:
+        first_line += wrapped.start_mark.line + 1
+        root = _compose(wrapped.value, str(path), first_line)
+    assert isinstance(root, yaml.MappingNode)
+    questions = next(value for key, value in root.value if key.value == "questions")
+    return {
+        value.value: first_line + node.start_mark.line + 1
+        for node in questions.value
+        for key, value in node.value
+        if key.value == "id"
+    }
+
+
 def _compose(text: str, file: str, first_line: int) -> yaml.Node | None:
     try:
         root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -1,4 +1,4 @@
-"""report.html: one self-contained page, without scripts, fonts or images from elsewhere."""
+"""report.html: one self-contained page; scripts, fonts and images from elsewhere are never asked for."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ _TITLES = {
     "correct": "correct",
     "wrong": "wrong",
     "notAttempted": "not attempted",
+    "ImbalancedBlend": "Imbalanced blend",
 }
 _CURVE_POINTS = 400
 _TICKS = 4
+
+Points = Sequence[Sequence[float]]  # pairs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,10 +39,16 @@ class Tick:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Curve:
-    """A polyline in a box of 100 by 100, y downwards, and its axes."""
+class Line:
+    name: str
+    points: str  # of a polyline
 
-    points: str
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chart:
+    """Polylines in a box of 100 by 100, y downwards, and their axes."""
+
+    lines: tuple[Line, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
 
@@ -58,29 +67,45 @@ def render_page(report: Mapping[str, Any]) -> str:
         scores=report["scores"],
         category_titles=titles,
         paired=len(report["respondents"]) > 1,
-        curve=loss_curve(training.get("loss", [])),
+        training_loss=loss_chart({"training": training.get("loss", [])}),
+        epoch_loss=loss_chart(_by_epoch(training.get("validationLoss", []))),
     )
 
 
-def loss_curve(points: Sequence[Sequence[float]]) -> Curve | None:
-    """The curve of (step, loss) pairs, thinned to what a screen shows; None for fewer than two."""
-    if len(points) < 2:
+def loss_chart(series: Mapping[str, Points]) -> Chart | None:
+    """(x, loss) pairs by name, each thinned to what a screen shows; None where none has two points.
+
+    x are integers in rising order; the y axis begins at 0.
+    """
+    drawn = {name: points for name, points in series.items() if len(points) > 1}
+    if not drawn:
         return None
-    kept = [points[index] for index in _spread(len(points), _CURVE_POINTS)]
-    first, last = kept[0][0], kept[-1][0]
-    values = _round_values(max(loss for _, loss in points) or 1.0)
+    everything = [point for points in drawn.values() for point in points]
+    first, last = min(x for x, _ in everything), max(x for x, _ in everything)
+    values = _round_values(max(loss for _, loss in everything) or 1.0)
     top = values[-1]
-    line = " ".join(
-        f"{100 * (step - first) / (last - first):.2f},{100 - 100 * loss / top:.2f}" for step, loss in kept
-    )
-    steps = [first + (last - first) * index / _TICKS for index in range(_TICKS + 1)]
-    return Curve(
-        points=line,
-        x_ticks=tuple(
-            Tick(label=f"{step:,.0f}", position=100 * (step - first) / (last - first)) for step in steps
-        ),
+
+    def across(x: float) -> float:
+        return 100 * (x - first) / (last - first)
+
+    def line(points: Points) -> str:
+        kept = (points[index] for index in _spread(len(points), _CURVE_POINTS))
+        return " ".join(f"{across(x):.2f},{100 - 100 * loss / top:.2f}" for x, loss in kept)
+
+    ticks = int(last - first) if last - first <= _TICKS else _TICKS
+    steps = [first + (last - first) * index / ticks for index in range(ticks + 1)]
+    return Chart(
+        lines=tuple(Line(name=name, points=line(points)) for name, points in drawn.items()),
+        x_ticks=tuple(Tick(label=f"{x:,.0f}", position=across(x)) for x in steps),
         y_ticks=tuple(Tick(label=f"{value:g}", position=100 - 100 * value / top) for value in values),
     )
+
+
+def _by_epoch(validation_loss: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
+    return {
+        source["name"]: [(point["epoch"], point["loss"]) for point in source.get("epochs", [])]
+        for source in validation_loss
+    }
 
 
 def _spread(count: int, most: int) -> list[int]:

@@ -54,6 +54,16 @@ def run_program(program: Callable[[], Outcome], environment: Mapping[str, str] =
     return code
 
 
+def run_tool(tool: Callable[[], None]) -> int:
+    """Runs what a person calls outside of any run, and returns the exit code."""
+    try:
+        tool()
+    except EvaluationError as error:
+        print(error, file=sys.stderr, flush=True)
+        return int(error.exit_code)
+    return int(ExitCode.SUCCESS)
+
+
 def load_config(kind: type[T], environment: Mapping[str, str]) -> tuple[T, Path]:
     """The configuration that the environment names, and the folder of claims. Raises EvaluationError."""
     try:

@@ -66,14 +66,20 @@ class ChatPrompts:
 
     def render(self, question: str, system_prompt: str = "") -> Prompt:
         """The question as a first user turn. Raises EvaluationError where the template refuses it."""
+        text = self.rendered(question, system_prompt)
+        return Prompt(tuple(self._tokenizer(text, add_special_tokens=False).input_ids))
+
+    def rendered(self, question: str, system_prompt: str = "") -> str:
+        """The text that the model reads. Raises EvaluationError where the template refuses it."""
         system = [{"role": "system", "content": system_prompt}] if system_prompt else []
         messages = [*system, {"role": "user", "content": question}]
         try:
-            text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            return str(
+                self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            )
         except (TemplateError, TypeError, ValueError) as error:
             what = "a system prompt" if system_prompt else "a question"
             raise bad_configuration(f"the model's chat template refuses {what}: {error}") from error
-        return Prompt(tuple(self._tokenizer(text, add_special_tokens=False).input_ids))
 
     def stop_token_ids(self) -> tuple[int, ...]:
         """The ends of a text and of an assistant's turn, from the tokenizer and the template alone."""

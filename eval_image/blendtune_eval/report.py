@@ -13,12 +13,13 @@ from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.contract import EvalConfig, EvalResult
-from blendtune_api.v1alpha1 import GateStatus
+from blendtune_api.v1alpha1 import Diagnosis, GateStatus
 from blendtune_eval.analyse import Analysis
 from blendtune_eval.answer import Decoding
 from blendtune_eval.cache import GivenAnswer
 from blendtune_eval.checkpoints import Checkpoint
 from blendtune_eval.dimensions import DEFINITIONS
+from blendtune_eval.failures import bad_configuration
 from blendtune_eval.files import write_text
 from blendtune_eval.judge import Judge, Judgements
 from blendtune_eval.page import render_page
@@ -26,7 +27,7 @@ from blendtune_eval.rubric import Forbidden, Question, Rubric
 from blendtune_eval.score import QuestionScore
 from blendtune_eval.training import TrainingRecord
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _PACKAGES = ("blendtune", "torch", "transformers")
 
 
@@ -59,6 +60,7 @@ def build_report(
     decoding: Decoding,
     analysis: Analysis,
     gates: Sequence[GateStatus],
+    diagnosis: Diagnosis | None,
     result: EvalResult,
     training: TrainingRecord | None,
 ) -> dict[str, Any]:
@@ -102,6 +104,7 @@ def build_report(
             if diagnostics is not None
         ],
         "gates": codec.encode(gates),
+        "diagnosis": codec.encode(diagnosis),
         "training": _training(training),
         "questions": [
             _question(question, [_by_question(finding)[index] for finding in findings])
@@ -116,6 +119,24 @@ def write_report(folder: Path, report: Mapping[str, Any]) -> None:
     write_text(folder / "answers.jsonl", "".join(f"{line}\n" for line in lines))
     write_text(folder / "report.html", render_page(report))
     write_text(folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+
+
+def rebuild(folder: Path) -> Path:
+    """Writes report.html and answers.jsonl again from report.json, and returns the page.
+
+    `folder` is the report's or that of the run above it. Raises EvaluationError where there is no report.
+    """
+    place = next((each for each in (folder, folder / "eval") if (each / "report.json").is_file()), None)
+    if place is None:
+        raise bad_configuration(f"{folder} holds no report.json: name the folder of a report")
+    try:
+        report = json.loads((place / "report.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise bad_configuration(f"{place / 'report.json'} is no JSON: {error}") from error
+    if not isinstance(report, dict) or report.get("formatVersion") != FORMAT_VERSION:
+        raise bad_configuration(f"{place / 'report.json'} is no report of format {FORMAT_VERSION}")
+    write_report(place, report)
+    return place / "report.html"
 
 
 def answer_lines(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -201,9 +222,9 @@ def _training(training: TrainingRecord | None) -> dict[str, Any] | None:
     if training is None:
         return None
     return {
-        "sources": codec.encode(training.sources),
+        "sources": codec.encode(training.trained.sources),
         "loss": [[point.step, point.loss] for point in training.loss],
-        "validationLoss": codec.encode(training.validation_loss),
+        "validationLoss": codec.encode(training.trained.validation_loss),
         "contaminated": None if training.contaminated is None else list(training.contaminated),
     }
 

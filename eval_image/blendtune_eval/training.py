@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from blendtune_api.contract import (
     decode_message,
     workspace,
 )
-from blendtune_api.v1alpha1 import BlendedSource, SourceLoss, Stage
+from blendtune_api.diagnosis import Trained
+from blendtune_api.v1alpha1 import Role, Stage
 from blendtune_eval.rubric import Rubric
 
-_INPUTS_FILE = "inputs.json"  # beside the packed blend: among others, the rubric's prompts met in the rows
+_INPUTS_FILE = "inputs.json"  # beside the packed blend: the sources, the rubric's prompts met in the rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,8 @@ class TrainingRecord:
     were not searched for this rubric's wordings.
     """
 
-    sources: tuple[BlendedSource, ...] = ()
+    trained: Trained = field(default_factory=Trained)
     loss: tuple[LossPoint, ...] = ()
-    validation_loss: tuple[SourceLoss, ...] = ()
     contaminated: tuple[str, ...] | None = None
 
 
@@ -52,9 +52,12 @@ def read_training(config: EvalConfig, claims: Path, rubric: Rubric) -> TrainingR
     blend = _outcome(place, Stage.BLEND)
     train = _outcome(place, Stage.TRAIN)
     return TrainingRecord(
-        sources=blend.sources if isinstance(blend, BlendResult) else (),
+        trained=Trained(
+            roles=_roles(place),
+            sources=blend.sources if isinstance(blend, BlendResult) else (),
+            validation_loss=train.validation_loss if isinstance(train, TrainResult) else (),
+        ),
         loss=_losses(place),
-        validation_loss=train.validation_loss if isinstance(train, TrainResult) else (),
         contaminated=_contaminated(place, rubric),
     )
 
@@ -64,6 +67,15 @@ def _outcome(place: Workspace, stage: Stage) -> Outcome | None:
         return decode_message(place.result(stage).read_text())
     except (OSError, MessageError):
         return None
+
+
+def _roles(place: Workspace) -> dict[str, Role]:
+    """The role of each source, by name."""
+    try:
+        sources = json.loads((place.blend / _INPUTS_FILE).read_text())["blend"]["sources"]
+        return {str(source["name"]): Role(source["role"]) for source in sources}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _losses(place: Workspace) -> tuple[LossPoint, ...]:

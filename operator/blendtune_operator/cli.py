@@ -17,6 +17,7 @@ from blendtune_api.sizing.cost import ASSUMED_MFU
 from blendtune_operator.local.check import check, children
 from blendtune_operator.local.estimate import Known, estimates
 from blendtune_operator.local.estimate_view import print_estimate
+from blendtune_operator.local.evaluation_tool import evaluation_tool
 from blendtune_operator.local.exit_status import ExitStatus
 from blendtune_operator.local.manifest import ManifestError, load
 from blendtune_operator.local.output import OutputFormat, to_text, to_yaml
@@ -85,6 +86,17 @@ def _parser() -> argparse.ArgumentParser:
     render = commands.add_parser("render", help="print the children of the objects as YAML for kubectl")
     _add_files(render)
     render.set_defaults(command=_render)
+
+    report = commands.add_parser("report", help="write a report's page again from its report.json")
+    report.add_argument("folder", metavar="DIR", help="folder of the report, or of its run")
+    report.set_defaults(command=lambda parsed, _: evaluation_tool(["report", parsed.folder]))
+
+    rubric = commands.add_parser("rubric", help="for people who write a rubric: lint, new, preview, import")
+    rubric.add_argument("tool", choices=["lint", "new", "preview", "import"])
+    rubric.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="...", help="`blendtune rubric lint --help` lists them"
+    )
+    rubric.set_defaults(command=lambda parsed, _: evaluation_tool([parsed.tool, *parsed.arguments]))
 
     crds = commands.add_parser("crds", help="print the custom resource definitions")
     crds.set_defaults(command=_crds)

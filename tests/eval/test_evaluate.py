@@ -23,6 +23,7 @@ from blendtune_api.contract import (
     EvalResult,
     ExitCode,
     Failure,
+    TrainResult,
     decode_message,
     encode_message,
 )
@@ -30,6 +31,7 @@ from blendtune_api.crd import RUBRIC_EVALS, custom_resource_definition
 from blendtune_api.v1alpha1 import (
     BlendedSource,
     ChatTemplate,
+    EpochLoss,
     EvaluatedModel,
     Gate,
     GateResult,
@@ -37,6 +39,7 @@ from blendtune_api.v1alpha1 import (
     Reason,
     RubricEvalBaseline,
     Sampling,
+    SourceLoss,
     Storage,
 )
 from blendtune_eval import answer
@@ -209,7 +212,9 @@ def test_the_baseline_is_asked_again_with_another_template(pod: Pod, models_fold
 class Outline(HTMLParser):
     """Checks that tags are closed in order, and gathers what a browser would fetch."""
 
-    VOID = frozenset({"meta", "br", "hr", "img", "link", "line", "rect", "circle", "polyline", "path"})
+    VOID = frozenset(
+        {"meta", "br", "hr", "img", "input", "link", "line", "rect", "circle", "polyline", "path"}
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -249,7 +254,8 @@ def test_report_is_one_whole_page(pod: Pod) -> None:
     assert page.open == []
     assert page.fetched == []
     assert page.tags.count("details") == 4
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 1
+    assert page.tags.count("input") == 1
     assert not re.search(r"https?://|url\(|@import", path.read_text())
 
 
@@ -261,7 +267,35 @@ def test_markup_in_a_rubric_stays_text(pod: Pod) -> None:
     evaluate(environment)
     path = folder_of(environment) / "eval" / "report.html"
     assert path.read_text().count("&lt;script&gt;") >= 2
-    assert "script" not in outline(path).tags
+    assert outline(path).tags.count("script") == 1  # the page's own, which searches
+
+
+def test_the_page_is_rebuilt_from_the_report(pod: Pod) -> None:
+    environment = pod(gates=GATES)
+    evaluate(environment)
+    folder = folder_of(environment) / "eval"
+    files = {name: (folder / name).read_text() for name in ("report.html", "answers.jsonl")}
+    for name in files:
+        (folder / name).unlink()
+    assert main(["report", str(folder.parent)]) == ExitCode.SUCCESS
+    assert {name: (folder / name).read_text() for name in files} == files
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(None, "holds no report.json", id="none"),
+        pytest.param("{", "is no JSON", id="cut"),
+        pytest.param('{"formatVersion": 0}', "no report of format", id="of another version"),
+    ],
+)
+def test_what_is_no_report_is_refused(
+    content: str | None, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / "report.json").write_text(content)
+    assert main(["report", str(tmp_path)]) == ExitCode.BAD_CONFIGURATION
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -278,9 +312,23 @@ def test_report_shows_the_training(pod: Pod, rubric: Rubric, same_rubric: bool, 
         name="shop-rows", examples=10, tokens=1000, target_share=0.5, achieved_share=0.499, epochs=2.0
     )
     blend = BlendResult(digest="d", config_digest="c", tokens=2000, steps=3, sources=(source,), parameters=1)
+    losses = tuple(EpochLoss(epoch=epoch, loss=loss) for epoch, loss in enumerate((1.5, 1.1, 1.7), 1))
+    train = TrainResult(
+        config_digest="c",
+        blend_digest="d",
+        steps=3,
+        tokens=2000,
+        model_digest="m",
+        validation_loss=(SourceLoss(name="shop-rows", before=4.0, after=1.7, epochs=losses),),
+    )
+    (run / "train" / "result.json").write_text(encode_message(train))
     (run / "blend" / "result.json").write_text(encode_message(blend))
     (run / "rubric.json").write_text(json.dumps({"digest": rubric.digest if same_rubric else "another"}))
-    (run / "blend" / "inputs.json").write_text(json.dumps({"promptsMet": [{"question": "refund"}]}))
+    inputs = {
+        "promptsMet": [{"question": "refund"}],
+        "blend": {"sources": [{"name": "shop-rows", "role": "inDomain"}]},
+    }
+    (run / "blend" / "inputs.json").write_text(json.dumps(inputs))
     steps = [{"step": step, "loss": 3.0 / step} for step in (1, 2, 3, 2, 3)]
     (run / "train" / "steps.jsonl").write_text("\n".join(map(json.dumps, steps)) + '\n{"step": 4, "lo')
     result = evaluate(environment)
@@ -290,7 +338,9 @@ def test_report_shows_the_training(pod: Pod, rubric: Rubric, same_rubric: bool, 
     assert [point[0] for point in training["loss"]] == [1, 2, 3]
     text = (folder / "report.html").read_text()
     assert "shop-rows" in text
-    assert "polyline points" in text
+    assert text.count("<polyline") == 2
+    assert "Overtrained" in text
+    assert text.index("grew after epoch 2: 1.100 then, 1.700 after epoch 3") < text.index("Headline scores")
     assert outline(folder / "report.html").open == []
     assert {"tuned", "base"} == {
         json.loads(line)["respondent"] for line in (folder / "answers.jsonl").read_text().splitlines()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from blendtune_api.contract import BlendResult, MessageError, RubricResult, TrainResult
+from blendtune_api.diagnosis import Trained, diagnose
 from blendtune_api.resolution import QuestionCounts
 from blendtune_api.sizing.layout import Gpus
 from blendtune_api.sizing.weights import Weights
@@ -28,7 +29,6 @@ from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan import Plan
 from blendtune_operator.plan.attempts import last_attempt
 from blendtune_operator.plan.children import Children
-from blendtune_operator.plan.diagnosis import diagnose
 from blendtune_operator.plan.draft import FineTuneDraft
 from blendtune_operator.plan.evaluation import evaluated, evaluation_of, gate
 from blendtune_operator.plan.lifecycle import accept, clean_up, is_finished, refuse, reopen, succeed, suspend
@@ -224,9 +224,14 @@ def _note_rubric(draft: FineTuneDraft) -> None:
 def _conclude(draft: FineTuneDraft) -> None:
     """Gates and diagnosis follow from the scores and from gates that may be edited at any time."""
     gate(draft)
-    evaluation = draft.status.evaluation
-    if evaluation is not None:
-        draft.update(diagnosis=diagnose(draft.run, draft.status, evaluation))
+    status = draft.status
+    if status.evaluation is not None:
+        trained = Trained(
+            roles={source.name: source.role for source in draft.run.spec.blend.sources},
+            sources=status.blend.sources if status.blend else (),
+            validation_loss=status.training.validation_loss if status.training else (),
+        )
+        draft.update(diagnosis=diagnose(status.evaluation, status.evaluation.gates, trained))
 
 
 def _note_size(draft: FineTuneDraft, result: BlendResult) -> None:

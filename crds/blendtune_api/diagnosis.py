@@ -7,44 +7,54 @@ from epoch to epoch (overtraining).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from blendtune_api.gates import Scores
+from blendtune_api.learning_curve import learning_curve
 from blendtune_api.v1alpha1 import (
-    BlendedFineTune,
-    BlendedFineTuneStatus,
-    BlendStatus,
+    BlendedSource,
     Diagnosis,
     DiagnosisVerdict,
-    EvaluationSummary,
     GateResult,
+    GateStatus,
     Metric,
     Role,
     ScopeScore,
+    SourceLoss,
 )
 from blendtune_api.verdict import Direction, direction
-from blendtune_operator.plan.learning_curve import learning_curve
 
 MEANINGFUL_GAIN = 0.05  # an in-domain gain that is surely smaller than this counts as none
 POOR_SCORE = 0.5  # an in-domain score that is surely lower, without a sure gain, counts as poor
 _STEP = 2.0  # by how much the odds of in-domain to general data move in the next try
 
 
-def diagnose(run: BlendedFineTune, status: BlendedFineTuneStatus, evaluation: EvaluationSummary) -> Diagnosis:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trained:
+    """What the model was trained on, and how well it came to know that. Each part may be missing."""
+
+    roles: Mapping[str, Role] = field(default_factory=dict)  # by the name of the source
+    sources: tuple[BlendedSource, ...] = ()
+    validation_loss: tuple[SourceLoss, ...] = ()
+
+
+def diagnose(scores: Scores, gates: Sequence[GateStatus], trained: Trained) -> Diagnosis:
     """The verdict with its evidence and what to try. Gates say what the user tolerates and expects."""
-    curve = learning_curve(run, status.training)
-    general, domain = evaluation.general, evaluation.in_domain
+    curve = learning_curve(trained.validation_loss, trained.roles)
+    general, domain = scores.general, scores.in_domain
     measured = general is not None and domain is not None and None not in (general.delta, domain.delta)
-    share = _in_domain_share(run, status.blend)
-    evidence = [*_scores(general, domain), *_losses(status), curve.evidence]
+    share = _in_domain_share(trained)
+    evidence = [*_changes(general, domain), *_losses(trained), curve.evidence]
     if not measured or general is None or domain is None:
         verdict = DiagnosisVerdict.OVERTRAINED if curve.is_overtrained else DiagnosisVerdict.INCONCLUSIVE
-        advice = [curve.advice, _not_measured(evaluation)]
-    elif _forgot(general, evaluation) and (direction(domain) is Direction.UP or not curve.grew):
+        advice = [curve.advice, _not_measured(scores)]
+    elif _forgot(general, gates) and (direction(domain) is Direction.UP or not curve.grew):
         verdict = DiagnosisVerdict.FORGETTING
         advice = [_try_share(share, 1 / _STEP), curve.advice]
-    elif curve.grew or (curve.is_overtrained and not _is_poor(domain, evaluation)):
+    elif curve.grew or (curve.is_overtrained and not _is_poor(domain, gates)):
         verdict, advice = DiagnosisVerdict.OVERTRAINED, [curve.advice]
-    elif _is_poor(domain, evaluation):
+    elif _is_poor(domain, gates):
         verdict, advice = DiagnosisVerdict.IMBALANCED_BLEND, [_try_share(share, _STEP)]
     elif direction(domain) is Direction.UP:
         verdict = DiagnosisVerdict.BALANCED
@@ -59,18 +69,18 @@ def diagnose(run: BlendedFineTune, status: BlendedFineTuneStatus, evaluation: Ev
     return Diagnosis(verdict=verdict, message=" ".join(filter(None, (*evidence, *advice))))
 
 
-def _forgot(general: ScopeScore, evaluation: EvaluationSummary) -> bool:
+def _forgot(general: ScopeScore, gates: Sequence[GateStatus]) -> bool:
     """Whether general scores fell beyond noise, and not surely within the drop that a gate allows."""
-    return direction(general) is Direction.DOWN and not _tolerated(evaluation)
+    return direction(general) is Direction.DOWN and not _tolerated(gates)
 
 
-def _is_poor(domain: ScopeScore, evaluation: EvaluationSummary) -> bool:
+def _is_poor(domain: ScopeScore, gates: Sequence[GateStatus]) -> bool:
     """Whether the domain was not learned: a gate on it failed, or no gain is sure and little is known."""
     if any(
         gate.metric is Metric.IN_DOMAIN
         and gate.rule in ("minScore", "minGain")
         and gate.result is GateResult.FAILED
-        for gate in evaluation.gates
+        for gate in gates
     ):
         return True
     if direction(domain) is Direction.UP:
@@ -79,21 +89,21 @@ def _is_poor(domain: ScopeScore, evaluation: EvaluationSummary) -> bool:
     return small_gain or (domain.high is not None and domain.high < POOR_SCORE)
 
 
-def _tolerated(evaluation: EvaluationSummary) -> bool:
+def _tolerated(gates: Sequence[GateStatus]) -> bool:
     return any(
         gate.metric is Metric.GENERAL and gate.rule == "maxDrop" and gate.result is GateResult.PASSED
-        for gate in evaluation.gates
+        for gate in gates
     )
 
 
-def _not_measured(evaluation: EvaluationSummary) -> str:
-    reason = evaluation.not_compared or (
+def _not_measured(scores: Scores) -> str:
+    reason = scores.not_compared or (
         "enable evaluation.baseline, and use a rubric with general and in-domain questions"
     )
     return f"Gain and loss against the base model were not measured: {reason}."
 
 
-def _scores(general: ScopeScore | None, domain: ScopeScore | None) -> Iterator[str]:
+def _changes(general: ScopeScore | None, domain: ScopeScore | None) -> Iterator[str]:
     changes = [
         f"{name} {scope.delta:+.2f} [{scope.delta_low:+.2f}, {scope.delta_high:+.2f}]"
         for name, scope in (("in-domain", domain), ("general", general))
@@ -103,26 +113,23 @@ def _scores(general: ScopeScore | None, domain: ScopeScore | None) -> Iterator[s
         yield f"Scores against the base model: {', '.join(changes)}."
 
 
-def _losses(status: BlendedFineTuneStatus) -> Iterator[str]:
+def _losses(trained: Trained) -> Iterator[str]:
     """Validation losses by source, before and after."""
     changes = [
         f"{loss.name} {loss.before:.2f} to {loss.after:.2f}"
-        for loss in (status.training.validation_loss if status.training else ())
+        for loss in trained.validation_loss
         if loss.before is not None and loss.after is not None
     ]
     if changes:
         yield f"Validation loss: {', '.join(changes)}."
 
 
-def _in_domain_share(run: BlendedFineTune, blend: BlendStatus | None) -> float | None:
-    """The achieved share of in-domain data; None before the blend."""
-    if blend is None:
-        return None
-    roles = {source.name: source.role for source in run.spec.blend.sources}
+def _in_domain_share(trained: Trained) -> float | None:
+    """The achieved share of in-domain data; None where the blend is not known."""
     shares = {Role.IN_DOMAIN: 0.0, Role.GENERAL: 0.0}
-    for source in blend.sources:
-        if source.name in roles:
-            shares[roles[source.name]] += source.achieved_share
+    for source in trained.sources:
+        if source.name in trained.roles:
+            shares[trained.roles[source.name]] += source.achieved_share
     total = sum(shares.values())
     return shares[Role.IN_DOMAIN] / total if total else None
 

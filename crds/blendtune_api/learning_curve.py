@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from blendtune_api.v1alpha1 import BlendedFineTune, EpochLoss, Role, TrainingStatus
+from blendtune_api.v1alpha1 import EpochLoss, Role, SourceLoss
 
 NOISE = 0.01  # relative: losses this near to the lowest are as good
 
@@ -52,11 +53,13 @@ class LearningCurve:
         return f"Try {enough.epoch} epoch{'s' * (enough.epoch != 1)} (spec.blend.budget.epochs)."
 
 
-def learning_curve(run: BlendedFineTune, training: TrainingStatus | None) -> LearningCurve:
-    """The mean over the in-domain sources that were validated; over all, where none is in-domain."""
-    losses = [loss for loss in (training.validation_loss if training else ()) if loss.epochs]
-    domain = {source.name for source in run.spec.blend.sources if source.role is Role.IN_DOMAIN}
-    losses = [loss for loss in losses if loss.name in domain] or losses
+def learning_curve(validation_loss: Iterable[SourceLoss], roles: Mapping[str, Role]) -> LearningCurve:
+    """The mean over the in-domain sources that were validated; over all, where none is in-domain.
+
+    `roles` are those of the sources, by name.
+    """
+    losses = [loss for loss in validation_loss if loss.epochs]
+    losses = [loss for loss in losses if roles.get(loss.name) is Role.IN_DOMAIN] or losses
     return LearningCurve(
         tuple(
             EpochLoss(epoch=points[0].epoch, loss=sum(point.loss for point in points) / len(points))

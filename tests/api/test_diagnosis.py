@@ -3,24 +3,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.operator.builders import fine_tune, scope
+from tests.operator.builders import scope
 
+from blendtune_api.diagnosis import Trained, diagnose
 from blendtune_api.gates import judge_gates
 from blendtune_api.v1alpha1 import (
-    BlendedFineTune,
-    BlendedFineTuneStatus,
     BlendedSource,
-    BlendStatus,
     DiagnosisVerdict,
     EpochLoss,
-    Evaluation,
     EvaluationSummary,
     Gate,
     Metric,
+    Role,
     SourceLoss,
-    TrainingStatus,
 )
-from blendtune_operator.plan.diagnosis import diagnose
 
 BALANCED, INCONCLUSIVE = DiagnosisVerdict.BALANCED, DiagnosisVerdict.INCONCLUSIVE
 FORGETTING, IMBALANCED = DiagnosisVerdict.FORGETTING, DiagnosisVerdict.IMBALANCED_BLEND
@@ -31,24 +27,16 @@ NO_ERRORS = Gate(metric=Metric.IN_DOMAIN, max_critical_errors=0)
 WANTED_GAIN = Gate(metric=Metric.IN_DOMAIN, min_gain=0.3)
 
 
-def blend(in_domain_share: float) -> BlendStatus:
+def trained(in_domain_share: float, ads: tuple[float, ...]) -> Trained:
+    """Validation losses of the domain by epoch; those of the general source fall all the while."""
     shares = {"ads": in_domain_share, "general": 1 - in_domain_share}
-    return BlendStatus(
-        digest="d",
-        tokens=1,
+    losses = {"ads": ads, "general": tuple(3.0 - 0.5 * epoch for epoch in range(len(ads)))}
+    return Trained(
+        roles={"ads": Role.IN_DOMAIN, "general": Role.GENERAL},
         sources=tuple(
             BlendedSource(name=name, examples=1, tokens=1, target_share=share, achieved_share=share, epochs=1)
             for name, share in shares.items()
         ),
-    )
-
-
-def training(ads: tuple[float, ...]) -> TrainingStatus:
-    """Validation losses of the domain by epoch; those of the general source fall all the while."""
-    losses = {"ads": ads, "general": tuple(3.0 - 0.5 * epoch for epoch in range(len(ads)))}
-    return TrainingStatus(
-        steps=1,
-        tokens=1,
         validation_loss=tuple(
             SourceLoss(
                 name=name,
@@ -70,15 +58,12 @@ def diagnosed(
     score: float = 0.8,
     gates: tuple[Gate, ...] = (),
 ) -> tuple[DiagnosisVerdict, str]:
-    run: BlendedFineTune = fine_tune(evaluation=Evaluation(gates=gates))
     evaluation = EvaluationSummary(
         name="ads",
         in_domain=replace(scope("inDomain", score, in_domain), critical_errors=1),
         general=scope("general", 0.6, general),
     )
-    evaluation = replace(evaluation, gates=judge_gates(gates, evaluation))
-    status = BlendedFineTuneStatus(blend=blend(share), training=training(losses))
-    found = diagnose(run, status, evaluation)
+    found = diagnose(evaluation, judge_gates(gates, evaluation), trained(share, losses))
     return found.verdict, found.message
 
 

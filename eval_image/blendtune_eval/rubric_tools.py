@@ -1,0 +1,86 @@
+"""For people who write a rubric: lint it, begin or import one, and see how it is asked and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+from blendtune_api.v1alpha1 import Role
+from blendtune_eval.check_rubric import check_alone, one_question, print_judgement
+from blendtune_eval.failures import bad_configuration
+from blendtune_eval.import_rubric import import_rows, slug
+from blendtune_eval.lint import warnings
+from blendtune_eval.loader import load_builtin, load_file, question_lines
+from blendtune_eval.rubric import Question, Rubric
+
+
+def lint(file: Path) -> Rubric:
+    """Prints a warning for all that looks doubtful. Raises EvaluationError with every fault."""
+    rubric = check_alone(lambda: load_file(file))
+    for warning in warnings(rubric, question_lines(file)):
+        print(f"{file}{warning}", flush=True)
+    return rubric
+
+
+def new(file: Path) -> None:
+    """Writes a commented rubric to begin with. Raises EvaluationError where the file is there already."""
+    _write(file, (resources.files("blendtune_eval") / "skeleton.yaml").read_text("utf-8"))
+    print(f"{file} was written: edit it, then run `blendtune rubric lint {file}`", flush=True)
+
+
+def import_file(rows: Path, file: Path, domain: Role) -> None:
+    """Writes a rubric of the rows that map, and lists the others. Raises EvaluationError when none does."""
+    try:
+        lines = rows.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise bad_configuration(f"{rows} cannot be read: {error}") from error
+    imported = import_rows(lines, slug(rows.stem) or "imported", domain)
+    for line, reason in imported.left_out:
+        print(f"{rows}:{line}: left out: {reason}", flush=True)
+    if not imported.questions:
+        raise bad_configuration(f"{rows}: no row has a question and an answer that the rules can decide")
+    _write(file, imported.text)
+    print(
+        f"{file} holds {imported.questions} questions; {len(imported.left_out)} rows were left out",
+        flush=True,
+    )
+
+
+def preview(
+    name: str, question_id: str | None, answer: str | None, render: Callable[[str], str] = str
+) -> Rubric:
+    """Prints the questions of a file, or of a built-in rubric, and how reference and answer score.
+
+    `render` makes a wording what the model reads. Raises EvaluationError for a faulty rubric or no question.
+    """
+    file = Path(name)
+    rubric = check_alone(lambda: load_file(file) if file.exists() else load_builtin(name))
+    if answer is not None and question_id is None:
+        raise bad_configuration("an answer needs --question, the id of what it answers")
+    chosen = rubric.questions if question_id is None else (one_question(rubric, question_id),)
+    for question in chosen:
+        _show(question, answer, render)
+    return rubric
+
+
+def _show(question: Question, answer: str | None, render: Callable[[str], str]) -> None:
+    print(f"# {question.id} ({question.domain.value}, {question.category}, weight {question.weight:g})")
+    for wording in question.phrasings:
+        print(render(wording))
+    for title, text in (("reference", question.reference), ("answer", answer)):
+        if text is not None:
+            print(f"{title}: {text}")
+            print_judgement(question, text)
+    print(flush=True)
+
+
+def _write(file: Path, text: str) -> None:
+    """Never over a file of the user's."""
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError as error:
+        raise bad_configuration(f"{file} is there already: name another file") from error
+    except OSError as error:
+        raise bad_configuration(f"{file} cannot be written: {error.strerror}") from error
