@@ -68,7 +68,8 @@ def _dumped(name: str, questions: list[dict[str, Any]]) -> str:
         "categories": [{"name": category} for category in categories],
         "questions": questions,
     }
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+    return text
 
 
 def _question(line: str, identifier: str, name: str, domain: Role) -> dict[str, Any]:
