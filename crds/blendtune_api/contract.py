@@ -20,6 +20,8 @@ from blendtune_api import codec
 from blendtune_api.v1alpha1 import (
     BlendedFineTuneSpec,
     BlendedSource,
+    EpochModel,
+    EpochScore,
     EvaluationDigests,
     Reason,
     RubricEvalSpec,
@@ -30,7 +32,6 @@ from blendtune_api.v1alpha1 import (
 )
 
 MESSAGE_LIMIT_BYTES = 4096  # what the kubelet keeps of a termination message
-MAX_EPOCH_MODELS = 16  # whose digests fit into a message
 _INFLATED_LIMIT_BYTES = 1_000_000
 _CUT = " [...]"
 _CUT_AT_ONCE = 50  # characters
@@ -249,15 +250,6 @@ class BlendResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EpochModel:
-    """The model after `epoch` passes over the in-domain data, in `Workspace.epoch`."""
-
-    epoch: int
-    step: int
-    digest: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainResult:
     config_digest: str
     blend_digest: str
@@ -285,6 +277,7 @@ class EvalResult:
     not_compared: str = ""
     report_uri: str = ""
     contaminated: int = 0  # rubric questions found in the training rows
+    epochs: tuple[EpochScore, ...] = ()
     unscored_reason: str = ""  # the most frequent one, where questions are unscored
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from blendtune_api.gates import Scores
 from blendtune_api.learning_curve import learning_curve
+from blendtune_api.score_curve import MEANINGFUL_GAIN, ScoreCurve
 from blendtune_api.v1alpha1 import (
     BlendedSource,
     Diagnosis,
@@ -25,7 +26,6 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_api.verdict import Direction, direction
 
-MEANINGFUL_GAIN = 0.05  # an in-domain gain that is surely smaller than this counts as none
 POOR_SCORE = 0.5  # an in-domain score that is surely lower, without a sure gain, counts as poor
 _STEP = 2.0  # by how much the odds of in-domain to general data move in the next try
 
@@ -41,19 +41,22 @@ class Trained:
 
 def diagnose(scores: Scores, gates: Sequence[GateStatus], trained: Trained) -> Diagnosis:
     """The verdict with its evidence and what to try. Gates say what the user tolerates and expects."""
-    curve = learning_curve(trained.validation_loss, trained.roles)
+    losses = learning_curve(trained.validation_loss, trained.roles)
+    curve = ScoreCurve(scores.epochs)
+    fewer_epochs = curve.advice or losses.advice
+    grew, is_overtrained = losses.grew or curve.fell, losses.is_overtrained or curve.is_overtrained
     general, domain = scores.general, scores.in_domain
     measured = general is not None and domain is not None and None not in (general.delta, domain.delta)
     share = _in_domain_share(trained)
-    evidence = [*_changes(general, domain), *_losses(trained), curve.evidence]
+    evidence = [*_changes(general, domain), *_losses(trained), losses.evidence, curve.evidence]
     if not measured or general is None or domain is None:
-        verdict = DiagnosisVerdict.OVERTRAINED if curve.is_overtrained else DiagnosisVerdict.INCONCLUSIVE
-        advice = [curve.advice, _not_measured(scores)]
-    elif _forgot(general, gates) and (direction(domain) is Direction.UP or not curve.grew):
+        verdict = DiagnosisVerdict.OVERTRAINED if is_overtrained else DiagnosisVerdict.INCONCLUSIVE
+        advice = [fewer_epochs, _not_measured(scores)]
+    elif _forgot(general, gates) and (direction(domain) is Direction.UP or not grew):
         verdict = DiagnosisVerdict.FORGETTING
-        advice = [_try_share(share, 1 / _STEP), curve.advice]
-    elif curve.grew or (curve.is_overtrained and not _is_poor(domain, gates)):
-        verdict, advice = DiagnosisVerdict.OVERTRAINED, [curve.advice]
+        advice = [_try_share(share, 1 / _STEP), fewer_epochs]
+    elif grew or (is_overtrained and not _is_poor(domain, gates)):
+        verdict, advice = DiagnosisVerdict.OVERTRAINED, [fewer_epochs]
     elif _is_poor(domain, gates):
         verdict, advice = DiagnosisVerdict.IMBALANCED_BLEND, [_try_share(share, _STEP)]
     elif direction(domain) is Direction.UP:

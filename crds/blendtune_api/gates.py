@@ -13,6 +13,7 @@ from typing import Protocol
 
 from blendtune_api.v1alpha1 import (
     ConditionStatus,
+    EpochScore,
     Gate,
     GateResult,
     GateStatus,
@@ -36,6 +37,8 @@ class Scores(Protocol):
     def in_domain(self) -> ScopeScore | None: ...
     @property
     def dimensions(self) -> tuple[ScopeScore, ...]: ...
+    @property
+    def epochs(self) -> tuple[EpochScore, ...]: ...
     @property
     def coverage(self) -> float | None: ...
     @property

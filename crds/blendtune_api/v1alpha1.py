@@ -25,6 +25,7 @@ RUBRIC_EVAL = "RubricEval"
 NAME_MAX_LENGTH = 40  # leaves room for "-train-<attempt>-worker-<index>" within 63 characters
 MAX_SOURCES = 16
 MAX_CATEGORIES = 16
+MAX_EPOCH_MODELS = 16  # whose digests fit into a message
 GENERAL_MAX_EPOCHS = 4.0  # repeats up to four are almost as good as new data (arXiv 2305.16264)
 VALIDATION_FRACTION = 0.02
 
@@ -815,12 +816,27 @@ class RubricEvalCluster:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluatedEpoch:
+    """The model as it was after some epochs of its training."""
+
+    epoch: Annotated[int, Mark("Number of the epoch, from 1.", minimum=1)]
+    uri: Annotated[
+        str, Mark("hf://, s3://, pvc:// or file:// (local mode).", pattern=MODEL_URI, max_length=1024)
+    ]
+    digest: Annotated[str, Mark("Digest the checkpoint must have. Empty: unchecked.", max_length=128)] = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RubricEvalSpec:
     model: Annotated[EvaluatedModel, Mark("The model to evaluate.")]
     storage: Annotated[Storage, Mark("Where answers and report are kept.")]
     baseline: Annotated[RubricEvalBaseline, Mark("What to compare with.")] = field(
         default_factory=RubricEvalBaseline
     )
+    epochs: Annotated[
+        tuple[EvaluatedEpoch, ...],
+        Mark("The model after earlier epochs, asked the same questions.", max_items=MAX_EPOCH_MODELS),
+    ] = ()
     rubric: Annotated[RubricReference, Mark("The questions. Unset: business45.")] = field(
         default_factory=lambda: RubricReference(builtin="business45")
     )
@@ -931,6 +947,15 @@ class SourceLoss:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EpochModel:
+    """The model after `epoch` passes over the in-domain data, in `Workspace.epoch`."""
+
+    epoch: Annotated[int, Mark("Number of the epoch, from 1.", minimum=1)]
+    step: Annotated[int, Mark("Optimizer steps taken by then.", minimum=1)]
+    digest: Annotated[str, Mark("Digest of its weights.", max_length=128)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingStatus:
     steps: Annotated[int, Mark("Optimizer steps taken.", minimum=0)]
     tokens: Annotated[int, Mark("Tokens trained on.", minimum=0)]
@@ -942,6 +967,10 @@ class TrainingStatus:
     gpu_seconds: Annotated[float | None, Mark("GPUs held times seconds.", minimum=0)] = None
     tokens_per_second_per_gpu: Annotated[float | None, Mark("Throughput of one rank.", minimum=0)] = None
     mfu: Annotated[float | None, Mark("Model FLOP/s utilisation.", minimum=0)] = None
+    epochs: Annotated[
+        tuple[EpochModel, ...],
+        Mark("The models of earlier epochs, where they are scored.", max_items=MAX_EPOCH_MODELS),
+    ] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -991,6 +1020,28 @@ class ScopeScore:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EpochScope:
+    """One scope's score after an earlier epoch, and what the model gained in it since."""
+
+    score: Annotated[float, Mark("Score after that epoch.", minimum=0, maximum=1)]
+    gain: Annotated[
+        float | None, Mark("The model's score less that, on the questions scored in both.", minimum=-1)
+    ] = None
+    low: Annotated[float | None, Mark("Lower end of the gain's 95% interval.", minimum=-1)] = None
+    high: Annotated[float | None, Mark("Upper end of the gain's 95% interval.", minimum=-1)] = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochScore:
+    epoch: Annotated[int, Mark("Number of the epoch, from 1.", minimum=1)]
+    general: Annotated[EpochScope | None, Mark("General questions.")] = None
+    in_domain: Annotated[EpochScope | None, Mark("In-domain questions.")] = None
+
+
+_EPOCHS = Mark("Scores after earlier epochs: the continual-training curve.", max_items=MAX_EPOCH_MODELS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GateStatus:
     metric: Annotated[Metric, Mark("What is measured.")]
     rule: Annotated[
@@ -1034,6 +1085,7 @@ class EvaluationSummary:
     not_compared: Annotated[
         str, Mark("Why the model was not compared with its baseline; empty when it was.", max_length=1024)
     ] = ""
+    epochs: Annotated[tuple[EpochScore, ...], _EPOCHS] = ()
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""
 
 
@@ -1109,6 +1161,7 @@ class RubricEvalStatus:
     not_compared: Annotated[
         str, Mark("Why the model was not compared with its baseline; empty when it was.", max_length=1024)
     ] = ""
+    epochs: Annotated[tuple[EpochScore, ...], _EPOCHS] = ()
     digests: Annotated[EvaluationDigests | None, Mark("What was compared.")] = None
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""
 
@@ -1205,6 +1258,7 @@ class RubricEval:
         "model",
         "storage",
         "baseline",
+        "epochs",
         "rubric",
         "judge",
         "sampling",
@@ -1215,7 +1269,7 @@ class RubricEval:
         _RETRY_RULE,
         _frozen(
             FROZEN_FIELDS,
-            "model, storage, baseline, rubric, judge, sampling and benchmarks are fixed once the evaluation "
-            "has started: create a new RubricEval, or delete this one and apply it again",
+            "model, storage, baseline, epochs, rubric, judge, sampling and benchmarks are fixed once the "
+            "evaluation has started: create a new RubricEval, or delete this one and apply it again",
         ),
     )

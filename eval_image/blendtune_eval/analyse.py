@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from blendtune_api.v1alpha1 import Role, ScopeScore, Verdict
+from blendtune_api.v1alpha1 import EpochScope, EpochScore, Role, ScopeScore, Verdict
 from blendtune_api.verdict import verdict
 from blendtune_eval import dimensions
 from blendtune_eval.dimensions import Diagnostics, diagnose
@@ -51,6 +51,19 @@ class Analysis:
     verdict: Verdict | None = None
     not_compared: str = ""
     baseline_diagnostics: Diagnostics | None = None
+
+
+def epoch_score(epoch: int, since: Analysis) -> EpochScore:
+    """The curve's point of an epoch; `since` is the model beside what it was after that epoch."""
+    return EpochScore(epoch=epoch, general=_since(since.general), in_domain=_since(since.in_domain))
+
+
+def _since(scope: ScopeScore) -> EpochScope | None:
+    if scope.baseline_score is None:
+        return None
+    return EpochScope(
+        score=scope.baseline_score, gain=scope.delta, low=scope.delta_low, high=scope.delta_high
+    )
 
 
 def analyse(

@@ -21,9 +21,9 @@ from blendtune_api.contract import (
 )
 from blendtune_api.diagnosis import diagnose
 from blendtune_api.gates import judge_gates
-from blendtune_api.v1alpha1 import EvaluationDigests, Reason, RubricEvalSpec, Stage
+from blendtune_api.v1alpha1 import EpochScore, EvaluationDigests, Reason, RubricEvalSpec, Stage
 from blendtune_api.verdict import not_comparable
-from blendtune_eval.analyse import Analysis, analyse
+from blendtune_eval.analyse import Analysis, analyse, epoch_score
 from blendtune_eval.answer import answer_all
 from blendtune_eval.cache import AnswerCache, GivenAnswer
 from blendtune_eval.failures import EvaluationError
@@ -34,7 +34,7 @@ from blendtune_eval.program import load_config, load_rubric
 from blendtune_eval.report import Finding, Respondent, build_report, write_report
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.score import PhrasingScore, QuestionScore
-from blendtune_eval.subjects import Subject, open_subjects
+from blendtune_eval.subjects import Subject, open_epochs, open_subjects
 from blendtune_eval.training import TrainingRecord, read_training
 
 ANSWERS_FOLDER = "answers"  # in the workspace, shared by all evaluations there
@@ -55,21 +55,28 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
     subjects = open_subjects(
         config, claims, place.root / DOWNLOADS_FOLDER, rubric, trained=training is not None
     )
-    digests = [_digests(subject, rubric, judge) for subject in subjects]
+    epochs = open_epochs(config, claims, place.root / DOWNLOADS_FOLDER, rubric, subjects[0].chat)
+    digests = [_digests(subject, rubric, judge) for subject in (*subjects, *epochs)]
     identity = digest_of([spec.gates, spec.baseline.system_prompt, digests])
     if (kept := _kept_result(place, identity)) is not None:
         print("this evaluation is already in the workspace", flush=True)
         return kept
-    answers = _ask(subjects, place, spec.cluster.gpus)
+    answers = _ask([*subjects, *epochs], place, spec.cluster.gpus)
     judgements = judge.judge_all([case for given in answers for case in _cases(rubric, given)])
     scores = _by_respondent(rubric, judgements.scores)
     analysis = analyse(
         rubric.categories,
         scores[0],
-        scores[1] if len(scores) > 1 else None,
-        not_comparable(digests[0], digests[-1]),
+        scores[1] if len(subjects) > 1 else None,
+        not_comparable(digests[0], digests[len(subjects) - 1]),
     )
-    result = _result(config, analysis, digests, training, _unscored_reason(judgements.scores))
+    curve = tuple(
+        epoch_score(earlier.epoch, analyse(rubric.categories, scores[0], then))
+        for earlier, then in zip(spec.epochs, scores[len(subjects) :], strict=True)
+    )
+    result = _result(
+        config, analysis, curve, digests[: len(subjects)], training, _unscored_reason(judgements.scores)
+    )
     gates = judge_gates(spec.gates, result)
     report = build_report(
         config=config,
@@ -83,7 +90,10 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
             )
             for subject in subjects
         ],
-        findings=[Finding(scores=score, answers=given) for score, given in zip(scores, answers, strict=True)],
+        findings=[
+            Finding(scores=score, answers=given)
+            for _, score, given in zip(subjects, scores, answers, strict=False)
+        ],
         decoding=subjects[0].decoding,
         analysis=analysis,
         gates=gates,
@@ -175,6 +185,7 @@ def _digests(subject: Subject, rubric: Rubric, judge: Judge) -> EvaluationDigest
 def _result(
     config: EvalConfig,
     analysis: Analysis,
+    curve: tuple[EpochScore, ...],
     digests: Sequence[EvaluationDigests],
     training: TrainingRecord | None,
     unscored_reason: str,
@@ -193,6 +204,7 @@ def _result(
         verdict=analysis.verdict,
         not_compared=analysis.not_compared,
         report_uri=f"pvc://{folder}",
+        epochs=curve,
         contaminated=len(training.contaminated or ()) if training else 0,
         unscored_reason=unscored_reason,
     )

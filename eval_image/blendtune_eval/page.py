@@ -67,13 +67,14 @@ def render_page(report: Mapping[str, Any]) -> str:
         scores=report["scores"],
         category_titles=titles,
         paired=len(report["respondents"]) > 1,
-        training_loss=loss_chart({"training": training.get("loss", [])}),
-        epoch_loss=loss_chart(_by_epoch(training.get("validationLoss", []))),
+        training_loss=line_chart({"training": training.get("loss", [])}),
+        epoch_loss=line_chart(_by_epoch(training.get("validationLoss", []))),
+        epoch_scores=line_chart(_scores_by_epoch(report["scores"])),
     )
 
 
-def loss_chart(series: Mapping[str, Points]) -> Chart | None:
-    """(x, loss) pairs by name, each thinned to what a screen shows; None where none has two points.
+def line_chart(series: Mapping[str, Points]) -> Chart | None:
+    """(x, y) pairs by name, each thinned to what a screen shows; None where none has two points.
 
     x are integers in rising order; the y axis begins at 0.
     """
@@ -82,7 +83,7 @@ def loss_chart(series: Mapping[str, Points]) -> Chart | None:
         return None
     everything = [point for points in drawn.values() for point in points]
     first, last = min(x for x, _ in everything), max(x for x, _ in everything)
-    values = _round_values(max(loss for _, loss in everything) or 1.0)
+    values = _round_values(max(y for _, y in everything) or 1.0)
     top = values[-1]
 
     def across(x: float) -> float:
@@ -90,7 +91,7 @@ def loss_chart(series: Mapping[str, Points]) -> Chart | None:
 
     def line(points: Points) -> str:
         kept = (points[index] for index in _spread(len(points), _CURVE_POINTS))
-        return " ".join(f"{across(x):.2f},{100 - 100 * loss / top:.2f}" for x, loss in kept)
+        return " ".join(f"{across(x):.2f},{100 - 100 * y / top:.2f}" for x, y in kept)
 
     ticks = int(last - first) if last - first <= _TICKS else _TICKS
     steps = [first + (last - first) * index / ticks for index in range(ticks + 1)]
@@ -106,6 +107,17 @@ def _by_epoch(validation_loss: Sequence[Mapping[str, Any]]) -> dict[str, Points]
         source["name"]: [(point["epoch"], point["loss"]) for point in source.get("epochs", [])]
         for source in validation_loss
     }
+
+
+def _scores_by_epoch(scores: Mapping[str, Any]) -> dict[str, Points]:
+    """Those of the earlier epochs, and of the model itself as the epoch after them."""
+    earlier = scores.get("epochs", [])
+    curves: dict[str, Points] = {}
+    for name in ("inDomain", "general"):
+        points = [(epoch["epoch"], epoch[name]["score"]) for epoch in earlier if epoch.get(name)]
+        if points and (last := scores[name].get("score")) is not None:
+            curves[_title(name)] = [*points, (points[-1][0] + 1, last)]
+    return curves
 
 
 def _spread(count: int, most: int) -> list[int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blendtune_api.contract import EvalConfig
-from blendtune_api.v1alpha1 import ChatTemplate, RubricEvalSpec
+from blendtune_api.v1alpha1 import ChatTemplate, EvaluatedModel, RubricEvalSpec
 from blendtune_eval.answer import Decoding, device_precision
 from blendtune_eval.checkpoints import Checkpoint, open_checkpoint
 from blendtune_eval.prompts import ChatPrompts, Prompt
@@ -51,6 +51,18 @@ def open_subjects(
                 spec.baseline.system_prompt,
             )
         )
+    return subjects
+
+
+def open_epochs(
+    config: EvalConfig, claims: Path, downloads: Path, rubric: Rubric, chat: ChatPrompts
+) -> list[Subject]:
+    """The model after earlier epochs, in the spec's order; each sees the very prompts of the model itself."""
+    subjects = []
+    for index, earlier in enumerate(config.spec.epochs):
+        model = EvaluatedModel(uri=earlier.uri, digest=earlier.digest)
+        checkpoint = open_checkpoint(model, f"spec.epochs[{index}]", claims, downloads)
+        subjects.append(_subject(f"epoch {earlier.epoch}", checkpoint, chat, rubric, config.spec))
     return subjects
 
 

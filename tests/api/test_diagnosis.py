@@ -11,6 +11,7 @@ from blendtune_api.v1alpha1 import (
     BlendedSource,
     DiagnosisVerdict,
     EpochLoss,
+    EpochScore,
     EvaluationSummary,
     Gate,
     Metric,
@@ -57,11 +58,13 @@ def diagnosed(
     losses: tuple[float, ...] = (),
     score: float = 0.8,
     gates: tuple[Gate, ...] = (),
+    epochs: tuple[EpochScore, ...] = (),
 ) -> tuple[DiagnosisVerdict, str]:
     evaluation = EvaluationSummary(
         name="ads",
         in_domain=replace(scope("inDomain", score, in_domain), critical_errors=1),
         general=scope("general", 0.6, general),
+        epochs=epochs,
     )
     found = diagnose(evaluation, judge_gates(gates, evaluation), trained(share, losses))
     return found.verdict, found.message

@@ -15,10 +15,8 @@ from tests.api.generated import instances
 
 from blendtune_api import v1alpha1 as api
 from blendtune_api.contract import (
-    MAX_EPOCH_MODELS,
     MESSAGE_LIMIT_BYTES,
     BlendResult,
-    EpochModel,
     EvalResult,
     ExitCode,
     Failure,
@@ -148,10 +146,10 @@ def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
                 tokens_per_second_per_gpu=DICE.random() * 1e4,
                 mfu=DICE.random(),
                 epochs=tuple(
-                    EpochModel(
+                    api.EpochModel(
                         epoch=epoch, step=DICE.randrange(10**6), digest=f"{DICE.getrandbits(256):064x}"
                     )
-                    for epoch in range(MAX_EPOCH_MODELS)
+                    for epoch in range(api.MAX_EPOCH_MODELS)
                 ),
             ),
             id="training on 16 sources with the most epoch models",

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,15 @@ from blendtune_api.contract import (
     TrainResult,
     decode_message,
     encode_message,
+    weights_digest,
 )
 from blendtune_api.crd import RUBRIC_EVALS, custom_resource_definition
 from blendtune_api.v1alpha1 import (
     BlendedSource,
     ChatTemplate,
     EpochLoss,
+    EpochScope,
+    EvaluatedEpoch,
     EvaluatedModel,
     Gate,
     GateResult,
@@ -109,6 +113,43 @@ def test_without_a_baseline(pod: Pod) -> None:
     gate, _ = report_of(environment)["gates"]
     assert gate["result"] == GateResult.INCONCLUSIVE
     assert "no baseline" in gate["message"]
+
+
+def test_earlier_epochs_are_asked_too(pod: Pod, models_folder: Path) -> None:
+    """One whose weights are the model's gained nothing since; one like the baseline differs as that does."""
+    earlier = [(1, "base"), (2, "tuned")]
+    epochs = tuple(
+        EvaluatedEpoch(
+            epoch=number,
+            uri=f"file://{models_folder / name}",
+            digest=weights_digest(models_folder / name),
+        )
+        for number, name in earlier
+    )
+    result = evaluate(pod())
+    environment = pod(epochs=epochs)
+    with_epochs = evaluate(environment)
+    assert replace(with_epochs, epochs=()) == result
+    first, second = with_epochs.epochs
+    assert (first.epoch, second.epoch) == (1, 2)
+    for scope, then, now in (
+        (result.general, first.general, second.general),
+        (result.in_domain, first.in_domain, second.in_domain),
+    ):
+        assert then is not None and now is not None
+        assert then == EpochScope(
+            score=scope.baseline_score, gain=scope.delta, low=scope.delta_low, high=scope.delta_high
+        )
+        assert (now.score, now.gain) == (scope.score, 0)
+    report = folder_of(environment) / "eval" / "report.html"
+    assert "Scores by epoch" in report.read_text()
+    assert len(report_of(environment)["respondents"]) == 2
+
+
+def test_an_epoch_of_other_weights_is_refused(pod: Pod, models_folder: Path) -> None:
+    other = EvaluatedEpoch(epoch=1, uri=f"file://{models_folder / 'base'}", digest="0" * 64)
+    with pytest.raises(EvaluationError, match=r"spec\.epochs\[0\]"):
+        evaluate(pod(epochs=(other,)))
 
 
 def test_a_finished_evaluation_is_repeated(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.operator.builders import GATES, blend_result, fine_tune, train_result
-from tests.operator.stories import blended, edit, evaluated, new_world, trained
+from tests.operator.stories import blended, edit, evaluated, new_world, trained, training
 from tests.operator.world import World
 
 from blendtune_api.contract import ExitCode, Failure, Progress, encode_message
@@ -17,6 +17,8 @@ from blendtune_api.v1alpha1 import (
     ConditionType,
     Credentials,
     DiagnosisVerdict,
+    EpochModel,
+    EvaluatedEpoch,
     Evaluation,
     Gate,
     Metric,
@@ -97,6 +99,17 @@ class TestWayOfTheData:
         assert world.rubric_eval().spec.model.digest == "model-1"
         baseline = world.rubric_eval().spec.baseline.model
         assert baseline is not None and baseline.uri == "pvc://blendtune/team/ads/base"
+
+    def test_the_models_of_earlier_epochs_are_evaluated_too(self) -> None:
+        model = EpochModel(epoch=1, step=20, digest="after-1")
+        world = training(evaluation=Evaluation(every_epoch=True))
+        world.succeed(world.job("ads-train-1"), train_result(epochs=(model,)))
+        world.settle()
+        told = status(world).training
+        assert told is not None and told.epochs == (model,)
+        assert world.rubric_eval().spec.epochs == (
+            EvaluatedEpoch(epoch=1, uri="pvc://blendtune/team/ads/epochs/1/model", digest="after-1"),
+        )
 
     def test_scores_end_the_run(self) -> None:
         world = evaluated(evaluation=GATED)
@@ -222,9 +235,9 @@ class TestRefusal:
                 id="gpu type",
             ),
             pytest.param(
-                {"evaluation": Evaluation(every_epoch=True)},
+                {"evaluation": Evaluation(benchmarks=("mmlu",))},
                 Reason.NOT_SUPPORTED,
-                "spec.evaluation.everyEpoch",
+                "spec.evaluation.benchmarks",
                 id="not yet",
             ),
         ],

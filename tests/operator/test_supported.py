@@ -46,7 +46,7 @@ LOCAL_BLEND = Blend(
         pytest.param({}, [], id="plain"),
         pytest.param(
             {"evaluation": Evaluation(every_epoch=True, benchmarks=("mmlu",), judge=OPEN_AI)},
-            ["spec.evaluation.everyEpoch", "spec.evaluation.benchmarks"],
+            ["spec.evaluation.benchmarks"],
             id="all at once",
         ),
         pytest.param(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from blendtune_api.contract import EpochModel, Workspace, weights_digest
+from blendtune_api.contract import Workspace, weights_digest
+from blendtune_api.v1alpha1 import EpochModel
 from blendtune_trainer.ranks import Ranks
 from blendtune_trainer.step_log import StepLog
 

@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from blendtune_api.contract import MAX_EPOCH_MODELS
-from blendtune_api.v1alpha1 import Blend, BlendedFineTuneSpec, Role
+from blendtune_api.v1alpha1 import MAX_EPOCH_MODELS, Blend, BlendedFineTuneSpec, Role
 from blendtune_trainer.batches import count_steps, epoch_ends
 from blendtune_trainer.errors import bad_configuration
 from blendtune_trainer.packed import PackedBlend

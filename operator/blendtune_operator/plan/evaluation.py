@@ -62,15 +62,15 @@ def evaluation_of(draft: FineTuneDraft) -> Object | None:
 
 
 def _start_evaluation(draft: FineTuneDraft) -> None:
-    run, model = draft.run, draft.status.model
-    if run.spec.suspend or model is None:
+    run, model, training = draft.run, draft.status.model, draft.status.training
+    if run.spec.suspend or model is None or training is None:
         return
     if draft.obstacle is not None:
         message = f"not started: {draft.obstacle.message}"
         draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, Reason.PENDING, message)
         return
     pinned, new = pin_next_run(draft)
-    for child in (*new, render.rubric_eval(run, pinned, model)):
+    for child in (*new, render.rubric_eval(run, pinned, model, training.epochs)):
         draft.create(child)
     message = "the RubricEval has been created"
     draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, Reason.STARTING, message)

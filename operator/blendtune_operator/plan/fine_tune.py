@@ -138,6 +138,7 @@ def trained(draft: FineTuneDraft) -> bool:
         gpu_seconds=result.gpu_seconds,
         tokens_per_second_per_gpu=result.tokens_per_second_per_gpu,
         mfu=result.mfu,
+        epochs=result.epochs,
     )
     metadata = draft.run.metadata
     uri = model_uri(draft.run.spec.storage, metadata.namespace, metadata.name)

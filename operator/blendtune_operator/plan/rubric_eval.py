@@ -80,6 +80,7 @@ def evaluated(draft: EvalDraft) -> bool:
         not_compared=result.not_compared,
         digests=result.digests,
         report_uri=result.report_uri,
+        epochs=result.epochs,
     )
     scored = f"{result.coverage:.0%} of the questions were scored"
     if result.unscored_reason:

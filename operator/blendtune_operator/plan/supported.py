@@ -31,7 +31,6 @@ class NotYet(Generic[SpecT]):
 
 
 FINE_TUNE: tuple[NotYet[BlendedFineTuneSpec], ...] = (
-    NotYet("spec.evaluation.everyEpoch", lambda spec: spec.evaluation.every_epoch, "use false"),
     NotYet("spec.evaluation.benchmarks", lambda spec: bool(spec.evaluation.benchmarks), "leave it empty"),
 )
 RUBRIC_EVAL: tuple[NotYet[RubricEvalSpec], ...] = (

@@ -26,7 +26,8 @@ __all__ = [
 def children(run: Run, settings: Settings) -> tuple[Object, ...]:
     """All children of an undisturbed run, in the order in which they are created.
 
-    The RubricEval of a BlendedFineTune lacks the digest of the model, which only the training can tell.
+    The RubricEval of a BlendedFineTune lacks what only the training can tell: the model's digest, and
+    the models of earlier epochs.
     Raises KeyError for a gpuType that the settings do not know.
     """
     if isinstance(run, BlendedFineTune):
@@ -36,7 +37,7 @@ def children(run: Run, settings: Settings) -> tuple[Object, ...]:
             run_config(run, pinned),
             blend_job(run, pinned, 1, settings),
             train_job(run, pinned, 1, settings),
-            rubric_eval(run, pinned, ModelStatus(uri=uri, digest="")),
+            rubric_eval(run, pinned, ModelStatus(uri=uri, digest=""), ()),
         )
     evaluation = pin_eval(run, settings)
     return eval_config(run, evaluation), eval_job(run, evaluation, 1, settings)

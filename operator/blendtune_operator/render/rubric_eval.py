@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from blendtune_api import codec
 from blendtune_api.contract import RunConfig
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
+    EpochModel,
+    EvaluatedEpoch,
     EvaluatedModel,
     ModelStatus,
     RubricEvalBaseline,
@@ -18,11 +21,13 @@ from blendtune_api.v1alpha1 import (
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.render.config import Pinned
-from blendtune_operator.render.uris import base_model_uri, workspace_storage
+from blendtune_operator.render.uris import base_model_uri, epoch_uri, workspace_storage
 
 
-def rubric_eval(run: BlendedFineTune, pinned: Pinned[RunConfig], model: ModelStatus) -> Object:
-    """`model` is what the training exported; the evaluation refuses weights of another digest.
+def rubric_eval(
+    run: BlendedFineTune, pinned: Pinned[RunConfig], model: ModelStatus, epochs: Iterable[EpochModel]
+) -> Object:
+    """`model` and `epochs` are what the training exported; the evaluation refuses weights of another digest.
 
     Gates, cluster, credentials and pod come from the spec as it is now, all else from the pinned run.
     """
@@ -40,6 +45,12 @@ def rubric_eval(run: BlendedFineTune, pinned: Pinned[RunConfig], model: ModelSta
         baseline=RubricEvalBaseline(
             model=baseline if evaluation.baseline.enabled else None,
             system_prompt=evaluation.baseline.system_prompt,
+        ),
+        epochs=tuple(
+            EvaluatedEpoch(
+                epoch=each.epoch, uri=epoch_uri(spec.storage, namespace, name, each.epoch), digest=each.digest
+            )
+            for each in epochs
         ),
         rubric=evaluation.rubric,
         judge=evaluation.judge,

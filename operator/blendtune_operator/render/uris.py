@@ -41,7 +41,8 @@ def export_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
 def eval_uris(spec: RubricEvalSpec) -> tuple[str, ...]:
     """What the eval Job reads."""
     baseline = spec.baseline.model
-    return (spec.model.uri, *([baseline.uri] if baseline else []))
+    earlier = (epoch.uri for epoch in spec.epochs)
+    return (spec.model.uri, *([baseline.uri] if baseline else []), *earlier)
 
 
 def mounted_claims(storage: Storage, read: Iterable[str], written: Iterable[str] = ()) -> dict[str, bool]:
@@ -60,6 +61,11 @@ def workspace_storage(storage: Storage, namespace: str, name: str) -> Storage:
 def model_uri(storage: Storage, namespace: str, name: str) -> str:
     """Where the tuned model lies."""
     return f"{PVC}{_workspace(storage, namespace, name).model.as_posix()}"
+
+
+def epoch_uri(storage: Storage, namespace: str, name: str, epoch: int) -> str:
+    """Where the model after an earlier epoch lies."""
+    return f"{PVC}{_workspace(storage, namespace, name).epoch(epoch).model.as_posix()}"
 
 
 def base_model_uri(spec: BlendedFineTuneSpec, namespace: str, name: str) -> str:

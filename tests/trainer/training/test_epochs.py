@@ -12,8 +12,8 @@ import torch
 from tests.trainer.training.runs import BINS_PER_STEP, Interruption, Run, build_blend, build_config
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from blendtune_api.contract import EpochModel, ExitCode, RunConfig, weights_digest
-from blendtune_api.v1alpha1 import AfterSuccess, Budget, Checkpoint, DeepSpeed, Lora, Method
+from blendtune_api.contract import ExitCode, RunConfig, weights_digest
+from blendtune_api.v1alpha1 import AfterSuccess, Budget, Checkpoint, DeepSpeed, EpochModel, Lora, Method
 from blendtune_trainer.errors import TrainerError
 from blendtune_trainer.lineage import Lineage, SourcePosition, read_lineage, write_lineage
 from blendtune_trainer.plan import planned_models
