@@ -75,8 +75,16 @@ def largest_eval_result() -> EvalResult:
         not_compared="the two were not asked and judged alike, they differ in rubric, judge, decoding",
         report_uri=f"pvc://blendtune/{word(60)}/{word(40)}/eval",
         contaminated=10,
+        epochs=tuple(
+            api.EpochScore(epoch=epoch, general=epoch_scope(), in_domain=epoch_scope())
+            for epoch in range(1, api.MAX_EPOCH_MODELS + 1)
+        ),
         unscored_reason=word(400),
     )
+
+
+def epoch_scope() -> api.EpochScope:
+    return api.EpochScope(score=DICE.random(), gain=DICE.random(), low=-DICE.random(), high=DICE.random())
 
 
 def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
