@@ -5,10 +5,13 @@ UV_VERSION := 0.13.9
 SMOLLM2_VERSION := 0.1.2
 PIP_AUDIT_VERSION := 2.10.1
 BLEND ?= blend
+DOMAIN ?= business
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 MODEL := .cache/demo/smollm2-135m-instruct
+DEMO := examples/demo$(addprefix /,$(filter-out business,$(DOMAIN)))
+DEMO_RUN := runs/demo$(addprefix -,$(filter-out business,$(DOMAIN)))-$(BLEND)
 IMAGES := operator trainer eval
 SOURCES := crds/blendtune_api operator/blendtune_operator trainer_image/blendtune_trainer eval_image/blendtune_eval
 
@@ -17,8 +20,8 @@ SOURCES := crds/blendtune_api operator/blendtune_operator trainer_image/blendtun
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
-demo: $(INSTALLED) $(MODEL) ## fine-tune a small model on this machine and score it (BLEND=domain-only forgets)
-	$(BIN)/blendtune run -f examples/demo/$(BLEND).yaml -f examples/demo/rubric.yaml --workdir runs/demo-$(BLEND)
+demo: $(INSTALLED) $(MODEL) ## fine-tune a small model on this machine and score it (BLEND=domain-only forgets; DOMAIN=healthcare)
+	$(BIN)/blendtune run $(addprefix -f ,$(DEMO)/$(BLEND).yaml $(wildcard $(DEMO)/rubric.yaml)) --workdir $(DEMO_RUN)
 
 test: $(INSTALLED) check ## all checks and tests that need no root
 	$(BIN)/python -m tests.e2e.binaries etcd kube-apiserver kube-controller-manager helm

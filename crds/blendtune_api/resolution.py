@@ -32,7 +32,10 @@ class QuestionCounts:
                 return self.general + self.in_domain
 
 
-BUILTIN_RUBRICS: Mapping[str, QuestionCounts] = {"business45": QuestionCounts(general=22, in_domain=23)}
+BUILTIN_RUBRICS: Mapping[str, QuestionCounts] = {
+    "business45": QuestionCounts(general=22, in_domain=23),
+    "healthcare45": QuestionCounts(general=22, in_domain=23),
+}
 
 
 def detectable(questions: float, deviation: float = ASSUMED_DEVIATION) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -107,6 +108,15 @@ def _in_config_map(root: yaml.Node | None) -> yaml.ScalarNode | None:
     return value if isinstance(value, yaml.ScalarNode) else None
 
 
+@dataclass(frozen=True, slots=True)
+class _GeneralHalf:
+    """What a rubric takes over from a built-in one."""
+
+    rubric: str = ""
+    categories: tuple[Category, ...] = ()
+    questions: tuple[Question, ...] = ()
+
+
 class _Reader(FaultList):
     """Builds the rubric's values and gathers faults; a faulty value is replaced so that reading goes on."""
 
@@ -118,7 +128,9 @@ class _Reader(FaultList):
         name = entry.text("name", pattern=DNS_LABEL)
         version = entry.text("version")
         description = entry.text("description", default="")
-        categories = tuple(self.category(node) for node in entry.items("categories", required=True))
+        general = self.general_half(entry)
+        declared = tuple(self.category(node) for node in entry.items("categories", required=True))
+        categories = (*general.categories, *declared)
         nodes = entry.items("questions", required=True)
         entry.done()
         if len(categories) > MAX_CATEGORIES:
@@ -126,10 +138,29 @@ class _Reader(FaultList):
         self._distinct((category.name for category in categories), entry, "category")
         known = {category.name for category in categories}
         questions = tuple(self.question(node, known) for node in nodes)
-        self._across(questions, nodes)
+        self._across(questions, nodes, general)
         return Rubric(
-            name=name, version=version, description=description, categories=categories, questions=questions
+            name=name,
+            version=version,
+            description=description,
+            categories=categories,
+            questions=(*general.questions, *questions),
         )
+
+    def general_half(self, entry: Entry) -> _GeneralHalf:
+        """The general questions of the built-in rubric that `generalFrom` names; without it, none."""
+        name = entry.text("generalFrom", default="")
+        if not name:
+            return _GeneralHalf()
+        try:
+            source = load_builtin(name)
+        except InvalidRubric as error:
+            entry.fault(f"generalFrom: {error.faults[0].message}")
+            return _GeneralHalf()
+        questions = tuple(question for question in source.questions if question.domain is Role.GENERAL)
+        used = {question.category for question in questions}
+        categories = tuple(category for category in source.categories if category.name in used)
+        return _GeneralHalf(name, categories, questions)
 
     def category(self, node: yaml.Node) -> Category:
         entry = Entry(self, node, "category")
@@ -187,17 +218,23 @@ class _Reader(FaultList):
         entry.done()
         return criterion
 
-    def _across(self, questions: Sequence[Question], nodes: Sequence[yaml.Node]) -> None:
+    def _across(
+        self, questions: Sequence[Question], nodes: Sequence[yaml.Node], general: _GeneralHalf
+    ) -> None:
         """Faults between questions: an id or a wording that occurs twice."""
-        ids: dict[str, int] = {}
-        wordings: dict[tuple[str, ...], str] = {}
+        ids = {question.id: f"rubric {general.rubric}" for question in general.questions}
+        wordings = {
+            _wording_key(wording): question.id
+            for question in general.questions
+            for wording in question.phrasings
+        }
         for question, node in zip(questions, nodes, strict=True):
             line = self.line(node)
             if question.id in ids:
-                self.add(line, f"question {question.id}", f"the id is taken by line {ids[question.id]}")
-            ids.setdefault(question.id, line)
+                self.add(line, f"question {question.id}", f"the id is taken by {ids[question.id]}")
+            ids.setdefault(question.id, f"line {line}")
             for wording in question.phrasings:
-                key = tuple(token.text for token in content(wording))
+                key = _wording_key(wording)
                 if key and key in wordings:
                     message = f"the wording {wording!r} occurs already in question {wordings[key]}"
                     self.add(line, f"question {question.id}", message)
@@ -207,6 +244,10 @@ class _Reader(FaultList):
         for name, count in Counter(names).items():
             if name and count > 1:
                 entry.fault(f"the {what} {name} is declared {count} times")
+
+
+def _wording_key(wording: str) -> tuple[str, ...]:
+    return tuple(token.text for token in content(wording))
 
 
 def _fact(entry: Entry, name: str) -> Fact:
