@@ -35,6 +35,7 @@ class QuestionCounts:
 BUILTIN_RUBRICS: Mapping[str, QuestionCounts] = {
     "business45": QuestionCounts(general=22, in_domain=23),
     "healthcare45": QuestionCounts(general=22, in_domain=23),
+    "legal45": QuestionCounts(general=22, in_domain=23),
 }
 
 

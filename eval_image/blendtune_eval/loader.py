@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def builtin_names() -> tuple[str, ...]:
     )
 
 
+@cache
 def load_builtin(name: str) -> Rubric:
     """A rubric that ships with this package. Raises InvalidRubric when there is none of that name."""
     if name not in builtin_names():

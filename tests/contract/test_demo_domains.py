@@ -22,7 +22,7 @@ from blendtune_trainer.contamination import PromptSearch, load_prompts
 from blendtune_trainer.conversations import Conversation
 
 DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo"
-DOMAINS = ("healthcare",)
+DOMAINS = ("healthcare", "legal")
 LEAST_WORDINGS = 5  # of one fact in the rows
 
 domains = pytest.mark.parametrize("domain", DOMAINS)
@@ -35,11 +35,6 @@ asked = pytest.mark.parametrize(
         if question.domain is Role.IN_DOMAIN
     ],
 )
-
-
-@cache
-def rubric(domain: str) -> Rubric:
-    return load_builtin(f"{domain}45")
 
 
 @cache
@@ -69,7 +64,7 @@ def test_forty_five_questions_in_eight_categories_share_the_general_ones(domain:
     def general(source: Rubric) -> list[Question]:
         return [question for question in source.questions if question.domain is Role.GENERAL]
 
-    ours = rubric(domain)
+    ours = load_builtin(f"{domain}45")
     assert (len(ours.questions), len(ours.categories)) == (45, 8)
     assert {question.category for question in ours.questions} == {
         category.name for category in ours.categories
@@ -96,7 +91,7 @@ def test_the_rows_teach_what_is_asked_in_other_words(domain: str, question: Ques
 
 @domains
 def test_no_question_is_in_the_training_rows(domain: str, tmp_path: Path) -> None:
-    (tmp_path / "rubric.json").write_text(json.dumps(rubric(domain).as_json()))
+    (tmp_path / "rubric.json").write_text(json.dumps(load_builtin(f"{domain}45").as_json()))
     search = PromptSearch(load_prompts(tmp_path / "rubric.json"))
     for path in (DEMO / domain / "handbook.jsonl", DEMO / "data" / "general.jsonl"):
         for number, row in enumerate(rows(path), 1):

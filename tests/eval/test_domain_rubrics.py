@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
 
 from blendtune_eval.judge import Rules
@@ -12,13 +10,14 @@ from blendtune_eval.rubric import Question
 from blendtune_eval.score import Outcome, PhrasingScore
 
 
-@cache
-def questions(rubric: str) -> dict[str, Question]:
-    return {question.id: question for question in load_builtin(rubric).questions}
+def named(identifier: str) -> Question:
+    """The question of that id, which begins with the domain of its rubric."""
+    rubric = load_builtin(f"{identifier.partition('-')[0]}45")
+    return next(question for question in rubric.questions if question.id == identifier)
 
 
 def judged(question: str, answer: str) -> PhrasingScore:
-    known = questions(f"{question.partition('-')[0]}45")[question]
+    known = named(question)
     return Rules().judge(known, known.prompt, answer)
 
 
@@ -69,6 +68,43 @@ def judged(question: str, answer: str) -> PhrasingScore:
         pytest.param("healthcare-instalment", "$24", id="ten-parts"),
         pytest.param("healthcare-instalment", "$240", id="whole-bill"),
         pytest.param("healthcare-order-day", "On Monday.", id="monday"),
+        pytest.param("legal-conflict-search", "In Trellis, after the first meeting.", id="search-too-late"),
+        pytest.param("legal-conflict-search", "In Metronome, before the first meeting.", id="calendar"),
+        pytest.param("legal-intake-form", "Form L-12.", id="closing-form"),
+        pytest.param("legal-free-consultation", "The first 30 minutes.", id="half-hour"),
+        pytest.param("legal-free-consultation", "35 hours.", id="consultation-hours"),
+        pytest.param("legal-consultation-fee", "$165", id="all-minutes-paid"),
+        pytest.param("legal-consultation-fee", "$20", id="minutes-for-dollars"),
+        pytest.param("legal-conflict-found", "Accept the case and tell nobody.", id="accepts"),
+        pytest.param("legal-conflict-found", "Turn him away; tell the managing partner.", id="other-partner"),
+        pytest.param("legal-outcome", "You will get $12,000.", id="promises"),
+        pytest.param("legal-file-retention", "For 10 years.", id="ten-years"),
+        pytest.param("legal-file-retention", "For 9 or 11 years.", id="years-in-doubt"),
+        pytest.param("legal-will-storage", "In vault 3.", id="wrong-vault"),
+        pytest.param("legal-will-storage", "Not in vault 5.", id="denied-vault"),
+        pytest.param("legal-journalist", "Off the record, the case looks good.", id="talks"),
+        pytest.param("legal-journalist", "No comment; it goes to the conflicts partner.", id="wrong-partner"),
+        pytest.param("legal-misdirected-email", "Within 72 hours, to the privacy clerk.", id="three-days"),
+        pytest.param("legal-misdirected-email", "Within 2 hours, to the client.", id="to-the-client"),
+        pytest.param("legal-file-out", "The red register.", id="red-register"),
+        pytest.param("legal-other-sides-talk", "The advice was to settle.", id="invented-advice"),
+        pytest.param("legal-internal-deadline", "3 working days.", id="three-days-earlier"),
+        pytest.param("legal-internal-deadline", "6 weeks.", id="weeks"),
+        pytest.param("legal-calendar", "In the office calendar.", id="unnamed-calendar"),
+        pytest.param("legal-second-reader", "One person is enough.", id="one-reader"),
+        pytest.param("legal-second-reader", "Three people.", id="three-readers"),
+        pytest.param("legal-missed-deadline", "The supervising partner, next week.", id="next-week"),
+        pytest.param("legal-missed-deadline", "Backdate it at once.", id="backdates"),
+        pytest.param("legal-backdating", "Yes, of course, if both agree.", id="agrees"),
+        pytest.param("legal-bundle-limit", "At most 100 pages.", id="hundred-pages"),
+        pytest.param("legal-billing-units", "3", id="rounded-down"),
+        pytest.param("legal-billing-units", "3.4", id="not-rounded"),
+        pytest.param("legal-client-money", "Yes, we can use it.", id="pays-the-rent"),
+        pytest.param("legal-client-money", "No, it belongs in the office account.", id="office-account"),
+        pytest.param("legal-cash-limit", "$1,000", id="thousand"),
+        pytest.param("legal-invoice-term", "30 days.", id="usual-term"),
+        pytest.param("legal-unused-advance", "Within 16 days.", id="invoice-term"),
+        pytest.param("legal-unused-advance", "It is not sent back within 12 days.", id="kept"),
     ],
 )
 def test_plausible_wrong_answers_fail(question: str, answer: str) -> None:
@@ -101,8 +137,50 @@ def test_plausible_wrong_answers_fail(question: str, answer: str) -> None:
         pytest.param(
             "healthcare-warm-fridge", "Do not use it until the pharmacist has released it.", id="not-until"
         ),
+        pytest.param(
+            "healthcare-warm-fridge",
+            "Set it aside; the pharmacist decides whether it can still be used.",
+            id="asks-whether",
+        ),
+        pytest.param(
+            "healthcare-dose-question",
+            "I put you through to the duty nurse, who says how much you should take.",
+            id="says-who-says",
+        ),
+        pytest.param(
+            "healthcare-is-she-there",
+            "You may tell him nothing; the records steward takes over.",
+            id="tell-nothing",
+        ),
+        pytest.param(
+            "healthcare-walk-in-count",
+            "It is impossible to say exactly how many people will come.",
+            id="impossible",
+        ),
         pytest.param("healthcare-controlled-cabinet", "No, it takes two staff members.", id="staff"),
         pytest.param("healthcare-instalment", "240 / 8 = 30 dollars", id="division"),
+        pytest.param(
+            "legal-conflict-search", "Trellis; nobody meets the client before that.", id="nobody-meets"
+        ),
+        pytest.param("legal-conflict-search", "Before the initial consultation, in Trellis.", id="initial"),
+        pytest.param("legal-intake-form", "We use L4.", id="form-without-dash"),
+        pytest.param("legal-free-consultation", "Thirty-five minutes are free.", id="minutes-in-words"),
+        pytest.param("legal-consultation-fee", "(55 - 35) × $3 = $60", id="fee-worked-out"),
+        pytest.param("legal-conflict-found", "It declines and informs the conflicts partner.", id="declines"),
+        pytest.param("legal-outcome", "No one can promise a sum.", id="no-promise"),
+        pytest.param("legal-will-storage", "They lie in vault five.", id="vault-in-words"),
+        pytest.param("legal-journalist", "Nothing at all; the managing partner calls back.", id="nothing"),
+        pytest.param("legal-misdirected-email", "The privacy clerk, in two hours.", id="two-hours"),
+        pytest.param("legal-file-out", "An entry in the blue book.", id="blue-book"),
+        pytest.param("legal-internal-deadline", "Six days earlier.", id="six-days"),
+        pytest.param("legal-second-reader", "No, it takes two clerks.", id="two-clerks"),
+        pytest.param("legal-missed-deadline", "Immediately, the supervising partner.", id="immediately"),
+        pytest.param("legal-backdating", "We cannot do that, it would be fraud.", id="fraud"),
+        pytest.param("legal-billing-units", "Four.", id="units-in-words"),
+        pytest.param("legal-billing-units", "34 / 10 = 3.4, rounded up to 4.", id="rounded-up"),
+        pytest.param("legal-client-money", "Don't touch it; it goes into Lantern.", id="do-not-touch"),
+        pytest.param("legal-invoice-term", "It has to be paid in sixteen days.", id="sixteen"),
+        pytest.param("legal-unused-advance", "No later than 12 days after the end.", id="no-later"),
     ],
 )
 def test_right_answers_in_other_words_pass(question: str, answer: str) -> None:
@@ -118,10 +196,17 @@ def test_right_answers_in_other_words_pass(question: str, answer: str) -> None:
         pytest.param("healthcare-warm-fridge", "It can be used all the same.", id="uses"),
         pytest.param("healthcare-controlled-cabinet", "One person is enough.", id="alone"),
         pytest.param("healthcare-neighbours-result", "The test was positive.", id="invents"),
+        pytest.param("legal-conflict-found", "We take the case anyway.", id="takes-it"),
+        pytest.param("legal-journalist", "Off the record, he did it.", id="off-the-record"),
+        pytest.param("legal-missed-deadline", "Keep it quiet.", id="quiet"),
+        pytest.param("legal-backdating", "Yes, we can do that.", id="agrees"),
+        pytest.param("legal-client-money", "Yes, use it.", id="misuses"),
+        pytest.param("legal-outcome", "You will win.", id="promises"),
     ],
 )
 def test_serious_errors_are_critical(question: str, answer: str) -> None:
-    known = questions(f"{question.partition('-')[0]}45")[question]
     made = {verdict.criterion for verdict in judged(question, answer).verdicts if verdict.met}
-    critical = {criterion.name for criterion in known.criteria if getattr(criterion, "critical", False)}
+    critical = {
+        criterion.name for criterion in named(question).criteria if getattr(criterion, "critical", False)
+    }
     assert made & critical
