@@ -158,6 +158,8 @@ def test_plausible_wrong_answers_fail(question: str, answer: str) -> None:
             id="impossible",
         ),
         pytest.param("healthcare-controlled-cabinet", "No, it takes two staff members.", id="staff"),
+        pytest.param("healthcare-controlled-cabinet", "At least two.", id="bare-word"),
+        pytest.param("healthcare-late-arrival", "13", id="bare-number"),
         pytest.param("healthcare-instalment", "240 / 8 = 30 dollars", id="division"),
         pytest.param(
             "legal-conflict-search", "Trellis; nobody meets the client before that.", id="nobody-meets"
@@ -175,6 +177,10 @@ def test_plausible_wrong_answers_fail(question: str, answer: str) -> None:
         pytest.param("legal-internal-deadline", "Six days earlier.", id="six-days"),
         pytest.param("legal-second-reader", "No, it takes two clerks.", id="two-clerks"),
         pytest.param("legal-missed-deadline", "Immediately, the supervising partner.", id="immediately"),
+        pytest.param(
+            "legal-backdating", "No. A contract must bear the day it is signed.", id="bears-the-day"
+        ),
+        pytest.param("legal-unused-advance", "12", id="bare-days"),
         pytest.param("legal-backdating", "We cannot do that, it would be fraud.", id="fraud"),
         pytest.param("legal-billing-units", "Four.", id="units-in-words"),
         pytest.param("legal-billing-units", "34 / 10 = 3.4, rounded up to 4.", id="rounded-up"),
