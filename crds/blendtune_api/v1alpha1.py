@@ -819,7 +819,7 @@ class RubricEvalCluster:
 class EvaluatedEpoch:
     """The model as it was after some epochs of its training."""
 
-    epoch: Annotated[int, Mark("Number of the epoch, from 1.", minimum=1)]
+    epoch: Annotated[int, Mark("Number of the epoch, from 1.", minimum=1, maximum=100_000)]
     uri: Annotated[
         str, Mark("hf://, s3://, pvc:// or file:// (local mode).", pattern=MODEL_URI, max_length=1024)
     ]
