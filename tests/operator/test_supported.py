@@ -12,6 +12,7 @@ from blendtune_api.v1alpha1 import (
     Budget,
     Cluster,
     Credentials,
+    EvaluatedEpoch,
     EvaluatedModel,
     Evaluation,
     EvaluationCluster,
@@ -107,6 +108,21 @@ def test_local_mode_reads_files() -> None:
             },
             ["spec.model.uri", "spec.baseline.model.uri"],
             id="file URIs",
+        ),
+        pytest.param(
+            {
+                "epochs": (
+                    EvaluatedEpoch(epoch=1, uri="file:///m"),
+                    EvaluatedEpoch(epoch=2, uri="pvc://a/../b"),
+                )
+            },
+            ["spec.epochs[0].uri", "spec.epochs[1].uri"],
+            id="earlier epochs",
+        ),
+        pytest.param(
+            {"judge": OPEN_AI, "epochs": (EvaluatedEpoch(epoch=1, uri="pvc://models/gpt"),)},
+            ["spec.judge.openAI.model"],
+            id="a judge of an earlier self",
         ),
     ],
 )

@@ -111,8 +111,12 @@ def _judges_itself(run: Run) -> Iterator[Refusal]:
 
 def _evaluated(run: Run) -> Iterator[tuple[str, str]]:
     yield "spec.model.uri", run.spec.model.uri
-    if not isinstance(run, BlendedFineTune) and run.spec.baseline.model:
+    if isinstance(run, BlendedFineTune):
+        return
+    if run.spec.baseline.model:
         yield "spec.baseline.model.uri", run.spec.baseline.model.uri
+    for index, earlier in enumerate(run.spec.epochs):
+        yield f"spec.epochs[{index}].uri", earlier.uri
 
 
 def _service_accounts(run: Run, settings: Settings) -> Iterator[Refusal]:
@@ -142,7 +146,7 @@ def _named_service_accounts(run: Run) -> Iterator[tuple[str, object]]:
 
 
 def _uris(run: Run) -> Iterator[tuple[str, str]]:
-    yield "spec.model.uri", run.spec.model.uri
+    yield from _evaluated(run)
     if isinstance(run, BlendedFineTune):
         for index, source in enumerate(run.spec.blend.sources):
             yield f"spec.blend.sources[{index}].uri", source.uri
@@ -150,5 +154,3 @@ def _uris(run: Run) -> Iterator[tuple[str, str]]:
             yield "spec.blend.validation.uri", run.spec.blend.validation.uri
         if run.spec.export:
             yield "spec.export.uri", run.spec.export.uri
-    elif run.spec.baseline.model:
-        yield "spec.baseline.model.uri", run.spec.baseline.model.uri
