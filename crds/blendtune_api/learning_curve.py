@@ -50,7 +50,12 @@ class LearningCurve:
         enough = self.enough
         if enough is None or not self.is_overtrained:
             return ""
-        return f"Try {enough.epoch} epoch{'s' * (enough.epoch != 1)} (spec.blend.budget.epochs)."
+        return try_epochs(enough.epoch)
+
+
+def try_epochs(epochs: int) -> str:
+    """The advice to train for so many."""
+    return f"Try {epochs} epoch{'s' * (epochs != 1)} (spec.blend.budget.epochs)."
 
 
 def learning_curve(validation_loss: Iterable[SourceLoss], roles: Mapping[str, Role]) -> LearningCurve:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from blendtune_api.learning_curve import try_epochs
 from blendtune_api.v1alpha1 import EpochScope, EpochScore
 
 MEANINGFUL_GAIN = 0.05  # a gain that is surely smaller than this counts as none
@@ -48,7 +49,7 @@ class ScoreCurve:
         best = self._best
         if best is None:
             return ""
-        return f"Try {best.epoch} epoch{'s' * (best.epoch != 1)} (spec.blend.budget.epochs)."
+        return try_epochs(best.epoch)
 
     @property
     def _best(self) -> EpochScore | None:

@@ -64,18 +64,19 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
     answers = _ask([*subjects, *epochs], place, spec.cluster.gpus)
     judgements = judge.judge_all([case for given in answers for case in _cases(rubric, given)])
     scores = _by_respondent(rubric, judgements.scores)
+    compared = len(subjects)  # after them come the earlier epochs
     analysis = analyse(
         rubric.categories,
         scores[0],
-        scores[1] if len(subjects) > 1 else None,
-        not_comparable(digests[0], digests[len(subjects) - 1]),
+        scores[1] if compared > 1 else None,
+        not_comparable(digests[0], digests[compared - 1]),
     )
     curve = tuple(
         epoch_score(earlier.epoch, analyse(rubric.categories, scores[0], then))
-        for earlier, then in zip(spec.epochs, scores[len(subjects) :], strict=True)
+        for earlier, then in zip(spec.epochs, scores[compared:], strict=True)
     )
     result = _result(
-        config, analysis, curve, digests[: len(subjects)], training, _unscored_reason(judgements.scores)
+        config, analysis, curve, digests[:compared], training, _unscored_reason(judgements.scores)
     )
     gates = judge_gates(spec.gates, result)
     report = build_report(
@@ -92,7 +93,7 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
         ],
         findings=[
             Finding(scores=score, answers=given)
-            for _, score, given in zip(subjects, scores, answers, strict=False)
+            for score, given in zip(scores[:compared], answers[:compared], strict=True)
         ],
         decoding=subjects[0].decoding,
         analysis=analysis,
