@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from blendtune_api.contract import weights_digest
+from blendtune_api.model_files import SAFETENSORS, SETTINGS_FILES, flat_files
 from blendtune_api.v1alpha1 import EvaluatedModel
 from blendtune_eval.failures import bad_configuration, bad_model, transient
 
 _HUB_MODEL = re.compile(r"hf://(?:models/)?([^/@]+/[^/@]+)(?:@([^/]+))?")
-_MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+_MODEL_FILES = (SAFETENSORS, *SETTINGS_FILES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,10 +88,7 @@ def _from_store(model: EvaluatedModel, field: str, folder: Path) -> Path:
 
     filesystem, path = fsspec.core.url_to_fs(model.uri)
     try:
-        found = {PurePosixPath(file).name: file for file in filesystem.find(path, maxdepth=1)}
-        wanted = {
-            name: file for name, file in found.items() if any(fnmatch(name, each) for each in _MODEL_FILES)
-        }
+        wanted = flat_files(filesystem.find(path, maxdepth=1), _MODEL_FILES)
         if not wanted:
             raise bad_model(f"{field}.uri: there is no model at {model.uri}")
         folder.mkdir(parents=True, exist_ok=True)

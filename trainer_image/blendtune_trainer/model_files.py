@@ -5,26 +5,25 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Sequence
-from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import fsspec
 import torch
 from safetensors.torch import save_file
 
+from blendtune_api.model_files import SAFETENSORS, SETTINGS_FILES, flat_files
 from blendtune_trainer.errors import bad_model, transient
 from blendtune_trainer.files import write_text
 from blendtune_trainer.uris import HubRepository, StorePath
 
-_SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
-_SAFE, _PICKLED = "*.safetensors", "pytorch_model*.bin"
+_PICKLED = "pytorch_model*.bin"
 _PICKLED_INDEX, _SAFE_INDEX = "pytorch_model.bin.index.json", "model.safetensors.index.json"
 
 
 def wanted_patterns(files: Sequence[str]) -> tuple[str, ...]:
     """What to fetch of a model's files: its weights in one format, safetensors if there, and no code."""
     has_safetensors = any(name.endswith(".safetensors") for name in files)
-    return (*_SMALL_FILES, _SAFE if has_safetensors else _PICKLED)
+    return (*SETTINGS_FILES, SAFETENSORS if has_safetensors else _PICKLED)
 
 
 def download_from_hub(repository: HubRepository, folder: Path) -> None:
@@ -57,9 +56,8 @@ def download_from_store(location: StorePath, folder: Path) -> None:
     """
     filesystem, path = fsspec.core.url_to_fs(location.url)
     try:
-        found = {PurePosixPath(file).name: file for file in filesystem.find(path, maxdepth=1)}
-        patterns = wanted_patterns(list(found))
-        wanted = {name: file for name, file in found.items() if any(fnmatch(name, each) for each in patterns)}
+        found = filesystem.find(path, maxdepth=1)
+        wanted = flat_files(found, wanted_patterns(found))
         if not wanted:
             raise bad_model(f"spec.model.uri: there is no model at {location.url}")
         folder.mkdir(parents=True, exist_ok=True)
