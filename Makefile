@@ -15,13 +15,16 @@ DEMO_RUN := runs/demo$(addprefix -,$(filter-out business,$(DOMAIN)))-$(BLEND)
 IMAGES := operator trainer eval
 SOURCES := crds/blendtune_api operator/blendtune_operator trainer_image/blendtune_trainer eval_image/blendtune_eval
 
-.PHONY: help demo test e2e check generate docs sbom audit lock bench forgetting clean
+.PHONY: help demo study test e2e check generate docs sbom audit lock bench forgetting clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
 demo: $(INSTALLED) $(MODEL) ## fine-tune a small model on this machine and score it (BLEND=domain-only forgets; DOMAIN=healthcare|legal)
 	$(BIN)/blendtune run $(addprefix -f ,$(DEMO)/$(BLEND).yaml $(wildcard $(DEMO)/rubric.yaml)) --workdir $(DEMO_RUN)
+
+study: $(INSTALLED) $(MODEL) ## which share of in-domain data to use, measured on the small model (an hour or more)
+	$(BIN)/blendtune study -f examples/study/study.yaml -f examples/demo/rubric.yaml --workdir runs/study
 
 test: $(INSTALLED) check ## all checks and tests that need no root
 	$(BIN)/python -m tests.e2e.binaries etcd kube-apiserver kube-controller-manager helm

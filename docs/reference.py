@@ -12,7 +12,7 @@ from blendtune_api.codec import encode
 from blendtune_api.crd import RESOURCES, Resource
 from blendtune_api.fields import Field, fields_of, is_int_or_string, rules_of, unwrap
 from blendtune_api.marks import Mark
-from blendtune_api.v1alpha1 import API_VERSION
+from blendtune_api.v1alpha1 import API_VERSION, BlendedFineTuneSpec
 
 PAGE = Path(__file__).parent / "api.md"
 _SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number"}
@@ -35,7 +35,9 @@ def entries(cls: Any, path: str) -> Iterator[Entry]:
         here = f"{path}.{field.json_name}"
         inner, is_list = _inner(field.type)
         yield Entry(here, _type(field.type), _default(field), _constraints(field), field.mark.description)
-        if is_dataclass(inner):
+        if (
+            is_dataclass(inner) and inner is not BlendedFineTuneSpec
+        ):  # a study's template: it has its own table
             yield from entries(inner, here + "[]" * is_list)
 
 
@@ -45,7 +47,7 @@ def rules(cls: Any, path: str) -> Iterator[tuple[str, str]]:
         yield path, rule.message
     for field in fields_of(cls):
         inner, is_list = _inner(field.type)
-        if is_dataclass(inner):
+        if is_dataclass(inner) and (inner is not BlendedFineTuneSpec or not path):
             yield from rules(inner, f"{path}.{field.json_name}".lstrip(".") + "[]" * is_list)
 
 

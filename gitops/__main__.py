@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from blendtune_api.blend_study import BLEND_STUDY
 from blendtune_api.v1alpha1 import BLENDED_FINE_TUNE, GROUP, RUBRIC_EVAL
 
 FOLDER = Path(__file__).parent
@@ -25,7 +26,7 @@ def settings() -> dict[str, str]:
     return {
         **{
             f"resource.customizations.health.{GROUP}_{kind}": health
-            for kind in (BLENDED_FINE_TUNE, RUBRIC_EVAL)
+            for kind in (BLENDED_FINE_TUNE, RUBRIC_EVAL, BLEND_STUDY)
         },
         f"resource.customizations.ignoreResourceUpdates.{GROUP}_{BLENDED_FINE_TUNE}": ignored,
     }

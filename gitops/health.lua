@@ -1,4 +1,5 @@
--- The health of a BlendedFineTune or a RubricEval for Argo CD: Healthy only when it succeeded and its gates passed.
+-- The health of a BlendedFineTune, a RubricEval or a BlendStudy for Argo CD: Healthy only when it succeeded and its
+-- gates passed, or it recommends a setting.
 -- Argo CD gives it the resource as `obj`, without the string and math libraries.
 local stages = {"DataBlended", "TrainingSucceeded", "EvaluationSucceeded"} -- in their order; a RubricEval has the last
 
@@ -32,16 +33,17 @@ local function activity()
       return condition.message
     end
   end
-  return "all stages are done"
+  local succeeded = conditions.Succeeded
+  return conditions.Recommended ~= nil and succeeded ~= nil and succeeded.message or "all stages are done"
 end
 
 if status.observedGeneration ~= obj.metadata.generation then
   return {status = "Progressing", message = "the operator has not seen this generation yet"}
 end
 if holds("Succeeded") then
-  local gates = conditions.GatesPassed
+  local outcome = conditions.GatesPassed or conditions.Recommended
   local health = {True = "Healthy", False = "Degraded", Unknown = "Suspended"}
-  return {status = health[gates.status], message = gates.message}
+  return {status = health[outcome.status], message = outcome.message}
 end
 if holds("Failed") then
   return {status = "Degraded", message = conditions.Failed.message}

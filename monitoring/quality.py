@@ -152,11 +152,45 @@ _BLEND = Row("Blend", (
 ))  # fmt: skip
 
 
+_STUDY = 'namespace=~"$namespace"'
+_STUDIES = Row("Studies", (
+    Panel(
+        title="Runs of the studies",
+        description="Runs of each study by their state.",
+        unit="short", view=View.TABLE, width=12,
+        queries=[Query(f"max by (name, state) (blendtune_study_runs{{{_STUDY}}})")],
+        transformations=[matrix("name", "state")],
+    ),
+    Panel(
+        title="GPU hours of the studies",
+        description="GPU hours of training that each study's runs spent, and those expected by its end.",
+        unit="suffix: h", view=View.TABLE, width=12, decimals=2,
+        queries=[
+            Query(_by("namespace, name", f"blendtune_study_{series}", _STUDY))
+            for series in ("gpu_hours", "expected_gpu_hours")
+        ],
+        transformations=merged({"A": "spent", "B": "expected"}),
+    ),
+    Panel(
+        title="Verdicts of the studies",
+        description="Whether an ended study recommends a setting, cannot tell, or finds none allowed.",
+        unit="short", view=View.STAT, width=12, height=4,
+        queries=[Query(f"blendtune_study_verdict{{{_STUDY}}} == 1", "{{namespace}}/{{name}} {{verdict}}")],
+    ),
+    Panel(
+        title="Recommended share",
+        description="Share of in-domain data that each study recommends.",
+        unit="percentunit", view=View.STAT, width=12, height=4, minimum=0, maximum=1,
+        queries=[Query(f"blendtune_study_recommended_share{{{_STUDY}}}")],
+    ),
+))  # fmt: skip
+
+
 def quality() -> Json:
     return dashboard(
         "blendtune-quality",
         "Blendtune / Quality",
         "Scores of the tuned models beside their base models, gates, and the blends they were trained on.",
         "blendtune_eval_score",
-        (_SCORES, _DETAIL, _GATES, _TRUST, _BLEND),
+        (_SCORES, _DETAIL, _GATES, _TRUST, _BLEND, _STUDIES),
     )

@@ -8,6 +8,7 @@ from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any, TypeVar, cast
 
+from blendtune_api.blend_study import BLEND_STUDY, BlendStudy, BlendStudySpec, BlendStudyStatus
 from blendtune_api.fields import fields_of
 from blendtune_api.reading import (
     Fault,
@@ -30,15 +31,18 @@ from blendtune_api.v1alpha1 import (
     RubricEvalStatus,
 )
 
-__all__ = ["Fault", "InvalidObject", "decode", "decode_object", "encode", "encode_object"]
+__all__ = ["Fault", "InvalidObject", "Resource", "decode", "decode_object", "encode", "encode_object"]
 
 T = TypeVar("T")
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
-_KINDS: dict[str, tuple[type[BlendedFineTune | RubricEval], type, type]] = {
+Resource = BlendedFineTune | RubricEval | BlendStudy
+
+_KINDS: dict[str, tuple[type[Resource], type, type]] = {
     BLENDED_FINE_TUNE: (BlendedFineTune, BlendedFineTuneSpec, BlendedFineTuneStatus),
     RUBRIC_EVAL: (RubricEval, RubricEvalSpec, RubricEvalStatus),
+    BLEND_STUDY: (BlendStudy, BlendStudySpec, BlendStudyStatus),
 }
 
 
@@ -77,7 +81,7 @@ def decode(cls: type[T], data: object, path: str = "", *, lenient: bool = False)
     return cast(T, result)
 
 
-def decode_object(document: object) -> BlendedFineTune | RubricEval:
+def decode_object(document: object) -> Resource:
     """A whole resource. Of the status, what can't be read is left out: it may be a newer operator's.
 
     Raises InvalidObject with every fault.
@@ -108,7 +112,7 @@ def decode_object(document: object) -> BlendedFineTune | RubricEval:
     return cls(**values)
 
 
-def encode_object(value: BlendedFineTune | RubricEval) -> dict[str, Any]:
+def encode_object(value: Resource) -> dict[str, Any]:
     """A whole resource as the API server would show it."""
     return {"apiVersion": API_VERSION, "kind": type(value).__name__, **encode(value)}
 

@@ -196,6 +196,13 @@ def storage_path(storage: Storage, namespace: str, name: str) -> PurePosixPath:
     return PurePosixPath(storage.persistent_volume_claim) / (storage.path or f"{namespace}/{name}")
 
 
+def answers_folder(claims: Path, storage: Storage, namespace: str, name: str) -> Path:
+    """Where the answers of models lie, by their weights: a folder of several runs, or the run's own."""
+    if storage.shared_path is not None:
+        return claims / storage.persistent_volume_claim / storage.shared_path / "answers"
+    return workspace(claims, storage, namespace, name).root / "answers"
+
+
 def workspace(claims: Path, storage: Storage, namespace: str, name: str) -> Workspace:
     return Workspace(claims / storage_path(storage, namespace, name))
 

@@ -1,10 +1,11 @@
-"""The two CustomResourceDefinitions, made from the dataclasses."""
+"""The CustomResourceDefinitions, made from the dataclasses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from blendtune_api.blend_study import BlendStudy
 from blendtune_api.fields import fields_of, rules_of
 from blendtune_api.schema import Schema, object_schema, rule_schema
 from blendtune_api.v1alpha1 import GROUP, VERSION, BlendedFineTune, RubricEval
@@ -89,7 +90,27 @@ RUBRIC_EVALS = Resource(
         _AGE,
     ),
 )
-RESOURCES = (BLENDED_FINE_TUNES, RUBRIC_EVALS)
+BLEND_STUDIES = Resource(
+    cls=BlendStudy,
+    plural="blendstudies",
+    short_name="study",
+    columns=(
+        _STATE,
+        Column("Runs", "integer", ".status.counts.total", "Runs of the study."),
+        Column("Succeeded", "integer", ".status.counts.succeeded", "Runs that ended well."),
+        Column("Failed", "integer", ".status.counts.failed", "Runs that failed."),
+        Column("GPU-hours", "number", ".status.gpuHours.spent", "GPU hours of training spent."),
+        Column("Verdict", "string", ".status.recommendation.verdict", "Whether a setting is recommended."),
+        Column(
+            "Share",
+            "number",
+            ".status.recommendation.setting.inDomainShare",
+            "Share of in-domain data of the recommended setting.",
+        ),
+        _AGE,
+    ),
+)
+RESOURCES = (BLENDED_FINE_TUNES, RUBRIC_EVALS, BLEND_STUDIES)
 
 
 def custom_resource_definition(resource: Resource) -> dict[str, Any]:

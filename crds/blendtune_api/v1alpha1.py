@@ -166,6 +166,7 @@ class ConditionType(StrEnum):
     EVALUATION_SUCCEEDED = "EvaluationSucceeded"
     GATES_PASSED = "GatesPassed"
     SUSPENDED = "Suspended"
+    RECOMMENDED = "Recommended"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
 
@@ -216,6 +217,12 @@ class Reason(StrEnum):
     GATES_FAILED = "GatesFailed"
     GATES_INCONCLUSIVE = "GatesInconclusive"
     MARGIN_TOO_FINE = "MarginTooFine"
+    RECOMMENDED = "Recommended"
+    CANNOT_TELL = "CannotTell"
+    NONE_ALLOWED = "NoneAllowed"
+    TOO_MANY_FAILED_RUNS = "TooManyFailedRuns"
+    NO_RUN_SUCCEEDED = "NoRunSucceeded"
+    GPU_HOURS_SPENT = "GpuHoursSpent"
 
 
 class GateResult(StrEnum):
@@ -286,6 +293,15 @@ class Storage:
         str | None,
         Mark(
             "Folder of this run within the claim. Unset: <namespace>/<name>.",
+            pattern=RELATIVE_PATH,
+            max_length=255,
+        ),
+    ] = None
+    shared_path: Annotated[
+        str | None,
+        Mark(
+            "Folder within the claim for the answers of models, by their weights, that several runs use. "
+            "Unset: the run's own folder.",
             pattern=RELATIVE_PATH,
             max_length=255,
         ),

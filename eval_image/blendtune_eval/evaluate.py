@@ -13,6 +13,7 @@ from blendtune_api.contract import (
     ExitCode,
     MessageError,
     Workspace,
+    answers_folder,
     decode_message,
     digest_of,
     encode_message,
@@ -37,7 +38,6 @@ from blendtune_eval.score import PhrasingScore, QuestionScore
 from blendtune_eval.subjects import Subject, open_epochs, open_subjects
 from blendtune_eval.training import TrainingRecord, read_training
 
-ANSWERS_FOLDER = "answers"  # in the workspace, shared by all evaluations there
 JUDGEMENTS_FOLDER = "judgements"
 DOWNLOADS_FOLDER = "models"
 PROGRESS_FILE = "progress.json"
@@ -61,7 +61,8 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
     if (kept := _kept_result(place, identity)) is not None:
         print("this evaluation is already in the workspace", flush=True)
         return kept
-    answers = _ask([*subjects, *epochs], place, spec.cluster.gpus)
+    known = answers_folder(claims, spec.storage, config.namespace, config.name)
+    answers = _ask([*subjects, *epochs], place, known, spec.cluster.gpus)
     judgements = judge.judge_all([case for given in answers for case in _cases(rubric, given)])
     scores = _by_respondent(rubric, judgements.scores)
     compared = len(subjects)  # after them come the earlier epochs
@@ -117,7 +118,7 @@ def _refuse_unsupported(spec: RubricEvalSpec) -> None:
         )
 
 
-def _ask(subjects: Sequence[Subject], place: Workspace, gpus: int) -> list[list[GivenAnswer]]:
+def _ask(subjects: Sequence[Subject], place: Workspace, known: Path, gpus: int) -> list[list[GivenAnswer]]:
     total = sum(len(subject.prompts) for subject in subjects)
     before = 0
     answers = []
@@ -127,7 +128,7 @@ def _ask(subjects: Sequence[Subject], place: Workspace, gpus: int) -> list[list[
             write_json(place.evaluation / PROGRESS_FILE, {"done": before + done, "total": total})
             print(f"answered {before + done}/{total} ({label})", flush=True)
 
-        cache = AnswerCache(place.root / ANSWERS_FOLDER, subject.checkpoint.digest, subject.decoding.digest)
+        cache = AnswerCache(known, subject.checkpoint.digest, subject.decoding.digest)
         answers.append(
             answer_all(
                 subject.checkpoint.folder,

@@ -20,6 +20,7 @@ from kubernetes.aio import client, config
 
 TIMEOUT_SECONDS = 30.0
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 _JSON = "application/json"
 _ATTEMPTS = 4
 _LONGEST_WAIT_SECONDS = 5.0  # whoever is asked to wait longer gives its place in the queue away

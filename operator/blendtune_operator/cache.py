@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from blendtune_api import codec
-from blendtune_operator.names import OWNER_UID, RUN_KINDS, Kind, Object, Run
+from blendtune_api.codec import Resource
+from blendtune_operator.names import OWNER_UID, PARENT_KINDS, Kind, Object
 from blendtune_operator.reconcile import Key
 
 _Id = tuple[str, str, str]
@@ -19,12 +20,12 @@ _GONE_KEPT = 1000
 
 @dataclass(slots=True)
 class Cache:
-    """Objects by kind, namespace and name, indexed by the UID of the run that they serve."""
+    """Objects by kind, namespace and name, indexed by the UID of the run or study that they serve."""
 
     _objects: dict[_Id, Object] = field(default_factory=dict)
     _children: dict[str, set[_Id]] = field(default_factory=lambda: defaultdict(set))
     _runs: dict[str, Key] = field(default_factory=dict)
-    _decoded: dict[str, tuple[str, Run]] = field(default_factory=dict)
+    _decoded: dict[str, tuple[str, Resource]] = field(default_factory=dict)
     _gone: dict[str, int] = field(default_factory=dict)  # by UID: the version at which it was seen to go
 
     def apply(self, obj: Object) -> bool:
@@ -41,7 +42,7 @@ class Cache:
         owner = owner_uid(obj)
         if owner:
             self._children[owner].add(_id(obj))
-        if obj["kind"] in RUN_KINDS:
+        if obj["kind"] in PARENT_KINDS:
             self._runs[obj["metadata"]["uid"]] = key_of(obj)
         return True
 
@@ -95,17 +96,17 @@ class Cache:
 
     def keys_for(self, obj: Object) -> Iterator[Key]:
         """The runs that a change of this object may concern: itself, and the run that it serves."""
-        if obj["kind"] in RUN_KINDS:
+        if obj["kind"] in PARENT_KINDS:
             yield key_of(obj)
         owner = self._runs.get(owner_uid(obj) or "")
         if owner is not None:
             yield owner
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[Resource]:
         """The runs that can be read; each version is decoded once."""
         return [run for key in self.run_keys() if (run := self._run(key)) is not None]
 
-    def _run(self, key: Key) -> Run | None:
+    def _run(self, key: Key) -> Resource | None:
         obj = self._objects[key.kind.value, key.namespace, key.name]
         uid, version = obj["metadata"]["uid"], obj["metadata"]["resourceVersion"]
         known = self._decoded.get(uid)

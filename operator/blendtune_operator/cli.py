@@ -14,14 +14,15 @@ from rich.console import Console
 from blendtune_api import codec
 from blendtune_api.generate import crd_files
 from blendtune_api.sizing.cost import ASSUMED_MFU
-from blendtune_operator.local.check import check, children
+from blendtune_operator.local.check import check, check_study, children
 from blendtune_operator.local.estimate import Known, estimates
 from blendtune_operator.local.estimate_view import print_estimate
 from blendtune_operator.local.evaluation_tool import evaluation_tool
 from blendtune_operator.local.exit_status import ExitStatus
-from blendtune_operator.local.manifest import ManifestError, load
+from blendtune_operator.local.manifest import ManifestError, holds_study, load, load_study
 from blendtune_operator.local.output import OutputFormat, to_text, to_yaml
 from blendtune_operator.local.run import run
+from blendtune_operator.local.study import run_study
 from blendtune_operator.settings import Settings, SettingsError
 
 
@@ -54,6 +55,17 @@ def _parser() -> argparse.ArgumentParser:
         "--metrics-port", type=int, default=9400, help="port of /metrics on 127.0.0.1; 0 takes a free one"
     )
     run.set_defaults(command=_run)
+
+    study = commands.add_parser("study", help="run a BlendStudy on this machine, one run after the other")
+    _add_files(study)
+    study.add_argument("--workdir", type=Path, help="where everything is kept (default: runs/<name>)")
+    study.add_argument(
+        "-o", "--output", type=OutputFormat, choices=list(OutputFormat), help="print the final objects"
+    )
+    study.add_argument(
+        "--metrics-port", type=int, default=9400, help="port of /metrics on 127.0.0.1; 0 takes a free one"
+    )
+    study.set_defaults(command=_study)
 
     validate = commands.add_parser("validate", help="check manifests and rubric, run nothing")
     _add_files(validate)
@@ -136,7 +148,18 @@ def _run(parsed: argparse.Namespace, console: Console) -> ExitStatus:
     return run(manifests, workdir.resolve(), console, parsed.metrics_port, parsed.output)
 
 
+def _study(parsed: argparse.Namespace, console: Console) -> ExitStatus:
+    manifest = load_study(parsed.files)
+    workdir = parsed.workdir or Path("runs") / manifest.study.metadata.name
+    return run_study(manifest, workdir.resolve(), console, parsed.metrics_port, parsed.output)
+
+
 def _validate(parsed: argparse.Namespace, console: Console) -> ExitStatus:
+    if holds_study(parsed.files):
+        manifest = load_study(parsed.files)
+        check_study(manifest, to_run_here=False)
+        console.print(f"BlendStudy {manifest.study.metadata.name} is valid", highlight=False)
+        return ExitStatus.SUCCESS
     manifests = load(parsed.files)
     for warning in check(manifests, to_run_here=False):
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True, markup=False)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import aiohttp
 
 from blendtune_api.contract import Progress
-from blendtune_operator.api import APPLY, Api, ApiError
+from blendtune_operator.api import APPLY, MERGE, Api, ApiError
 from blendtune_operator.cache import Cache
 from blendtune_operator.conditions import timestamp
 from blendtune_operator.names import (
@@ -106,6 +106,21 @@ class KubernetesCluster:
         except ApiError as error:
             if error.status not in (404, 409):  # 409: another object has the name by now
                 raise
+
+    async def set_suspend(self, obj: Object, suspend: bool) -> None:
+        metadata = obj["metadata"]
+        path = Kind(obj["kind"]).path(metadata["namespace"], metadata["name"])
+        body = {"metadata": {"uid": metadata["uid"]}, "spec": {"suspend": suspend}}
+        query = {"fieldManager": FIELD_MANAGER}
+        try:
+            written = await self._api.request("PATCH", path, query, body, MERGE)
+        except ApiError as error:
+            if error.status == 404:
+                return
+            if error.status in (409, 422):  # another UID is an invalid change
+                raise Conflict(str(error)) from error
+            raise
+        self._cache.apply(written)
 
     async def write_status(self, obj: Object, status: Object) -> None:
         metadata = obj["metadata"]

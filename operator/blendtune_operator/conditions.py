@@ -10,11 +10,18 @@ from blendtune_api.v1alpha1 import Condition, ConditionStatus, ConditionType, Re
 
 Conditions = tuple[Condition, ...]
 
-FINE_TUNE_CONDITIONS = tuple(ConditionType)
+FINE_TUNE_CONDITIONS = tuple(type for type in ConditionType if type is not ConditionType.RECOMMENDED)
 RUBRIC_EVAL_CONDITIONS = (
     ConditionType.ACCEPTED,
     ConditionType.EVALUATION_SUCCEEDED,
     ConditionType.GATES_PASSED,
+    ConditionType.SUSPENDED,
+    ConditionType.SUCCEEDED,
+    ConditionType.FAILED,
+)
+STUDY_CONDITIONS = (
+    ConditionType.ACCEPTED,
+    ConditionType.RECOMMENDED,
     ConditionType.SUSPENDED,
     ConditionType.SUCCEEDED,
     ConditionType.FAILED,

@@ -11,7 +11,7 @@ from blendtune_operator.api import Api, ApiError
 from blendtune_operator.cache import Cache
 from blendtune_operator.cluster import KubernetesCluster, list_all
 from blendtune_operator.handlers import WATCHED
-from blendtune_operator.names import OWNER_UID, RUN_KINDS, Kind, Object
+from blendtune_operator.names import OWNER_UID, PARENT_KINDS, Kind, Object
 from blendtune_operator.queue import WorkQueue
 from blendtune_operator.reconcile import Key, reconcile
 from blendtune_operator.settings import Settings
@@ -122,7 +122,7 @@ class Resync:
                 self._queue.add_within(key, self._interval / 2)
 
     async def _list(self, kind: Kind, place: str | None) -> tuple[list[Object], int]:
-        selector = "" if kind in RUN_KINDS else OWNER_UID
+        selector = "" if kind in PARENT_KINDS else OWNER_UID
         listed, version = [], 0
         async for obj, at in list_all(self._api, kind, place, selector):
             listed.append(obj)

@@ -17,11 +17,11 @@ from typing import Any
 import kopf
 
 from blendtune_operator.cache import Cache
-from blendtune_operator.names import CHILD_KINDS, OWNER_UID, RUN_KINDS, Kind, Object
+from blendtune_operator.names import CHILD_KINDS, OWNER_UID, PARENT_KINDS, Kind, Object
 from blendtune_operator.queue import WorkQueue
 from blendtune_operator.reconcile import Key
 
-WATCHED = (*RUN_KINDS, *(kind for kind in CHILD_KINDS if kind not in RUN_KINDS), Kind.POD)
+WATCHED = (*PARENT_KINDS, *(kind for kind in CHILD_KINDS if kind not in PARENT_KINDS), Kind.POD)
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
@@ -82,7 +82,7 @@ class Watches:
         settings.persistence.diffbase_storage = _NoDiffs()
         settings.queueing.idle_timeout = 0.1  # a worker for each object that is heard of; most say little
         for kind in WATCHED:
-            if kind not in RUN_KINDS:
+            if kind not in PARENT_KINDS:
                 settings.watching.label_selectors[_resource(kind)] = OWNER_UID
         return settings
 

@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from blendtune_api.blend_study import BlendStudy
+from blendtune_api.codec import Resource
 from blendtune_api.v1alpha1 import BLENDED_FINE_TUNE as FINE_TUNE
 from blendtune_api.v1alpha1 import RUBRIC_EVAL, BlendedFineTune, RubricEval, Stage, State
 from blendtune_operator.conditions import moment
 from blendtune_operator.evaluation_metrics import evaluation_series, evaluations_of
 from blendtune_operator.plan.attempts import last_attempt
 from blendtune_operator.series import add_known, run_family
+from blendtune_operator.study_metrics import study_series
 
 _TRAINER_METRICS = {
     "step": ("blendtune_training_step", "Optimizer steps taken."),
@@ -29,11 +32,12 @@ _TRAINER_METRICS = {
 class RunCollector(Collector):
     """Walks the objects that `objects` returns at each scrape."""
 
-    def __init__(self, objects: Callable[[], Iterable[BlendedFineTune | RubricEval]]) -> None:
+    def __init__(self, objects: Callable[[], Iterable[Resource]]) -> None:
         self._objects = objects
 
     def collect(self) -> Iterator[Metric]:
-        objects = tuple(self._objects())
+        resources = tuple(self._objects())
+        objects = [item for item in resources if not isinstance(item, BlendStudy)]
         fine_tunes = [object for object in objects if isinstance(object, BlendedFineTune)]
         yield _states(objects)
         yield _conditions(objects)
@@ -43,6 +47,7 @@ class RunCollector(Collector):
         yield from _trainings(fine_tunes)
         yield _diagnoses(fine_tunes)
         yield from evaluation_series(evaluations_of(objects))
+        yield from study_series([item for item in resources if isinstance(item, BlendStudy)])
 
 
 def _labels(object: BlendedFineTune | RubricEval) -> list[str]:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from blendtune_api.blend_study import BlendStudy
 from blendtune_api.v1alpha1 import API_VERSION, GROUP, BlendedFineTune, RubricEval, Stage
 
 Object = dict[str, Any]  # a Kubernetes object as the API server shows it
 Run = BlendedFineTune | RubricEval
+Parent = Run | BlendStudy
 
 
 class Kind(StrEnum):
@@ -17,6 +19,7 @@ class Kind(StrEnum):
 
     BLENDED_FINE_TUNE = "BlendedFineTune"
     RUBRIC_EVAL = "RubricEval"
+    BLEND_STUDY = "BlendStudy"
     CONFIG_MAP = "ConfigMap"
     JOB = "Job"
     PYTORCH_JOB = "PyTorchJob"
@@ -29,7 +32,7 @@ class Kind(StrEnum):
     @property
     def plural(self) -> str:
         """As it stands in URLs, and in RBAC rules."""
-        return f"{self.lower()}s"
+        return "blendstudies" if self is Kind.BLEND_STUDY else f"{self.lower()}s"
 
     def path(self, namespace: str | None, name: str = "") -> str:
         """The URL path of an object, or of all in a namespace, or of all in the cluster."""
@@ -41,16 +44,17 @@ class Kind(StrEnum):
 _API_VERSIONS = {
     Kind.BLENDED_FINE_TUNE: API_VERSION,
     Kind.RUBRIC_EVAL: API_VERSION,
+    Kind.BLEND_STUDY: API_VERSION,
     Kind.CONFIG_MAP: "v1",
     Kind.JOB: "batch/v1",
     Kind.PYTORCH_JOB: "kubeflow.org/v1",
     Kind.POD: "v1",
 }
-RUN_KINDS = (Kind.BLENDED_FINE_TUNE, Kind.RUBRIC_EVAL)
-CHILD_KINDS = (Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL)
+PARENT_KINDS = (Kind.BLENDED_FINE_TUNE, Kind.RUBRIC_EVAL, Kind.BLEND_STUDY)
+CHILD_KINDS = (Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL, Kind.BLENDED_FINE_TUNE)
 
 FIELD_MANAGER = "blendtune"
-OWNER_UID = f"{GROUP}/owner-uid"  # on every child and on its pods: the UID of the run that they serve
+OWNER_UID = f"{GROUP}/owner-uid"  # on every child and on its pods: the UID of the object that they serve
 STAGE = f"{GROUP}/stage"
 ATTEMPT = f"{GROUP}/attempt"
 REVISION = f"{GROUP}/revision"  # of the pinned configuration
@@ -105,12 +109,17 @@ def attempt_child(run: str, stage: Stage, attempt: int) -> tuple[Kind, str]:
             return Kind.JOB, eval_job(run, attempt)
 
 
+def study_run(study: str, share: float, digest: str) -> str:
+    """The BlendedFineTune of a study: the share in percent for people, the digest of all its values."""
+    return f"{study}-{round(100 * share)}-{digest[:8]}"
+
+
 def worker_host(train_job_name: str, index: int = 0) -> str:
     """Host name of a pod of the gang: the training operator makes a headless Service for each."""
     return f"{train_job_name}-worker-{index}"
 
 
-def labels(run: Run, stage: Stage | None = None, attempt: int | None = None) -> dict[str, str]:
+def labels(run: Parent, stage: Stage | None = None, attempt: int | None = None) -> dict[str, str]:
     """The labels of a child, or of the pods of a child. Those of the parent are never copied."""
     result = {
         "app.kubernetes.io/name": "blendtune",
@@ -126,7 +135,7 @@ def labels(run: Run, stage: Stage | None = None, attempt: int | None = None) -> 
 
 
 def metadata(
-    run: Run,
+    run: Parent,
     name: str,
     stage: Stage | None = None,
     attempt: int | None = None,
@@ -141,7 +150,7 @@ def metadata(
     }
 
 
-def owner_reference(run: Run) -> Object:
+def owner_reference(run: Parent) -> Object:
     return {
         "apiVersion": API_VERSION,
         "kind": type(run).__name__,

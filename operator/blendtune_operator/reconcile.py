@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from blendtune_api import codec
+from blendtune_api.blend_study import BlendStudy, BlendStudyStatus, StudyRunState
 from blendtune_api.contract import Progress
 from blendtune_api.v1alpha1 import BlendedFineTune, BlendedFineTuneStatus, Reason, RubricEvalStatus
 from blendtune_operator import names
-from blendtune_operator.names import Kind, Object, Run
+from blendtune_operator.names import Kind, Object, Parent
 from blendtune_operator.plan import Event, Plan, fine_tune, rubric_eval
 from blendtune_operator.plan.blocked import blocked_plan
 from blendtune_operator.plan.children import Children, is_terminating
 from blendtune_operator.plan.progress import pod_to_ask
+from blendtune_operator.plan.study import plan as blend_study
 from blendtune_operator.settings import Settings
 
-AnyPlan = Plan[BlendedFineTuneStatus] | Plan[RubricEvalStatus]
+AnyPlan = Plan[BlendedFineTuneStatus] | Plan[RubricEvalStatus] | Plan[BlendStudyStatus]
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Which run: a BlendedFineTune or a RubricEval."""
+    """Which object: a BlendedFineTune, a RubricEval or a BlendStudy."""
 
     kind: Kind
     namespace: str
@@ -58,7 +61,7 @@ class Cluster(Protocol):
         ...
 
     def shown_children(self, owner_uid: str) -> list[Object]:
-        """All ConfigMaps, Jobs, PyTorchJobs, RubricEvals and pods whose label names.OWNER_UID is `owner_uid`.
+        """All objects of names.CHILD_KINDS, and pods, whose label names.OWNER_UID is `owner_uid`.
 
         Like `shown`. Objects of other runs among them do no harm.
         """
@@ -78,6 +81,10 @@ class Cluster(Protocol):
 
     async def delete(self, obj: Object) -> None:
         """Deletes this very object (UID precondition) and lets its pods follow. No error when it is gone."""
+        ...
+
+    async def set_suspend(self, obj: Object, suspend: bool) -> None:
+        """Sets spec.suspend of this very object. Raises Conflict when another has its name by now."""
         ...
 
     async def write_status(self, obj: Object, status: Object) -> None:
@@ -130,20 +137,27 @@ async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetim
         return timedelta()
     except _Obstructed as error:
         plan = _blocked(obj, error.reason, str(error), now, settings.obstacle_interval)
+    try:
+        for child in plan.suspend:
+            await cluster.set_suspend(child, True)
+        for child in plan.resume:
+            await cluster.set_suspend(child, False)
+    except Conflict:
+        return timedelta()
     for child in plan.delete:
         await cluster.delete(child)
     return await _write(cluster, obj, plan)
 
 
-def _acts(obj: Object, run: Run | codec.InvalidObject, plan: AnyPlan) -> bool:
+def _acts(obj: Object, run: Parent | codec.InvalidObject, plan: AnyPlan) -> bool:
     """Whether the plan writes anything."""
-    if plan.create or plan.delete:
+    if plan.create or plan.delete or plan.suspend or plan.resume:
         return True
     is_same = not isinstance(run, codec.InvalidObject) and plan.status == run.status
     return not is_same and codec.encode(plan.status) != _known_status(obj, plan)
 
 
-def _read(obj: Object) -> Run | codec.InvalidObject:
+def _read(obj: Object) -> Parent | codec.InvalidObject:
     try:
         return codec.decode_object(obj)
     except codec.InvalidObject as error:
@@ -151,12 +165,14 @@ def _read(obj: Object) -> Run | codec.InvalidObject:
 
 
 def _plan(
-    obj: Object, run: Run | codec.InvalidObject, children: Children, now: datetime, settings: Settings
+    obj: Object, run: Parent | codec.InvalidObject, children: Children, now: datetime, settings: Settings
 ) -> AnyPlan:
     if isinstance(run, codec.InvalidObject):
         return _blocked(obj, Reason.INVALID_SPEC, str(run), now)
     if isinstance(run, BlendedFineTune):
         return fine_tune.plan(run, children, now, settings)
+    if isinstance(run, BlendStudy):
+        return blend_study.plan(run, children, now, settings)
     return rubric_eval.plan(run, children, now, settings)
 
 
@@ -167,12 +183,24 @@ async def _shown_children(cluster: Cluster, obj: Object) -> Children:
     return Children.of(uid, cluster.shown_children(uid), unserved)
 
 
-async def _with_running_attempts(cluster: Cluster, obj: Object, run: Run, children: Children) -> Children:
-    """The children of the attempts that run, as they are now: only a GET may say that one is gone."""
-    namespace = obj["metadata"]["namespace"]
+def _running_children(run: Parent, children: Children) -> Iterator[tuple[Kind, str]]:
+    """Kind and name of what runs by the status. The runs of a study that are shown are known to be there."""
+    if isinstance(run, BlendStudy):
+        for item in run.status.runs:
+            shown = children.find(Kind.BLENDED_FINE_TUNE, item.name)
+            if item.state is StudyRunState.RUNNING and shown is None:
+                yield Kind.BLENDED_FINE_TUNE, item.name
+        return
     for attempt in run.status.attempts:
-        kind, name = names.attempt_child(obj["metadata"]["name"], attempt.stage, attempt.number)
-        if attempt.end_time is None and kind not in children.unserved:
+        if attempt.end_time is None:
+            yield names.attempt_child(run.metadata.name, attempt.stage, attempt.number)
+
+
+async def _with_running(cluster: Cluster, obj: Object, run: Parent, children: Children) -> Children:
+    """The children that run, as they are now: only a GET may say that one is gone."""
+    namespace = obj["metadata"]["namespace"]
+    for kind, name in tuple(_running_children(run, children)):
+        if kind not in children.unserved:
             found = await cluster.get(kind, namespace, name)
             children = children.without(kind, name)
             if found is not None and names.is_owned_by(found, obj["metadata"]["uid"]):
@@ -182,6 +210,8 @@ async def _with_running_attempts(cluster: Cluster, obj: Object, run: Run, childr
 
 def _is_smooth(plan: AnyPlan) -> bool:
     """Whether all attempts ended well so far: no pod of a failed one can be left, nor explain its failure."""
+    if isinstance(plan.status, BlendStudyStatus):
+        return True
     ended = (attempt for attempt in plan.status.attempts if attempt.end_time is not None)
     return all(attempt.cause == Reason.COMPLETED for attempt in ended)
 
@@ -193,7 +223,7 @@ async def _plan_and_create(cluster: Cluster, obj: Object, now: datetime, setting
     """
     run, children = _read(obj), await _shown_children(cluster, obj)
     if not isinstance(run, codec.InvalidObject):
-        children = await _with_running_attempts(cluster, obj, run, children)
+        children = await _with_running(cluster, obj, run, children)
         if not _is_smooth(_plan(obj, run, children, now, settings)):
             # After the Jobs: the pods must tell at least as much as those that are judged by them.
             pods = await cluster.list_pods(obj["metadata"]["namespace"], obj["metadata"]["uid"])
@@ -238,6 +268,9 @@ def _blocked(
     if obj["kind"] == Kind.BLENDED_FINE_TUNE:
         status = codec.decode(BlendedFineTuneStatus, known, lenient=True)
         return blocked_plan(status, reason, message, generation, now, look_again)
+    if obj["kind"] == Kind.BLEND_STUDY:
+        study = codec.decode(BlendStudyStatus, known, lenient=True)
+        return blend_study.blocked(study, reason, message, generation, now, look_again)
     evaluation = codec.decode(RubricEvalStatus, known, lenient=True)
     return blocked_plan(evaluation, reason, message, generation, now, look_again)
 

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 
 from hypothesis import strategies as st
 
+from blendtune_api import blend_study as study
 from blendtune_api import v1alpha1 as api
 from blendtune_api.fields import Field, fields_of, is_int_or_string, unwrap
 from blendtune_api.marks import Mark
@@ -57,6 +58,13 @@ def _judge(judge: api.Judge) -> api.Judge:
     return replace(judge, kind=kind)
 
 
+def _objective(objective: study.Objective) -> study.Objective:
+    if objective.maximize is not objective.subject_to.metric:
+        return objective
+    other = next(metric for metric in api.Metric if metric is not objective.maximize)
+    return replace(objective, maximize=other)
+
+
 # What makes a generated value keep the rules of its type.
 REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Budget: _one_of_two("epochs", "tokens", 3),
@@ -65,6 +73,7 @@ REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Training: lambda training: replace(training, batch_tokens=training.sequence_length * 4),
     api.Judge: _judge,
     api.Gate: _one_threshold,
+    study.Objective: _objective,
     api.DeepSpeed: lambda deepspeed: replace(
         deepspeed, stage=deepspeed.stage if deepspeed.stage in (1, 2, 3) else "auto"
     ),
@@ -95,7 +104,7 @@ def _values(annotation: Any, mark: Mark) -> st.SearchStrategy[Any]:
         return st.lists(
             _values(item, item_mark),
             min_size=mark.min_items or 0,
-            max_size=3,
+            max_size=min(3, mark.max_items or 3),
             unique_by=unique_by if mark.list_map_keys else None,
         ).map(tuple)
     if get_origin(annotation) is Mapping:

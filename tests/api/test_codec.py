@@ -130,8 +130,8 @@ BAD_INPUT = [
     bad("long name", "metadata.name", "a" * 41, "must have at most 40 characters"),
     bad("no metadata", "metadata", None, "is required", at="metadata.name"),
     bad("version", "apiVersion", "blendtune.io/v1", "must be blendtune.io/v1alpha1, not 'blendtune.io/v1'"),
-    bad("kind", "kind", "Job", "must be BlendedFineTune or RubricEval, not 'Job'"),
-    bad("kind a list", "kind", ["Job"], "must be BlendedFineTune or RubricEval, not a list"),
+    bad("kind", "kind", "Job", "must be BlendedFineTune or RubricEval or BlendStudy, not 'Job'"),
+    bad("kind a list", "kind", ["Job"], "must be BlendedFineTune or RubricEval or BlendStudy, not a list"),
     bad("unknown part", "speck", {}, "unknown field; did you mean spec?"),
 ]  # fmt: skip
 

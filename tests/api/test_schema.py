@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.api.generated import instances
 from tests.api.structural import Schema, as_json_schema, nodes, structural_faults, with_defaults
 
+from blendtune_api import blend_study as study
 from blendtune_api import v1alpha1 as api
 from blendtune_api.codec import decode, decode_object, encode, encode_object
 from blendtune_api.crd import RESOURCES, Resource, custom_resource_definition, root_schema
@@ -20,7 +21,9 @@ from blendtune_api.marks import Mark, Rule
 from blendtune_api.schema import object_schema
 
 EACH_RESOURCE = pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.kind)
-CLASSES_WITH_RULES = [cls for cls in vars(api).values() if is_dataclass(cls) and rules_of(cls)]
+CLASSES_WITH_RULES = [
+    cls for cls in {**vars(api), **vars(study)}.values() if is_dataclass(cls) and rules_of(cls)
+]
 EACH_RULE = pytest.mark.parametrize(
     ("cls", "rule"),
     [pytest.param(cls, rule, id=f"{cls.__name__}-{rule.message[:30]}")
@@ -96,7 +99,8 @@ def test_printer_columns_point_at_fields(resource: Resource) -> None:
         for name in re.sub(r"\[\?\(.*?\)\]", ".[]", column.json_path).strip(".").split("."):
             node = node["items"] if name == "[]" else node["properties"][name]
         assert node["type"] == column.type
-    assert [column.name for column in resource.columns][-2:] == ["Gates", "Age"]
+    verdict = "Share" if resource.cls is study.BlendStudy else "Gates"
+    assert [column.name for column in resource.columns][-2:] == [verdict, "Age"]
 
 
 @EACH_RESOURCE
@@ -134,7 +138,11 @@ def test_the_text_of_a_rule_is_sound(cls: type, rule: Rule) -> None:
         assert rule.field_path in schema["properties"]
 
 
-@EACH_RESOURCE
+@pytest.mark.parametrize(
+    "resource",
+    [resource for resource in RESOURCES if resource.cls is not study.BlendStudy],
+    ids=lambda resource: resource.kind,
+)
 def test_what_is_frozen_is_the_whole_spec_but_what_stays_editable(resource: Resource) -> None:
     editable = {
         "BlendedFineTune": {"cluster", "credentials", "suspend", "retry", "ttlSecondsAfterFinished",
@@ -179,6 +187,7 @@ def test_defaulting_changes_no_object(spec: api.BlendedFineTuneSpec) -> None:
             api.BlendedFineTune, api.BlendedFineTuneSpec, api.BlendedFineTuneStatus, id="BlendedFineTune"
         ),
         pytest.param(api.RubricEval, api.RubricEvalSpec, api.RubricEvalStatus, id="RubricEval"),
+        pytest.param(study.BlendStudy, study.BlendStudySpec, study.BlendStudyStatus, id="BlendStudy"),
     ],
 )
 @settings(max_examples=25, deadline=None)

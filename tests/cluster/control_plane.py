@@ -124,7 +124,7 @@ def install_crds(client: Client) -> None:
         client.apply_text("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", file.read_text())
     until("the CRDs are served", lambda: all(_served(client, path) for path in (
         "/apis/blendtune.io/v1alpha1/blendedfinetunes", "/apis/blendtune.io/v1alpha1/rubricevals",
-        "/apis/kubeflow.org/v1/pytorchjobs",
+        "/apis/blendtune.io/v1alpha1/blendstudies", "/apis/kubeflow.org/v1/pytorchjobs",
     )), every=0.1)  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def test_a_release_from_its_installation_to_its_end(house: Client, plane: Contro
     until("it may serve all", lambda: not refused(house, "team-b", [*RULES["run"], *RULES["cluster"]]))
     assert house.get(Kind.BLENDED_FINE_TUNE, "team-a", "ads") == run
 
-    kinds = {"apiGroups": ["blendtune.io"], "resources": ["blendedfinetunes", "rubricevals"]}
+    kinds = {"apiGroups": ["blendtune.io"], "resources": ["blendedfinetunes", "rubricevals", "blendstudies"]}
     reading = {**kinds, "verbs": ["get", "list", "watch"]}
     writing = {**kinds, "verbs": ["create", "update", "patch", "delete", "deletecollection"]}
     for role in ("view", "edit"):

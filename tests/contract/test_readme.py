@@ -22,7 +22,9 @@ def test_the_manifest_is_accepted_by_a_cluster() -> None:
     assert refusals(run, Settings()) == ()
 
 
-@pytest.mark.parametrize("command", ["validate", "estimate", "render", "run", "report", "rubric", "crds"])
+@pytest.mark.parametrize(
+    "command", ["validate", "estimate", "render", "run", "study", "report", "rubric", "crds"]
+)
 def test_each_command_exists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"`blendtune {command}" in README.read_text()
     with pytest.raises(SystemExit) as ended:

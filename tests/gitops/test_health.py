@@ -23,8 +23,10 @@ from tests.operator.stories import (
     trained,
     training,
 )
+from tests.operator.study.studies import Scores, StudyWorld, kneed, study, world_of
 from tests.operator.world import World
 
+from blendtune_api.blend_study import Search
 from blendtune_api.contract import ExitCode, Failure, encode_message
 from blendtune_api.v1alpha1 import Cluster, Evaluation, Gate, Metric, Reason, State
 from blendtune_operator import conditions
@@ -230,6 +232,31 @@ EVALUATIONS = [
 @pytest.mark.parametrize(("world", "status", "words"), EVALUATIONS)
 def test_an_evaluation(world: Callable[[], World], status: str, words: str) -> None:
     found = shown(world(), Kind.RUBRIC_EVAL)
+    assert found[0] == status
+    assert words in found[1]
+
+
+def played(scores: Scores = kneed, **spec: Any) -> StudyWorld:
+    world = world_of(study(parallelism=6, **spec))
+    world.finish_all(scores)
+    return world
+
+
+STUDIES = [
+    pytest.param(lambda: world_of(study()), "Progressing", "Running: 0 of 6 runs are done", id="running"),
+    pytest.param(lambda: world_of(study(suspend=True)), "Suspended", "spec.suspend is true", id="suspended"),
+    pytest.param(
+        lambda: world_of(study(search=Search(max_runs=1))), "Degraded", "spec.search.maxRuns", id="refused"
+    ),
+    pytest.param(played, "Healthy", "Use share 0.5", id="recommended"),
+    pytest.param(lambda: played(lambda _: (0.5, 0.0)), "Suspended", "cannot tell", id="cannot tell"),
+    pytest.param(lambda: played(lambda _: (0.5, 0.5)), "Degraded", "surely loses more", id="none allowed"),
+]
+
+
+@pytest.mark.parametrize(("world", "status", "words"), STUDIES)
+def test_a_study(world: Callable[[], StudyWorld], status: str, words: str) -> None:
+    found = health(world().objects[Kind.BLEND_STUDY, "team", "mix"])
     assert found[0] == status
     assert words in found[1]
 

@@ -16,17 +16,20 @@ from tests.cluster.control_plane import free_port
 from tests.monitoring.prometheus import Prometheus, prometheus
 from tests.operator.builders import GATES, blend_result, eval_result, train_result
 from tests.operator.stories import failed, new_world, queued, training
+from tests.operator.study.studies import study, world_of
 from tests.operator.world import World
 
+from blendtune_api.blend_study import BlendStudy
+from blendtune_api.codec import Resource
 from blendtune_api.contract import Progress
-from blendtune_api.v1alpha1 import BlendedFineTune, Cluster, Evaluation, RubricEval, SourceLoss
+from blendtune_api.v1alpha1 import Cluster, Evaluation, SourceLoss
 from blendtune_operator.metrics import RunCollector
 from blendtune_operator.names import Kind
 from blendtune_operator.server import serve
 from blendtune_operator.telemetry import Result, Telemetry, WatchCollector
 from blendtune_trainer.progress import ProgressBoard, serving
 
-Runs = list[BlendedFineTune | RubricEval]
+Runs = list[Resource]
 GATED = Evaluation(gates=GATES)
 
 
@@ -39,6 +42,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         *named("finished", finished(0.5, -0.3)),
         *named("better", finished(0.6, 0.0)),
         *named("refused", new_world(cluster=Cluster(gpu_type="b300"))),
+        ended_study(),
     ]
     with ExitStack() as stack:
         operator = stack.enter_context(serving_operator(runs))
@@ -61,6 +65,12 @@ def named(name: str, world: World) -> Runs:
         child = world.rubric_eval()
         found.append(replace(child, metadata=replace(child.metadata, name=name)))
     return found
+
+
+def ended_study() -> BlendStudy:
+    world = world_of(study(parallelism=6))
+    world.finish_all()
+    return world.study
 
 
 def running() -> World:

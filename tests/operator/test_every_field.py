@@ -50,7 +50,7 @@ from blendtune_operator.plan.supported import refusals
 from blendtune_operator.settings import Settings
 
 SETTINGS = Settings()
-STORAGE = Storage(persistent_volume_claim="blendtune", path="runs/ads")
+STORAGE = Storage(persistent_volume_claim="blendtune", path="runs/ads", shared_path="runs/shared")
 CREDENTIALS = Credentials(secret_ref=LocalObjectReference(name="keys"), service_account_name="trainer")
 RUBRIC = RubricReference(config_map_ref=KeySelector(name="rubric", key="rubric.yaml"))
 OPEN_AI = OpenAIJudge(

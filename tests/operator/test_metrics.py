@@ -8,8 +8,10 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from tests.operator.builders import GATES
 from tests.operator.stories import edit, evaluated, training
+from tests.operator.study.studies import study, world_of
 from tests.operator.world import World
 
+from blendtune_api.codec import Resource
 from blendtune_api.v1alpha1 import (
     Blend,
     BlendedFineTune,
@@ -45,7 +47,7 @@ RUN = 'kind="BlendedFineTune",name="ads",namespace="shop"'
 EVALUATION = 'kind="RubricEval",name="ads",namespace="shop"'
 
 
-def scrape(objects: Iterable[BlendedFineTune | RubricEval]) -> list[str]:
+def scrape(objects: Iterable[Resource]) -> list[str]:
     """The lines of a scrape, labels in alphabetical order."""
     registry = CollectorRegistry()
     registry.register(RunCollector(lambda: objects))
@@ -157,6 +159,20 @@ def values(lines: Iterable[str], name: str, *labels: str) -> list[float]:
     """The values of the series that have these labels."""
     found = [line for line in lines if line.startswith(f"{name}{{") and all(each in line for each in labels)]
     return [float(line.rsplit(" ", 1)[1]) for line in found]
+
+
+def test_a_study_tells_what_it_costs_and_what_it_recommends() -> None:
+    world = world_of(study(parallelism=6))
+    lines = scrape([world.study])
+    assert values(lines, "blendtune_study_runs", 'state="Running"') == [6]
+    assert values(lines, "blendtune_study_expected_gpu_hours") == []
+    assert values(lines, "blendtune_study_verdict") == []
+    world.finish_all(hours=2.0)
+    lines = scrape([world.study])
+    assert values(lines, "blendtune_study_state", 'state="Succeeded"') == [1]
+    assert values(lines, "blendtune_study_gpu_hours") == [12]
+    assert values(lines, "blendtune_study_verdict", 'verdict="Recommended"') == [1]
+    assert values(lines, "blendtune_study_recommended_share") == [0.5]
 
 
 def test_a_condition_tells_its_reason_and_a_stage_its_attempt() -> None:

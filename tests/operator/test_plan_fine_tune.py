@@ -60,7 +60,9 @@ class TestWayOfTheData:
         assert world.created == [("ConfigMap", "ads-run"), ("Job", "ads-blend")]
         assert status(world).state is State.BLENDING
         assert status(world).start_time == "2026-01-01T00:00:00Z"
-        assert {item.type for item in status(world).conditions} == set(ConditionType)
+        assert {item.type for item in status(world).conditions} == set(ConditionType) - {
+            ConditionType.RECOMMENDED
+        }
         assert condition(world, ConditionType.ACCEPTED) == (ConditionStatus.TRUE, Reason.ACCEPTED)
         assert condition(world, ConditionType.SUSPENDED) == (ConditionStatus.FALSE, Reason.NOT_SUSPENDED)
         assert condition(world, ConditionType.TRAINING_SUCCEEDED)[0] is ConditionStatus.UNKNOWN

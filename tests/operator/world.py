@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from blendtune_api import codec
+from blendtune_api.blend_study import BlendStudy
 from blendtune_api.contract import Failure, Outcome, Progress, encode_message
 from blendtune_api.v1alpha1 import BlendedFineTune, Reason, RubricEval
 from blendtune_operator import names
@@ -74,6 +75,15 @@ class World:
         self.writes += 1
         self.remove(current)
 
+    async def set_suspend(self, obj: Object, suspend: bool) -> None:
+        current = self.objects.get(_key(obj))
+        if current is None or current["metadata"]["uid"] != obj["metadata"]["uid"]:
+            return
+        self.writes += 1
+        current["spec"]["suspend"] = suspend
+        current["metadata"]["generation"] += 1
+        self._touch(current)
+
     async def write_status(self, obj: Object, status: Object) -> None:
         current = self.objects.get(_key(obj))
         if self.conflicts:
@@ -112,14 +122,16 @@ class World:
         raise AssertionError("the operator never comes to rest")
 
     def _keys(self) -> list[Key]:
-        return [Key(Kind(kind), place, name) for kind, place, name in self.objects if kind in names.RUN_KINDS]
+        return [
+            Key(Kind(kind), place, name) for kind, place, name in self.objects if kind in names.PARENT_KINDS
+        ]
 
     def wait(self, seconds: float) -> None:
         """Lets time pass, then reconciles."""
         self.now += timedelta(seconds=seconds)
         self.settle()
 
-    def apply(self, run: BlendedFineTune | RubricEval) -> Key:
+    def apply(self, run: BlendedFineTune | RubricEval | BlendStudy) -> Key:
         """Creates the run, or replaces its spec, which makes a new generation."""
         document = codec.encode_object(run)
         document["metadata"]["namespace"] = run.metadata.namespace

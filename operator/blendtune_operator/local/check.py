@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from blendtune_api.contract import RUBRIC_FILE, Env, RubricResult, decode_messag
 from blendtune_api.resolution import QuestionCounts
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, RubricReference
 from blendtune_operator import render
-from blendtune_operator.local.manifest import Document, ManifestError, Manifests
+from blendtune_operator.local.manifest import Document, ManifestError, Manifests, StudyManifest
 from blendtune_operator.names import Kind, Object, Run
 from blendtune_operator.plan.margins import too_fine
+from blendtune_operator.plan.study.sound import study_refusals
 from blendtune_operator.plan.supported import refusals
 from blendtune_operator.settings import Settings
 
@@ -45,7 +46,7 @@ def check(manifests: Manifests, *, to_run_here: bool) -> list[str]:
     for run, document in zip(manifests.objects, manifests.documents, strict=True):
         reference = run.spec.rubric if isinstance(run, RubricEval) else run.spec.evaluation.rubric
         path = "spec.rubric" if isinstance(run, RubricEval) else "spec.evaluation.rubric"
-        checked = _check_rubric(reference, manifests)
+        checked = _check_rubric(reference, manifests.config_maps)
         if isinstance(checked, RubricResult):
             counts = QuestionCounts(general=checked.general, in_domain=checked.in_domain)
             warnings += [document.fault(fault.path, fault.message) for fault in too_fine(run, counts)]
@@ -54,6 +55,23 @@ def check(manifests: Manifests, *, to_run_here: bool) -> list[str]:
     if faults:
         raise ManifestError(faults)
     return warnings
+
+
+def check_study(manifest: StudyManifest, *, to_run_here: bool) -> None:
+    """Raises ManifestError with what the operator or the rubric's check would refuse.
+
+    So it does for GPUs that this machine does not have where it is `to_run_here`.
+    """
+    study, settings, template = manifest.study, local_settings(), "spec.template"
+    faults = [(refusal.fault.path, refusal.fault.message) for refusal in study_refusals(study, settings)]
+    run = BlendedFineTune(metadata=study.metadata, spec=study.spec.template.spec)
+    if to_run_here and not faults:
+        faults += [(f"{template}.{path}", message) for path, message in _missing_gpus(run, settings)]
+    checked = _check_rubric(run.spec.evaluation.rubric, manifest.config_maps)
+    if not isinstance(checked, RubricResult):
+        faults += [(f"{template}.spec.evaluation.rubric", fault) for fault in checked]
+    if faults:
+        raise ManifestError([manifest.document.fault(path, message) for path, message in faults])
 
 
 def _refused(manifests: Manifests, to_run_here: bool) -> list[str]:
@@ -80,6 +98,7 @@ def children(run: Run) -> list[Object]:
         result.append(child)
         if child["kind"] == Kind.RUBRIC_EVAL:
             evaluation = codec.decode_object(child)
+            assert isinstance(evaluation, RubricEval)
             result += children(evaluation)
     return result
 
@@ -102,13 +121,13 @@ def _missing_gpus(run: Run, settings: Settings) -> Iterator[tuple[str, str]]:
             )
 
 
-def _check_rubric(reference: RubricReference, manifests: Manifests) -> RubricResult | list[str]:
+def _check_rubric(reference: RubricReference, config_maps: Sequence[Document]) -> RubricResult | list[str]:
     """The result of the evaluation's own check of the rubric, run in its own process, or the faults."""
     with tempfile.TemporaryDirectory() as folder:
         if reference.config_map_ref is None:
             return _run_check(["--builtin", str(reference.builtin)], Path(folder))
         name, key = reference.config_map_ref.name, reference.config_map_ref.key
-        holder = next(document for document in manifests.config_maps if document.name == name)
+        holder = next(document for document in config_maps if document.name == name)
         file = Path(folder) / RUBRIC_FILE
         file.write_text(holder.value["data"][key])
         checked = _run_check(["--file", str(file)], Path(folder))

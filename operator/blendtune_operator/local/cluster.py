@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
+import uuid
 
 from blendtune_api import codec
 from blendtune_api.contract import Progress
@@ -50,7 +51,7 @@ class LocalCluster:
 
     async def create(self, obj: Object) -> Object:
         try:
-            created = self._store.create(obj)
+            created = self._store.create(obj, _run_uid(obj))
         except ObjectExists as error:
             raise AlreadyExists(str(error)) from error
         if created["kind"] in (JOB, PYTORCH_JOB):
@@ -66,6 +67,11 @@ class LocalCluster:
         else:
             self._store.remove(key_of(current))
 
+    async def set_suspend(self, obj: Object, suspend: bool) -> None:
+        current = self._store.get(*key_of(obj))
+        if current is not None and current["metadata"]["uid"] == obj["metadata"]["uid"]:
+            self._store.set_spec(key_of(current), {**current["spec"], "suspend": suspend})
+
     async def write_status(self, obj: Object, status: Object) -> None:
         current = self._store.get(*key_of(obj))
         if current is None or current["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
@@ -78,6 +84,14 @@ class LocalCluster:
 
     async def emit_event(self, obj: Object, event: Event) -> None:
         self.events.append((obj["metadata"]["name"], event))
+
+
+def _run_uid(obj: Object) -> str | None:
+    """A run of a study is the same run again when the study is: its UID follows from its owner and name."""
+    if obj["kind"] != Kind.BLENDED_FINE_TUNE:
+        return None
+    (owner,) = obj["metadata"]["ownerReferences"]
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{owner['uid']}/{obj['metadata']['name']}"))
 
 
 def _fetch_progress(port: int) -> Progress | None:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from blendtune_api import codec
+from blendtune_api.blend_study import BLEND_STUDY, BlendStudy
 from blendtune_api.v1alpha1 import BLENDED_FINE_TUNE, RUBRIC_EVAL, BlendedFineTune, RubricEval
 
 CONFIG_MAP = "ConfigMap"
@@ -62,6 +63,15 @@ class Manifests:
     config_maps: tuple[Document, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyManifest:
+    """The study to run, its document, and the ConfigMaps that it refers to."""
+
+    study: BlendStudy
+    document: Document
+    config_maps: tuple[Document, ...]
+
+
 class _KubectlLoader(yaml.SafeLoader):
     """Numbers as YAML 1.2 writes them (3e-5), dates as strings, a key that stands twice is an error."""
 
@@ -81,33 +91,60 @@ def load(paths: Iterable[Path], *, complete: bool = True) -> Manifests:
     A file or ConfigMap that an object refers to and that is not there is a fault, unless the objects need not
     be `complete`.
     """
+    found, config_maps = _decoded(paths, (BLENDED_FINE_TUNE, RUBRIC_EVAL), complete)
+    runs = [(obj, document) for obj, document in found if not isinstance(obj, BlendStudy)]
+    if not runs:
+        raise ManifestError([f"no {BLENDED_FINE_TUNE} and no {RUBRIC_EVAL} in what was given"])
+    return Manifests(
+        objects=tuple(obj for obj, _ in runs),
+        documents=tuple(document for _, document in runs),
+        config_maps=config_maps,
+    )
+
+
+def holds_study(paths: Iterable[Path]) -> bool:
+    """Whether there is a BlendStudy among the documents. Raises ManifestError where they cannot be read."""
+    documents = (document for path in paths for file in _files(path) for document in _documents(file))
+    return any(document.kind == BLEND_STUDY for document in documents)
+
+
+def load_study(paths: Iterable[Path]) -> StudyManifest:
+    """The only BlendStudy in files, or in YAML files of folders. Raises ManifestError with every fault."""
+    found, config_maps = _decoded(paths, (BLEND_STUDY,), complete=True)
+    studies = [(obj, document) for obj, document in found if isinstance(obj, BlendStudy)]
+    if len(studies) != 1:
+        raise ManifestError([f"{len(studies)} objects of kind {BLEND_STUDY} in what was given: give one"])
+    ((study, document),) = studies
+    return StudyManifest(study=study, document=document, config_maps=config_maps)
+
+
+def _decoded(
+    paths: Iterable[Path], kinds: Sequence[str], complete: bool
+) -> tuple[list[tuple[codec.Resource, Document]], tuple[Document, ...]]:
+    """The objects of these kinds with their documents, and the ConfigMaps. Any other kind is a fault."""
     documents = [document for path in paths for file in _files(path) for document in _documents(file)]
-    objects: dict[int, BlendedFineTune | RubricEval] = {}
-    config_maps = [document for document in documents if document.kind == CONFIG_MAP]
+    config_maps = tuple(document for document in documents if document.kind == CONFIG_MAP)
+    objects: list[tuple[codec.Resource, Document]] = []
     faults: list[str] = []
-    for index, document in enumerate(documents):
+    for document in documents:
         if document.kind == CONFIG_MAP:
             continue
-        if document.kind not in (BLENDED_FINE_TUNE, RUBRIC_EVAL):
-            known = ", ".join((BLENDED_FINE_TUNE, RUBRIC_EVAL, CONFIG_MAP))
-            faults.append(document.fault("kind", f"{document.kind or 'no kind'} is none of {known}"))
+        if document.kind not in kinds:
+            hint = "; `blendtune study` runs it" if document.kind == BLEND_STUDY else ""
+            known = ", ".join((*kinds, CONFIG_MAP))
+            faults.append(document.fault("kind", f"{document.kind or 'no kind'} is none of {known}{hint}"))
             continue
         if complete:
             faults += _missing_files(document)
             faults += _missing_config_map(document, config_maps)
         try:
-            objects[index] = codec.decode_object(_absolute_uris(document.value, document.file.parent))
+            decoded = codec.decode_object(_absolute_uris(document.value, document.file.parent))
+            objects.append((decoded, document))
         except codec.InvalidObject as error:
             faults += [document.fault(fault.path, fault.message) for fault in error.faults]
-    if not objects and not faults:
-        faults.append(f"no {BLENDED_FINE_TUNE} and no {RUBRIC_EVAL} in what was given")
     if faults:
         raise ManifestError(faults)
-    return Manifests(
-        objects=tuple(objects.values()),
-        documents=tuple(documents[index] for index in objects),
-        config_maps=tuple(config_maps),
-    )
+    return objects, config_maps
 
 
 def _files(path: Path) -> list[Path]:
@@ -195,7 +232,7 @@ def _absolute_uris(value: Any, folder: Path) -> Any:
 
 def _missing_files(document: Document) -> Iterator[str]:
     for path, uri in _uris(document.value.get("spec", {}), "spec"):
-        if path == "spec.export.uri" or not uri.startswith(_FILE_URI):
+        if path.endswith("spec.export.uri") or not uri.startswith(_FILE_URI):
             continue
         file = _local_path(uri, document.file.parent)
         if not file.exists():
@@ -203,17 +240,18 @@ def _missing_files(document: Document) -> Iterator[str]:
 
 
 def _missing_config_map(document: Document, config_maps: Sequence[Document]) -> Iterator[str]:
-    spec = document.value.get("spec", {})
-    owner, prefix = (
-        (spec.get("evaluation", {}), "spec.evaluation.")
-        if document.kind == BLENDED_FINE_TUNE
-        else (spec, "spec.")
-    )
-    rubric = owner.get("rubric", {}) if isinstance(owner, Mapping) else {}
+    places = {
+        BLENDED_FINE_TUNE: ("spec", "evaluation", "rubric"),
+        BLEND_STUDY: ("spec", "template", "spec", "evaluation", "rubric"),
+        RUBRIC_EVAL: ("spec", "rubric"),
+    }
+    rubric: Any = document.value
+    for name in places[document.kind]:
+        rubric = rubric.get(name, {}) if isinstance(rubric, Mapping) else {}
     reference = rubric.get("configMapRef") if isinstance(rubric, Mapping) else None
     if not isinstance(reference, Mapping):
         return
-    path = f"{prefix}rubric.configMapRef"
+    path = ".".join((*places[document.kind], "configMapRef"))
     found = [item for item in config_maps if item.name == reference.get("name")]
     if not found:
         yield document.fault(

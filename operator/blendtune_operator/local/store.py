@@ -67,6 +67,13 @@ class ObjectStore:
         if key in self._objects:
             self._write(self._objects[key] | {"status": copy.deepcopy(dict(status))})
 
+    def set_spec(self, key: Key, spec: Mapping[str, Any]) -> None:
+        """Replaces the spec of an object, which makes a new generation; nothing when it is gone."""
+        if key in self._objects:
+            object = copy.deepcopy(self._objects[key]) | {"spec": copy.deepcopy(dict(spec))}
+            object["metadata"]["generation"] += 1
+            self._write(object)
+
     def mark_deleted(self, key: Key) -> None:
         """Sets the deletion timestamp: the object goes once its pods have ended."""
         if key in self._objects:

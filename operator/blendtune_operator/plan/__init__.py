@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, Literal, TypeVar
 
+from blendtune_api.blend_study import BlendStudyStatus
 from blendtune_api.v1alpha1 import BlendedFineTuneStatus, RubricEvalStatus
 from blendtune_operator.names import Object
 
 StatusT = TypeVar("StatusT", BlendedFineTuneStatus, RubricEvalStatus)
+AnyStatusT = TypeVar("AnyStatusT", BlendedFineTuneStatus, RubricEvalStatus, BlendStudyStatus)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,11 +24,16 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan(Generic[StatusT]):
-    """What a reconcile writes: children in this order, then deletions, then the status."""
+class Plan(Generic[AnyStatusT]):
+    """What a reconcile writes: children in this order, then deletions, then the status.
 
-    status: StatusT
+    `suspend` and `resume` are children whose spec.suspend is to become true, or false.
+    """
+
+    status: AnyStatusT
     create: tuple[Object, ...] = ()
     delete: tuple[Object, ...] = ()
+    suspend: tuple[Object, ...] = ()
+    resume: tuple[Object, ...] = ()
     requeue_after: timedelta | None = None
     events: tuple[Event, ...] = ()

@@ -24,6 +24,9 @@ _BAD_NEWS = frozenset(
         Reason.GATES_FAILED,
         Reason.GATES_INCONCLUSIVE,
         Reason.MARGIN_TOO_FINE,
+        Reason.CANNOT_TELL,
+        Reason.NONE_ALLOWED,
+        Reason.GPU_HOURS_SPENT,
     }
 )
 

@@ -55,7 +55,7 @@ def mounted_claims(storage: Storage, read: Iterable[str], written: Iterable[str]
 def workspace_storage(storage: Storage, namespace: str, name: str) -> Storage:
     """The storage with its path resolved, so that another object can name the same folder."""
     claim, *path = storage_path(storage, namespace, name).parts
-    return Storage(persistent_volume_claim=claim, path="/".join(path))
+    return Storage(persistent_volume_claim=claim, path="/".join(path), shared_path=storage.shared_path)
 
 
 def model_uri(storage: Storage, namespace: str, name: str) -> str:

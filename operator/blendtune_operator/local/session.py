@@ -1,0 +1,165 @@
+"""A local run under way: the objects in memory, the pods as processes, and the loop that reconciles."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import signal
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, start_http_server
+from rich.console import Console
+
+from blendtune_api import codec
+from blendtune_api.blend_study import BlendStudy
+from blendtune_api.codec import Resource
+from blendtune_api.contract import digest_of
+from blendtune_operator.conditions import is_finished, is_refused
+from blendtune_operator.local.check import local_settings
+from blendtune_operator.local.cluster import LocalCluster
+from blendtune_operator.local.kubelet import Kubelet
+from blendtune_operator.local.manifest import Document, ManifestError
+from blendtune_operator.local.store import ObjectStore
+from blendtune_operator.local.view import View
+from blendtune_operator.local.workloads import Workloads
+from blendtune_operator.metrics import RunCollector
+from blendtune_operator.names import PARENT_KINDS, Kind
+from blendtune_operator.reconcile import Key, reconcile
+
+POLL_SECONDS = 1.0
+
+
+Show = Callable[[View, Sequence[Resource], str], None]
+
+
+class Session:
+    """The store, the machine's pods and the loop that reconciles."""
+
+    def __init__(
+        self,
+        objects: Sequence[Resource],
+        config_maps: Sequence[Document],
+        workdir: Path,
+        console: Console,
+    ) -> None:
+        self._given = objects
+        self._config_maps = config_maps
+        self._workdir = workdir
+        self._view = View(console)
+        self._settings = local_settings()
+        self.store = ObjectStore(_now)
+        self.kubelet = Kubelet(self.store, workdir)
+        self.workloads = Workloads(self.store, self.kubelet)
+        self._cluster = LocalCluster(self.store, self.workloads, self.kubelet)
+
+    def objects(self) -> list[Resource]:
+        """The BlendedFineTunes, RubricEvals and BlendStudies as they are now."""
+        documents = [object for object in self.store if object["kind"] in PARENT_KINDS]
+        return [codec.decode_object(document) for document in documents]
+
+    async def run(self, show: Show) -> bool:
+        """Reconciles until every object has finished. True when a signal ended it before.
+
+        `show` is given the objects after each round, and a note.
+        """
+        self._create_objects()
+        interrupted = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupted.set)
+        with self._view as view:
+            while not interrupted.is_set():
+                self.store.changed.clear()
+                objects = self.objects()
+                for object in objects:
+                    await reconcile(self._cluster, _key(object), self._settings, _now())
+                show(view, self.objects(), "")
+                if all(_finished(object) for object in self.objects()):
+                    break
+                await _first(self.store.changed, interrupted)
+            if interrupted.is_set():
+                show(view, self.objects(), "stopping: waiting for the checkpoint")
+            await self.workloads.stop_all()
+        return interrupted.is_set()
+
+    def save(self, objects: Iterable[Resource]) -> None:
+        folder = self._workdir / "objects"
+        folder.mkdir(parents=True, exist_ok=True)
+        for object in objects:
+            document = json.dumps(codec.encode_object(object), indent=2)
+            (folder / f"{_key(object).kind}-{object.metadata.name}.json").write_text(document + "\n")
+
+    def _create_objects(self) -> None:
+        """Applies the manifests.
+
+        An object's UID follows from its configuration: the same manifest in the same work directory is the
+        same run again. A study stays the same while its axes grow.
+        """
+        for config_map in self._config_maps:
+            self.store.create(config_map.value)
+        for item in self._given:
+            document = codec.encode_object(item)
+            document.pop("status", None)
+            identity: list[object] = [item.metadata.namespace, item.metadata.name]
+            identity += [] if isinstance(item, BlendStudy) else [item.spec]
+            run = f"{self._workdir}/{digest_of(identity)}"
+            self.store.create(document, uid=str(uuid.uuid5(uuid.NAMESPACE_URL, run)))
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Waits for the first of the events, at most POLL_SECONDS."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _key(object: Resource) -> Key:
+    kind = Kind(type(object).__name__)
+    return Key(kind=kind, namespace=object.metadata.namespace, name=object.metadata.name)
+
+
+def _finished(object: Resource) -> bool:
+    conditions = object.status.conditions
+    return is_finished(conditions) or is_refused(conditions) or object.spec.suspend
+
+
+@contextmanager
+def locked(workdir: Path) -> Iterator[None]:
+    """Holds the work directory for this process alone."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    with (workdir / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ManifestError(
+                [f"{workdir} is in use by another run: wait for it, or name another --workdir"]
+            ) from error
+        yield
+
+
+@contextmanager
+def metrics_server(objects: Callable[[], Iterable[Resource]], port: int, console: Console) -> Iterator[None]:
+    """Serves /metrics on loopback while the run lasts; a port that is taken is no reason not to run."""
+    registry = CollectorRegistry()
+    registry.register(RunCollector(objects))
+    try:
+        server, thread = start_http_server(port, "127.0.0.1", registry)
+    except OSError:
+        server, thread = start_http_server(0, "127.0.0.1", registry)
+    console.print(f"metrics    http://127.0.0.1:{server.server_port}/metrics", style="dim", highlight=False)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,128 @@
+"""`blendtune study`: runs a BlendStudy in the embedded cluster, one run after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from blendtune_api import codec
+from blendtune_api.blend_study import (
+    BlendStudy,
+    RecommendationVerdict,
+    StudyRunState,
+    StudyState,
+)
+from blendtune_api.codec import Resource
+from blendtune_api.v1alpha1 import BlendedFineTune, State
+from blendtune_operator.local.check import check_study
+from blendtune_operator.local.exit_status import ExitStatus
+from blendtune_operator.local.manifest import StudyManifest
+from blendtune_operator.local.output import OutputFormat, to_list
+from blendtune_operator.local.run import answered
+from blendtune_operator.local.session import Session, locked, metrics_server
+from blendtune_operator.local.study_page import study_page
+from blendtune_operator.local.view import View
+from blendtune_operator.plan.study.observation import Mean, summarise
+from blendtune_operator.plan.study.runs import observations
+from blendtune_operator.plan.study.words import describe, high, low
+
+_IDLE = (State.PENDING, State.SUCCEEDED, State.FAILED)
+
+
+def run_study(
+    manifest: StudyManifest, workdir: Path, console: Console, metrics_port: int, output: OutputFormat | None
+) -> ExitStatus:
+    """Runs the study to its end, prints the table and the recommendation, and writes report.html.
+
+    Raises ManifestError for what would be refused, and when the work directory is in use.
+    """
+    check_study(manifest, to_run_here=True)
+    given = replace(manifest.study, spec=replace(manifest.study.spec, parallelism=1))
+    with locked(workdir):
+        session = Session([given], manifest.config_maps, workdir, console)
+        with metrics_server(session.objects, metrics_port, console):
+            interrupted = asyncio.run(session.run(partial(_show, session.kubelet.claims)))
+        objects = session.objects()
+        session.save(objects)
+        if interrupted:
+            console.print("interrupted: the same command goes on from the last checkpoint", style="yellow")
+            return ExitStatus.INTERRUPTED
+        study = next(object for object in objects if isinstance(object, BlendStudy))
+        report = workdir / "report.html"
+        report.write_text(study_page(study), encoding="utf-8")
+        _print(study, report, console)
+        if output is not None:
+            sys.stdout.write(to_list(map(codec.encode_object, objects), output))
+        return _exit_status(study)
+
+
+def _show(claims: Path, view: View, objects: Sequence[Resource], note: str) -> None:
+    studies = [object for object in objects if isinstance(object, BlendStudy)]
+    counts = studies[0].status.counts
+    place = f"run {counts.succeeded + counts.failed + 1} of {counts.total}" if counts else ""
+    runs = [object for object in objects if isinstance(object, BlendedFineTune)]
+    view.show(
+        [
+            (run, "  ".join(filter(None, (place, note or answered(run, claims)))))
+            for run in runs
+            if run.status.state not in _IDLE
+        ]
+    )
+
+
+def _print(study: BlendStudy, report: Path, console: Console) -> None:
+    status = study.status
+    console.print(f"{study.metadata.name}  {status.state}", style="bold", highlight=False)
+    console.print(study_table(study))
+    for run in status.runs:
+        if run.state is StudyRunState.FAILED:
+            console.print(f"{run.name} failed: {run.message}", style="red", markup=False, soft_wrap=True)
+    if status.recommendation is not None:
+        console.print(status.recommendation.message, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"report     {report}", highlight=False, soft_wrap=True)
+
+
+def study_table(study: BlendStudy) -> Table:
+    """Each setting with the means of its runs and their 95% intervals over questions and seeds."""
+    objective = study.spec.objective
+    summaries = summarise(observations(study.status.runs, objective))
+    front = {(one.in_domain_share, one.model, one.epochs, one.method) for one in study.status.pareto_front}
+    caption = "* no other setting beats it in both metrics; h: GPU hours of a run"
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, caption=caption, caption_justify="left")
+    for name in ("setting", "runs", objective.maximize, objective.subject_to.metric, "change", "h"):
+        table.add_column(name, no_wrap=name != "setting")
+    for summary in summaries:
+        one = summary.setting
+        mark = " *" if (one.share, one.model, one.epochs, one.method) in front else ""
+        table.add_row(
+            describe(one, [other.setting for other in summaries]) + mark,
+            str(summary.runs),
+            _interval(summary.objective),
+            f"{summary.constrained.value:.2f}",
+            _interval(summary.change, "+"),
+            "-" if summary.gpu_hours is None else f"{summary.gpu_hours:.3g}",
+        )
+    return table
+
+
+def _interval(mean: Mean, sign: str = "") -> str:
+    return f"{mean.value:{sign}.2f} ({low(mean):{sign}.2f} to {high(mean):{sign}.2f})"
+
+
+def _exit_status(study: BlendStudy) -> ExitStatus:
+    recommendation = study.status.recommendation
+    if study.status.state is not StudyState.SUCCEEDED or recommendation is None:
+        return ExitStatus.FAILED
+    return {
+        RecommendationVerdict.RECOMMENDED: ExitStatus.SUCCESS,
+        RecommendationVerdict.NONE_ALLOWED: ExitStatus.FAILED,
+        RecommendationVerdict.CANNOT_TELL: ExitStatus.INCONCLUSIVE,
+    }[recommendation.verdict]

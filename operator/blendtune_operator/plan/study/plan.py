@@ -1,0 +1,136 @@
+"""The plan of a BlendStudy: a pure function from the study, its runs and the time to what must be written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from blendtune_api.blend_study import BlendStudy, BlendStudyStatus, StudyRun, StudyRunState
+from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, Reason
+from blendtune_operator.conditions import STUDY_CONDITIONS, Finding, first_visit, is_true, set_condition
+from blendtune_operator.names import Kind, Object
+from blendtune_operator.plan import Plan
+from blendtune_operator.plan.children import Children, is_terminating
+from blendtune_operator.plan.events import tidings
+from blendtune_operator.plan.study.points import Point, grid, points, run_object
+from blendtune_operator.plan.study.runs import KnownRun, blank, blank_again, by_name, know
+from blendtune_operator.plan.study.schedule import Schedule, deadline_seconds, schedule
+from blendtune_operator.plan.study.search import refine
+from blendtune_operator.plan.study.sound import study_refusals
+from blendtune_operator.plan.study.status import state_of, study_status
+from blendtune_operator.settings import Settings
+
+
+def plan(study: BlendStudy, children: Children, now: datetime, settings: Settings) -> Plan[BlendStudyStatus]:
+    """What to write for this study now. Pure: the same world gives the same plan."""
+    if study.metadata.deletion_timestamp:
+        return Plan(status=study.status)
+    accepted = _accept(study, settings)
+    is_accepted = accepted.status is ConditionStatus.TRUE
+    wanted = {point.name(study.metadata.name): point for point in _points(study)} if is_accepted else {}
+    known = _known(study, wanted, children, now)
+    if is_accepted and not study.spec.suspend:
+        for point in refine(study.spec, [item.run for item in known]):
+            name = point.name(study.metadata.name)
+            wanted[name] = point
+            known.append(KnownRun(run=blank(name, point)))
+    due = schedule(study.spec, known) if is_accepted else Schedule()
+    suspend, resume = _switched(study, known)
+    status = study_status(study, _runs_once_started(known, due), due, accepted, now)
+    return Plan(
+        status=status,
+        create=tuple(
+            run_object(study, wanted[start.name], deadline_seconds(start, _gpus(study)))
+            for start in due.starts
+        ),
+        suspend=suspend,
+        resume=resume,
+        events=tidings(study.status.conditions, status.conditions),
+    )
+
+
+def blocked(
+    status: BlendStudyStatus,
+    reason: Reason,
+    message: str,
+    generation: int,
+    now: datetime,
+    requeue_after: timedelta | None,
+) -> Plan[BlendStudyStatus]:
+    """The plan of a study that can't be planned: it says Accepted=False and leaves all else as it was."""
+    finding = Finding(ConditionType.ACCEPTED, ConditionStatus.FALSE, reason, message)
+    conditions = first_visit(status.conditions, STUDY_CONDITIONS, generation, now)
+    conditions = set_condition(conditions, finding, generation, now)
+    return Plan(
+        status=replace(
+            status,
+            observed_generation=generation,
+            conditions=conditions,
+            state=state_of(conditions, status.runs),
+        ),
+        requeue_after=requeue_after,
+        events=tidings(status.conditions, conditions),
+    )
+
+
+def _accept(study: BlendStudy, settings: Settings) -> Finding:
+    refused = study_refusals(study, settings)
+    if not refused:
+        return Finding(ConditionType.ACCEPTED, ConditionStatus.TRUE, Reason.ACCEPTED, "the study can be run")
+    message = "; ".join(str(refusal.fault) for refusal in refused)
+    return Finding(ConditionType.ACCEPTED, ConditionStatus.FALSE, refused[0].reason, message)
+
+
+def _runs_once_started(known: Sequence[KnownRun], due: Schedule) -> tuple[StudyRun, ...]:
+    started = {start.name for start in due.starts}
+    return tuple(
+        replace(item.run, state=StudyRunState.RUNNING) if item.run.name in started else item.run
+        for item in known
+    )
+
+
+def _points(study: BlendStudy) -> Iterator[Point]:
+    """The grid, and the points that a search has added to it."""
+    own = grid(study.spec)
+    yield from own
+    added = by_name(study.status.runs)
+    for point in points(study.spec, sorted({run.in_domain_share for run in study.status.runs})):
+        if point not in own and point.name(study.metadata.name) in added:
+            yield point
+
+
+def _known(
+    study: BlendStudy, wanted: Mapping[str, Point], children: Children, now: datetime
+) -> list[KnownRun]:
+    """Every run, in order; of those that the spec does not ask for, what has begun."""
+    before = by_name(study.status.runs)
+    objects = {
+        obj["metadata"]["name"]: obj for obj in children.objects if obj["kind"] == Kind.BLENDED_FINE_TUNE
+    }
+    blanks = {name: blank(name, point) for name, point in wanted.items()}
+    blanks |= {name: blank_again(run) for name, run in before.items() if name not in wanted}
+    known = (
+        know(run, before.get(name), objects.get(name), study.spec.objective, now)
+        for name, run in blanks.items()
+    )
+    return [item for item in known if item.run.name in wanted or item.run.state is not StudyRunState.PENDING]
+
+
+def _gpus(study: BlendStudy) -> int:
+    cluster = study.spec.template.spec.cluster
+    return cluster.nodes * cluster.gpus_per_node
+
+
+def _switched(study: BlendStudy, known: Sequence[KnownRun]) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
+    """The runs to suspend, and those to resume: after a suspension of the study, but not someone's own."""
+    active = [
+        item.object
+        for item in known
+        if item.is_active and item.object is not None and not is_terminating(item.object)
+    ]
+    if study.spec.suspend:
+        return tuple(obj for obj in active if not obj["spec"].get("suspend")), ()
+    if is_true(study.status.conditions, ConditionType.SUSPENDED):
+        return (), tuple(obj for obj in active if obj["spec"].get("suspend"))
+    return (), ()

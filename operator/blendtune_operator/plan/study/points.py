@@ -1,0 +1,128 @@
+"""The runs of a study: each combination of its axes, with its name and its BlendedFineTune."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+
+from blendtune_api import codec
+from blendtune_api.blend_study import BlendStudy, BlendStudySpec, Hold
+from blendtune_api.contract import digest_of, storage_path
+from blendtune_api.v1alpha1 import (
+    BlendedFineTuneSpec,
+    Budget,
+    Export,
+    Method,
+    Model,
+    Role,
+    Source,
+    Storage,
+)
+from blendtune_operator import names
+from blendtune_operator.names import Kind, Object
+
+_WEIGHT_DIGITS = 6
+_SHARED = "shared"  # beside the runs: the base model is asked once for all of them
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """The values of one run. `epochs` counts as the axis does."""
+
+    share: float
+    model: Model
+    epochs: float
+    method: Method
+    seed: int
+
+    def name(self, study: str) -> str:
+        """The run's name: the same values give the same name, whatever else is on the axes."""
+        return names.study_run(study, self.share, _digest(self))
+
+
+def grid(spec: BlendStudySpec) -> tuple[Point, ...]:
+    """Every combination once; all of them with the first seed come before any with the second."""
+    return points(spec, spec.axes.in_domain_share)
+
+
+def points(spec: BlendStudySpec, shares: Iterable[float]) -> tuple[Point, ...]:
+    """Every combination of these shares with the other axes."""
+    axes, template = spec.axes, spec.template.spec
+    combinations = product(
+        axes.seeds or (template.training.seed,),
+        axes.models or (template.model,),
+        axes.epochs or (_template_epochs(spec),),
+        axes.method or (template.training.method,),
+        shares,
+    )
+    found = (
+        Point(share=share, model=model, epochs=epochs, method=method, seed=seed)
+        for seed, model, epochs, method, share in combinations
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def run_spec(study: BlendStudy, point: Point) -> BlendedFineTuneSpec:
+    """The spec of the point's run: the template with the point's values, and a place of its own."""
+    template, name = study.spec.template.spec, point.name(study.metadata.name)
+    claim, *path = storage_path(template.storage, study.metadata.namespace, study.metadata.name).parts
+    shared = template.storage.shared_path or "/".join((*path, _SHARED))
+    export = template.export
+    return replace(
+        template,
+        model=point.model,
+        blend=replace(
+            template.blend,
+            seed=point.seed,
+            budget=_budget(study.spec, point),
+            sources=tuple(_weighted(template.blend.sources, point.share)),
+        ),
+        training=replace(template.training, method=point.method, seed=point.seed),
+        storage=Storage(persistent_volume_claim=claim, path="/".join((*path, name)), shared_path=shared),
+        export=None if export is None else Export(uri=f"{export.uri.rstrip('/')}/{name}"),
+        suspend=study.spec.suspend,
+    )
+
+
+def run_object(study: BlendStudy, point: Point, deadline_seconds: int | None = None) -> Object:
+    """The point's BlendedFineTune. Its training may take so many seconds, if the template allows no fewer."""
+    spec = run_spec(study, point)
+    deadlines = [
+        seconds for seconds in (spec.cluster.active_deadline_seconds, deadline_seconds) if seconds is not None
+    ]
+    cluster = replace(spec.cluster, active_deadline_seconds=min(deadlines, default=None))
+    return {
+        "apiVersion": Kind.BLENDED_FINE_TUNE.api_version,
+        "kind": Kind.BLENDED_FINE_TUNE.value,
+        "metadata": names.metadata(study, point.name(study.metadata.name)),
+        "spec": codec.encode(replace(spec, cluster=cluster)),
+    }
+
+
+@lru_cache(maxsize=4096)  # each plan names all points
+def _digest(point: Point) -> str:
+    return digest_of(point)
+
+
+def _template_epochs(spec: BlendStudySpec) -> float:
+    """What a study without the axis `epochs` counts: one budget of tokens, or the template's passes."""
+    return 1.0 if spec.hold is Hold.TOKENS else spec.template.spec.blend.budget.epochs or 1.0
+
+
+def _budget(spec: BlendStudySpec, point: Point) -> Budget:
+    if spec.hold is Hold.IN_DOMAIN_PASSES:
+        return Budget(epochs=point.epochs)
+    return Budget(tokens=max(1, round((spec.template.spec.blend.budget.tokens or 1) * point.epochs)))
+
+
+def _weighted(sources: Iterable[Source], share: float) -> Iterator[Source]:
+    """The sources with weights in percent; those of a role without a share are left out."""
+    sources = tuple(sources)
+    shares = {Role.IN_DOMAIN: share, Role.GENERAL: 1 - share}
+    for source in sources:
+        total = sum(other.weight for other in sources if other.role is source.role)
+        weight = round(100 * shares[source.role] * source.weight / total, _WEIGHT_DIGITS)
+        if weight > 0:
+            yield replace(source, weight=weight)

@@ -1,0 +1,216 @@
+"""What is known of a study's runs: from their BlendedFineTunes while they are there, else from the status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from blendtune_api import codec
+from blendtune_api.blend_study import Objective, StudyRun, StudyRunState, StudyScore
+from blendtune_api.gates import scope_of
+from blendtune_api.v1alpha1 import (
+    BlendedFineTune,
+    ConditionType,
+    EvaluationSummary,
+    Metric,
+    Reason,
+    Stage,
+)
+from blendtune_api.verdict import COVERAGE_FLOOR
+from blendtune_operator.conditions import find, is_true, moment
+from blendtune_operator.names import Object
+from blendtune_operator.plan.attempts import last_attempt
+from blendtune_operator.plan.study.observation import Interval, Observation, Setting
+from blendtune_operator.plan.study.points import Point
+
+_MESSAGE_LIMIT = 1024
+_HOUR_DIGITS = 4
+_SHOWN = (Metric.GENERAL, Metric.IN_DOMAIN)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownRun:
+    """A run with its BlendedFineTune, and the GPU hours by now, those of a running attempt counted in.
+
+    `most_hours` is what its BlendedFineTune may take in all; None: any number.
+    """
+
+    run: StudyRun
+    object: Object | None = None
+    hours_by_now: float = 0.0
+    most_hours: float | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.run.state is StudyRunState.RUNNING
+
+
+def know(
+    blank: StudyRun, before: StudyRun | None, obj: Object | None, objective: Objective, now: datetime
+) -> KnownRun:
+    """What is known of one run. Its result stays known when its BlendedFineTune is gone.
+
+    One whose BlendedFineTune went before its end is pending again, and what it spent stays spent.
+    """
+    if obj is None:
+        run = before or blank
+        if run.state is StudyRunState.RUNNING:
+            spent = run.gpu_hours or 0.0
+            run = replace(blank, gpu_hours=run.gpu_hours, removed_gpu_hours=spent)
+        return KnownRun(run=run, hours_by_now=run.gpu_hours or 0.0)
+    child = _read(obj)
+    if child is None:
+        message = "its BlendedFineTune cannot be read by this version of the operator"
+        run = replace(before or blank, state=StudyRunState.RUNNING, message=message)
+        return KnownRun(run=run, object=obj, hours_by_now=run.gpu_hours or 0.0)
+    removed = before.removed_gpu_hours if before else 0.0
+    hours = removed + _ended_hours(child)
+    run = replace(
+        blank,
+        state=_state(child),
+        gpu_hours=round(hours, _HOUR_DIGITS),
+        removed_gpu_hours=removed,
+        message=_message(child),
+    )
+    summary = child.status.evaluation
+    if run.state is StudyRunState.SUCCEEDED and summary is not None:
+        run = replace(
+            run,
+            scores=tuple(_scores(summary, objective)),
+            verdict=summary.verdict,
+            message=summary.not_compared[:_MESSAGE_LIMIT],
+        )
+    deadline = child.spec.cluster.active_deadline_seconds
+    return KnownRun(
+        run=run,
+        object=obj,
+        hours_by_now=hours + _running_hours(child, now),
+        most_hours=None if deadline is None else deadline * _gpus(child) / 3600,
+    )
+
+
+def blank(name: str, point: Point) -> StudyRun:
+    """The run of a point before it begins."""
+    return StudyRun(
+        name=name,
+        in_domain_share=point.share,
+        model=point.model.uri,
+        revision=point.model.revision,
+        epochs=point.epochs,
+        method=point.method,
+        seed=point.seed,
+    )
+
+
+def blank_again(run: StudyRun) -> StudyRun:
+    """The run as it was before it began."""
+    return StudyRun(
+        name=run.name,
+        in_domain_share=run.in_domain_share,
+        model=run.model,
+        revision=run.revision,
+        epochs=run.epochs,
+        method=run.method,
+        seed=run.seed,
+    )
+
+
+def observations(runs: Iterable[StudyRun], objective: Objective) -> Iterator[Observation]:
+    """The runs that can be compared: both metrics are scored, and the bound's is compared with the base."""
+    for run in runs:
+        scores = {score.name: score for score in run.scores}
+        pursued, kept = scores.get(objective.maximize), scores.get(objective.subject_to.metric)
+        if run.state is not StudyRunState.SUCCEEDED or pursued is None or kept is None:
+            continue
+        change = _change(kept)
+        if change is None:
+            continue
+        yield Observation(
+            setting=setting_of(run),
+            seed=run.seed,
+            objective=_level(pursued),
+            constrained=_level(kept),
+            change=change,
+            gain=pursued.delta,
+            gpu_hours=run.gpu_hours,
+        )
+
+
+def setting_of(run: StudyRun) -> Setting:
+    model = run.model if run.revision == "main" else f"{run.model}@{run.revision}"
+    return Setting(share=run.in_domain_share, model=model, epochs=run.epochs, method=run.method)
+
+
+def by_name(runs: Iterable[StudyRun]) -> Mapping[str, StudyRun]:
+    return {run.name: run for run in runs}
+
+
+def _read(obj: Object) -> BlendedFineTune | None:
+    try:
+        child = codec.decode_object(obj)
+    except codec.InvalidObject:
+        return None
+    return child if isinstance(child, BlendedFineTune) else None
+
+
+def _state(child: BlendedFineTune) -> StudyRunState:
+    if is_true(child.status.conditions, ConditionType.SUCCEEDED):
+        return StudyRunState.SUCCEEDED
+    if is_true(child.status.conditions, ConditionType.FAILED):
+        return StudyRunState.FAILED
+    return StudyRunState.RUNNING
+
+
+def _message(child: BlendedFineTune) -> str:
+    failed = find(child.status.conditions, ConditionType.FAILED)
+    if failed is None or not is_true(child.status.conditions, ConditionType.FAILED):
+        return ""
+    return f"{failed.reason}: {failed.message}"[:_MESSAGE_LIMIT]
+
+
+def _gpus(child: BlendedFineTune) -> int:
+    return child.spec.cluster.nodes * child.spec.cluster.gpus_per_node
+
+
+def _ended_hours(child: BlendedFineTune) -> float:
+    """GPU hours of the attempts that ended: as the trainer measured them, or as long as they ran."""
+    measured = child.status.training.gpu_seconds if child.status.training else None
+    return max(measured or 0.0, child.status.training_seconds * _gpus(child)) / 3600
+
+
+def _running_hours(child: BlendedFineTune, now: datetime) -> float:
+    attempt = last_attempt(child.status, Stage.TRAIN)
+    condition = find(child.status.conditions, ConditionType.TRAINING_SUCCEEDED)
+    if attempt is None or attempt.end_time or condition is None or condition.reason != Reason.RUNNING:
+        return 0.0
+    return max(0.0, (now - moment(attempt.start_time)).total_seconds()) * _gpus(child) / 3600
+
+
+def _scores(summary: EvaluationSummary, objective: Objective) -> Iterator[StudyScore]:
+    """The scores that a study shows and judges by; none where too few questions were scored."""
+    if summary.coverage is not None and summary.coverage < COVERAGE_FLOOR:
+        return
+    for metric in dict.fromkeys((*_SHOWN, objective.maximize, objective.subject_to.metric)):
+        scope = scope_of(metric, summary)
+        if scope is None or scope.score is None or scope.low is None or scope.high is None:
+            continue
+        yield StudyScore(
+            name=metric,
+            score=scope.score,
+            low=scope.low,
+            high=scope.high,
+            delta=scope.delta,
+            delta_low=scope.delta_low,
+            delta_high=scope.delta_high,
+        )
+
+
+def _level(score: StudyScore) -> Interval:
+    return Interval(value=score.score, low=score.low, high=score.high)
+
+
+def _change(score: StudyScore) -> Interval | None:
+    if score.delta is None or score.delta_low is None or score.delta_high is None:
+        return None
+    return Interval(value=score.delta, low=score.delta_low, high=score.delta_high)

@@ -1,0 +1,69 @@
+"""Which shares a study looks at next, once those that it has looked at are done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from blendtune_api.blend_study import BlendStudySpec, SearchKind, StudyRun, StudyRunState
+from blendtune_operator.plan.study.observation import Summary, summarise
+from blendtune_operator.plan.study.points import Point, points
+from blendtune_operator.plan.study.runs import observations
+
+FINEST_GAP = 0.05  # shares closer than this are not told apart by any rubric of a usual size
+_SHARE_DIGITS = 4
+
+
+def refine(spec: BlendStudySpec, runs: Sequence[StudyRun]) -> tuple[Point, ...]:
+    """The points to add: for each size, length and method the share in the middle of the gap that matters.
+
+    Nothing is added while a run is pending or running, nor beyond spec.search.maxRuns.
+    """
+    unfinished = (StudyRunState.PENDING, StudyRunState.RUNNING)
+    if spec.search.kind is SearchKind.GRID or any(run.state in unfinished for run in runs):
+        return ()
+    found: list[Point] = []
+    summaries = sorted(summarise(observations(runs, spec.objective)), key=lambda one: _group(one))
+    for (model, epochs, method), group in groupby(summaries, key=_group):
+        share = _next_share(tuple(group), spec.objective.subject_to.max_drop)
+        if share is None:
+            continue
+        wanted = [
+            point
+            for point in points(spec, [share])
+            if (_model(point), point.epochs, point.method) == (model, epochs, method)
+        ]
+        if len(runs) + len(found) + len(wanted) <= spec.search.max_runs:
+            found += wanted
+    return tuple(found)
+
+
+def _next_share(group: Sequence[Summary], max_drop: float) -> float | None:
+    """The middle between the best allowed share and the neighbour beyond which the bound breaks.
+
+    Where no neighbour breaks it, the wider of the two gaps beside the best; where none is allowed, the gap
+    beside the share that drops least.
+    """
+    ordered = sorted(group, key=lambda one: one.setting.share)
+    allowed = [one for one in ordered if one.change.value >= -max_drop]
+    if allowed:
+        best = max(allowed, key=lambda one: one.objective.value)
+    else:
+        best = max(ordered, key=lambda one: one.change.value)
+    at = ordered.index(best)
+    neighbours = ordered[max(0, at - 1) : at] + ordered[at + 1 : at + 2]
+    breaking = [one for one in ordered[at + 1 : at + 2] if one not in allowed]
+    gaps = [(best.setting.share, one.setting.share) for one in (breaking or neighbours)]
+    low, high = max(map(sorted, gaps), key=lambda gap: gap[1] - gap[0], default=(0.0, 0.0))
+    if high - low < 2 * FINEST_GAP:
+        return None
+    return round((low + high) / 2, _SHARE_DIGITS)
+
+
+def _group(one: Summary) -> tuple[str, float, str]:
+    return one.setting.model, one.setting.epochs, one.setting.method
+
+
+def _model(point: Point) -> str:
+    model = point.model
+    return model.uri if model.revision == "main" else f"{model.uri}@{model.revision}"

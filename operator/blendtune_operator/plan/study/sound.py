@@ -1,0 +1,72 @@
+"""What makes no sense in a study: refused before anything runs, each fault with its field path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from blendtune_api.blend_study import BlendStudy, Hold, SearchKind
+from blendtune_api.codec import Fault
+from blendtune_api.v1alpha1 import BlendedFineTune, Reason, Role
+from blendtune_operator.plan.supported import Refusal, refusals
+from blendtune_operator.settings import Settings
+
+_TEMPLATE = "spec.template"
+
+
+def study_refusals(study: BlendStudy, settings: Settings) -> tuple[Refusal, ...]:
+    """Every reason not to run this study. Empty when it can run."""
+    own = tuple(Refusal(Reason.INVALID_SPEC, fault) for fault in _faults(study))
+    return own or tuple(dict.fromkeys(_of_runs(study, settings)))
+
+
+def _faults(study: BlendStudy) -> Iterator[Fault]:
+    spec, template = study.spec, study.spec.template.spec
+    yield from _budget_faults(study)
+    roles = {source.role for source in template.blend.sources}
+    for index, share in enumerate(spec.axes.in_domain_share):
+        path = f"spec.axes.inDomainShare[{index}]"
+        if share > 0 and Role.IN_DOMAIN not in roles:
+            yield Fault(path, f"is {share:g}, and the template has no source of role inDomain")
+        if share < 1 and Role.GENERAL not in roles:
+            yield Fault(path, f"is {share:g}, and the template has no source of role general")
+    if spec.axes.combinations > spec.search.max_runs:
+        message = f"the axes make {spec.axes.combinations} runs: raise it, or shorten an axis"
+        yield Fault("spec.search.maxRuns", message)
+    if spec.search.kind is SearchKind.BISECT and len(set(spec.axes.in_domain_share)) < 2:
+        yield Fault("spec.axes.inDomainShare", "bisect refines between shares: give at least two")
+    if not template.evaluation.baseline.enabled:
+        path = f"{_TEMPLATE}.spec.evaluation.baseline.enabled"
+        yield Fault(path, "must be true: a drop is measured against the base model")
+    if template.suspend:
+        yield Fault(f"{_TEMPLATE}.spec.suspend", "set spec.suspend, which holds for every run")
+    if template.retry:
+        yield Fault(f"{_TEMPLATE}.spec.retry", "raise it in the BlendedFineTune that failed")
+
+
+def _budget_faults(study: BlendStudy) -> Iterator[Fault]:
+    spec, budget = study.spec, study.spec.template.spec.blend.budget
+    path = f"{_TEMPLATE}.spec.blend.budget"
+    if spec.hold is Hold.TOKENS and budget.tokens is None:
+        message = "hold: tokens gives every share the same tokens: set tokens, or hold: inDomainPasses"
+        yield Fault(path, message)
+    if spec.hold is Hold.IN_DOMAIN_PASSES:
+        if budget.epochs is None and not spec.axes.epochs:
+            yield Fault(path, "hold: inDomainPasses counts epochs: set epochs, or the axis epochs")
+        for index, share in enumerate(spec.axes.in_domain_share):
+            if share == 0:
+                message = "hold: inDomainPasses needs in-domain data: use a share above 0, or hold: tokens"
+                yield Fault(f"spec.axes.inDomainShare[{index}]", message)
+
+
+def _of_runs(study: BlendStudy, settings: Settings) -> Iterator[Refusal]:
+    """What would be refused of the runs, at its place in the study: of the template, with each model."""
+    template, models = study.spec.template.spec, study.spec.axes.models
+    places = {f"spec.axes.models[{index}]": model for index, model in enumerate(models)}
+    for place, model in (places or {f"{_TEMPLATE}.spec.model": template.model}).items():
+        run = BlendedFineTune(metadata=study.metadata, spec=replace(template, model=model))
+        for refusal in refusals(run, settings):
+            path = refusal.fault.path
+            own = path.startswith("spec.model.")
+            path = path.replace("spec.model", place, 1) if own else f"{_TEMPLATE}.{path}"
+            yield replace(refusal, fault=Fault(path, refusal.fault.message))

@@ -1,0 +1,128 @@
+"""A study's answer in words: the setting, the evidence, and what to do where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+from blendtune_api.blend_study import (
+    Objective,
+    RecommendationStatus,
+    RecommendationVerdict,
+    StudySetting,
+)
+from blendtune_operator.plan.study.observation import Mean, Setting, Summary
+from blendtune_operator.plan.study.recommendation import Recommendation
+from blendtune_operator.plan.study.student import quantile
+
+_SHOWN = partial(quantile, 0.975)  # the intervals shown are two-sided, of 95%
+
+
+def setting_status(summary: Summary) -> StudySetting:
+    setting = summary.setting
+    return StudySetting(
+        in_domain_share=setting.share,
+        model=setting.model,
+        epochs=setting.epochs,
+        method=setting.method,
+        runs=summary.runs,
+        objective=summary.objective.value,
+        constrained=summary.constrained.value,
+        change=summary.change.value,
+        gpu_hours=summary.gpu_hours,
+        gain_per_gpu_hour=summary.gain_per_gpu_hour,
+    )
+
+
+def recommendation_status(found: Recommendation, objective: Objective) -> RecommendationStatus:
+    settings = [summary.setting for summary in _all(found)]
+    best = found.best
+    return RecommendationStatus(
+        verdict=found.verdict,
+        setting=None if best is None else setting_status(best),
+        objective_low=None if best is None else max(0.0, low(best.objective)),
+        objective_high=None if best is None else min(1.0, high(best.objective)),
+        change_low=None if best is None else low(best.change),
+        change_high=None if best is None else high(best.change),
+        tied=tuple(describe(summary.setting, settings) for summary in found.tied),
+        message=" ".join(_sentences(found, objective, settings)),
+    )
+
+
+def low(mean: Mean) -> float:
+    """Lower end of the 95% interval over questions and, where they were repeated, seeds."""
+    return mean.low(_SHOWN)
+
+
+def high(mean: Mean) -> float:
+    return mean.high(_SHOWN)
+
+
+def describe(setting: Setting, among: Iterable[Setting]) -> str:
+    """The share of a setting, and of all else what differs among the settings."""
+    among = tuple(among)
+    words = [f"share {setting.share:g}"]
+    if len({other.model for other in among}) > 1:
+        words.append(setting.model)
+    if len({other.epochs for other in among}) > 1:
+        words.append(f"{setting.epochs:g} epoch{'' if setting.epochs == 1 else 's'}")
+    if len({other.method for other in among}) > 1:
+        words.append(setting.method)
+    return ", ".join(words)
+
+
+def _all(found: Recommendation) -> tuple[Summary, ...]:
+    own = () if found.best is None else (found.best,)
+    return (*own, *found.tied, *found.worse, *found.excluded)
+
+
+def _sentences(found: Recommendation, objective: Objective, settings: Sequence[Setting]) -> Iterator[str]:
+    metric, most = objective.subject_to.metric, objective.subject_to.max_drop
+    best = found.best
+    if found.verdict is RecommendationVerdict.NONE_ALLOWED:
+        yield (
+            f"Every setting surely loses more than {most:g} in {metric}: train on less or with a lower "
+            "learning rate, try smaller shares, or allow more."
+        )
+        return
+    if best is None:
+        yield "The data cannot tell: no run has scores that compare with its base model's."
+        return
+    name = describe(best.setting, settings)
+    if found.verdict is RecommendationVerdict.RECOMMENDED:
+        yield f"Use {name}."
+    else:
+        yield f"The data cannot tell. {_why(found, objective)} The best guess is {name}."
+    seeds = "one seed" if best.runs == 1 else f"{best.runs} seeds"
+    yield (
+        f"It scores {best.objective.value:.3f} in {objective.maximize} "
+        f"({low(best.objective):.3f} to {high(best.objective):.3f}) and changes {metric} by "
+        f"{best.change.value:+.3f} ({low(best.change):+.3f} to {high(best.change):+.3f}), where it may lose "
+        f"{most:g}; 95% intervals over questions and {seeds}."
+    )
+    for words, summaries in (
+        (f"Not told apart from it in {objective.maximize}, or not surely within the bound", found.tied),
+        ("Surely worse", found.worse),
+        (f"Surely losing more than {most:g} in {metric}", found.excluded),
+    ):
+        if summaries:
+            names = "; ".join(describe(summary.setting, settings) for summary in summaries)
+            yield f"{words}: {names}."
+
+
+def _why(found: Recommendation, objective: Objective) -> str:
+    metric, most = objective.subject_to.metric, objective.subject_to.max_drop
+    if all(summary.runs < 2 for summary in _all(found)):
+        return (
+            "Each setting ran with one seed, so that chance cannot be told from effect: add a second to "
+            "spec.axes.seeds."
+        )
+    if found.worse:
+        return (
+            f"No setting surely loses at most {most:g} in {metric}: add seeds, ask more {metric} questions, "
+            "or allow more."
+        )
+    return (
+        f"The settings are not told apart in {objective.maximize}: add seeds, ask more questions, or put "
+        "shares further apart."
+    )

@@ -1,0 +1,151 @@
+"""A study on a real API server: its rules, its runs under kills, and its quiet end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cluster.client import Client, Refused
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.proxy import Exchange, Fault
+from tests.cluster.scenario import Scenario, scenario
+from tests.operator.study.studies import study
+
+from blendtune_api import codec
+from blendtune_api.blend_study import Axes
+from blendtune_operator.names import Kind, Object
+
+PARALLELISM = 2
+AXES = Axes(in_domain_share=(0.25, 0.5, 0.75))
+
+
+def document(namespace: str, name: str = "mix", **spec: Any) -> Object:
+    value = study(**{"axes": AXES, "parallelism": PARALLELISM, **spec})
+    value = replace(value, metadata=replace(value.metadata, name=name, namespace=namespace))
+    encoded = codec.encode_object(value)
+    encoded["metadata"] = {"name": name, "namespace": namespace}
+    encoded.pop("status", None)
+    return encoded
+
+
+class DiesAtEveryWrite:
+    """A rule: the operator is killed before each write of the study, and after it once tried again."""
+
+    def __init__(self, world: Scenario) -> None:
+        self._world = world
+        self.deaths = 0
+
+    def __call__(self, exchange: Exchange) -> Fault | None:
+        is_study = "/blendstudies/" in exchange.path
+        is_run = exchange.method == "POST" and exchange.path.endswith("/blendedfinetunes")
+        if not exchange.is_write or not (is_study or is_run):
+            return None
+        self.deaths += 1
+        return Fault(before=self._die) if self.deaths % 2 else Fault(after=self._die)
+
+    def _die(self) -> None:
+        self._world.operator.kill()
+        self._world.operator.start()
+
+
+def active_runs(world: Scenario) -> list[Object]:
+    ended = ("Succeeded", "Failed")
+    runs = world.client.list(Kind.BLENDED_FINE_TUNE, world.namespace)
+    return [run for run in runs if (run.get("status") or {}).get("state") not in ended]
+
+
+@pytest.mark.timeout(300)
+def test_it_ends_right_though_the_operator_dies_at_every_write_and_a_run_is_removed(
+    plane: ControlPlane, namespace: str, folder: Path
+) -> None:
+    with scenario(plane, namespace, folder) as world:
+        rule = DiesAtEveryWrite(world)
+        world.proxy.rule = rule
+        created = world.client.create(document(namespace))
+        first = world.wait_for("a run starts", lambda: active_runs(world))[0]
+        world.client.delete(first)
+        most = 0
+
+        def has_ended() -> bool:
+            nonlocal most
+            most = max(most, len(active_runs(world)))
+            return world.status("mix", Kind.BLEND_STUDY).get("state") in ("Succeeded", "Failed")
+
+        world.wait_for("the study has ended", has_ended, seconds=240)
+        world.proxy.rule = lambda _: None
+        status = world.status("mix", Kind.BLEND_STUDY)
+        assert status["state"] == "Succeeded"
+        assert status["counts"] == {"total": 3, "running": 0, "succeeded": 3, "failed": 0}
+        assert most <= PARALLELISM
+        assert rule.deaths >= 2 * 3
+        runs = world.client.list(Kind.BLENDED_FINE_TUNE, namespace)
+        assert {run["metadata"]["name"] for run in runs} == {run["name"] for run in status["runs"]}
+        _stays_quiet(world)
+        world.client.delete(created)
+        world.wait_for(
+            "its runs go with it", lambda: not world.client.list(Kind.BLENDED_FINE_TUNE, namespace)
+        )
+
+
+def _stays_quiet(world: Scenario) -> None:
+    """Through two re-lists, which read every kind."""
+    _through_a_resync(world)
+    known = len(world.proxy.writes)
+    _through_a_resync(world)
+    assert world.proxy.writes[known:] == []
+
+
+def _through_a_resync(world: Scenario) -> None:
+    reads = world.proxy.requests["GET"]
+    world.wait_for("a re-list", lambda: world.proxy.requests["GET"] >= reads + 7, seconds=60)
+
+
+def too_many(spec: Any) -> None:
+    spec["axes"]["seeds"] = list(range(20))
+    spec["axes"]["inDomainShare"] = [0, 0.2, 0.4, 0.5, 0.6, 1]
+
+
+def one_metric(spec: Any) -> None:
+    spec["objective"] = {"maximize": "general", "subjectTo": {"metric": "general", "maxDrop": 0.1}}
+
+
+def no_share(spec: Any) -> None:
+    spec["axes"]["inDomainShare"] = []
+
+
+def bad_template(spec: Any) -> None:
+    spec["template"]["spec"]["training"]["batchTokens"] = 3000
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        pytest.param(too_many, "at most 100 runs", id="too many runs"),
+        pytest.param(one_metric, "must differ", id="one metric"),
+        pytest.param(no_share, "inDomainShare", id="no share"),
+        pytest.param(bad_template, "multiple of sequenceLength", id="bad template"),
+    ],
+)
+def test_the_api_server_refuses(client: Client, namespace: str, spoil: Any, words: str) -> None:
+    bad = document(namespace)
+    spoil(bad["spec"])
+    with pytest.raises(Refused, match=words):
+        client.create(bad)
+
+
+def test_a_long_name_is_refused(client: Client, namespace: str) -> None:
+    with pytest.raises(Refused, match="at most 27 characters"):
+        client.create(document(namespace, name="a" * 28))
+
+
+def test_the_template_is_fixed_once_the_study_has_started_and_the_axes_may_grow(
+    client: Client, namespace: str
+) -> None:
+    created = client.create(document(namespace))
+    client.set_status(created, {"startTime": "2026-01-01T00:00:00Z"})
+    change: dict[str, Any] = {"spec": {"template": {"spec": {"training": {"learningRate": 1e-3}}}}}
+    with pytest.raises(Refused, match="fixed once the study has started"):
+        client.patch(Kind.BLEND_STUDY, namespace, "mix", change)
+    client.patch(Kind.BLEND_STUDY, namespace, "mix", {"spec": {"axes": {"inDomainShare": [0.25, 0.5, 0.75]}}})
