@@ -143,16 +143,6 @@ class Workspace:
         return self.root / "rubric.json"
 
     @property
-    def base_model(self) -> Path:
-        """The downloaded base model, when its URI is not already a folder."""
-        return self.root / "base"
-
-    @property
-    def tokens(self) -> Path:
-        """The encoded rows, by digest."""
-        return self.root / "tokens"
-
-    @property
     def blend(self) -> Path:
         return self.root / "blend"
 
@@ -194,13 +184,6 @@ class Workspace:
 def storage_path(storage: Storage, namespace: str, name: str) -> PurePosixPath:
     """Path of a run's folder under the folder of claims."""
     return PurePosixPath(storage.persistent_volume_claim) / (storage.path or f"{namespace}/{name}")
-
-
-def answers_folder(claims: Path, storage: Storage, namespace: str, name: str) -> Path:
-    """Where the answers of models lie, by their weights: a folder of several runs, or the run's own."""
-    if storage.shared_path is not None:
-        return claims / storage.persistent_volume_claim / storage.shared_path / "answers"
-    return workspace(claims, storage, namespace, name).root / "answers"
 
 
 def workspace(claims: Path, storage: Storage, namespace: str, name: str) -> Workspace:

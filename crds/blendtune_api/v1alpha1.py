@@ -300,8 +300,8 @@ class Storage:
     shared_path: Annotated[
         str | None,
         Mark(
-            "Folder within the claim for the answers of models, by their weights, that several runs use. "
-            "Unset: the run's own folder.",
+            "Folder within the claim for what several runs use: answers of models, encoded rows, downloaded "
+            "models. Unset: the run's own folder.",
             pattern=RELATIVE_PATH,
             max_length=255,
         ),

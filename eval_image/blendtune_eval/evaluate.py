@@ -13,7 +13,6 @@ from blendtune_api.contract import (
     ExitCode,
     MessageError,
     Workspace,
-    answers_folder,
     decode_message,
     digest_of,
     encode_message,
@@ -22,6 +21,7 @@ from blendtune_api.contract import (
 )
 from blendtune_api.diagnosis import diagnose
 from blendtune_api.gates import judge_gates
+from blendtune_api.shared_folder import shared_folder
 from blendtune_api.v1alpha1 import EpochScore, EvaluationDigests, Reason, RubricEvalSpec, Stage
 from blendtune_api.verdict import not_comparable
 from blendtune_eval.analyse import Analysis, analyse, epoch_score
@@ -61,7 +61,7 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
     if (kept := _kept_result(place, identity)) is not None:
         print("this evaluation is already in the workspace", flush=True)
         return kept
-    known = answers_folder(claims, spec.storage, config.namespace, config.name)
+    known = shared_folder(claims, spec.storage, config.namespace, config.name).answers
     answers = _ask([*subjects, *epochs], place, known, spec.cluster.gpus)
     judgements = judge.judge_all([case for given in answers for case in _cases(rubric, given)])
     scores = _by_respondent(rubric, judgements.scores)

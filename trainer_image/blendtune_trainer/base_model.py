@@ -11,39 +11,56 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.chat_templates import MissingTokens, use_chat_template
 from blendtune_api.contract import Workspace
+from blendtune_api.shared_folder import SharedFolder
 from blendtune_api.sizing.shape import SIZES, ModelShape, ShapeError, read_shape
 from blendtune_api.v1alpha1 import ChatTemplate, Model
 from blendtune_trainer.errors import bad_configuration, bad_model
 from blendtune_trainer.model_files import convert_to_safetensors, download_from_hub, download_from_store
 from blendtune_trainer.uris import HubRepository, StorePath, model_location
+from blendtune_trainer.workspace import hold_in_turn
 
 
-def base_model_folder(model: Model, claims: Path, workspace: Workspace) -> Path:
+def base_model_folder(model: Model, claims: Path, shared: SharedFolder) -> Path:
     """Where the base model lies, or will lie once `fetch_base_model` has run."""
     location = model_location(model.uri, model.revision, claims)
     if isinstance(location, StorePath) and location.local is not None:
         return location.local
-    return workspace.base_model
+    return shared.base_model(model)
 
 
-def fetch_base_model(model: Model, claims: Path, workspace: Workspace) -> Path:
-    """The folder of the base model, downloaded into the workspace unless its URI is a folder already.
+def fetch_base_model(model: Model, claims: Path, shared: SharedFolder, uid: str) -> Path:
+    """The folder of the base model, downloaded by one run for all that share it unless its URI is a folder.
 
-    Raises TrainerError where there is no model, or the store does not answer.
+    `uid` names the run, for those that wait for it. Raises TrainerError where there is no model, or the
+    store does not answer.
     """
     location = model_location(model.uri, model.revision, claims)
-    folder = base_model_folder(model, claims, workspace)
+    folder = base_model_folder(model, claims, shared)
+    if isinstance(location, StorePath) and location.local is not None:
+        _check_model(folder, model)
+    elif not folder.exists():
+        with hold_in_turn(Workspace(folder.with_suffix(".lock")), uid, folder.name):
+            if not folder.exists():
+                unfinished = folder.with_suffix(".unfinished")
+                _download(location, unfinished)
+                _check_model(unfinished, model)
+                unfinished.rename(folder)
+    return folder
+
+
+def _download(location: HubRepository | StorePath, folder: Path) -> None:
     if isinstance(location, HubRepository):
         download_from_hub(location, folder)
-        convert_to_safetensors(folder)
-    elif location.local is None:
+    else:
         download_from_store(location, folder)
-        convert_to_safetensors(folder)
+    convert_to_safetensors(folder)
+
+
+def _check_model(folder: Path, model: Model) -> None:
     if not (folder / "config.json").is_file():
         raise bad_model(f"spec.model.uri: {model.uri} holds no model: there is no config.json in {folder}")
     if not any(folder.glob("*.safetensors")):
         raise bad_model(f"spec.model.uri: {model.uri} holds no *.safetensors file; convert the weights first")
-    return folder
 
 
 def load_tokenizer(folder: Path, chat_template: ChatTemplate | None) -> Any:

@@ -81,7 +81,7 @@ class _Collected:
 
 def _prepare(run: Run) -> BlendResult:
     spec, workspace = run.config.spec, run.workspace
-    base = fetch_base_model(spec.model, run.claims, workspace)
+    base = fetch_base_model(spec.model, run.claims, run.shared, run.config.uid)
     setup = sizing_setup(spec, base, run.config.gpu)
     print(weights_words(setup.weights), flush=True)
     refused = refusal(setup)
@@ -89,7 +89,7 @@ def _prepare(run: Run) -> BlendResult:
         raise does_not_fit(f"spec.cluster: {refused}")
     tokenizer = load_tokenizer(base, spec.model.chat_template)
     search = PromptSearch(load_prompts(workspace.rubric))
-    cache = TokenCache(workspace.tokens)
+    cache = TokenCache(run.shared.tokens)
     with Tokeniser(tokenizer, spec.training.sequence_length, cache) as tokeniser:
         collected = _collect(run, tokeniser, search)
     warnings = check_matches(search.matches)
@@ -120,7 +120,8 @@ def _prepare(run: Run) -> BlendResult:
     inputs = {"rubricDigest": _rubric_digest(run), "promptsMet": matches, "blend": identity}
     write_text(workspace.blend / INPUTS_FILE, json.dumps(inputs, indent=2) + "\n")
     keep_result(run, Stage.BLEND, result)
-    cache.prune()
+    if spec.storage.shared_path is None:  # else other runs may need what this one does not
+        cache.prune()
     _log_result(packed, result)
     return result
 

@@ -25,6 +25,7 @@ from blendtune_api.contract import (
     workspace,
 )
 from blendtune_api.redaction import redacted, without_secrets
+from blendtune_api.shared_folder import SharedFolder, shared_folder
 from blendtune_api.v1alpha1 import Reason, Stage
 from blendtune_trainer.errors import TrainerError, bad_configuration
 from blendtune_trainer.files import is_storage_full, storage_full_error, write_text
@@ -44,6 +45,10 @@ class Run:
     @property
     def workspace(self) -> Workspace:
         return workspace(self.claims, self.config.spec.storage, self.config.namespace, self.config.name)
+
+    @property
+    def shared(self) -> SharedFolder:
+        return shared_folder(self.claims, self.config.spec.storage, self.config.namespace, self.config.name)
 
 
 def load_run(environment: Mapping[str, str]) -> Run:

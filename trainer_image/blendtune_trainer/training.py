@@ -121,7 +121,7 @@ def exported_result(
 def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> TrainResult:
     config, ranks = job.config, job.ranks
     training = config.spec.training
-    base = base_model_folder(config.spec.model, job.run.claims, job.workspace)
+    base = base_model_folder(config.spec.model, job.run.claims, job.run.shared)
     setup = sizing_setup(config.spec, base, config.gpu, ranks.world_size)
     token_flops = flops_per_token(setup.shape, setup.weights, training.sequence_length)
     checkpoints = Checkpoints(job.workspace.checkpoints, identity, training.checkpoint.keep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -18,6 +19,7 @@ from blendtune_trainer.errors import TrainerError, workspace_in_use
 from blendtune_trainer.files import write_text
 
 HEARTBEAT_SECONDS = 15.0
+_TURN_SECONDS = 1.0
 DEAD_AFTER_SECONDS = 60.0  # without a heartbeat, where the owner's process cannot be seen
 
 
@@ -41,36 +43,62 @@ def acquire(workspace: Workspace, uid: str, config_digest: str, now: float) -> N
     lock = Lock(
         uid=uid, config_digest=config_digest, host=socket.gethostname(), process=_process(), heartbeat=now
     )
-    held = read(workspace)
-    if held is None and _create(workspace, lock):
-        return
-    held = held or read(workspace)
-    if held is not None and held.uid != uid:
-        _check_left(workspace, held, config_digest, now)
-    write_text(workspace.lock, _text(lock))
-    written = read(workspace)
+    with _guarded(workspace):
+        held = read(workspace)
+        if held is not None and held.uid != uid:
+            _check_left(workspace, held, config_digest, now)
+        write_text(workspace.lock, _text(lock))
+        written = read(workspace)
     if written is None or written.uid != uid:
         raise _refusal(workspace, written or lock, "was taken at the same moment")
 
 
 def heartbeat(workspace: Workspace, uid: str, now: float) -> None:
     """Shows that the run is alive. A lock that another run has taken over is left alone."""
-    held = read(workspace)
-    if held is not None and held.uid == uid:
-        write_text(workspace.lock, _text(replace(held, heartbeat=now)))
+    with _guarded(workspace):
+        held = read(workspace)
+        if held is not None and held.uid == uid:
+            write_text(workspace.lock, _text(replace(held, heartbeat=now)))
 
 
 def release(workspace: Workspace, uid: str) -> None:
     """Lets go of the workspace; the lock still says whose artifacts it holds."""
-    held = read(workspace)
-    if held is not None and held.uid == uid:
-        write_text(workspace.lock, _text(replace(held, heartbeat=None)))
+    with _guarded(workspace):
+        held = read(workspace)
+        if held is not None and held.uid == uid:
+            write_text(workspace.lock, _text(replace(held, heartbeat=None)))
 
 
 @contextmanager
 def hold(workspace: Workspace, uid: str, config_digest: str) -> Iterator[None]:
     """Holds the lock for the length of the block, with a heartbeat from a thread."""
     acquire(workspace, uid, config_digest, time.time())
+    with _beating(workspace, uid):
+        yield
+
+
+@contextmanager
+def hold_in_turn(workspace: Workspace, uid: str, config_digest: str) -> Iterator[None]:
+    """Holds the lock as `hold` does, once the run that has it lets go or is dead."""
+    waited_for = ""
+    while True:
+        try:
+            acquire(workspace, uid, config_digest, time.time())
+            break
+        except TrainerError:
+            held = read(workspace)
+            if held is not None and held.uid != waited_for:
+                waited_for = held.uid
+                print(
+                    f"waiting for run {held.uid} (on {held.host}), which holds {workspace.root}", flush=True
+                )
+            time.sleep(_TURN_SECONDS)
+    with _beating(workspace, uid):
+        yield
+
+
+@contextmanager
+def _beating(workspace: Workspace, uid: str) -> Iterator[None]:
     stop = threading.Event()
 
     def beat() -> None:
@@ -141,18 +169,14 @@ def _holds_artifacts(workspace: Workspace) -> bool:
     return workspace.checkpoints.exists() or any(result.exists() for result in results)
 
 
-def _create(workspace: Workspace, lock: Lock) -> bool:
-    """Writes the lock where there is none; False when another was quicker."""
+@contextmanager
+def _guarded(workspace: Workspace) -> Iterator[None]:
+    """Alone with the lock file, where the file system has locks of its own."""
     workspace.root.mkdir(parents=True, exist_ok=True)
-    candidate = workspace.root / f".lock.{socket.gethostname()}.{os.getpid()}"
-    candidate.write_text(_text(lock))
-    try:
-        os.link(candidate, workspace.lock)
-    except FileExistsError:
-        return False
-    finally:
-        candidate.unlink()
-    return True
+    with workspace.lock.with_suffix(".guard").open("w") as guard:
+        with suppress(OSError):
+            fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
 
 
 def _text(lock: Lock) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from blendtune_api.contract import Workspace, storage_path
+from blendtune_api.shared_folder import shared_folder
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, RubricEvalSpec, Storage
 
 PVC = "pvc://"
@@ -30,7 +31,7 @@ def blend_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
 
 
 def train_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
-    """What the training reads: a remote model lies in the workspace by then."""
+    """What the training reads: a remote model lies on the claim by then."""
     return () if is_remote(spec.model.uri) else (spec.model.uri,)
 
 
@@ -69,9 +70,10 @@ def epoch_uri(storage: Storage, namespace: str, name: str, epoch: int) -> str:
 
 
 def base_model_uri(spec: BlendedFineTuneSpec, namespace: str, name: str) -> str:
-    """Where the base model lies once the blend Job is done: a remote one was downloaded to the workspace."""
+    """Where the base model lies once the blend Job is done: a remote one was downloaded to the claim."""
     if is_remote(spec.model.uri):
-        return f"{PVC}{_workspace(spec.storage, namespace, name).base_model.as_posix()}"
+        shared = shared_folder(Path(), spec.storage, namespace, name)
+        return f"{PVC}{shared.base_model(spec.model).as_posix()}"
     return spec.model.uri
 
 

@@ -27,7 +27,7 @@ from blendtune_api.contract import (
     decode_message,
 )
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Reason, Stage
-from blendtune_trainer.base_model import empty_model
+from blendtune_trainer.base_model import base_model_folder, empty_model
 from blendtune_trainer.errors import TrainerError
 from blendtune_trainer.lineage import read_lineage, write_lineage
 from blendtune_trainer.lora import adapter_parameters
@@ -411,6 +411,30 @@ def test_another_configuration_does_not_write_over_it(make_run: Callable[..., Ru
     with pytest.raises(TrainerError, match="left artifacts of another") as raised:
         prepare(make_run(edit("blend.seed", 7), uid="u2"))
     assert raised.value.exit_code is ExitCode.WORKSPACE_IN_USE
+
+
+def test_rows_are_encoded_once_for_all_shares(make_run: Callable[..., Run]) -> None:
+    def run(name: str, weight: int) -> Run:
+        def change(document: Any) -> None:
+            document["storage"] |= {"path": name, "sharedPath": "shared"}
+            document["blend"]["sources"][0]["weight"] = weight
+
+        return make_run(change, name)
+
+    def files() -> dict[str, int]:
+        return {file.name: file.stat().st_mtime_ns for file in run("a", 50).shared.tokens.iterdir()}
+
+    first = prepare(run("a", 50))
+    encoded = files()
+    assert len(encoded) == 2, "a file for each source"
+    second = prepare(run("b", 80))
+    assert second.digest != first.digest
+    assert files() == encoded
+
+
+def test_a_model_on_a_claim_is_read_where_it_lies(make_run: Callable[..., Run], base_model: Path) -> None:
+    run = make_run(edit("storage.sharedPath", "shared"))
+    assert base_model_folder(run.config.spec.model, run.claims, run.shared) == base_model
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,15 @@ from blendtune_api.contract import ExitCode, Workspace
 from blendtune_api.v1alpha1 import Stage
 from blendtune_trainer.errors import TrainerError
 from blendtune_trainer.files import write_text
-from blendtune_trainer.workspace import Lock, acquire, heartbeat, hold, read, release
+from blendtune_trainer.workspace import (
+    Lock,
+    acquire,
+    heartbeat,
+    hold,
+    hold_in_turn,
+    read,
+    release,
+)
 
 NOW = 1_000_000.0
 
@@ -47,7 +57,7 @@ def test_an_empty_workspace_is_taken(place: Workspace) -> None:
         socket.gethostname(),
         NOW,
     )
-    assert list(place.root.iterdir()) == [place.lock]
+    assert {file.name for file in place.root.iterdir()} == {"lock.json", "lock.guard"}
 
 
 @pytest.mark.parametrize(
@@ -138,3 +148,56 @@ def test_a_file_that_is_no_lock_is_left_alone(place: Workspace) -> None:
     with pytest.raises(TrainerError, match="not a workspace lock"):
         acquire(place, "mine", "d", NOW)
     assert place.lock.read_text() == "notes"
+
+
+def test_a_run_waits_for_its_turn(place: Workspace) -> None:
+    order: list[str] = []
+    inside = threading.Event()
+    let_go = threading.Event()
+
+    def first() -> None:
+        with hold(place, "first", "d"):
+            inside.set()
+            let_go.wait()
+            order.append("first")
+
+    def second() -> None:
+        with hold_in_turn(place, "second", "d"):
+            order.append("second")
+
+    with ThreadPoolExecutor() as pool:
+        holding = pool.submit(first)
+        inside.wait()
+        waiting = pool.submit(second)
+        assert not waiting.done()
+        let_go.set()
+        holding.result()
+        waiting.result()
+    assert order == ["first", "second"]
+
+
+def test_a_lock_that_is_none_ends_the_wait(place: Workspace) -> None:
+    write_text(place.lock, "{")
+    with pytest.raises(TrainerError, match="not a workspace lock"), hold_in_turn(place, "mine", "d"):
+        pass
+
+
+def test_of_many_that_find_it_left_one_takes_it(place: Workspace) -> None:
+    for _ in range(20):
+        lock(place, heartbeat=None)
+        start = threading.Barrier(8)
+
+        def take(uid: str, start: threading.Barrier = start) -> bool:
+            start.wait()
+            try:
+                acquire(place, uid, "d", NOW)
+            except TrainerError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            taken = dict(zip("abcdefgh", pool.map(take, "abcdefgh"), strict=True))
+        held = read(place)
+        assert held is not None
+        assert [uid for uid, was_taken in taken.items() if was_taken] == [held.uid]
+        assert {file.name for file in place.root.iterdir()} == {"lock.json", "lock.guard"}

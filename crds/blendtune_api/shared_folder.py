@@ -1,0 +1,38 @@
+"""What several runs use: answers, encoded rows and downloaded models, each by what it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blendtune_api.contract import digest_of, workspace
+from blendtune_api.v1alpha1 import Model, Storage
+
+_KEY_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SharedFolder:
+    """The folder of `spec.storage.sharedPath`, or the run's own workspace where it is unset."""
+
+    root: Path
+
+    @property
+    def answers(self) -> Path:
+        """By the digest of the weights."""
+        return self.root / "answers"
+
+    @property
+    def tokens(self) -> Path:
+        """By the digest of rows, tokenizer, template and sequence length."""
+        return self.root / "tokens"
+
+    def base_model(self, model: Model) -> Path:
+        """Where a remote model lies once it is downloaded whole, by its URI and revision."""
+        return self.root / "models" / digest_of([model.uri, model.revision])[:_KEY_LENGTH]
+
+
+def shared_folder(claims: Path, storage: Storage, namespace: str, name: str) -> SharedFolder:
+    if storage.shared_path is not None:
+        return SharedFolder(claims / storage.persistent_volume_claim / storage.shared_path)
+    return SharedFolder(workspace(claims, storage, namespace, name).root)
