@@ -11,13 +11,16 @@ from tests.cluster.client import Client, Refused
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.proxy import Exchange, Fault
 from tests.cluster.scenario import Scenario, scenario
+from tests.operator.builders import train_result
 from tests.operator.study.studies import study
 
 from blendtune_api import codec
-from blendtune_api.blend_study import Axes
+from blendtune_api.blend_study import Axes, Stopping
 from blendtune_operator.names import Kind, Object
 
 PARALLELISM = 2
+RUN_HOURS = train_result().gpu_seconds / 3600  # of a played run
+ENDED = ("Succeeded", "Failed")
 AXES = Axes(in_domain_share=(0.25, 0.5, 0.75))
 
 
@@ -51,37 +54,70 @@ class DiesAtEveryWrite:
 
 
 def active_runs(world: Scenario) -> list[Object]:
-    ended = ("Succeeded", "Failed")
     runs = world.client.list(Kind.BLENDED_FINE_TUNE, world.namespace)
-    return [run for run in runs if (run.get("status") or {}).get("state") not in ended]
+    return [run for run in runs if (run.get("status") or {}).get("state") not in ENDED]
 
 
-@pytest.mark.timeout(300)
-def test_it_ends_right_though_the_operator_dies_at_every_write_and_a_run_is_removed(
-    plane: ControlPlane, namespace: str, folder: Path
+def finished_runs(world: Scenario) -> list[Object]:
+    """Those that the study knows to have ended."""
+    known = {
+        run["name"] for run in world.status("mix", Kind.BLEND_STUDY).get("runs", ()) if run["state"] in ENDED
+    }
+    runs = world.client.list(Kind.BLENDED_FINE_TUNE, world.namespace)
+    return [run for run in runs if run["metadata"]["name"] in known]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("axes", "gpu_hours", "runs"),
+    [
+        pytest.param(AXES, None, 3, id="3 shares"),
+        pytest.param(
+            Axes(in_domain_share=(0, 0.25, 0.5, 0.75, 1), epochs=(1, 3), seeds=(1, 2)),
+            14.5 * RUN_HOURS,
+            14,
+            id="5 x 2 x 2, with GPU hours for 14 runs",
+        ),
+    ],
+)
+def test_it_ends_right_though_the_operator_dies_at_every_write_and_runs_are_removed(
+    plane: ControlPlane, namespace: str, folder: Path, axes: Axes, gpu_hours: float | None, runs: int
 ) -> None:
     with scenario(plane, namespace, folder) as world:
         rule = DiesAtEveryWrite(world)
         world.proxy.rule = rule
-        created = world.client.create(document(namespace))
-        first = world.wait_for("a run starts", lambda: active_runs(world))[0]
-        world.client.delete(first)
-        most = 0
+        created = world.client.create(
+            document(namespace, axes=axes, stopping=Stopping(gpu_hours=gpu_hours, failed_runs=2))
+        )
+        world.client.delete(world.wait_for("a run starts", lambda: active_runs(world))[0])
+        most, is_removed = 0, False
 
         def has_ended() -> bool:
-            nonlocal most
+            nonlocal most, is_removed
             most = max(most, len(active_runs(world)))
-            return world.status("mix", Kind.BLEND_STUDY).get("state") in ("Succeeded", "Failed")
+            status = world.status("mix", Kind.BLEND_STUDY)
+            if not is_removed and (ended := finished_runs(world)) and status["counts"]["succeeded"]:
+                is_removed = True
+                world.client.delete(ended[0])
+            return status.get("state") in ("Succeeded", "Failed")
 
-        world.wait_for("the study has ended", has_ended, seconds=240)
+        world.wait_for("the study has ended", has_ended, seconds=800)
         world.proxy.rule = lambda _: None
         status = world.status("mix", Kind.BLEND_STUDY)
         assert status["state"] == "Succeeded"
-        assert status["counts"] == {"total": 3, "running": 0, "succeeded": 3, "failed": 0}
+        assert {key: status["counts"][key] for key in ("running", "succeeded", "failed")} == {
+            "running": 0,
+            "succeeded": runs,
+            "failed": 0,
+        }
         assert most <= PARALLELISM
-        assert rule.deaths >= 2 * 3
-        runs = world.client.list(Kind.BLENDED_FINE_TUNE, namespace)
-        assert {run["metadata"]["name"] for run in runs} == {run["name"] for run in status["runs"]}
+        assert is_removed
+        assert rule.deaths >= 2 * runs
+        if gpu_hours is not None:
+            assert status["gpuHours"]["spent"] <= gpu_hours
+        present = {run["metadata"]["name"] for run in world.client.list(Kind.BLENDED_FINE_TUNE, namespace)}
+        known = {run["name"] for run in status["runs"] if run["state"] == "Succeeded"}
+        assert present < known and len(known - present) == 1, "all but the one that was removed after its end"
         _stays_quiet(world)
         world.client.delete(created)
         world.wait_for(
