@@ -11,7 +11,7 @@ from pathlib import Path
 
 from blendtune_api.contract import RubricResult
 from blendtune_api.v1alpha1 import Role
-from blendtune_eval.check_rubric import announce, check_alone, check_run_rubric, one_question, print_judgement
+from blendtune_eval.check_rubric import announce, check_alone, check_run_rubric
 from blendtune_eval.loader import load_builtin, load_file
 from blendtune_eval.program import run_program, run_tool
 from blendtune_eval.rubric_tools import import_file, lint, new, preview
@@ -32,10 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check_alone(options: argparse.Namespace) -> RubricResult:
     load = partial(load_file, options.file) if options.file else partial(load_builtin, options.builtin)
-    rubric = check_alone(load)
-    if options.answer:
-        print_judgement(one_question(rubric, options.answer[0]), options.answer[1])
-    return announce(rubric)
+    return announce(check_alone(load))
 
 
 def _lint(options: argparse.Namespace) -> None:
@@ -84,9 +81,6 @@ def _parser() -> argparse.ArgumentParser:
     which = check.add_mutually_exclusive_group()
     which.add_argument("--file", type=Path, help="a rubric file, outside of any run")
     which.add_argument("--builtin", help="a rubric that ships with Blendtune")
-    check.add_argument(
-        "--answer", nargs=2, metavar=("QUESTION", "TEXT"), help="show how an answer would be scored"
-    )
     commands.add_parser("evaluate", help="answer, score and compare, as the pinned configuration says")
     linted = commands.add_parser("lint", help="check a rubric file and warn of what looks doubtful")
     linted.add_argument("file", type=Path)

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from blendtune_api.contract import RubricResult, RunConfig, workspace
 from blendtune_api.v1alpha1 import Role
 from blendtune_eval.entries import InvalidRubric
-from blendtune_eval.failures import bad_configuration, bad_rubric
+from blendtune_eval.failures import bad_rubric
 from blendtune_eval.files import write_json
-from blendtune_eval.judge import Rules
 from blendtune_eval.program import load_config, load_rubric
-from blendtune_eval.rubric import Question, Rubric
+from blendtune_eval.rubric import Rubric
 
 
 def check_run_rubric(environment: Mapping[str, str]) -> RubricResult:
@@ -47,19 +46,3 @@ def announce(rubric: Rubric) -> RubricResult:
         flush=True,
     )
     return result
-
-
-def one_question(rubric: Rubric, question_id: str) -> Question:
-    """Raises EvaluationError for a question that is not there."""
-    question = next((question for question in rubric.questions if question.id == question_id), None)
-    if question is None:
-        raise bad_configuration(f"rubric {rubric.name} has no question {question_id!r}")
-    return question
-
-
-def print_judgement(question: Question, answer: str) -> None:
-    """How the rules judge one answer to the canonical wording."""
-    scored = Rules().judge(question, question.prompt, answer)
-    for verdict in scored.verdicts:
-        print(f"{'met' if verdict.met else 'not met':8} {verdict.criterion}: {verdict.reason}")
-    print(f"score {scored.score:.2f}, {scored.outcome}", flush=True)

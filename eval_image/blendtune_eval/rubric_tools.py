@@ -7,9 +7,10 @@ from importlib import resources
 from pathlib import Path
 
 from blendtune_api.v1alpha1 import Role
-from blendtune_eval.check_rubric import check_alone, one_question, print_judgement
+from blendtune_eval.check_rubric import check_alone
 from blendtune_eval.failures import bad_configuration
 from blendtune_eval.import_rubric import import_rows, slug
+from blendtune_eval.judge import Rules
 from blendtune_eval.lint import warnings
 from blendtune_eval.loader import load_builtin, load_file, question_lines
 from blendtune_eval.rubric import Question, Rubric
@@ -58,10 +59,18 @@ def preview(
     rubric = check_alone(lambda: load_file(file) if file.exists() else load_builtin(name))
     if answer is not None and question_id is None:
         raise bad_configuration("an answer needs --question, the id of what it answers")
-    chosen = rubric.questions if question_id is None else (one_question(rubric, question_id),)
+    chosen = rubric.questions if question_id is None else (_question(rubric, question_id),)
     for question in chosen:
         _show(question, answer, render)
     return rubric
+
+
+def _question(rubric: Rubric, question_id: str) -> Question:
+    """Raises EvaluationError for a question that is not there."""
+    question = next((question for question in rubric.questions if question.id == question_id), None)
+    if question is None:
+        raise bad_configuration(f"rubric {rubric.name} has no question {question_id!r}")
+    return question
 
 
 def _show(question: Question, answer: str | None, render: Callable[[str], str]) -> None:
@@ -71,8 +80,16 @@ def _show(question: Question, answer: str | None, render: Callable[[str], str]) 
     for title, text in (("reference", question.reference), ("answer", answer)):
         if text is not None:
             print(f"{title}: {text}")
-            print_judgement(question, text)
+            _print_judgement(question, text)
     print(flush=True)
+
+
+def _print_judgement(question: Question, answer: str) -> None:
+    """How the rules judge one answer to the canonical wording."""
+    scored = Rules().judge(question, question.prompt, answer)
+    for verdict in scored.verdicts:
+        print(f"{'met' if verdict.met else 'not met':8} {verdict.criterion}: {verdict.reason}")
+    print(f"score {scored.score:.2f}, {scored.outcome}", flush=True)
 
 
 def _write(file: Path, text: str) -> None:

@@ -344,9 +344,11 @@ def test_check_of_a_bad_rubric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_check_outside_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "r.yaml").write_text(GOOD)
-    command = ["check-rubric", "--file", str(tmp_path / "r.yaml"), "--answer", "capital", "It is not Paris."]
-    assert main(command) == 0
+    file = tmp_path / "r.yaml"
+    file.write_text(GOOD)
+    assert main(["check-rubric", "--file", str(file)]) == 0
+    assert "1 questions in 1 categories" in capsys.readouterr().out
+    assert main(["preview", str(file), "--question", "capital", "--answer", "It is not Paris."]) == 0
     out = capsys.readouterr().out
     assert "not met  says-paris: denies “Paris”" in out
     assert f"score 0.00, {Outcome.WRONG}" in out

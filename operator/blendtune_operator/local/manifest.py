@@ -173,6 +173,8 @@ def _documents(file: Path) -> list[Document]:
                 continue
             if not isinstance(value, dict):
                 raise ManifestError([f"{file}:{node.start_mark.line + 1}: a Kubernetes object is a mapping"])
+            if _is_rubric(value):
+                value, lines = _config_map_of(value, file, text), {}
             documents.append(Document(value=value, file=file, lines=lines))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -180,6 +182,20 @@ def _documents(file: Path) -> list[Document]:
     finally:
         loader.dispose()
     return documents
+
+
+def _is_rubric(value: Mapping[str, Any]) -> bool:
+    return "kind" not in value and "questions" in value
+
+
+def _config_map_of(rubric: Mapping[str, Any], file: Path, text: str) -> Mapping[str, Any]:
+    """What `kubectl create configmap <the rubric's name> --from-file <file>` makes of a rubric."""
+    return {
+        "apiVersion": "v1",
+        "kind": CONFIG_MAP,
+        "metadata": {"name": str(rubric.get("name", ""))},
+        "data": {file.name: text},
+    }
 
 
 def _lines(node: yaml.Node, path: str, file: Path) -> Iterator[tuple[str, int]]:

@@ -115,6 +115,14 @@ def test_rubric_must_be_among_the_given_files(folder: Path) -> None:
     assert len(load([write(folder, MANIFEST + evaluation + config_map)]).config_maps) == 1
 
 
+def test_a_rubric_alone_is_the_config_map_of_its_name(folder: Path) -> None:
+    evaluation = "  evaluation:\n    rubric: {configMapRef: {name: mine, key: questions.yaml}}\n"
+    rubric = "name: mine\nversion: '1'\nquestions: []\n"
+    (folder / "questions.yaml").write_text(rubric)
+    (config_map,) = load([write(folder, MANIFEST + evaluation), folder / "questions.yaml"]).config_maps
+    assert config_map.value["data"] == {"questions.yaml": rubric}
+
+
 @pytest.mark.parametrize("missing", ["no-such-file.yaml"])
 def test_a_missing_manifest_is_named(folder: Path, missing: str) -> None:
     assert missing in faults(folder / missing)[0]

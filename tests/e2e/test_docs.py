@@ -1,0 +1,43 @@
+"""Every kubectl and helm command of the documentation, as it stands there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.docs_commands import ROOT, Command, commands
+from tests.e2e.workplace import Workplace, small_run
+from tests.helm.chart import helm
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+EXAMPLE, NAME = "examples/paper/33b-blend.yaml", "vicuna-33b-blend"
+WATCH = ("-w",)  # it would never end
+
+
+def tried(command: Command) -> list[str]:
+    """The words, changed where the command would not end, or would take away what other tests stand on."""
+    words = [NAME if word == "NAME" else word for word in command.words[1:] if word not in WATCH]
+    changes_cluster = words[:2] == ["delete", "crd"] or command.program == "helm"
+    return [*words, "--dry-run=server"] if changes_cluster else words
+
+
+def test_the_commands_of_the_documentation(
+    place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("examples", "gitops", "crds", "helm"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    (tmp_path / "rubric.yaml").write_text("name: kettle-shop\n")
+    (tmp_path / "my-run.yaml").write_text(json.dumps({**small_run(), "metadata": {"name": "my-run"}}))
+    monkeypatch.chdir(tmp_path)
+    argocd = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}
+    settings = {"name": "argocd-cm", "namespace": "argocd"}
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": settings}
+    place.kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": [argocd, config_map]}))
+    place.kubectl("apply", "-f", EXAMPLE)
+    for command in commands("kubectl", "helm"):
+        if command.program == "kubectl":
+            place.kubectl(*tried(command))
+        else:
+            helm(*tried(command), kubeconfig=place.cluster.credentials.kubeconfig("admin"))
