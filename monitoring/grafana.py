@@ -57,6 +57,8 @@ class Panel:
     decimals: int | None = None
     mappings: Sequence[Json] = ()
     coloured: bool = False  # cells from red to green
+    thresholds: Sequence[tuple[float | None, str]] = ((None, "green"),)  # colours, each from its value on
+    colours: Mapping[str, str] = field(default_factory=dict)  # of the series with these names
     transformations: Sequence[Json] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -190,14 +192,22 @@ def _target(query: Query, index: int, view: View) -> Json:
 
 
 def _overrides(panel: Panel) -> list[Json]:
-    """The first column of a coloured matrix holds names, and stays plain."""
+    """Fixed colours by name; and the first column of a coloured matrix holds names, and stays plain."""
+    fixed = {
+        name: {"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}
+        for name, colour in panel.colours.items()
+    }
     plain = {"id": "custom.cellOptions", "value": {"type": "auto"}}
     columns = [
         "{rowField}\\{columnField}".format(**each["options"])
         for each in panel.transformations
         if panel.coloured and each["id"] == "groupingToMatrix"
     ]
-    return [{"matcher": {"id": "byName", "options": name}, "properties": [plain]} for name in columns]
+    properties = {**fixed, **dict.fromkeys(columns, plain)}
+    return [
+        {"matcher": {"id": "byName", "options": name}, "properties": [value]}
+        for name, value in properties.items()
+    ]
 
 
 def _defaults(panel: Panel) -> Json:
@@ -205,7 +215,13 @@ def _defaults(panel: Panel) -> Json:
     defaults: Json = {
         "unit": panel.unit,
         **{key: value for key, value in bounds.items() if value is not None},
+        "thresholds": {
+            "mode": "absolute",
+            "steps": [{"value": value, "color": colour} for value, colour in panel.thresholds],
+        },
     }
+    if panel.view is View.TIME_SERIES:
+        defaults["custom"] = {"lineWidth": 2, "fillOpacity": 6}
     if panel.mappings:
         defaults["mappings"] = list(panel.mappings)
     if panel.coloured:

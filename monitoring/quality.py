@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from blendtune_api.v1alpha1 import DiagnosisVerdict, GateResult
 from monitoring.grafana import Json, Panel, Query, Row, View, dashboard, matrix, merged
 
 _EVALUATION = 'namespace=~"$namespace",name=~"$name"'
@@ -10,6 +11,18 @@ _BY_RUN = {
     "xField": "name\\scope",
     "showValue": "auto",
     "legend": {"displayMode": "list", "placement": "bottom"},
+}
+_RESULTS = {
+    GateResult.PASSED.value: "green",
+    GateResult.FAILED.value: "red",
+    GateResult.INCONCLUSIVE.value: "orange",
+}
+_DIAGNOSES = {
+    DiagnosisVerdict.BALANCED.value: "green",
+    DiagnosisVerdict.IMBALANCED_BLEND.value: "orange",
+    DiagnosisVerdict.FORGETTING.value: "red",
+    DiagnosisVerdict.OVERTRAINED.value: "orange",
+    DiagnosisVerdict.INCONCLUSIVE.value: "yellow",
 }
 
 
@@ -80,7 +93,7 @@ _GATES = Row("Gates and diagnosis", (
     Panel(
         title="Gates by result",
         description="How many gates passed, failed, or need a person to decide.",
-        unit="short", view=View.STAT,
+        unit="short", view=View.STAT, colours=_RESULTS,
         queries=[Query(f"sum by (result) (blendtune_gate{{{_EVALUATION}}})", "{{result}}")],
     ),
     Panel(
@@ -97,7 +110,7 @@ _GATES = Row("Gates and diagnosis", (
     Panel(
         title="Diagnosis",
         description="What the scores say of the blend; the run's status holds the evidence and what to try.",
-        unit="short", view=View.STAT, width=24, height=4,
+        unit="short", view=View.STAT, width=24, height=4, colours=_DIAGNOSES,
         queries=[Query(
             f"sum by (verdict) (blendtune_run_diagnosis{{{_EVALUATION}}})", "{{verdict}}"
         )],
@@ -109,12 +122,13 @@ _TRUST = Row("How far the scores can be trusted", (
         title="Questions that were scored",
         description="Share of the rubric's questions that the judge could score.",
         unit="percentunit", view=View.BAR_GAUGE, minimum=0, maximum=1,
+        thresholds=[(None, "red"), (0.9, "green")],
         queries=[Query(f"blendtune_eval_coverage_ratio{{{_EVALUATION}}}", "{{name}} ({{judge}})")],
     ),
     Panel(
         title="Unscored questions",
         description="Questions that could not be scored, by scope. They count nowhere, not as wrong either.",
-        unit="short", view=View.BAR_GAUGE, minimum=0,
+        unit="short", view=View.BAR_GAUGE, minimum=0, thresholds=[(None, "green"), (1, "orange")],
         queries=[Query(
             f"blendtune_eval_unscored_questions{{{_DOMAINS}}}", "{{namespace}}/{{name}} {{scope}}"
         )],
@@ -122,7 +136,7 @@ _TRUST = Row("How far the scores can be trusted", (
     Panel(
         title="Critical errors",
         description="Answers of the tuned model with an error that the rubric calls critical.",
-        unit="short", view=View.BAR_GAUGE, minimum=0,
+        unit="short", view=View.BAR_GAUGE, minimum=0, thresholds=[(None, "green"), (1, "red")],
         queries=[Query(f"blendtune_eval_critical_errors{{{_EVALUATION}}}")],
     ),
 ))  # fmt: skip
@@ -174,7 +188,7 @@ _STUDIES = Row("Studies", (
     Panel(
         title="Verdicts of the studies",
         description="Whether an ended study recommends a setting, cannot tell, or finds none allowed.",
-        unit="short", view=View.STAT, width=12, height=4,
+        unit="short", view=View.STAT, width=12, height=4, options={"textMode": "name"},
         queries=[Query(f"blendtune_study_verdict{{{_STUDY}}} == 1", "{{namespace}}/{{name}} {{verdict}}")],
     ),
     Panel(

@@ -47,7 +47,7 @@ _NOW = Row("Now", (
     Panel(
         title="Runs by state",
         description="How many of the chosen runs are in each state.",
-        unit="short", view=View.STAT,
+        unit="short", view=View.STAT, colours={state.value: colour for state, colour in _COLOURS.items()},
         queries=[Query(f"sum by (state) (blendtune_run_state{{{_RUN}}})", "{{state}}")],
     ),
     Panel(
@@ -129,7 +129,7 @@ _GPUS = Row("GPUs and queue", (
     Panel(
         title="GPU hours in this time range",
         description="GPUs times hours that trainings ran within the range, failed attempts included.",
-        unit="suffix: GPU h", view=View.BAR_GAUGE, minimum=0, decimals=1,
+        unit="suffix: GPU h", view=View.BAR_GAUGE, minimum=0,
         queries=[Query(
             f"sum_over_time((blendtune_training_ranks{{{_RUN}}} and {_RUNNING}){_PER_RANGE})"
             " * $__interval_ms / 3.6e6"
@@ -138,7 +138,7 @@ _GPUS = Row("GPUs and queue", (
     Panel(
         title="GPU hours of finished trainings",
         description="GPUs times hours of the steps that made the model, as the trainer counted them.",
-        unit="suffix: GPU h", view=View.BAR_GAUGE, minimum=0, decimals=1,
+        unit="suffix: GPU h", view=View.BAR_GAUGE, minimum=0,
         queries=[Query(f"blendtune_training_gpu_seconds{{{_RUN}}} / 3600")],
     ),
     Panel(
@@ -164,7 +164,7 @@ _FAILURES = Row("Failures", (
     Panel(
         title="Failed runs by reason",
         description="Runs at their end with Failed=True, by the reason of that condition.",
-        unit="short", view=View.STAT,
+        unit="short", view=View.STAT, thresholds=[(None, "green"), (1, "red")],
         queries=[Query(
             "sum by (reason) "
             f'(blendtune_run_condition{{{_RUN},condition="Failed",status="True"}})', "{{reason}}"
@@ -173,13 +173,13 @@ _FAILURES = Row("Failures", (
     Panel(
         title="Attempts",
         description="Number of each stage's latest attempt: above 1, earlier ones failed or were disrupted.",
-        unit="short", view=View.BAR_GAUGE, minimum=0,
+        unit="short", view=View.BAR_GAUGE, minimum=0, thresholds=[(None, "green"), (2, "orange")],
         queries=[Query(f"blendtune_run_attempt{{{_RUN}}}", "{{namespace}}/{{name}} {{stage}}")],
     ),
     Panel(
         title="Runs that are held up",
         description="Runs with Accepted=False: a refused spec, a taken name, no training operator.",
-        unit="short", view=View.STAT,
+        unit="short", view=View.STAT, thresholds=[(None, "orange")], options={"textMode": "name"},
         queries=[Query(
             "sum by (namespace, name, reason) "
             f'(blendtune_run_condition{{{_RUN},condition="Accepted",status="False"}})',
@@ -228,7 +228,7 @@ _OPERATOR = Row("Operator", (
     Panel(
         title="Operators that hold the Lease",
         description="1 while the operator works; 0 when none does.",
-        unit="short", view=View.STAT,
+        unit="short", view=View.STAT, thresholds=[(None, "red"), (1, "green"), (2, "red")],
         queries=[Query("sum(blendtune_leader)", "leaders")],
     ),
 ))  # fmt: skip

@@ -59,16 +59,25 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, targets: Mapping[str, tuple[int, Mapping[str, str]]]) -> Iterator[Prometheus]:
-    """Scrapes each port every second, with further labels for what it tells; evaluates the chart's rules."""
+def prometheus(
+    folder: Path, targets: Mapping[str, tuple[int, Mapping[str, str]]], discovered: Sequence[Path] = ()
+) -> Iterator[Prometheus]:
+    """Scrapes each port every second, with further labels for what it tells; evaluates the chart's rules.
+
+    The files of `discovered` list targets that come and go, as `file_sd_configs` has them.
+    """
     program = tool("prometheus")
-    jobs: Sequence[Any] = [
+    jobs: list[Any] = [
         {
             "job_name": job,
             "honor_labels": True,
             "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": dict(labels)}],
         }
         for job, (port, labels) in targets.items()
+    ]
+    jobs += [
+        {"job_name": file.stem, "honor_labels": True, "file_sd_configs": [{"files": [str(file)]}]}
+        for file in discovered
     ]
     interval = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     config = folder / "prometheus.json"

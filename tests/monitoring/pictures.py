@@ -1,0 +1,221 @@
+"""Draws the dashboards for the documentation: `python -m tests.monitoring.pictures`, minutes on two cores.
+
+A tiny model learns the world. Then the embedded cluster runs a study of two shares, a longer run that still
+trains when the pictures are drawn, one on rows that do not parse, and one that is suspended. Beside it the
+operator's own process, on a real API server, holds a run that waits in a queue and one that it refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from monitoring.__main__ import DASHBOARDS
+from monitoring.picture.page import draw
+from monitoring.picture.series import Range
+from rich.console import Console
+from tests.cluster.control_plane import control_plane, free_port
+from tests.cluster.operator_process import OperatorProcess
+from tests.e2e.waiting import until
+from tests.monitoring import roastery
+from tests.monitoring.prometheus import prometheus
+from tests.operator.builders import fine_tune
+
+from blendtune_api import codec
+from blendtune_api.codec import Resource
+from blendtune_api.v1alpha1 import BlendedFineTune, Cluster, ObjectMeta, State
+from blendtune_operator.local.manifest import load, load_study
+from blendtune_operator.local.session import Session, metrics_server
+from blendtune_operator.local.view import View
+from blendtune_operator.names import Kind
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".cache/pictures"
+PICTURES = ROOT / "docs"
+_API = "blendtune.io/v1alpha1"
+_STUDIED, _SEARCHED = "coffee", "search"  # the teams: each has a namespace
+_LONGEST = "nightly"  # still trains when the pictures are drawn
+_DRAWN_AT_PERCENT = 60
+_ENDS = (State.SUCCEEDED, State.FAILED, State.SUSPENDED)
+
+
+def main() -> None:
+    for name in ("work", "cluster", "data", "logs"):
+        shutil.rmtree(FOLDER / name, ignore_errors=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    roastery.write(FOLDER, (_STUDIED, _SEARCHED))
+    base = _taught(FOLDER)
+    begin = time.time()
+    runs, trainers = free_port(), FOLDER / "trainers.json"
+    trainers.write_text("[]")
+    with _cluster_operator(FOLDER) as operator:
+        targets = {"operator": (operator, {}), "runs": (runs, {})}
+        with prometheus(FOLDER, targets, [trainers]) as server:
+            _run(_manifests(FOLDER, base), runs, trainers)
+            for name in ("runs", "quality"):
+                dashboard = json.loads((DASHBOARDS / f"{name}.json").read_text())
+                text = draw(dashboard, server.address, Range(begin, time.time() - 1))
+                (PICTURES / f"dashboard-{name}.svg").write_text(text, encoding="utf-8")
+
+
+def _taught(folder: Path) -> Path:
+    """The model after it has learned what the world knows; one that is there already is not taught again."""
+    manifest = folder / "base.yaml"
+    spec = _spec("file://./model", {"epochs": 25}, 0)
+    spec["evaluation"]["gates"] = []
+    manifest.write_text(_document("base", _STUDIED, spec))
+    command = [sys.executable, "-m", "blendtune_operator.cli", "run", "--metrics-port", "0"]
+    files = ["-f", manifest, "-f", folder / "rubric.yaml", "--workdir", folder / "base"]
+    subprocess.run([*command, *files], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return folder / "base/claims/disk" / _STUDIED / "base/model"
+
+
+def _spec(model: str, budget: Any, share: float, rows: str = "roastery.jsonl", **spec: Any) -> Any:
+    """A BlendedFineTune's spec; `share` is that of the roastery's rows."""
+    weights = {
+        "roastery": ("inDomain", rows, share),
+        "world": ("general", "world.jsonl", 1 - share),
+    }
+    return {
+        "model": {"uri": model},
+        "blend": {
+            "budget": budget,
+            "sources": [
+                {"name": name, "role": role, "uri": f"file://./{file}", "weight": weight, "maxEpochs": 100}
+                for name, (role, file, weight) in weights.items()
+                if weight
+            ],
+            "validation": {"fraction": 0.02},
+        },
+        "training": {"learningRate": 1.5e-3, "sequenceLength": 128, "batchTokens": 512},
+        "cluster": {"nodes": 1, "gpusPerNode": 1, "gpuType": "cpu"},
+        "storage": {"persistentVolumeClaim": "disk"},
+        "evaluation": {
+            "rubric": {"configMapRef": {"name": "roastery", "key": "rubric.yaml"}},
+            "sampling": {"maxNewTokens": 6},
+            "cluster": {"gpus": 0, "gpuType": "cpu"},
+            "gates": [{"metric": "inDomain", "minGain": 0.2}, {"metric": "general", "maxDrop": 0.35}],
+        },
+        **spec,
+    }
+
+
+def _document(name: str, namespace: str, spec: Any, kind: str = "BlendedFineTune") -> str:
+    metadata = {"name": name, "namespace": namespace}
+    return yaml.safe_dump({"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec})
+
+
+def _manifests(folder: Path, base: Path) -> Path:
+    """Those of the embedded cluster, in a folder of their own beside the rubric."""
+    model, tokens = f"file://{base}", {"tokens": 24_576}
+    (folder / "spoilt.jsonl").write_text((folder / "roastery.jsonl").read_text()[:5000])
+    study = {
+        "axes": {"inDomainShare": [0.5, 1], "seeds": [1, 2]},
+        "objective": {"maximize": "inDomain", "subjectTo": {"metric": "general", "maxDrop": 0.35}},
+        "parallelism": 2,
+        "template": {"spec": _spec(model, tokens, 0.5)},
+    }
+    runs = {
+        _LONGEST: (_STUDIED, _spec(model, {"tokens": 80_000}, 0.75)),
+        "spoilt-rows": (_SEARCHED, _spec(model, tokens, 0.5, "spoilt.jsonl")),
+        "on-hold": (_SEARCHED, _spec(model, tokens, 0.25, suspend=True)),
+    }
+    (folder / "study.yaml").write_text(_document("mix", _STUDIED, study, "BlendStudy"))
+    (folder / "runs.yaml").write_text(
+        "---\n".join(_document(name, namespace, spec) for name, (namespace, spec) in runs.items())
+    )
+    return folder
+
+
+def _run(folder: Path, port: int, trainers: Path) -> None:
+    """Runs the manifests in the embedded cluster until only the longest trains, and is well under way."""
+    rubric = folder / "rubric.yaml"
+    study = load_study([folder / "study.yaml", rubric])
+    runs = load([folder / "runs.yaml", rubric])
+    console = Console(stderr=True)
+    session = Session([study.study, *runs.objects], study.config_maps, folder / "work", console)
+
+    def show(view: View, objects: Sequence[Resource], _: str) -> None:
+        found = [object for object in objects if isinstance(object, BlendedFineTune)]
+        view.show([(run, "") for run in found])
+        _tell_targets(session, trainers)
+        if _is_time(found):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with metrics_server(session.objects, port, console):
+        asyncio.run(session.run(show))
+
+
+def _is_time(runs: Sequence[BlendedFineTune]) -> bool:
+    (longest,) = (run for run in runs if run.metadata.name == _LONGEST)
+    trainer = longest.status.trainer_status
+    others = [run for run in runs if run is not longest]
+    return (
+        len(others) == 6
+        and all(run.status.state in _ENDS for run in others)
+        and trainer is not None
+        and (trainer.progress_percentage or 0) >= _DRAWN_AT_PERCENT
+    )
+
+
+def _tell_targets(session: Session, trainers: Path) -> None:
+    """Tells Prometheus where each rank 0 answers, as a PodMonitor does."""
+    targets = [
+        {
+            "targets": [f"127.0.0.1:{port}"],
+            "labels": {
+                "namespace": pod["metadata"]["namespace"],
+                "name": pod["metadata"]["labels"]["app.kubernetes.io/instance"],
+            },
+        }
+        for pod in session.store
+        if pod["kind"] == "Pod"
+        and pod["metadata"]["labels"].get("training.kubeflow.org/replica-index") == "0"
+        and (port := session.kubelet.metrics_port(pod["metadata"]["uid"]))
+    ]
+    partial = trainers.with_suffix(".partial")
+    partial.write_text(json.dumps(targets))
+    partial.rename(trainers)
+
+
+@contextmanager
+def _cluster_operator(folder: Path) -> Iterator[int]:
+    """The port of an operator that serves a run in a queue and one that asks for unknown GPUs."""
+    place = folder / "cluster"
+    place.mkdir()
+    with control_plane(place) as plane:
+        client = plane.client
+        client.call("POST", "/api/v1/namespaces", {"metadata": {"name": _SEARCHED}})
+        served = {"BLENDTUNE_NAMESPACES": _SEARCHED, "BLENDTUNE_LEASE_NAMESPACE": _SEARCHED}
+        operator = OperatorProcess(plane.kubeconfig(), place / "operator.log", served)
+        operator.start()
+        try:
+            for name, cluster in (
+                ("queued", Cluster(queue_name="gpus")),
+                ("unknown-gpus", Cluster(gpu_type="b300")),
+            ):
+                run = replace(fine_tune(cluster=cluster), metadata=ObjectMeta(name=name, namespace=_SEARCHED))
+                document = codec.encode_object(run)
+                document.pop("status", None)
+                client.create(document)
+            until("the blend Job is there", lambda: client.get(Kind.JOB, _SEARCHED, "queued-blend"))
+            client.patch(Kind.JOB, _SEARCHED, "queued-blend", {"spec": {"suspend": True}})
+            yield operator.port
+        finally:
+            operator.stop()
+
+
+if __name__ == "__main__":
+    main()
