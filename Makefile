@@ -15,7 +15,7 @@ DEMO_RUN := runs/demo$(addprefix -,$(filter-out business,$(DOMAIN)))-$(BLEND)
 IMAGES := operator trainer eval
 SOURCES := crds/blendtune_api operator/blendtune_operator trainer_image/blendtune_trainer eval_image/blendtune_eval
 
-.PHONY: help demo study test e2e check generate docs sbom audit lock bench forgetting clean
+.PHONY: help demo study test e2e check generate docs pictures sbom audit lock bench forgetting clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,10 @@ generate: $(INSTALLED) ## write the CRDs, the API reference, the chart's table o
 
 docs: $(INSTALLED) ## build the documentation into build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+pictures: $(INSTALLED) ## draw the dashboards of real runs for docs/ (needs Debian's prometheus; ten minutes)
+	$(BIN)/python -m tests.e2e.binaries etcd kube-apiserver kube-controller-manager
+	$(BIN)/python -m tests.monitoring.pictures
 
 sbom: $(INSTALLED) ## write a CycloneDX bill of the Python packages of each image into build/sbom
 	@mkdir -p build/sbom

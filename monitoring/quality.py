@@ -50,7 +50,7 @@ _SCORES = Row("Scores", (
     Panel(
         title="Base and tuned",
         description="Scores of both models on the same questions, and the change with its 95% interval.",
-        unit="none", view=View.TABLE, width=24, decimals=3,
+        unit="none", view=View.TABLE, width=24, height=12, decimals=3,
         queries=[Query(_by("namespace, name, scope", series, _DOMAINS)) for series in (
             "blendtune_eval_baseline_score", "blendtune_eval_score", "blendtune_eval_score_low",
             "blendtune_eval_score_high", "blendtune_eval_delta", "blendtune_eval_delta_low",
@@ -81,11 +81,9 @@ _DETAIL = Row("Categories and dimensions", (
     Panel(
         title="Dimensions",
         description="Reliability, consistency and business impact of each tuned model, 0 to 1.",
-        unit="none", view=View.BAR_GAUGE, width=24, minimum=0, maximum=1, decimals=2,
-        queries=[Query(
-            f'blendtune_eval_score{{{_EVALUATION},scope_kind="dimension"}}',
-            "{{namespace}}/{{name}} {{scope}}",
-        )],
+        unit="none", view=View.BAR_CHART, width=24, minimum=0, maximum=1, decimals=2, options=_BY_RUN,
+        queries=[Query(_by("name, scope", "blendtune_eval_score", f'{_EVALUATION},scope_kind="dimension"'))],
+        transformations=[matrix("name", "scope")],
     ),
 ))  # fmt: skip
 
@@ -93,13 +91,13 @@ _GATES = Row("Gates and diagnosis", (
     Panel(
         title="Gates by result",
         description="How many gates passed, failed, or need a person to decide.",
-        unit="short", view=View.STAT, colours=_RESULTS,
+        unit="short", view=View.STAT, height=9, colours=_RESULTS,
         queries=[Query(f"sum by (result) (blendtune_gate{{{_EVALUATION}}})", "{{result}}")],
     ),
     Panel(
         title="Gates",
         description="What each gate measured, its threshold and its result.",
-        unit="none", view=View.TABLE, width=16, decimals=3,
+        unit="none", view=View.TABLE, width=16, height=9, decimals=3,
         queries=[
             Query(_by("namespace, name, metric, rule", "blendtune_gate_value")),
             Query(_by("namespace, name, metric, rule", "blendtune_gate_threshold")),
@@ -130,7 +128,7 @@ _TRUST = Row("How far the scores can be trusted", (
         description="Questions that could not be scored, by scope. They count nowhere, not as wrong either.",
         unit="short", view=View.BAR_GAUGE, minimum=0, thresholds=[(None, "green"), (1, "orange")],
         queries=[Query(
-            f"blendtune_eval_unscored_questions{{{_DOMAINS}}}", "{{namespace}}/{{name}} {{scope}}"
+            f"blendtune_eval_unscored_questions{{{_DOMAINS}}}", "{{name}} {{scope}}"
         )],
     ),
     Panel(
@@ -145,7 +143,7 @@ _BLEND = Row("Blend", (
     Panel(
         title="Shares of the sources",
         description="Share of each source in the blend's unit: as declared, and as achieved.",
-        unit="percentunit", view=View.TABLE, width=12, decimals=2,
+        unit="percentunit", view=View.TABLE, width=12, height=9, decimals=2,
         queries=[
             Query(_by("namespace, name, source", "blendtune_blend_target_share")),
             Query(_by("namespace, name, source", "blendtune_blend_achieved_share")),
@@ -155,7 +153,7 @@ _BLEND = Row("Blend", (
     Panel(
         title="Loss on held-out rows",
         description="Validation loss of each source before and after training, nats per supervised token.",
-        unit="none", view=View.TABLE, width=12, decimals=3,
+        unit="none", view=View.TABLE, width=12, height=9, decimals=3,
         queries=[
             Query(_by("namespace, name, source", "blendtune_training_validation_loss",
                       f'{_EVALUATION},moment="{moment}"'))
@@ -171,14 +169,14 @@ _STUDIES = Row("Studies", (
     Panel(
         title="Runs of the studies",
         description="Runs of each study by their state.",
-        unit="short", view=View.TABLE, width=12,
+        unit="short", view=View.TABLE, width=12, height=5,
         queries=[Query(f"max by (name, state) (blendtune_study_runs{{{_STUDY}}})")],
         transformations=[matrix("name", "state")],
     ),
     Panel(
         title="GPU hours of the studies",
         description="GPU hours of training that each study's runs spent, and those expected by its end.",
-        unit="suffix: h", view=View.TABLE, width=12, decimals=2,
+        unit="suffix: h", view=View.TABLE, width=12, height=5, decimals=2,
         queries=[
             Query(_by("namespace, name", f"blendtune_study_{series}", _STUDY))
             for series in ("gpu_hours", "expected_gpu_hours")

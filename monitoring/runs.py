@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blendtune_api.v1alpha1 import State
-from monitoring.grafana import Json, Panel, Query, Row, View, dashboard
+from monitoring.grafana import Json, Panel, Query, Row, View, dashboard, matrix
 
 _RUN = 'kind="BlendedFineTune",namespace=~"$namespace",name=~"$name"'
 _RANK_0 = 'kind="",namespace=~"$namespace",name=~"$name"'  # the trainer's own series, by the PodMonitor
@@ -74,13 +74,13 @@ _TRAINING = Row("Training", (
     Panel(
         title="Loss",
         description="Loss of the latest step, nats per supervised token. A finished run keeps its last.",
-        unit="none", decimals=3,
+        unit="none", decimals=3, width=12,
         queries=[Query(f"blendtune_training_loss{{{_RUN}}}")],
     ),
     Panel(
         title="Throughput",
         description="Tokens trained on per second by all ranks, over the latest steps.",
-        unit="suffix: tokens/s", minimum=0,
+        unit="suffix: tokens/s", minimum=0, width=12,
         queries=[Query(_while_running("blendtune_training_tokens_per_second"))],
     ),
     Panel(
@@ -104,13 +104,13 @@ _TRAINING = Row("Training", (
     Panel(
         title="Peak GPU memory of rank 0",
         description="Most memory that it has allocated. Scraped from rank 0 itself: needs the PodMonitor.",
-        unit="bytes", minimum=0,
+        unit="bytes", minimum=0, width=12,
         queries=[Query(f"blendtune_training_gpu_memory_peak_bytes{{{_RANK_0}}}")],
     ),
     Panel(
         title="Since rank 0 was last heard",
         description="Age of what is shown of a running training. It grows when rank 0 does not answer.",
-        unit="s", minimum=0,
+        unit="s", minimum=0, width=12,
         queries=[Query(
             f"time() - (blendtune_training_last_heard_timestamp_seconds{{{_RUN}}} and {_RUNNING})"
         )],
@@ -144,18 +144,18 @@ _GPUS = Row("GPUs and queue", (
     Panel(
         title="Runs in a queue",
         description="Runs whose pods wait for a queue to admit them or for a node to take them.",
-        unit="short", minimum=0,
+        unit="short", minimum=0, width=12,
         queries=[Query(
             f'sum by (namespace) (blendtune_run_state{{{_RUN},state="Queued"}})', "{{namespace}}"
         )],
     ),
     Panel(
         title="Time queued in this time range",
-        description="How long each run has waited for room within the range.",
-        unit="s", view=View.BAR_GAUGE, minimum=0,
+        description="How long each run has waited for room within the range; only those that have.",
+        unit="s", view=View.BAR_GAUGE, minimum=0, width=12,
         queries=[Query(
             f'sum_over_time(blendtune_run_state{{{_RUN},state="Queued"}}{_PER_RANGE})'
-            " * $__interval_ms / 1000"
+            " * $__interval_ms / 1000 > 0"
         )],
     ),
 ))  # fmt: skip
@@ -173,8 +173,9 @@ _FAILURES = Row("Failures", (
     Panel(
         title="Attempts",
         description="Number of each stage's latest attempt: above 1, earlier ones failed or were disrupted.",
-        unit="short", view=View.BAR_GAUGE, minimum=0, thresholds=[(None, "green"), (2, "orange")],
-        queries=[Query(f"blendtune_run_attempt{{{_RUN}}}", "{{namespace}}/{{name}} {{stage}}")],
+        unit="short", view=View.TABLE,
+        queries=[Query(f"max by (name, stage) (blendtune_run_attempt{{{_RUN}}})")],
+        transformations=[matrix("name", "stage")],
     ),
     Panel(
         title="Runs that are held up",

@@ -183,7 +183,7 @@ def _pieces(points: Sequence[tuple[float, float]], step: int) -> Iterator[list[t
 def _ticks(low: float, high: float) -> list[float]:
     """Four or so round numbers that enclose the range."""
     if high <= low:
-        low, high = (0.0, low) if low > 0 else (low - 1, low + 1)
+        low, high = (0.0, low) if low > 0 else (low, low + 1)
     rough = (high - low) / 4
     size = 10.0 ** math.floor(math.log10(rough))
     pitch = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough * 0.999)

@@ -14,6 +14,7 @@ from monitoring.picture.tables import Cell, Table
 from monitoring.picture.units import shown
 
 _TILE = 118  # least width of a value, in pixels
+_TRACK = 90  # least length of a bar
 _BAND = 20  # least height of a bar
 _ROW = 24  # height of a table's row
 
@@ -49,8 +50,9 @@ def bars(drawing: Drawing, box: Box, panel: Json, series: Sequence[Series]) -> N
     listed = series if len(series) <= room else series[: room - 1]
     texts = [shown(each.last, defaults["unit"], defaults.get("decimals")) for each in listed]
     low, high = defaults.get("min", 0), defaults.get("max", max(*(each.last for each in series), 1e-12))
-    names = min(max(wide(each.name) for each in listed), box.width * 0.45) + 8
-    track = box.inner(left=names, right=max(map(wide, texts)) + 8, top=0, bottom=0)
+    numbers = max(map(wide, texts)) + 8
+    names = min(max(wide(each.name) for each in listed) + 8, box.width - numbers - _TRACK)
+    track = box.inner(left=names, right=numbers, top=0, bottom=0)
     pitch = box.height / (len(listed) + (len(listed) < len(series)))
     thick = min(pitch - 5, 24)
     for number, (each, text) in enumerate(zip(listed, texts, strict=True)):

@@ -14,7 +14,7 @@ from typing import Any
 from monitoring.grafana import Json
 
 _POINTS = 90  # of a line
-_SCRAPES_OF_A_RATE = 8
+_RATE_SECONDS = 15
 _LEGEND = re.compile(r"{{(\w+)}}")
 
 
@@ -81,7 +81,7 @@ def _known(points: Sequence[tuple[float, str]]) -> tuple[tuple[float, float], ..
 def _filled_in(expression: str, range: Range) -> str:
     """The expression as Grafana sends it, every variable at its default, All."""
     values = {
-        "namespace": ".+", "name": ".+", "__rate_interval": f"{_SCRAPES_OF_A_RATE}s",
+        "namespace": ".+", "name": ".+", "__rate_interval": f"{_RATE_SECONDS}s",
         "__range": f"{math.ceil(range.end - range.begin)}s", "__interval": f"{range.step}s",
         "__interval_ms": str(range.step * 1000),
     }  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 FONT = "Inter, Helvetica, Arial, 'DejaVu Sans', sans-serif"
-_GLYPH = 0.57  # mean width of a letter, as a share of the size
+_GLYPH = 0.6  # mean width of a letter, as a share of the size
 TEXT, FAINT, GRID, BACKGROUND, SURFACE, BORDER = (
     "#d5d6dd",
     "#9fa3ae",

@@ -62,7 +62,7 @@ def main() -> None:
     trainers.write_text("[]")
     with _cluster_operator(FOLDER) as operator:
         targets = {"operator": (operator, {}), "runs": (runs, {})}
-        with prometheus(FOLDER, targets, [trainers]) as server:
+        with prometheus(FOLDER, targets, [trainers], every="3s") as server:
             _run(_manifests(FOLDER, base), runs, trainers)
             for name in ("runs", "quality"):
                 dashboard = json.loads((DASHBOARDS / f"{name}.json").read_text())
@@ -119,7 +119,7 @@ def _document(name: str, namespace: str, spec: Any, kind: str = "BlendedFineTune
 
 def _manifests(folder: Path, base: Path) -> Path:
     """Those of the embedded cluster, in a folder of their own beside the rubric."""
-    model, tokens = f"file://{base}", {"tokens": 24_576}
+    model, tokens = f"file://{base}", {"tokens": 60_000}
     (folder / "spoilt.jsonl").write_text((folder / "roastery.jsonl").read_text()[:5000])
     study = {
         "axes": {"inDomainShare": [0.5, 1], "seeds": [1, 2]},
@@ -128,7 +128,7 @@ def _manifests(folder: Path, base: Path) -> Path:
         "template": {"spec": _spec(model, tokens, 0.5)},
     }
     runs = {
-        _LONGEST: (_STUDIED, _spec(model, {"tokens": 80_000}, 0.75)),
+        _LONGEST: (_STUDIED, _spec(model, {"tokens": 200_000}, 0.75)),
         "spoilt-rows": (_SEARCHED, _spec(model, tokens, 0.5, "spoilt.jsonl")),
         "on-hold": (_SEARCHED, _spec(model, tokens, 0.25, suspend=True)),
     }

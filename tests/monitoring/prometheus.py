@@ -60,9 +60,12 @@ class Prometheus:
 
 @contextmanager
 def prometheus(
-    folder: Path, targets: Mapping[str, tuple[int, Mapping[str, str]]], discovered: Sequence[Path] = ()
+    folder: Path,
+    targets: Mapping[str, tuple[int, Mapping[str, str]]],
+    discovered: Sequence[Path] = (),
+    every: str = "1s",
 ) -> Iterator[Prometheus]:
-    """Scrapes each port every second, with further labels for what it tells; evaluates the chart's rules.
+    """Scrapes each port so often, with further labels for what it tells; evaluates the chart's rules.
 
     The files of `discovered` list targets that come and go, as `file_sd_configs` has them.
     """
@@ -79,7 +82,7 @@ def prometheus(
         {"job_name": file.stem, "honor_labels": True, "file_sd_configs": [{"files": [str(file)]}]}
         for file in discovered
     ]
-    interval = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    interval = {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every}
     config = folder / "prometheus.json"
     rules = [str(file) for file in RULES]
     config.write_text(json.dumps({"global": interval, "scrape_configs": jobs, "rule_files": rules}))
