@@ -1,8 +1,8 @@
 """Draws the dashboards for the documentation: `python -m tests.monitoring.pictures`, minutes on two cores.
 
-A tiny model learns the world. Then the embedded cluster runs a study of two shares, a longer run that still
-trains when the pictures are drawn, one on rows that do not parse, and one that is suspended. Beside it the
-operator's own process, on a real API server, holds a run that waits in a queue and one that it refuses.
+A tiny model learns the world. Then the embedded cluster runs a study of two shares, a longer run, one on rows
+that do not parse, and one that is suspended. Beside it the operator's own process, on a real API server, holds
+a run that waits in a queue and one that it refuses.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -30,7 +29,7 @@ from tests.cluster.control_plane import control_plane, free_port
 from tests.cluster.operator_process import OperatorProcess
 from tests.e2e.waiting import until
 from tests.monitoring import roastery
-from tests.monitoring.prometheus import prometheus
+from tests.monitoring.prometheus import Prometheus, prometheus
 from tests.operator.builders import fine_tune
 
 from blendtune_api import codec
@@ -46,9 +45,7 @@ FOLDER = ROOT / ".cache/pictures"
 PICTURES = ROOT / "docs"
 _API = "blendtune.io/v1alpha1"
 _STUDIED, _SEARCHED = "coffee", "search"  # the teams: each has a namespace
-_LONGEST = "nightly"  # still trains when the pictures are drawn
-_DRAWN_AT_PERCENT = 60
-_ENDS = (State.SUCCEEDED, State.FAILED, State.SUSPENDED)
+_MIDDLE = (40, 80)  # percent of a training
 
 
 def main() -> None:
@@ -63,10 +60,10 @@ def main() -> None:
     with _cluster_operator(FOLDER) as operator:
         targets = {"operator": (operator, {}), "runs": (runs, {})}
         with prometheus(FOLDER, targets, [trainers], every="3s") as server:
-            _run(_manifests(FOLDER, base), runs, trainers)
-            for name in ("runs", "quality"):
+            moments = _run(_manifests(FOLDER, base), server, runs, trainers)
+            for name, end in moments.items():
                 dashboard = json.loads((DASHBOARDS / f"{name}.json").read_text())
-                text = draw(dashboard, server.address, Range(begin, time.time() - 1))
+                text = draw(dashboard, server.address, Range(begin, end))
                 (PICTURES / f"dashboard-{name}.svg").write_text(text, encoding="utf-8")
 
 
@@ -128,7 +125,7 @@ def _manifests(folder: Path, base: Path) -> Path:
         "template": {"spec": _spec(model, tokens, 0.5)},
     }
     runs = {
-        _LONGEST: (_STUDIED, _spec(model, {"tokens": 200_000}, 0.75)),
+        "nightly": (_STUDIED, _spec(model, {"tokens": 120_000}, 0.75)),
         "spoilt-rows": (_SEARCHED, _spec(model, tokens, 0.5, "spoilt.jsonl")),
         "on-hold": (_SEARCHED, _spec(model, tokens, 0.25, suspend=True)),
     }
@@ -139,35 +136,43 @@ def _manifests(folder: Path, base: Path) -> Path:
     return folder
 
 
-def _run(folder: Path, port: int, trainers: Path) -> None:
-    """Runs the manifests in the embedded cluster until only the longest trains, and is well under way."""
+def _run(folder: Path, server: Prometheus, port: int, trainers: Path) -> dict[str, float]:
+    """Runs the manifests to their end. Returns when each dashboard, by its name, has most to show: that of
+    runs while one trains, that of quality when all is known.
+    """
     rubric = folder / "rubric.yaml"
     study = load_study([folder / "study.yaml", rubric])
     runs = load([folder / "runs.yaml", rubric])
     console = Console(stderr=True)
     session = Session([study.study, *runs.objects], study.config_maps, folder / "work", console)
+    training: list[float] = []
 
     def show(view: View, objects: Sequence[Resource], _: str) -> None:
         found = [object for object in objects if isinstance(object, BlendedFineTune)]
         view.show([(run, "") for run in found])
         _tell_targets(session, trainers)
-        if _is_time(found):
-            os.kill(os.getpid(), signal.SIGTERM)
+        if any(run.status.state is State.SUCCEEDED for run in found) and any(map(_is_under_way, found)):
+            training.append(time.time())
 
     with metrics_server(session.objects, port, console):
         asyncio.run(session.run(show))
+        until("the study's end is known", lambda: server.query("blendtune_study_verdict == 1"))
+        end = time.time()
+    return {
+        "runs": next(moment for moment in reversed(training) if _is_known(server, moment)),
+        "quality": end,
+    }
 
 
-def _is_time(runs: Sequence[BlendedFineTune]) -> bool:
-    (longest,) = (run for run in runs if run.metadata.name == _LONGEST)
-    trainer = longest.status.trainer_status
-    others = [run for run in runs if run is not longest]
-    return (
-        len(others) == 6
-        and all(run.status.state in _ENDS for run in others)
-        and trainer is not None
-        and (trainer.progress_percentage or 0) >= _DRAWN_AT_PERCENT
-    )
+def _is_under_way(run: BlendedFineTune) -> bool:
+    trainer = run.status.trainer_status
+    percent = (trainer.progress_percentage if trainer else None) or 0
+    return run.status.state is State.TRAINING and _MIDDLE[0] < percent < _MIDDLE[1]
+
+
+def _is_known(server: Prometheus, moment: float) -> bool:
+    """Whether the latest scrape before the moment was answered in time."""
+    return bool(server.query(f'up{{job="runs"}} @ {moment:.3f} == 1'))
 
 
 def _tell_targets(session: Session, trainers: Path) -> None:
