@@ -11,6 +11,7 @@ Json = dict[str, Any]
 
 COLUMNS = 24  # of Grafana's grid
 _SCHEMA_VERSION = 39  # Grafana 11
+_LONGEST_GAP_MILLISECONDS = 120_000  # that a line bridges: some scrapes that were not answered in time
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -220,8 +221,8 @@ def _defaults(panel: Panel) -> Json:
             "steps": [{"value": value, "color": colour} for value, colour in panel.thresholds],
         },
     }
-    if panel.view is View.TIME_SERIES:
-        defaults["custom"] = {"lineWidth": 2, "fillOpacity": 6}
+    if not panel.view.is_instant:
+        defaults["custom"] = {"spanNulls": _LONGEST_GAP_MILLISECONDS}
     if panel.mappings:
         defaults["mappings"] = list(panel.mappings)
     if panel.coloured:

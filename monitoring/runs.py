@@ -23,11 +23,14 @@ _COLOURS = {
 
 
 def _state_number() -> str:
-    """One number for each run, 1 for the first state: of all its states only the present one is not 0."""
+    """One number for each run, 1 for the first state: of all its states only the present one is not 0.
+
+    A run whose status is not written yet has no state, and no number.
+    """
     states = (
         f'blendtune_run_state{{{_RUN},state="{state}"}} * {number}' for number, state in enumerate(State, 1)
     )
-    return f"max by (namespace, name) ({' or '.join(states)})"
+    return f"max by (namespace, name) ({' or '.join(states)}) > 0"
 
 
 def _state_mapping() -> Json:

@@ -6,7 +6,7 @@ import builtins
 import math
 import time
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from monitoring.grafana import Json
 from monitoring.picture.box import Box
@@ -25,6 +25,7 @@ def lines(drawing: Drawing, box: Box, panel: Json, series: Sequence[Series], ran
     """A line for each series, and under them the legend with the last values."""
     defaults = panel["fieldConfig"]["defaults"]
     unit, decimals = defaults["unit"], defaults.get("decimals")
+    gap = defaults["custom"]["spanNulls"] / 1000
     columns = 2 if box.width > 300 and len(series) > 1 else 1
     shown_lines = min(_LEGEND_LINES, math.ceil(len(series) / columns))
     values = [value for each in series for _, value in each.points]
@@ -40,7 +41,7 @@ def lines(drawing: Drawing, box: Box, panel: Json, series: Sequence[Series], ran
     _times(drawing, plot, range)
     for number, each in enumerate(series):
         colour = PALETTE[number % len(PALETTE)]
-        for piece in _pieces(each.points, range.step):
+        for piece in _pieces(each.points, gap):
             points = [
                 (
                     plot.along((at - range.begin) / (range.end - range.begin)),
@@ -82,17 +83,20 @@ def timeline(drawing: Drawing, box: Box, panel: Json, series: Sequence[Series], 
         for mapping in panel["fieldConfig"]["defaults"]["mappings"]
         for value, each in mapping["options"].items()
     }
+    gap = panel["fieldConfig"]["defaults"]["custom"]["spanNulls"] / 1000
     plot = box.inner(left=max(wide(each.name) for each in series) + 10, right=4, bottom=44, top=0)
     pitch = plot.height / len(series)
     for number, each in enumerate(series):
         y = plot.y + number * pitch
         drawing.text(plot.x - 8, y + pitch / 2 + 4, each.name, anchor="end")
-        for piece in _pieces(each.points, range.step):
-            for value, points in groupby(piece, key=lambda point: point[1]):
-                times = [at for at, _ in points]
-                begin = plot.along((times[0] - range.begin) / (range.end - range.begin))
-                end = plot.along(min(1, (times[-1] + range.step - range.begin) / (range.end - range.begin)))
-                drawing.rect(begin, y + 2, end - begin, min(pitch - 4, 26), mapped[value][1])
+        for piece in _pieces(each.points, gap):
+            piece.append((piece[-1][0] + range.step, math.nan))
+            bands = [next(points) for _, points in groupby(piece, key=lambda point: point[1])]
+            for (begin, value), (end, _) in pairwise(bands):
+                left, right = (
+                    plot.along(min(1, (at - range.begin) / (range.end - range.begin))) for at in (begin, end)
+                )
+                drawing.rect(left, y + 2, right - left, min(pitch - 4, 26), mapped[value][1])
     _times(drawing, plot, range)
     seen = {value for each in series for _, value in each.points}
     _legend(drawing, box, [mapped[value] for value in mapped if value in seen])
@@ -168,11 +172,11 @@ def _times(drawing: Drawing, plot: Box, range: Range) -> None:
         at += pitch
 
 
-def _pieces(points: Sequence[tuple[float, float]], step: int) -> Iterator[list[tuple[float, float]]]:
-    """The points without gaps: those that follow one another at the step of the query."""
+def _pieces(points: Sequence[tuple[float, float]], gap: float) -> Iterator[list[tuple[float, float]]]:
+    """The points in runs that no longer gap than that, in seconds, interrupts."""
     piece: list[tuple[float, float]] = []
     for point in points:
-        if piece and point[0] - piece[-1][0] > step * 1.5:
+        if piece and point[0] - piece[-1][0] > gap:
             yield piece
             piece = []
         piece.append(point)
