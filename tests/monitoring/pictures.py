@@ -119,7 +119,7 @@ def _manifests(folder: Path, base: Path) -> Path:
     model, tokens = f"file://{base}", {"tokens": 60_000}
     (folder / "spoilt.jsonl").write_text((folder / "roastery.jsonl").read_text()[:5000])
     study = {
-        "axes": {"inDomainShare": [0.5, 1], "seeds": [1]},
+        "axes": {"inDomainShare": [0.5, 1], "seeds": [1, 2]},
         "objective": {"maximize": "inDomain", "subjectTo": {"metric": "general", "maxDrop": 0.35}},
         "parallelism": 2,
         "template": {"spec": _spec(model, tokens, 0.5)},

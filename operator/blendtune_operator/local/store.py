@@ -37,7 +37,8 @@ class ObjectStore:
         self.changed = asyncio.Event()
 
     def __iter__(self) -> Iterator[Object]:
-        return iter([copy.deepcopy(object) for object in self._objects.values()])
+        objects = list(self._objects.values())  # at once: the metrics are read from other threads
+        return iter([copy.deepcopy(object) for object in objects])
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         return copy.deepcopy(self._objects.get((kind, namespace, name)))
