@@ -36,7 +36,7 @@ _SERIES: Mapping[str, tuple[str, str]] = {
         "blendtune_training_tokens_per_second_per_gpu",
         "Throughput of one rank.",
     ),
-    "mfu": ("blendtune_training_mfu", "Model FLOP/s utilisation, 0 to 1."),
+    "mfu": ("blendtune_training_mfu_ratio", "Model FLOP/s utilisation, 0 to 1."),
     "gpu_memory_bytes": (
         "blendtune_training_gpu_memory_peak_bytes",
         "Most memory that rank 0 has allocated on its GPU.",
