@@ -40,8 +40,15 @@ class Document:
 
     @property
     def name(self) -> str:
+        return self._metadata("name", "")
+
+    @property
+    def namespace(self) -> str:
+        return self._metadata("namespace", "default")
+
+    def _metadata(self, field: str, default: str) -> str:
         metadata = self.value.get("metadata")
-        return str(metadata.get("name", "")) if isinstance(metadata, Mapping) else ""
+        return str(metadata.get(field, default)) if isinstance(metadata, Mapping) else default
 
     def where(self, path: str) -> str:
         """File and line of a field path, or of the nearest field around it."""
@@ -268,10 +275,13 @@ def _missing_config_map(document: Document, config_maps: Sequence[Document]) -> 
     if not isinstance(reference, Mapping):
         return
     path = ".".join((*places[document.kind], "configMapRef"))
-    found = [item for item in config_maps if item.name == reference.get("name")]
-    if not found:
-        yield document.fault(
-            path, f"no ConfigMap {reference.get('name')} in what was given: add its file with another -f"
-        )
+    name = reference.get("name")
+    alike = [item for item in config_maps if item.name == name]
+    found = [item for item in alike if item.namespace == document.namespace]
+    if alike and not found:
+        place = f"in namespace {alike[0].namespace}, the run in {document.namespace}"
+        yield document.fault(path, f"ConfigMap {name} is {place}: give both the same metadata.namespace")
+    elif not found:
+        yield document.fault(path, f"no ConfigMap {name} in what was given: add its file with another -f")
     elif reference.get("key") not in found[0].value.get("data", {}):
         yield document.fault(path, f"ConfigMap {reference.get('name')} has no key {reference.get('key')}")

@@ -115,6 +115,15 @@ def test_rubric_must_be_among_the_given_files(folder: Path) -> None:
     assert len(load([write(folder, MANIFEST + evaluation + config_map)]).config_maps) == 1
 
 
+def test_rubric_must_be_in_the_namespace_of_the_run(folder: Path) -> None:
+    evaluation = "  evaluation:\n    rubric: {configMapRef: {name: mine, key: r}}\n"
+    config_map = (
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: mine, namespace: b}\ndata: {r: 'name: x'}\n"
+    )
+    (fault,) = faults(write(folder, MANIFEST + evaluation + config_map))
+    assert "ConfigMap mine is in namespace b, the run in default" in fault
+
+
 def test_a_rubric_alone_is_the_config_map_of_its_name(folder: Path) -> None:
     evaluation = "  evaluation:\n    rubric: {configMapRef: {name: mine, key: questions.yaml}}\n"
     rubric = "name: mine\nversion: '1'\nquestions: []\n"
