@@ -128,6 +128,13 @@ class JudgeKind(StrEnum):
     OPENAI = "OpenAI"
 
 
+class Engine(StrEnum):
+    """What runs the models that are asked."""
+
+    TRANSFORMERS = "transformers"
+    VLLM = "vllm"
+
+
 class Metric(StrEnum):
     """The scopes that a gate may name. Categories describe; with five questions each they cannot decide."""
 
@@ -746,6 +753,10 @@ class Gate:
     )
 
 
+_ENGINE = Mark(
+    "What runs the models that are asked: transformers, or vllm, a server that the pod starts for each model "
+    "in turn; for large models on GPUs. The image needs the program vllm."
+)
 _GATES = Mark("Thresholds that GitOps obeys.", max_items=16)
 _BenchmarkName = Annotated[str, Mark("Name of a benchmark.", min_length=1, max_length=255)]
 _BENCHMARKS = Mark("Further benchmarks, by name.", max_items=16)
@@ -762,6 +773,7 @@ class Evaluation:
     every_epoch: Annotated[bool, Mark("Score each epoch's checkpoint: the continual-training curve.")] = False
     judge: Annotated[Judge, Mark("Who judges the answers.")] = field(default_factory=Judge)
     sampling: Annotated[Sampling, Mark("How answers are decoded.")] = field(default_factory=Sampling)
+    engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
     cluster: Annotated[EvaluationCluster, Mark("The evaluation pod.")] = field(
         default_factory=EvaluationCluster
@@ -858,6 +870,7 @@ class RubricEvalSpec:
     )
     judge: Annotated[Judge, Mark("Who judges the answers.")] = field(default_factory=Judge)
     sampling: Annotated[Sampling, Mark("How answers are decoded.")] = field(default_factory=Sampling)
+    engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
     gates: Annotated[tuple[Gate, ...], _GATES] = ()
     cluster: Annotated[RubricEvalCluster, Mark("The pod.")] = field(default_factory=RubricEvalCluster)
@@ -1078,7 +1091,9 @@ class EvaluationDigests:
     rubric: Annotated[str, Mark("The questions and criteria.", max_length=128)] = ""
     judge: Annotated[str, Mark("Kind and version of the judge.", max_length=128)] = ""
     template: Annotated[str, Mark("Chat template.", max_length=128)] = ""
-    decoding: Annotated[str, Mark("Stop tokens, limits, sampling and precision.", max_length=128)] = ""
+    decoding: Annotated[str, Mark("Stop tokens, limits, sampling, precision and engine.", max_length=128)] = (
+        ""
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -1246,6 +1261,7 @@ class BlendedFineTune:
         "evaluation.everyEpoch",
         "evaluation.judge",
         "evaluation.sampling",
+        "evaluation.engine",
         "evaluation.benchmarks",
         "evaluation.cluster",
     )
@@ -1278,6 +1294,7 @@ class RubricEval:
         "rubric",
         "judge",
         "sampling",
+        "engine",
         "benchmarks",
     )
     RULES: ClassVar[tuple[Rule, ...]] = (
@@ -1285,7 +1302,7 @@ class RubricEval:
         _RETRY_RULE,
         _frozen(
             FROZEN_FIELDS,
-            "model, storage, baseline, epochs, rubric, judge, sampling and benchmarks are fixed once the "
-            "evaluation has started: create a new RubricEval, or delete this one and apply it again",
+            "model, storage, baseline, epochs, rubric, judge, sampling, engine and benchmarks are fixed once "
+            "the evaluation has started: create a new RubricEval, or delete this one and apply it again",
         ),
     )

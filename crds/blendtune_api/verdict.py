@@ -45,7 +45,7 @@ def not_comparable(one: EvaluationDigests, other: EvaluationDigests) -> str:
             ("rubric", one.rubric, other.rubric),
             ("judge", one.judge, other.judge),
             ("chat template", one.template, other.template),
-            ("decoding (stop tokens, limits, sampling, precision)", one.decoding, other.decoding),
+            ("decoding (stop tokens, limits, sampling, precision, engine)", one.decoding, other.decoding),
         )
         if digest != other_digest
     ]

@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
+from blendtune_api.v1alpha1 import Engine
 from blendtune_eval.cache import AnswerCache, GivenAnswer
 from blendtune_eval.failures import bad_configuration, bad_model
 from blendtune_eval.prompts import ChatPrompts, Prompt
@@ -31,6 +32,7 @@ class Decoding:
     max_new_tokens: int
     temperature: float  # 0 is greedy
     precision: str
+    engine: Engine = Engine.TRANSFORMERS
     seed: int = SEED
 
     @property
@@ -65,7 +67,7 @@ def answer_all(
     done = 0
     for batch in batches(distinct):
         if any(cache.get(prompt.digest) is None for prompt in batch):
-            model = model or load_model(folder, gpus, _longest(distinct) + decoding.max_new_tokens)
+            model = model or load_model(folder, gpus, longest(distinct) + decoding.max_new_tokens)
             generated = generate(model, batch, decoding)
             cache.add(
                 {
@@ -90,6 +92,7 @@ def batches(prompts: Sequence[Prompt], size: int = BATCH_SIZE) -> Iterator[list[
 def load_model(folder: Path, gpus: int, context: int) -> Any:
     """The causal language model in a folder, ready for `context` tokens. Raises EvaluationError."""
     transformers_logging.disable_progress_bar()
+    require_context(folder, context)
     device, precision = device_precision(gpus)
     placement = {"device_map": "auto"} if device.type == "cuda" and gpus > 1 else {}
     try:
@@ -98,23 +101,31 @@ def load_model(folder: Path, gpus: int, context: int) -> Any:
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise bad_model(f"no causal language model could be loaded from {folder}: {error}") from error
-    longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if longest is not None and context > longest:
-        raise bad_configuration(
-            f"the longest question and spec.sampling.maxNewTokens make {context} tokens, the model takes "
-            f"{longest}: lower maxNewTokens or shorten the question"
-        )
     model.eval()
     return model if placement else model.to(device)
+
+
+def require_context(folder: Path, context: int) -> None:
+    """Raises EvaluationError where the model in a folder does not take as many tokens."""
+    try:
+        config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise bad_model(f"no causal language model could be loaded from {folder}: {error}") from error
+    most = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if most is not None and context > most:
+        raise bad_configuration(
+            f"the longest question and spec.sampling.maxNewTokens make {context} tokens, the model takes "
+            f"{most}: lower maxNewTokens or shorten the question"
+        )
 
 
 @torch.inference_mode()
 def generate(model: Any, batch: Sequence[Prompt], decoding: Decoding) -> list[list[int]]:
     """The new tokens of each prompt, without padding; the stop token is kept where one came."""
-    longest = _longest(batch)
+    width = longest(batch)
     pad = decoding.stop_token_ids[0]
-    rows = [[pad] * (longest - len(prompt.token_ids)) + list(prompt.token_ids) for prompt in batch]
-    masks = [[0] * (longest - len(prompt.token_ids)) + [1] * len(prompt.token_ids) for prompt in batch]
+    rows = [[pad] * (width - len(prompt.token_ids)) + list(prompt.token_ids) for prompt in batch]
+    masks = [[0] * (width - len(prompt.token_ids)) + [1] * len(prompt.token_ids) for prompt in batch]
     model.generation_config = _generation_config(decoding)  # or the checkpoint's own would fill what is unset
     torch.manual_seed(decoding.seed)
     output = model.generate(
@@ -122,7 +133,7 @@ def generate(model: Any, batch: Sequence[Prompt], decoding: Decoding) -> list[li
         attention_mask=torch.tensor(masks, device=model.device),
         generation_config=model.generation_config,
     )
-    return [_until_stop(row[longest:], decoding.stop_token_ids) for row in output.tolist()]
+    return [_until_stop(row[width:], decoding.stop_token_ids) for row in output.tolist()]
 
 
 def _generation_config(decoding: Decoding) -> GenerationConfig:
@@ -149,5 +160,6 @@ def _until_stop(token_ids: list[int], stops: Sequence[int]) -> list[int]:
     return token_ids[:end]
 
 
-def _longest(prompts: Sequence[Prompt]) -> int:
+def longest(prompts: Sequence[Prompt]) -> int:
+    """Tokens of the longest prompt."""
     return max(len(prompt.token_ids) for prompt in prompts)

@@ -22,10 +22,10 @@ from blendtune_api.contract import (
 from blendtune_api.diagnosis import diagnose
 from blendtune_api.gates import judge_gates
 from blendtune_api.shared_folder import shared_folder
-from blendtune_api.v1alpha1 import EpochScore, EvaluationDigests, Reason, RubricEvalSpec, Stage
+from blendtune_api.v1alpha1 import Engine, EpochScore, EvaluationDigests, Reason, RubricEvalSpec, Stage
 from blendtune_api.verdict import not_comparable
+from blendtune_eval import answer, vllm_answer
 from blendtune_eval.analyse import Analysis, analyse, epoch_score
-from blendtune_eval.answer import answer_all
 from blendtune_eval.cache import AnswerCache, GivenAnswer
 from blendtune_eval.failures import EvaluationError
 from blendtune_eval.files import write_json, write_text
@@ -41,6 +41,7 @@ from blendtune_eval.training import TrainingRecord, read_training
 JUDGEMENTS_FOLDER = "judgements"
 DOWNLOADS_FOLDER = "models"
 PROGRESS_FILE = "progress.json"
+_ENGINES = {Engine.TRANSFORMERS: answer.answer_all, Engine.VLLM: vllm_answer.answer_all}
 
 
 def evaluate(environment: Mapping[str, str]) -> EvalResult:
@@ -62,7 +63,7 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
         print("this evaluation is already in the workspace", flush=True)
         return kept
     known = shared_folder(claims, spec.storage, config.namespace, config.name).answers
-    answers = _ask([*subjects, *epochs], place, known, spec.cluster.gpus)
+    answers = _ask([*subjects, *epochs], place, known, spec)
     judgements = judge.judge_all([case for given in answers for case in _cases(rubric, given)])
     scores = _by_respondent(rubric, judgements.scores)
     compared = len(subjects)  # after them come the earlier epochs
@@ -118,7 +119,9 @@ def _refuse_unsupported(spec: RubricEvalSpec) -> None:
         )
 
 
-def _ask(subjects: Sequence[Subject], place: Workspace, known: Path, gpus: int) -> list[list[GivenAnswer]]:
+def _ask(
+    subjects: Sequence[Subject], place: Workspace, known: Path, spec: RubricEvalSpec
+) -> list[list[GivenAnswer]]:
     total = sum(len(subject.prompts) for subject in subjects)
     before = 0
     answers = []
@@ -130,13 +133,13 @@ def _ask(subjects: Sequence[Subject], place: Workspace, known: Path, gpus: int) 
 
         cache = AnswerCache(known, subject.checkpoint.digest, subject.decoding.digest)
         answers.append(
-            answer_all(
+            _ENGINES[spec.engine](
                 subject.checkpoint.folder,
                 subject.prompts,
                 subject.chat,
                 subject.decoding,
                 cache,
-                gpus,
+                spec.cluster.gpus,
                 report_progress,
             )
         )

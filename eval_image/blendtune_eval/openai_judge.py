@@ -11,11 +11,12 @@ from blendtune_api import v1alpha1
 from blendtune_api.contract import digest_of
 from blendtune_api.v1alpha1 import JudgeKind
 from blendtune_eval.anchors import ALLOWED_MISSES, ANCHORS, Anchor
+from blendtune_eval.api_client import CallFailed, Limits, Unreachable
 from blendtune_eval.cache import Judgement, JudgementCache
 from blendtune_eval.criteria import CriterionVerdict
 from blendtune_eval.failures import bad_configuration, transient
 from blendtune_eval.judge import AnchorFinding, Case, Judgements
-from blendtune_eval.judge_client import JudgeClient, Limits, Unjudged, Unreachable
+from blendtune_eval.judge_client import JudgeClient
 from blendtune_eval.judge_prompt import PROMPT_VERSION, JudgeRequest
 from blendtune_eval.score import PhrasingScore, score_phrasing
 
@@ -62,7 +63,7 @@ class OpenAI:
                 scores = tuple(_score(request, outcomes) for request in requests)
         return Judgements(scores=scores, statement=self._statement(findings, anchors), anchors=findings)
 
-    async def _ask_anchors(self, client: JudgeClient) -> list[Judgement | Unjudged]:
+    async def _ask_anchors(self, client: JudgeClient) -> list[Judgement | CallFailed]:
         """The first alone: it finds out how the server can be asked."""
         requests = [JudgeRequest(anchor.case) for anchor in ANCHORS]
         first = await self._ask(client, requests[0], self._anchored)
@@ -75,9 +76,9 @@ class OpenAI:
 
     async def _ask_all(
         self, client: JudgeClient, requests: Sequence[JudgeRequest]
-    ) -> dict[str, Judgement | Unjudged]:
+    ) -> dict[str, Judgement | CallFailed]:
         """The outcome by the key of the request; equal requests are asked once."""
-        outcomes: dict[str, Judgement | Unjudged] = {}
+        outcomes: dict[str, Judgement | CallFailed] = {}
         distinct = {request.key: request for request in requests if request.case.answer.strip()}
 
         async def ask(request: JudgeRequest) -> None:
@@ -90,17 +91,17 @@ class OpenAI:
 
     async def _ask(
         self, client: JudgeClient, request: JudgeRequest, kept: JudgementCache
-    ) -> Judgement | Unjudged:
+    ) -> Judgement | CallFailed:
         if (judgement := kept.get(request.key)) is not None:
             return judgement
         try:
             judgement = await client.ask(request)
-        except Unjudged as failure:
+        except CallFailed as failure:
             return failure
         kept.add({request.key: judgement})
         return judgement
 
-    def _refuse(self, failure: Unjudged) -> None:
+    def _refuse(self, failure: CallFailed) -> None:
         """Raises EvaluationError for what a person or a later attempt can mend before anything is judged."""
         if isinstance(failure, Unreachable):
             raise transient(f"{_FIELD}.url: the judge at {self._address} does not answer: {failure.reason}")
@@ -115,7 +116,7 @@ class OpenAI:
                 f"{failure.reason}"
             )
 
-    def _statement(self, findings: Sequence[AnchorFinding], anchors: Sequence[Judgement | Unjudged]) -> str:
+    def _statement(self, findings: Sequence[AnchorFinding], anchors: Sequence[Judgement | CallFailed]) -> str:
         told = [outcome for outcome in anchors if isinstance(outcome, Judgement)]
         served = " or ".join(sorted({outcome.served for outcome in told} - {""}))
         form = f", by {told[0].form}" if told else ""
@@ -138,8 +139,8 @@ def _address(url: str) -> str:
     return f"{parts.netloc}{parts.path}".rstrip("/")
 
 
-def _finding(anchor: Anchor, outcome: Judgement | Unjudged) -> AnchorFinding:
-    if isinstance(outcome, Unjudged):
+def _finding(anchor: Anchor, outcome: Judgement | CallFailed) -> AnchorFinding:
+    if isinstance(outcome, CallFailed):
         return AnchorFinding(name=anchor.name, fault=f"not judged: {outcome.reason}")
     wrong = [name for name, met in outcome.met.items() if met is not (name in anchor.met)]
     if outcome.declines is not anchor.declines:
@@ -156,11 +157,11 @@ def _doubt(findings: Sequence[AnchorFinding]) -> str:
     return f"the judge missed {len(missed)} of {len(findings)} anchor answers, the first {first}"
 
 
-def _score(request: JudgeRequest, outcomes: Mapping[str, Judgement | Unjudged]) -> PhrasingScore:
+def _score(request: JudgeRequest, outcomes: Mapping[str, Judgement | CallFailed]) -> PhrasingScore:
     """An empty answer meets nothing: no judge is asked for that."""
     question = request.case.question
     outcome = outcomes.get(request.key)
-    if isinstance(outcome, Unjudged):
+    if isinstance(outcome, CallFailed):
         return PhrasingScore(unscored=outcome.reason)
     if outcome is None:
         outcome = Judgement(

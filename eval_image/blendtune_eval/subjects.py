@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blendtune_api.contract import EvalConfig
-from blendtune_api.v1alpha1 import ChatTemplate, EvaluatedModel, RubricEvalSpec
+from blendtune_api.v1alpha1 import ChatTemplate, Engine, EvaluatedModel, RubricEvalSpec
 from blendtune_eval.answer import Decoding, device_precision
 from blendtune_eval.checkpoints import Checkpoint, open_checkpoint
 from blendtune_eval.prompts import ChatPrompts, Prompt
@@ -80,7 +80,6 @@ def _subject(
     spec: RubricEvalSpec,
     system: str = "",
 ) -> Subject:
-    _, precision = device_precision(spec.cluster.gpus)
     return Subject(
         label=label,
         checkpoint=checkpoint,
@@ -93,7 +92,15 @@ def _subject(
             stop_token_ids=chat.stop_token_ids(),
             max_new_tokens=spec.sampling.max_new_tokens,
             temperature=spec.sampling.temperature,
-            precision=str(precision).removeprefix("torch."),
+            precision=_precision(spec),
+            engine=spec.engine,
         ),
         system_prompt=system,
     )
+
+
+def _precision(spec: RubricEvalSpec) -> str:
+    if spec.engine is Engine.VLLM:
+        return "bfloat16"
+    _, precision = device_precision(spec.cluster.gpus)
+    return str(precision).removeprefix("torch.")

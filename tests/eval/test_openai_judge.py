@@ -17,9 +17,9 @@ from tests.eval.judge_server import Behaviour, Call, JudgeServer, judge_server, 
 
 from blendtune_api.contract import ExitCode
 from blendtune_eval.anchors import ANCHORS
+from blendtune_eval.api_client import Limits
 from blendtune_eval.failures import EvaluationError
 from blendtune_eval.judge import Case, Judgements, Rules
-from blendtune_eval.judge_client import Limits
 from blendtune_eval.openai_judge import OpenAI
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.score import Outcome
@@ -393,7 +393,7 @@ def test_all_calls_end_with_the_total_deadline(ask: Ask, server: JudgeServer, ru
     judged = ask(*cases, limits=replace(LIMITS, total=1.0, concurrency=2))
     assert time.monotonic() - begin < 10
     assert all(score.score is None for score in judged.scores)
-    assert any("the time for judging" in score.unscored for score in judged.scores)
+    assert any("the time for all calls" in score.unscored for score in judged.scores)
 
 
 def test_no_more_calls_at_once_than_allowed(ask: Ask, server: JudgeServer, rubric: Rubric) -> None:

@@ -123,6 +123,7 @@ READ_BY_PROGRAMS = (
     "rubric",
     "judge",
     "sampling",
+    "engine",
 )
 
 

@@ -12,6 +12,7 @@ from blendtune_api.v1alpha1 import (
     Budget,
     Cluster,
     Credentials,
+    Engine,
     EvaluatedEpoch,
     EvaluatedModel,
     Evaluation,
@@ -66,6 +67,12 @@ LOCAL_BLEND = Blend(
             id="gpu type of the evaluation",
         ),
         pytest.param(
+            {"evaluation": Evaluation(engine=Engine.VLLM, cluster=EvaluationCluster(gpu_type="cpu"))},
+            ["spec.evaluation.engine"],
+            id="vllm on a CPU",
+        ),
+        pytest.param({"evaluation": Evaluation(engine=Engine.VLLM)}, [], id="vllm on a GPU"),
+        pytest.param(
             {
                 "model": Model(uri="file:///model"),
                 "blend": LOCAL_BLEND,
@@ -95,6 +102,11 @@ def test_local_mode_reads_files() -> None:
         pytest.param({}, [], id="plain"),
         pytest.param({"benchmarks": ("mmlu",)}, ["spec.benchmarks"], id="benchmarks"),
         pytest.param({"judge": OPEN_AI}, [], id="judge"),
+        pytest.param(
+            {"engine": Engine.VLLM, "cluster": RubricEvalCluster(gpus=0)},
+            ["spec.engine"],
+            id="vllm without GPU",
+        ),
         pytest.param(
             {"judge": OPEN_AI, "baseline": RubricEvalBaseline(model=EvaluatedModel(uri="pvc://models/gpt"))},
             ["spec.judge.openAI.model"],

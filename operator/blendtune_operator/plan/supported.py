@@ -12,6 +12,7 @@ from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     BlendedFineTuneSpec,
     Cluster,
+    Engine,
     Reason,
     RubricEvalSpec,
 )
@@ -51,6 +52,7 @@ def refusals(run: Run, settings: Settings) -> tuple[Refusal, ...]:
     return (
         *_not_supported(run),
         *_unknown_gpu_types(run, settings),
+        *_vllm_without_gpu(run, settings),
         *_file_uris(run, settings),
         *_climbing_uris(run),
         *_judges_itself(run),
@@ -79,6 +81,23 @@ def _unknown_gpu_types(run: Run, settings: Settings) -> Iterator[Refusal]:
             known = ", ".join(settings.gpu_presets)
             message = f"no GPU preset {gpu_type!r}: known are {known}; an administrator may add it"
             yield Refusal(Reason.UNKNOWN_GPU_TYPE, Fault(path, message))
+
+
+def _vllm_without_gpu(run: Run, settings: Settings) -> Iterator[Refusal]:
+    if isinstance(run, BlendedFineTune):
+        evaluation = run.spec.evaluation
+        engine, path = evaluation.engine, "spec.evaluation"
+        gpus, gpu_type = evaluation.cluster.gpus, evaluation.cluster.gpu_type
+    else:
+        engine, path = run.spec.engine, "spec"
+        gpus, gpu_type = run.spec.cluster.gpus, run.spec.cluster.gpu_type
+    preset = settings.gpu_presets.get(gpu_type)
+    if engine is Engine.VLLM and (gpus == 0 or (preset is not None and not preset.is_gpu)):
+        message = (
+            f"vllm needs GPUs, and the evaluation has {gpus} of type {gpu_type}: set {path}.cluster.gpus and "
+            "gpuType, or take transformers"
+        )
+        yield Refusal(Reason.INVALID_SPEC, Fault(f"{path}.engine", message))
 
 
 def _file_uris(run: Run, settings: Settings) -> Iterator[Refusal]:

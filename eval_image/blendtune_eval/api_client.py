@@ -1,0 +1,179 @@
+"""Calls an OpenAI-compatible API: bounded in time, in size and in number of tries."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import responses
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx2
+
+from blendtune_eval.judge_prompt import one_line
+
+_LARGEST_BODY = 1 << 20  # bytes
+_SHORTEST_SECRET = 8  # characters; a shorter key would be found in half of all words
+_RETRYABLE = frozenset({408, 409, 425, 429})
+_BAD_KEY = frozenset({401, 403})
+NOT_UNDERSTOOD = frozenset({400, 415, 422, 501})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """Of the calls to a server; times in seconds."""
+
+    concurrency: int = 8
+    retries: int = 3
+    call: float = 120.0
+    total: float = 4 * 3600.0
+    first_wait: float = 1.0  # before the first retry; doubles, with jitter
+    longest_wait: float = 120.0  # a server that asks for more is not asked again
+
+
+class CallFailed(Exception):
+    """A call brought nothing of use. `status`: of the HTTP response, None without one."""
+
+    def __init__(
+        self, reason: str, *, status: int | None = None, again: bool = False, wait: float | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        self.again = again  # another try may fare better
+        self.wait = wait  # seconds that the server asks to wait before
+
+
+class Unreachable(CallFailed):
+    """Nobody answers at the address."""
+
+
+class ApiClient:
+    """One address. The key is sent to that server alone: redirects are not followed."""
+
+    def __init__(self, url: str, key: str, limits: Limits, *, local: bool = False) -> None:
+        self._url = url
+        self._key = key
+        self._limits = limits
+        self._places = asyncio.Semaphore(limits.concurrency)
+        self._end = asyncio.get_running_loop().time() + limits.total
+        self._client = httpx2.AsyncClient(
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                **({"Authorization": f"Bearer {key}"} if key else {}),
+            },
+            timeout=None,  # each call has a deadline of its own, from its first byte to its last
+            follow_redirects=False,
+            trust_env=not local,  # no proxy stands between a pod and itself
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    async def persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What `attempt` returns, tried again where that may help. Raises CallFailed."""
+        async with self._places:
+            retries = 0
+            while True:
+                try:
+                    return await attempt()
+                except CallFailed as failure:
+                    if not failure.again or retries == self._limits.retries:
+                        raise
+                    await self._wait(retries, failure)
+                retries += 1
+
+    async def post(self, body: bytes) -> tuple[int, bytes]:
+        """Status and body. Raises CallFailed where they don't come, or come with the advice to try again."""
+        seconds = min(self._limits.call, self._remaining())
+        if seconds <= 0:
+            raise CallFailed(f"the time for all calls, {self._limits.total:g} s, was used up")
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self._client.stream(
+                    "POST", self._url, content=body, headers={"Content-Type": "application/json"}
+                ) as response,
+            ):
+                content = await _bounded(response)
+        except TimeoutError as error:
+            raise CallFailed(f"no reply within {seconds:.3g} s", again=True) from error
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise Unreachable(f"no connection: {self._public(str(error))}", again=True) from error
+        except httpx2.HTTPError as error:
+            raise CallFailed(f"the connection failed: {type(error).__name__}", again=True) from error
+        content = self._without_key(content)
+        status = response.status_code
+        if status in _RETRYABLE or (status >= 500 and status not in NOT_UNDERSTOOD):
+            wait = _retry_after(response.headers.get("Retry-After", ""))
+            raise CallFailed(http_failure(status, content), status=status, again=True, wait=wait)
+        return status, content
+
+    async def _wait(self, retries: int, failure: CallFailed) -> None:
+        """Waits as long as the server asks, or ever longer; with jitter, so that calls spread.
+
+        Raises `failure` where that is too long.
+        """
+        asked = self._limits.first_wait * 2**retries if failure.wait is None else failure.wait
+        seconds = asked + random.uniform(0, self._limits.first_wait)
+        if asked > self._limits.longest_wait or seconds >= self._remaining():
+            raise failure
+        await asyncio.sleep(seconds)
+
+    def _remaining(self) -> float:
+        return self._end - asyncio.get_running_loop().time()
+
+    def _without_key(self, content: bytes) -> bytes:
+        if len(self._key) < _SHORTEST_SECRET:
+            return content
+        return content.replace(self._key.encode(), b"[key]")
+
+    def _public(self, text: str) -> str:
+        return one_line(self._without_key(text.encode(errors="replace")).decode())
+
+
+async def _bounded(response: httpx2.Response) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > _LARGEST_BODY:
+            raise CallFailed(f"the reply is larger than {_LARGEST_BODY} bytes")
+    return bytes(content)
+
+
+def http_failure(status: int, body: bytes) -> str:
+    """The status in words, and the server's own message where it is one. A refused key is never echoed."""
+    if 300 <= status < 400:
+        return f"HTTP {status}, a redirect, which is not followed: the URL must be the final one"
+    shown = f"HTTP {status} {responses.get(status, '')}".strip()
+    try:
+        message = json.loads(body)["error"]["message"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return shown
+    return shown if status in _BAD_KEY else f"{shown}: {one_line(str(message))}"
+
+
+def _retry_after(header: str) -> float | None:
+    """Seconds to wait, from a number or a date; None where there is neither."""
+    if header.strip().isdecimal():
+        return float(header)
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
