@@ -64,19 +64,20 @@ audit: $(INSTALLED) ## look the packages of each image up in PyPI's database of 
 	  $(BIN)/uv tool run pip-audit@$(PIP_AUDIT_VERSION) --strict --no-deps --disable-pip -r requirements/$$image.txt || exit 1; \
 	done
 
-bench: $(INSTALLED) ## our training beside TRL's: throughput, packing, exactness, preparation (ten minutes)
+bench: $(INSTALLED) $(MODEL) ## training beside TRL's, answering beside lm-evaluation-harness's (fifteen minutes)
 	$(BIN)/python bench/plan_scale.py > /dev/null
 	$(BIN)/python bench/throughput.py
+	$(BIN)/python bench/answering.py
 
 forgetting: $(INSTALLED) $(MODEL) ## what is forgotten with and without the blend, over five seeds (an hour)
 	$(BIN)/python bench/forgetting.py
 
 lock: ## resolve the dependencies again
-	$(BIN)/uv pip compile --quiet --upgrade --extra operator --extra trainer --extra eval --extra docs --extra dev --no-annotate --no-header \
+	$(BIN)/uv pip compile --quiet --upgrade --extra operator --extra trainer --extra eval --extra benchmarks --extra docs --extra dev --no-annotate --no-header \
 	  pyproject.toml -o requirements/dev.txt
-	@for extra in operator trainer eval docs; do \
-	  $(BIN)/uv pip compile --quiet --upgrade --extra $$extra --no-annotate --no-header -c requirements/dev.txt \
-	    pyproject.toml -o requirements/$$extra.txt || exit 1; \
+	@for extras in operator trainer eval,benchmarks docs; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --extra $${extras/,/ --extra } --no-annotate --no-header -c requirements/dev.txt \
+	    pyproject.toml -o requirements/$${extras%,*}.txt || exit 1; \
 	done
 
 clean: ## remove what was installed, downloaded and run

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from arms import workload
+from arms.rounds import interleave, interval, rates, ratio
 from arms.turns import Arm
 from datasets import Dataset, interleave_datasets
 from torch.nn import functional
@@ -117,36 +118,6 @@ def make_arms(workdir: Path) -> list[Arm]:
     ]
 
 
-def interleave(arms: list[Arm], rounds: int, steps: int) -> None:
-    """Every arm warms up, then takes `steps` in each round; who begins changes by the round."""
-    for arm in arms:
-        arm.start()
-    for arm in arms:
-        arm.take(WARM_UP_STEPS)
-    for number in range(rounds):
-        shift = number % len(arms)
-        for arm in arms[shift:] + arms[:shift]:
-            turn = arm.take(steps)
-            arm.turns.append(turn)
-            rate = turn["tokens"] / turn["seconds"]
-            print(f"round {number + 1}/{rounds} {arm.name}: {rate:.0f} tokens/s", file=sys.stderr, flush=True)
-    for arm in arms:
-        arm.end()
-
-
-def rates(arm: Arm, clock: str = "seconds") -> list[float]:
-    return [turn["tokens"] / turn[clock] for turn in arm.turns]
-
-
-def ratio(ours: Arm, theirs: Arm, clock: str = "seconds") -> dict[str, float]:
-    """Median over the rounds of our rate by theirs, with a 95% interval (bootstrap over the rounds)."""
-    by_round = np.array(rates(ours, clock)) / np.array(rates(theirs, clock))
-    draw = np.random.default_rng(0)
-    medians = np.median(draw.choice(by_round, (10_000, len(by_round))), axis=1)
-    low, high = np.percentile(medians, [2.5, 97.5])
-    return {"median": float(np.median(by_round)), "low": float(low), "high": float(high)}
-
-
 def unpacked_loss(base: Path, examples: Sequence[tuple[Sequence[int], Sequence[int]]]) -> float:
     """Mean loss over the supervised tokens, with one forward pass for each example."""
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
@@ -231,10 +202,6 @@ def speed_of(arm: Arm, rows: list[list[int]], whole: list[int]) -> dict[str, Any
     }
 
 
-def interval(ratio: dict[str, float] | None) -> str:
-    return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})" if ratio else ""
-
-
 def table(result: dict[str, Any]) -> str:
     """The result as Markdown."""
     lines = [
@@ -276,7 +243,7 @@ def measure(workdir: Path, rounds: int, steps: int) -> dict[str, Any]:
     base = workdir / "model"
     arms = make_arms(workdir)
     ours, packed, padded = arms
-    interleave(arms, rounds, steps)
+    interleave(arms, rounds, steps, WARM_UP_STEPS)
     torch.set_num_threads(THREADS)
 
     examples = workload.blended_examples(blend)

@@ -18,6 +18,7 @@ from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.v1alpha1 import (
+    BenchmarkScore,
     BlendedFineTuneSpec,
     BlendedSource,
     EpochModel,
@@ -186,6 +187,11 @@ def storage_path(storage: Storage, namespace: str, name: str) -> PurePosixPath:
     return PurePosixPath(storage.persistent_volume_claim) / (storage.path or f"{namespace}/{name}")
 
 
+def benchmarks_folder(claims: Path, storage: Storage) -> Path:
+    """Where a claim has the tasks of benchmarks and their data, for all runs that use the claim."""
+    return claims / storage.persistent_volume_claim / "benchmarks"
+
+
 def workspace(claims: Path, storage: Storage, namespace: str, name: str) -> Workspace:
     return Workspace(claims / storage_path(storage, namespace, name))
 
@@ -268,6 +274,7 @@ class EvalResult:
     report_uri: str = ""
     contaminated: int = 0  # rubric questions found in the training rows
     epochs: tuple[EpochScore, ...] = ()
+    benchmarks: tuple[BenchmarkScore, ...] = ()
     unscored_reason: str = ""  # the most frequent one, where questions are unscored
 
 
@@ -334,7 +341,7 @@ def encode_message(outcome: Outcome) -> str:
     """The outcome as compact JSON of at most MESSAGE_LIMIT_BYTES; floats keep six digits.
 
     What is too large is deflated; then the message of a Failure, the warnings of a BlendResult and the reason
-    of an EvalResult are cut.
+    of an EvalResult are cut, and the last of its benchmarks are left out: the report has them all.
     Raises MessageError where that is not enough.
     """
     text = _message_text(outcome)
@@ -377,6 +384,8 @@ def _shortened(outcome: Outcome) -> Outcome:
         return replace(outcome, message=kept[: len(kept) * 3 // 4] + _CUT)
     if isinstance(outcome, EvalResult) and outcome.unscored_reason:
         return replace(outcome, unscored_reason=outcome.unscored_reason[:-_CUT_AT_ONCE])
+    if isinstance(outcome, EvalResult) and outcome.benchmarks:
+        return replace(outcome, benchmarks=outcome.benchmarks[:-1])
     if isinstance(outcome, BlendResult) and outcome.warnings:
         return replace(outcome, warnings=outcome.warnings[:-1])
     raise MessageError(f"the {type(outcome).__name__} is larger than {MESSAGE_LIMIT_BYTES} bytes")

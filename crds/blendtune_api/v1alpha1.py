@@ -758,8 +758,16 @@ _ENGINE = Mark(
     "in turn; for large models on GPUs. The image needs the program vllm."
 )
 _GATES = Mark("Thresholds that GitOps obeys.", max_items=16)
-_BenchmarkName = Annotated[str, Mark("Name of a benchmark.", min_length=1, max_length=255)]
-_BENCHMARKS = Mark("Further benchmarks, by name.", max_items=16)
+MAX_BENCHMARKS = 16
+BENCHMARK_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+_BenchmarkName = Annotated[
+    str, Mark("A task or group of lm-evaluation-harness.", pattern=BENCHMARK_NAME, max_length=100)
+]
+_BENCHMARKS = Mark(
+    "Standard benchmarks, run after the rubric with the same settings for both models: tasks of "
+    "lm-evaluation-harness, or of the folder benchmarks in the storage's claim.",
+    max_items=MAX_BENCHMARKS,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -1067,6 +1075,27 @@ class EpochScore:
     in_domain: Annotated[EpochScope | None, Mark("In-domain questions.")] = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BenchmarkScore:
+    """What lm-evaluation-harness measured on one benchmark, on the scale of its metric."""
+
+    name: Annotated[str, Mark("Name of the task or group.", max_length=100)]
+    metric: Annotated[
+        str, Mark("Its first metric, and the filter of the answers if there is one.", max_length=100)
+    ]
+    score: Annotated[float, Mark("Value of the metric.")]
+    standard_error: Annotated[
+        float | None, Mark("Standard error of the score; absent where unknown.", minimum=0)
+    ] = None
+    n: Annotated[int, Mark("Samples scored.", minimum=0)]
+    baseline_score: Annotated[float | None, Mark("Score of the base model.")] = None
+    baseline_standard_error: Annotated[float | None, Mark("Its standard error.", minimum=0)] = None
+    delta: Annotated[float | None, Mark("Score less the base model's.")] = None
+    delta_low: Annotated[float | None, Mark("Lower end of its 95% interval.")] = None
+    delta_high: Annotated[float | None, Mark("Upper end of its 95% interval.")] = None
+
+
+_BENCHMARK_SCORES = Mark("Standard benchmarks, in the order of the spec.", max_items=MAX_BENCHMARKS)
 _EPOCHS = Mark("Scores after earlier epochs: the continual-training curve.", max_items=MAX_EPOCH_MODELS)
 
 
@@ -1117,6 +1146,7 @@ class EvaluationSummary:
         str, Mark("Why the model was not compared with its baseline; empty when it was.", max_length=1024)
     ] = ""
     epochs: Annotated[tuple[EpochScore, ...], _EPOCHS] = ()
+    benchmarks: Annotated[tuple[BenchmarkScore, ...], _BENCHMARK_SCORES] = ()
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""
 
 
@@ -1193,6 +1223,7 @@ class RubricEvalStatus:
         str, Mark("Why the model was not compared with its baseline; empty when it was.", max_length=1024)
     ] = ""
     epochs: Annotated[tuple[EpochScore, ...], _EPOCHS] = ()
+    benchmarks: Annotated[tuple[BenchmarkScore, ...], _BENCHMARK_SCORES] = ()
     digests: Annotated[EvaluationDigests | None, Mark("What was compared.")] = None
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""
 

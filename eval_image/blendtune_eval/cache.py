@@ -1,4 +1,4 @@
-"""What was answered and judged, kept on disk so that none of it is asked for twice."""
+"""What was answered, judged and measured, kept on disk so that none of it is asked for twice."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+from blendtune_eval.benchmark_scores import Measured
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +35,7 @@ class Judgement:
     served: str = ""
 
 
-T = TypeVar("T", bound=GivenAnswer | Judgement)
+T = TypeVar("T", bound=GivenAnswer | Judgement | Measured)
 
 
 class Journal(Generic[T]):

@@ -10,7 +10,6 @@ from pathlib import Path
 from blendtune_api.contract import (
     EvalConfig,
     EvalResult,
-    ExitCode,
     MessageError,
     Workspace,
     decode_message,
@@ -22,12 +21,20 @@ from blendtune_api.contract import (
 from blendtune_api.diagnosis import diagnose
 from blendtune_api.gates import judge_gates
 from blendtune_api.shared_folder import shared_folder
-from blendtune_api.v1alpha1 import Engine, EpochScore, EvaluationDigests, Reason, RubricEvalSpec, Stage
+from blendtune_api.v1alpha1 import (
+    BenchmarkScore,
+    Engine,
+    EpochScore,
+    EvaluationDigests,
+    RubricEvalSpec,
+    Stage,
+)
 from blendtune_api.verdict import not_comparable
 from blendtune_eval import answer, vllm_answer
 from blendtune_eval.analyse import Analysis, analyse, epoch_score
+from blendtune_eval.benchmark_scores import Measured, benchmark_score
+from blendtune_eval.benchmarks import Benchmarks, open_benchmarks
 from blendtune_eval.cache import AnswerCache, GivenAnswer
-from blendtune_eval.failures import EvaluationError
 from blendtune_eval.files import write_json, write_text
 from blendtune_eval.judge import Case, Judge
 from blendtune_eval.judges import judge_for
@@ -39,6 +46,7 @@ from blendtune_eval.subjects import Subject, open_epochs, open_subjects
 from blendtune_eval.training import TrainingRecord, read_training
 
 JUDGEMENTS_FOLDER = "judgements"
+BENCHMARK_RESULTS_FOLDER = "benchmark-results"
 DOWNLOADS_FOLDER = "models"
 PROGRESS_FILE = "progress.json"
 _ENGINES = {Engine.TRANSFORMERS: answer.answer_all, Engine.VLLM: vllm_answer.answer_all}
@@ -48,9 +56,9 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
     """Raises EvaluationError where rubric, model or configuration is at fault."""
     config, claims = load_config(EvalConfig, environment)
     spec = config.spec
-    _refuse_unsupported(spec)
     rubric = load_rubric(spec.rubric, environment)
     place = workspace(claims, spec.storage, config.namespace, config.name)
+    benchmarks = open_benchmarks(spec, claims)
     judge = judge_for(config, environment, place.root / JUDGEMENTS_FOLDER)
     training = read_training(config, claims, rubric)
     subjects = open_subjects(
@@ -58,10 +66,14 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
     )
     epochs = open_epochs(config, claims, place.root / DOWNLOADS_FOLDER, rubric, subjects[0].chat)
     digests = [_digests(subject, rubric, judge) for subject in (*subjects, *epochs)]
-    identity = digest_of([spec.gates, spec.baseline.system_prompt, digests])
+    identity = digest_of(
+        [spec.gates, spec.baseline.system_prompt, digests, benchmarks.digest if benchmarks else None]
+    )
     if (kept := _kept_result(place, identity)) is not None:
         print("this evaluation is already in the workspace", flush=True)
         return kept
+    if benchmarks is not None:
+        benchmarks.prepare()
     known = shared_folder(claims, spec.storage, config.namespace, config.name).answers
     answers = _ask([*subjects, *epochs], place, known, spec)
     judgements = judge.judge_all([case for given in answers for case in _cases(rubric, given)])
@@ -77,9 +89,11 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
         epoch_score(earlier.epoch, analyse(rubric.categories, scores[0], then))
         for earlier, then in zip(spec.epochs, scores[compared:], strict=True)
     )
+    measured = _measure(benchmarks, subjects, known.with_name(BENCHMARK_RESULTS_FOLDER), spec.cluster.gpus)
     result = _result(
         config, analysis, curve, digests[:compared], training, _unscored_reason(judgements.scores)
     )
+    result = replace(result, benchmarks=_benchmark_scores(benchmarks, measured, analysis))
     gates = judge_gates(spec.gates, result)
     report = build_report(
         config=config,
@@ -103,20 +117,12 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
         diagnosis=diagnose(result, gates, training.trained) if training else None,
         result=result,
         training=training,
+        measured=measured,
     )
     write_report(place.evaluation, report)
     write_text(place.result(Stage.EVAL), encode_message(result))
     _print_scores(result)
     return result
-
-
-def _refuse_unsupported(spec: RubricEvalSpec) -> None:
-    if spec.benchmarks:
-        raise EvaluationError(
-            ExitCode.BAD_CONFIGURATION,
-            Reason.NOT_SUPPORTED,
-            "spec.benchmarks: not supported by this version: leave it empty",
-        )
 
 
 def _ask(
@@ -145,6 +151,27 @@ def _ask(
         )
         before += len(subject.prompts)
     return answers
+
+
+def _measure(
+    benchmarks: Benchmarks | None, subjects: Sequence[Subject], results: Path, gpus: int
+) -> list[list[Measured]]:
+    """By model and benchmark."""
+    if benchmarks is None:
+        return []
+    return [benchmarks.measure(subject, results, gpus) for subject in subjects]
+
+
+def _benchmark_scores(
+    benchmarks: Benchmarks | None, measured: Sequence[Sequence[Measured]], analysis: Analysis
+) -> tuple[BenchmarkScore, ...]:
+    if benchmarks is None:
+        return ()
+    baselines = measured[1] if len(measured) > 1 else [None] * len(measured[0])
+    return tuple(
+        benchmark_score(name, model, baseline, compared=not analysis.not_compared)
+        for name, model, baseline in zip(benchmarks.names, measured[0], baselines, strict=True)
+    )
 
 
 def _cases(rubric: Rubric, answers: Sequence[GivenAnswer]) -> list[Case]:

@@ -61,6 +61,11 @@ class ChatPrompts:
             )
         self.template: str = self._tokenizer.get_chat_template()
 
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer of transformers, with the template."""
+        return self._tokenizer
+
     def shares_vocabulary(self, other: ChatPrompts) -> bool:
         return bool(self._tokenizer.get_vocab() == other._tokenizer.get_vocab())
 

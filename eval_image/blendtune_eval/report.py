@@ -16,6 +16,7 @@ from blendtune_api.contract import EvalConfig, EvalResult
 from blendtune_api.v1alpha1 import Diagnosis, GateStatus
 from blendtune_eval.analyse import Analysis
 from blendtune_eval.answer import Decoding
+from blendtune_eval.benchmark_scores import Measured
 from blendtune_eval.cache import GivenAnswer
 from blendtune_eval.checkpoints import Checkpoint
 from blendtune_eval.dimensions import DEFINITIONS
@@ -63,8 +64,11 @@ def build_report(
     diagnosis: Diagnosis | None,
     result: EvalResult,
     training: TrainingRecord | None,
+    measured: Sequence[Sequence[Measured]] = (),
 ) -> dict[str, Any]:
-    """JSON values. `identity` is the digest of all that decided the scores."""
+    """JSON values. `identity` is the digest of all that decided the scores; `measured` has the benchmarks by
+    respondent.
+    """
     return {
         "formatVersion": FORMAT_VERSION,
         "identity": identity,
@@ -102,6 +106,10 @@ def build_report(
             asdict(diagnostics)
             for diagnostics in (analysis.diagnostics, analysis.baseline_diagnostics)
             if diagnostics is not None
+        ],
+        "benchmarks": [
+            {"name": score.name, "metrics": [model.metrics for model in models]}
+            for score, models in zip(result.benchmarks, zip(*measured, strict=True), strict=True)
         ],
         "gates": codec.encode(gates),
         "diagnosis": codec.encode(diagnosis),

@@ -9,6 +9,7 @@ from prometheus_client.core import Metric
 
 from blendtune_api.v1alpha1 import (
     RUBRIC_EVAL,
+    BenchmarkScore,
     BlendedFineTune,
     EvaluationSummary,
     GateResult,
@@ -29,6 +30,15 @@ _SCOPE_SERIES: tuple[tuple[str, str, Callable[[ScopeScore], float | None]], ...]
     ("delta_low", "Lower end of the delta's 95% interval.", lambda scope: scope.delta_low),
     ("delta_high", "Upper end of the delta's 95% interval.", lambda scope: scope.delta_high),
     ("unscored_questions", "Questions that could not be scored.", lambda scope: float(scope.unscored)),
+)
+
+_BENCHMARK_SERIES: tuple[tuple[str, str, Callable[[BenchmarkScore], float | None]], ...] = (
+    ("score", "Score of a standard benchmark, on its metric's scale.", lambda benchmark: benchmark.score),
+    ("standard_error", "Standard error of the score.", lambda benchmark: benchmark.standard_error),
+    ("baseline_score", "Score of the base model.", lambda benchmark: benchmark.baseline_score),
+    ("delta", "Score less the base model's.", lambda benchmark: benchmark.delta),
+    ("delta_low", "Lower end of the delta's 95% interval.", lambda benchmark: benchmark.delta_low),
+    ("delta_high", "Upper end of the delta's 95% interval.", lambda benchmark: benchmark.delta_high),
 )
 
 
@@ -75,6 +85,7 @@ def evaluation_series(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
     """All series of these evaluations."""
     evaluations = tuple(evaluations)
     yield from _scores(evaluations)
+    yield from _benchmarks(evaluations)
     yield from _whole(evaluations)
     yield from _gates(evaluations)
 
@@ -102,6 +113,18 @@ def _scores(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
             labels = [*evaluation.labels, kind, scope.name, evaluation.judge]
             for family, value in families:
                 add_known(family, labels, value(scope))
+    yield from (family for family, _ in families)
+
+
+def _benchmarks(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
+    families = [
+        (run_family(f"blendtune_benchmark_{name}", text, "benchmark", "metric"), value)
+        for name, text, value in _BENCHMARK_SERIES
+    ]
+    for evaluation in evaluations:
+        for benchmark in evaluation.scores.benchmarks:
+            for family, value in families:
+                add_known(family, [*evaluation.labels, benchmark.name, benchmark.metric], value(benchmark))
     yield from (family for family, _ in families)
 
 

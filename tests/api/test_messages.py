@@ -5,6 +5,7 @@ import json
 import random
 import string
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,23 @@ def largest_eval_result() -> EvalResult:
         not_compared="the two were not asked and judged alike, they differ in rubric, judge, decoding",
         report_uri=f"pvc://blendtune/{word(60)}/{word(40)}/eval",
         contaminated=10,
+        benchmarks=tuple(benchmark() for _ in range(api.MAX_BENCHMARKS)),
         epochs=tuple(
             api.EpochScore(epoch=epoch, general=epoch_scope(), in_domain=epoch_scope())
             for epoch in range(1, api.MAX_EPOCH_MODELS + 1)
         ),
         unscored_reason=word(400),
+    )
+
+
+def benchmark() -> api.BenchmarkScore:
+    numbers = ("score", "standard_error", "baseline_score", "baseline_standard_error")
+    deltas = ("delta", "delta_low", "delta_high")
+    return api.BenchmarkScore(
+        name=word(100),
+        metric=word(100),
+        n=DICE.randrange(10**6),
+        **{name: DICE.random() for name in (*numbers, *deltas)},
     )
 
 
@@ -170,6 +183,19 @@ def test_the_largest_results_fit_a_message(outcome: Outcome) -> None:
     again = decode_message(text)
     assert type(again) is type(outcome)
     assert encode_message(again) == text
+
+
+def test_what_has_no_room_are_the_last_benchmarks() -> None:
+    largest = largest_eval_result()
+    again = decode_message(encode_message(largest))
+    assert isinstance(again, EvalResult)
+    kept = len(again.benchmarks)
+    assert kept < api.MAX_BENCHMARKS
+    assert [each.name for each in again.benchmarks] == [each.name for each in largest.benchmarks][:kept]
+    few = replace(largest, epochs=largest.epochs[:3], categories=largest.categories[:8])
+    again = decode_message(encode_message(replace(few, benchmarks=few.benchmarks[:4])))
+    assert isinstance(again, EvalResult)
+    assert len(again.benchmarks) == 4
 
 
 def test_an_everyday_result_is_plain_json() -> None:

@@ -399,13 +399,6 @@ def test_report_shows_the_training(pod: Pod, rubric: Rubric, same_rubric: bool, 
             id="no-model",
         ),
         pytest.param(
-            {"benchmarks": ("mmlu",)},
-            ExitCode.BAD_CONFIGURATION,
-            Reason.NOT_SUPPORTED,
-            "spec.benchmarks",
-            id="benchmarks-not-yet",
-        ),
-        pytest.param(
             {"sampling": Sampling(max_new_tokens=1000)},
             ExitCode.BAD_CONFIGURATION,
             Reason.BAD_CONFIGURATION,

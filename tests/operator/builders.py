@@ -7,6 +7,7 @@ from typing import Any
 
 from blendtune_api.contract import BlendResult, EvalResult, Layout, Memory, TrainResult
 from blendtune_api.v1alpha1 import (
+    BenchmarkScore,
     Blend,
     BlendedFineTune,
     BlendedFineTuneSpec,
@@ -131,4 +132,5 @@ def eval_result(in_domain: float = 0.5, general: float = 0.0, margin: float = 0.
         digests=EvaluationDigests(model="model-1", baseline="base-1"),
         verdict=Verdict.IMPROVED,
         report_uri="pvc://blendtune/team/ads/eval",
+        benchmarks=(BenchmarkScore(name="mmlu", metric="acc", score=0.5, n=14042),),
     )

@@ -13,6 +13,7 @@ from tests.operator.world import World
 
 from blendtune_api.codec import Resource
 from blendtune_api.v1alpha1 import (
+    BenchmarkScore,
     Blend,
     BlendedFineTune,
     BlendedFineTuneSpec,
@@ -124,6 +125,7 @@ def test_scores_carry_their_judge_and_a_missing_score_is_no_zero() -> None:
                     state=State.SUCCEEDED,
                     general=ScopeScore(name="general", score=0.75, baseline_score=0.8, delta=-0.05, n=20),
                     in_domain=ScopeScore(name="inDomain", unscored=3),
+                    benchmarks=(BenchmarkScore(name="mmlu", metric="acc", score=0.5, n=9, delta=-0.02),),
                     gates=(
                         GateStatus(
                             metric=Metric.GENERAL, rule="maxDrop", threshold=0.1, result=GateResult.PASSED
@@ -137,6 +139,11 @@ def test_scores_carry_their_judge_and_a_missing_score_is_no_zero() -> None:
     general = ",".join(sorted(general.split(",")))
     assert f"blendtune_eval_score{{{general}}} 0.75" in lines
     assert f"blendtune_eval_delta{{{general}}} -0.05" in lines
+    benchmark = f'benchmark="mmlu",{EVALUATION},metric="acc"'
+    benchmark = ",".join(sorted(benchmark.split(",")))
+    assert f"blendtune_benchmark_score{{{benchmark}}} 0.5" in lines
+    assert f"blendtune_benchmark_delta{{{benchmark}}} -0.02" in lines
+    assert not any(line.startswith("blendtune_benchmark_baseline_score{") for line in lines)
     assert not any(line.startswith("blendtune_eval_score{") and 'scope="inDomain"' in line for line in lines)
     unscored = [line for line in lines if line.startswith("blendtune_eval_unscored_questions{")]
     assert any('scope="inDomain"' in line and line.endswith(" 3.0") for line in unscored)

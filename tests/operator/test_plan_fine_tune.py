@@ -20,6 +20,7 @@ from blendtune_api.v1alpha1 import (
     EpochModel,
     EvaluatedEpoch,
     Evaluation,
+    Export,
     Gate,
     Metric,
     Reason,
@@ -237,10 +238,10 @@ class TestRefusal:
                 id="gpu type",
             ),
             pytest.param(
-                {"evaluation": Evaluation(benchmarks=("mmlu",))},
+                {"export": Export(uri="file:///models")},
                 Reason.NOT_SUPPORTED,
-                "spec.evaluation.benchmarks",
-                id="not yet",
+                "spec.export.uri: a file:// URI is only for local mode",
+                id="not in a cluster",
             ),
         ],
     )

@@ -48,7 +48,7 @@ LOCAL_BLEND = Blend(
         pytest.param({}, [], id="plain"),
         pytest.param(
             {"evaluation": Evaluation(every_epoch=True, benchmarks=("mmlu",), judge=OPEN_AI)},
-            ["spec.evaluation.benchmarks"],
+            [],
             id="all at once",
         ),
         pytest.param(
@@ -100,7 +100,7 @@ def test_local_mode_reads_files() -> None:
     ("spec", "paths"),
     [
         pytest.param({}, [], id="plain"),
-        pytest.param({"benchmarks": ("mmlu",)}, ["spec.benchmarks"], id="benchmarks"),
+        pytest.param({"benchmarks": ("mmlu",)}, [], id="benchmarks"),
         pytest.param({"judge": OPEN_AI}, [], id="judge"),
         pytest.param(
             {"engine": Engine.VLLM, "cluster": RubricEvalCluster(gpus=0)},

@@ -81,11 +81,14 @@ def evaluated(draft: EvalDraft) -> bool:
         digests=result.digests,
         report_uri=result.report_uri,
         epochs=result.epochs,
+        benchmarks=result.benchmarks,
     )
     scored = f"{result.coverage:.0%} of the questions were scored"
     if result.unscored_reason:
         scored += f" (unscored: {result.unscored_reason})"
     message = f"{scored}; the report lies at {result.report_uri}"
+    if len(result.benchmarks) < len(set(draft.run.spec.benchmarks)):
+        message += f" and alone has all benchmarks: only {len(result.benchmarks)} had room here"
     draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.TRUE, Reason.COMPLETED, message)
     return True
 

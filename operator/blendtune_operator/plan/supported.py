@@ -1,42 +1,20 @@
-"""What this release can't do yet, what this installation does not know and what makes no sense: refused."""
+"""What this installation does not know and what makes no sense: refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from blendtune_api.codec import Fault
 from blendtune_api.judging import is_same_model
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
-    BlendedFineTuneSpec,
     Cluster,
     Engine,
     Reason,
-    RubricEvalSpec,
 )
 from blendtune_operator.names import Run
 from blendtune_operator.settings import Settings
-
-SpecT = TypeVar("SpecT", BlendedFineTuneSpec, RubricEvalSpec)
-
-
-@dataclass(frozen=True, slots=True)
-class NotYet(Generic[SpecT]):
-    """A field whose value this release refuses, and what to write instead."""
-
-    path: str
-    is_asked: Callable[[SpecT], bool]
-    advice: str
-
-
-FINE_TUNE: tuple[NotYet[BlendedFineTuneSpec], ...] = (
-    NotYet("spec.evaluation.benchmarks", lambda spec: bool(spec.evaluation.benchmarks), "leave it empty"),
-)
-RUBRIC_EVAL: tuple[NotYet[RubricEvalSpec], ...] = (
-    NotYet("spec.benchmarks", lambda spec: bool(spec.benchmarks), "leave it empty"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +28,6 @@ class Refusal:
 def refusals(run: Run, settings: Settings) -> tuple[Refusal, ...]:
     """Every reason not to run this spec, each with its field path. Empty when it can run."""
     return (
-        *_not_supported(run),
         *_unknown_gpu_types(run, settings),
         *_vllm_without_gpu(run, settings),
         *_file_uris(run, settings),
@@ -58,18 +35,6 @@ def refusals(run: Run, settings: Settings) -> tuple[Refusal, ...]:
         *_judges_itself(run),
         *_service_accounts(run, settings),
     )
-
-
-def _not_supported(run: Run) -> Iterator[Refusal]:
-    asked: Iterator[tuple[str, str]]
-    if isinstance(run, BlendedFineTune):
-        spec = run.spec
-        asked = ((entry.path, entry.advice) for entry in FINE_TUNE if entry.is_asked(spec))
-    else:
-        evaluation = run.spec
-        asked = ((entry.path, entry.advice) for entry in RUBRIC_EVAL if entry.is_asked(evaluation))
-    for path, advice in asked:
-        yield Refusal(Reason.NOT_SUPPORTED, Fault(path, f"this release does not do that yet: {advice}"))
 
 
 def _unknown_gpu_types(run: Run, settings: Settings) -> Iterator[Refusal]:

@@ -1,0 +1,43 @@
+"""Our arm of the answering bench: `answer_all` as it is, all prompts in each step."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from turns import Turns
+
+from blendtune_eval import answer
+from blendtune_eval.cache import AnswerCache
+from blendtune_eval.prompts import ChatPrompts, Prompt
+
+
+def main() -> None:
+    workdir = Path(sys.argv[1])
+    turns = Turns()
+    settings = json.loads((workdir / "settings.json").read_text())
+    folder = Path(settings["model"])
+    prompts = [Prompt(tuple(token_ids)) for token_ids in settings["tokenIds"]]
+    chat = ChatPrompts(folder, "--model")
+    decoding = answer.Decoding(
+        template=chat.template,
+        stop_token_ids=tuple(settings["stopTokenIds"]),
+        max_new_tokens=settings["maxNewTokens"],
+        temperature=0,
+        precision="float32",
+    )
+    model = answer.load_model(folder, 0, settings["maxNewTokens"])
+    answer.load_model = lambda *_: model  # once, as the other arm does
+    while True:
+        turns.between_steps()
+        with tempfile.TemporaryDirectory() as folder_of_answers:
+            cache = AnswerCache(Path(folder_of_answers), "bench", decoding.digest)
+            given = answer.answer_all(folder, prompts, chat, decoding, cache, 0, lambda _: None)
+        turns.count(sum(each.tokens - each.finished for each in given), 0)
+        (workdir / "ours.answers").write_text(json.dumps([each.text for each in given]))
+
+
+if __name__ == "__main__":
+    main()
