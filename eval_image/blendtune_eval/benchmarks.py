@@ -48,10 +48,12 @@ class Benchmarks:
             ) from error
         self._folder = folder
         self._names = tuple(dict.fromkeys(names))
+        self._fields = {name: f"{FIELD}[{names.index(name)}]" for name in self._names}
         self._tasks = _known_tasks(folder, self._names)
         for name in self._names:
             self._check(name)
-        self.digest = digest_of([self._names, self._version, _contents(folder), SEED])
+        self._settings = [self._version, _contents(folder), SEED]
+        self.digest = digest_of([self._names, self._settings])
 
     def prepare(self) -> None:
         """Finds what cannot be run before anything else is done. Raises EvaluationError."""
@@ -67,7 +69,7 @@ class Benchmarks:
         decoding = subject.decoding
         identity = digest_of(
             [
-                self.digest,
+                self._settings,
                 subject.checkpoint.digest,
                 decoding.template,
                 decoding.stop_token_ids,
@@ -91,12 +93,12 @@ class Benchmarks:
     def _check(self, name: str) -> None:
         if name not in self._tasks.all_tasks:
             raise bad_configuration(
-                f"{_field(self._names, name)}: there is no benchmark {name!r}, neither in lm-evaluation-"
+                f"{self._fields[name]}: there is no benchmark {name!r}, neither in lm-evaluation-"
                 f"harness {self._version} nor in the folder {self._folder}"
             )
         if name in self._tasks.all_tags:
             raise bad_configuration(
-                f"{_field(self._names, name)}: {name} is a tag of several tasks, which have no common score: "
+                f"{self._fields[name]}: {name} is a tag of several tasks, which have no common score: "
                 "name the tasks"
             )
 
@@ -119,14 +121,14 @@ class Benchmarks:
         found = measured(name, outcome)
         if found is None:
             raise bad_configuration(
-                f"{_field(self._names, name)}: {name} has no score of its own: name the tasks in it"
+                f"{self._fields[name]}: {name} has no score of its own: name the tasks in it"
             )
         return found
 
     def _load(self, name: str) -> Any:
         from huggingface_hub.errors import OfflineModeIsEnabled
 
-        field = _field(self._names, name)
+        field = self._fields[name]
         missing = f"{field}: the data of {name} could not be loaded"
         try:
             loaded = self._tasks.load([name])
@@ -203,10 +205,6 @@ def _harness_model(subject: Subject, gpus: int) -> Any:
         batch_size=BATCH_SIZE,
         trust_remote_code=False,
     )
-
-
-def _field(names: Sequence[str], name: str) -> str:
-    return f"{FIELD}[{names.index(name)}]"
 
 
 def _contents(folder: Path) -> Mapping[str, str]:

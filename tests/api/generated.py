@@ -33,6 +33,7 @@ PATTERNS = {
     api.DNS_LABEL: LABELS,
     api.DNS_1035_LABEL: LABELS,
     api.RELATIVE_PATH: PATHS,
+    api.BENCHMARK_NAME: st.from_regex(api.BENCHMARK_NAME, fullmatch=True),
 }
 
 

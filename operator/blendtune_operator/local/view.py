@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from blendtune_api.v1alpha1 import (
+    BenchmarkScore,
     BlendedFineTune,
     ConditionStatus,
     ConditionType,
@@ -133,6 +134,8 @@ def print_result(
         console.print(_score_table(scored))
         if scored.not_compared:
             console.print(f"not compared with the base: {scored.not_compared}", soft_wrap=True)
+        for benchmark in scored.benchmarks:
+            console.print(_benchmark_line(benchmark))
         for gate in scored.gates:
             console.print(_gate_line(gate))
     if isinstance(object, BlendedFineTune) and object.status.diagnosis:
@@ -210,6 +213,17 @@ def _score_row(scope: ScopeScore) -> list[str]:
         interval(scope.delta_low, scope.delta_high, "+"),
         str(scope.n),
     ]
+
+
+def _benchmark_line(benchmark: BenchmarkScore) -> str:
+    line = f"benchmark  {benchmark.name}: {benchmark.metric} {benchmark.score:.3f}"
+    if benchmark.baseline_score is not None:
+        line += f", base {benchmark.baseline_score:.3f}"
+    if benchmark.delta is not None:
+        line += f", change {benchmark.delta:+.3f}"
+    if benchmark.delta_low is not None and benchmark.delta_high is not None:
+        line += f" ({benchmark.delta_low:+.3f} to {benchmark.delta_high:+.3f})"
+    return line
 
 
 def _gate_line(gate: GateStatus) -> Text:

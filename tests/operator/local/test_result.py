@@ -10,6 +10,7 @@ from rich.console import Console
 from tests.operator.builders import fine_tune
 
 from blendtune_api.v1alpha1 import (
+    BenchmarkScore,
     BlendedFineTune,
     BlendedFineTuneStatus,
     Condition,
@@ -120,6 +121,9 @@ def test_scores_stand_beside_the_base_models_and_what_is_missing_is_no_number() 
         in_domain=ScopeScore(
             name="inDomain", score=0.9, low=0.8, high=0.95, n=24, baseline_score=0.1, delta=0.8
         ),
+        benchmarks=(
+            BenchmarkScore(name="mmlu", metric="acc", score=0.5, n=9, baseline_score=0.52, delta=-0.02),
+        ),
         gates=(
             GateStatus(
                 metric=Metric.IN_DOMAIN,
@@ -137,6 +141,7 @@ def test_scores_stand_beside_the_base_models_and_what_is_missing_is_no_number() 
     assert "0.000" not in overall
     assert all(number in text for number in ("0.100", "0.900", "+0.800", "0.80 to 0.95"))
     assert "gate inDomain minGain 0.3: +0.800 (+0.700 to +0.900) Passed" in text
+    assert "benchmark  mmlu: acc 0.500, base 0.520, change -0.020" in text
     assert "/r/report.html" in text
 
 
