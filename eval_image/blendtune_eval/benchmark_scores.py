@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import hypot, isclose, sqrt
+from math import hypot, isclose, isfinite, sqrt
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,7 @@ def _samples(
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number)
+    return isinstance(value, int | float | np.number) and isfinite(value)
 
 
 def _title(metric: str, filtered: str) -> str:
