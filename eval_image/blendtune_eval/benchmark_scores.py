@@ -39,7 +39,7 @@ def measured(name: str, outcome: Mapping[str, Any]) -> Measured | None:
         return None
     (metric, filtered), score = next(iter(scores.items()))
     samples = _samples(outcome["samples"], metric, filtered)
-    error = values.get(f"{metric}_stderr,{filtered}")
+    error: Any = values.get(f"{metric}_stderr,{filtered}")
     is_mean = bool(samples) and isclose(sum(samples) / len(samples), score, rel_tol=1e-9, abs_tol=1e-12)
     return Measured(
         metric=_title(metric, filtered),
@@ -97,7 +97,7 @@ def _samples(
     by_task: Mapping[str, Sequence[Mapping[str, Any]]], metric: str, filtered: str
 ) -> tuple[float, ...]:
     """Task by task; nothing where one has no number."""
-    values = [
+    values: list[Any] = [
         sample.get(metric)
         for task in by_task.values()
         for sample in sorted(task, key=lambda sample: int(sample["doc_id"]))

@@ -169,7 +169,7 @@ def open_benchmarks(spec: RubricEvalSpec, claims: Path) -> Benchmarks | None:
     """None where the spec names none. Raises EvaluationError."""
     if not spec.benchmarks:
         return None
-    return Benchmarks(spec.benchmarks, Path(benchmarks_folder(claims, spec.storage)))
+    return Benchmarks(spec.benchmarks, benchmarks_folder(claims, spec.storage))
 
 
 def _known_tasks(folder: Path, names: Sequence[str]) -> Any:

@@ -275,13 +275,13 @@ def _missing_config_map(document: Document, config_maps: Sequence[Document]) -> 
     if not isinstance(reference, Mapping):
         return
     path = ".".join((*places[document.kind], "configMapRef"))
-    name = reference.get("name")
-    alike = [item for item in config_maps if item.name == name]
+    wanted = reference.get("name")
+    alike = [item for item in config_maps if item.name == wanted]
     found = [item for item in alike if item.namespace == document.namespace]
     if alike and not found:
         place = f"in namespace {alike[0].namespace}, the run in {document.namespace}"
-        yield document.fault(path, f"ConfigMap {name} is {place}: give both the same metadata.namespace")
+        yield document.fault(path, f"ConfigMap {wanted} is {place}: give both the same metadata.namespace")
     elif not found:
-        yield document.fault(path, f"no ConfigMap {name} in what was given: add its file with another -f")
+        yield document.fault(path, f"no ConfigMap {wanted} in what was given: add its file with another -f")
     elif reference.get("key") not in found[0].value.get("data", {}):
         yield document.fault(path, f"ConfigMap {reference.get('name')} has no key {reference.get('key')}")

@@ -105,16 +105,20 @@ def study_table(study: BlendStudy) -> Table:
         table.add_row(
             describe(one, [other.setting for other in summaries]) + mark,
             str(summary.runs),
-            _interval(summary.objective),
+            _score(summary.objective),
             f"{summary.constrained.value:.2f}",
-            _interval(summary.change, "+"),
+            _change(summary.change),
             "-" if summary.gpu_hours is None else f"{summary.gpu_hours:.3g}",
         )
     return table
 
 
-def _interval(mean: Mean, sign: str = "") -> str:
-    return f"{mean.value:{sign}.2f} ({low(mean):{sign}.2f} to {high(mean):{sign}.2f})"
+def _score(mean: Mean) -> str:
+    return f"{mean.value:.2f} ({max(0.0, low(mean)):.2f} to {min(1.0, high(mean)):.2f})"
+
+
+def _change(mean: Mean) -> str:
+    return f"{mean.value:+.2f} ({low(mean):+.2f} to {high(mean):+.2f})"
 
 
 def _exit_status(study: BlendStudy) -> ExitStatus:

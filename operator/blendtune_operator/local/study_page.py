@@ -31,6 +31,7 @@ body {
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 15px; }
 th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 500; }
+td { white-space: nowrap; } td:last-child { white-space: normal; }
 figure { margin: 0 0 1rem; } figcaption { color: var(--soft); }
 svg { max-width: 100%; height: auto; }
 .answer { border-left: 4px solid var(--best); padding-left: 1rem; }
@@ -100,7 +101,7 @@ def _settings(study: BlendStudy, summaries: Sequence[Summary]) -> Iterator[str]:
             describe(summary.setting, [other.setting for other in summaries]),
             str(summary.runs),
             f"{summary.objective.value:.3f}",
-            f"{low(summary.objective):.3f} to {high(summary.objective):.3f}",
+            f"{max(0.0, low(summary.objective)):.3f} to {min(1.0, high(summary.objective)):.3f}",
             f"{summary.constrained.value:.3f}",
             f"{summary.change.value:+.3f}",
             f"{low(summary.change):+.3f} to {high(summary.change):+.3f}",
