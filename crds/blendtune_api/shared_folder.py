@@ -16,6 +16,7 @@ class SharedFolder:
     """The folder of `spec.storage.sharedPath`, or the run's own workspace where it is unset."""
 
     root: Path
+    is_own: bool = False  # the workspace of one run, which has one base model
 
     @property
     def answers(self) -> Path:
@@ -28,11 +29,13 @@ class SharedFolder:
         return self.root / "tokens"
 
     def base_model(self, model: Model) -> Path:
-        """Where a remote model lies once it is downloaded whole, by its URI and revision."""
+        """Where a remote model lies once it is downloaded whole."""
+        if self.is_own:
+            return self.root / "base"
         return self.root / "models" / digest_of([model.uri, model.revision])[:_KEY_LENGTH]
 
 
 def shared_folder(claims: Path, storage: Storage, namespace: str, name: str) -> SharedFolder:
     if storage.shared_path is not None:
         return SharedFolder(claims / storage.persistent_volume_claim / storage.shared_path)
-    return SharedFolder(workspace(claims, storage, namespace, name).root)
+    return SharedFolder(workspace(claims, storage, namespace, name).root, is_own=True)

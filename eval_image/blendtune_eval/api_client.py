@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 
 import httpx2
 
-from blendtune_eval.judge_prompt import one_line
+from blendtune_eval.one_line import one_line
 
 _LARGEST_BODY = 1 << 20  # bytes
 _SHORTEST_SECRET = 8  # characters; a shorter key would be found in half of all words

@@ -9,7 +9,8 @@ from typing import Any
 
 from blendtune_eval.api_client import NOT_UNDERSTOOD, ApiClient, CallFailed, Limits, http_failure
 from blendtune_eval.cache import Judgement
-from blendtune_eval.judge_prompt import JudgeRequest, MalformedReply, one_line, read_reply
+from blendtune_eval.judge_prompt import JudgeRequest, MalformedReply, read_reply
+from blendtune_eval.one_line import one_line
 
 SEED = 20231007
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from blendtune_eval.judge import Case
+from blendtune_eval.one_line import one_line
 from blendtune_eval.rubric import Abstention, Criterion, Fact, Forbidden, Number
 
 SYSTEM = """\
@@ -32,7 +33,6 @@ Reply with one JSON object and nothing else, in this form, with every criterion 
 PROMPT_VERSION = "1"  # grows whenever a request is put or a reply is read in another way
 _TOKENS_OF_A_REPLY = 1024  # room for a model that thinks before it replies
 _TOKENS_OF_A_CRITERION = 128
-_REASON_LENGTH = 300  # characters kept of a reason
 
 
 class MalformedReply(Exception):
@@ -118,12 +118,6 @@ def read_reply(text: str, criteria: Sequence[str]) -> Reply:
             raise MalformedReply(f"the reason for {name} is no text")
         reasons[name] = one_line(verdict["reason"])
     return Reply(met=met, reasons=reasons, declines=_boolean(document["declines"], "declines"))
-
-
-def one_line(text: str) -> str:
-    """What may be shown of a text from elsewhere: printable, on one line, not long."""
-    shown = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(shown.split())[:_REASON_LENGTH]
 
 
 def _described(criterion: Criterion) -> str:

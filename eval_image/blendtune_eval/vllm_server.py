@@ -22,7 +22,7 @@ import httpx2
 from blendtune_api.contract import Env, ExitCode
 from blendtune_api.v1alpha1 import Reason
 from blendtune_eval.failures import EvaluationError, bad_configuration, transient
-from blendtune_eval.judge_prompt import one_line
+from blendtune_eval.one_line import one_line
 
 PROGRAM = "vllm"
 SERVED_NAME = "model"
@@ -88,7 +88,8 @@ class VllmServer:
 
     def _death(self, when: str) -> EvaluationError:
         self._reader.join(1)
-        code = self._process.returncode or 0
+        code = self._process.returncode
+        assert code is not None, "it has ended"
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         message = f"{PROGRAM} {how} {when}; its last words: {self._last_words()}"
         if _OUT_OF_MEMORY.search(self._tail.decode(errors="replace")):
