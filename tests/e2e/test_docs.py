@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.docs_commands import ROOT, Command, commands
+from tests.e2e.cluster import Cluster
 from tests.e2e.workplace import Workplace, small_run
 from tests.helm.chart import helm
 
@@ -23,6 +25,17 @@ def tried(command: Command) -> list[str]:
     return [*words, "--dry-run=server"] if changes_cluster else words
 
 
+@pytest.fixture
+def argocd(cluster: Cluster) -> Iterator[None]:
+    """Argo CD's settings, as its installation leaves them."""
+    kubectl = cluster.kubectl.within("argocd")
+    kubectl("create", "namespace", "argocd")
+    kubectl("create", "configmap", "argocd-cm")
+    yield
+    kubectl("delete", "namespace", "argocd", "--timeout=60s")
+
+
+@pytest.mark.usefixtures("argocd")
 def test_the_commands_of_the_documentation(
     place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -31,10 +44,6 @@ def test_the_commands_of_the_documentation(
     (tmp_path / "rubric.yaml").write_text("name: kettle-shop\n")
     (tmp_path / "my-run.yaml").write_text(json.dumps({**small_run(), "metadata": {"name": "my-run"}}))
     monkeypatch.chdir(tmp_path)
-    argocd = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}
-    settings = {"name": "argocd-cm", "namespace": "argocd"}
-    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": settings}
-    place.kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": [argocd, config_map]}))
     place.kubectl("apply", "-f", EXAMPLE)
     for command in commands("kubectl", "helm"):
         if command.program == "kubectl":
