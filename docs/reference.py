@@ -55,7 +55,7 @@ def reference() -> str:
     """The page."""
     parts = [
         "# API reference",
-        f"Every field of `{API_VERSION}`, generated from the types in `crds/blendtune_api/v1alpha1.py`. "
+        f"Every field of `{API_VERSION}`, generated from the types in `crds/blendtune_api/v1alpha1`. "
         "A field without a default that is not required may be left out. Defaults below a list are applied "
         "by the operator, all others are in the schema, where `kubectl explain bft.spec` shows them too.",
     ]

@@ -1,0 +1,131 @@
+"""The data of a run, and the share of each source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Annotated, ClassVar
+
+from blendtune_api.marks import Mark, Rule
+from blendtune_api.v1alpha1.limits import (
+    DATA_URI,
+    DNS_LABEL,
+    GENERAL_MAX_EPOCHS,
+    MAX_SOURCES,
+    VALIDATION_FRACTION,
+)
+from blendtune_api.v1alpha1.vocabulary import OverLength, Role, Unit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    epochs: Annotated[
+        float | None,
+        Mark(
+            "Passes over the in-domain data; over all data when no source is in-domain.",
+            exclusive_minimum=0,
+            maximum=1000,
+        ),
+    ] = None
+    tokens: Annotated[
+        int | None, Mark("Tokens of the whole blend, all sources together.", minimum=1, maximum=10**15)
+    ] = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="has(self.epochs) != has(self.tokens)",
+            message="set exactly one of epochs and tokens",
+            check=lambda self: (self.epochs is None) != (self.tokens is None),
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    name: Annotated[
+        str, Mark("Name of the source, unique within the blend.", pattern=DNS_LABEL, max_length=40)
+    ]
+    role: Annotated[Role, Mark("inDomain or general.")]
+    uri: Annotated[
+        str,
+        Mark(
+            "JSONL, JSON or Parquet rows of conversations: hf://datasets/org/name, s3://, pvc://claim/path, "
+            "or file:///path in local mode.",
+            pattern=DATA_URI,
+            max_length=1024,
+        ),
+    ]
+    weight: Annotated[
+        float,
+        Mark(
+            "Share of the blend, relative to the other sources' weights.",
+            exclusive_minimum=0,
+            maximum=1_000_000,
+        ),
+    ]
+    max_epochs: Annotated[
+        float | None,
+        Mark(
+            "Most passes over this source. Unset: 4 for a general source, the budget's epochs rounded up for "
+            "an in-domain one. A blend that needs more is refused.",
+            exclusive_minimum=0,
+            maximum=1000,
+        ),
+    ] = None
+
+    def resolved_max_epochs(self, budget: Budget) -> float:
+        """The most passes over this source. By default a budget of tokens sets no bound on in-domain data."""
+        if self.max_epochs is not None:
+            return self.max_epochs
+        if self.role is Role.GENERAL:
+            return GENERAL_MAX_EPOCHS
+        return float(ceil(budget.epochs)) if budget.epochs is not None else float("inf")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Validation:
+    fraction: Annotated[
+        float | None,
+        Mark(
+            "Rows of each source held out before blending. Unset, without uri: 0.02.", minimum=0, maximum=0.5
+        ),
+    ] = None
+    uri: Annotated[
+        str | None, Mark("Rows to validate on instead, never trained on.", pattern=DATA_URI, max_length=1024)
+    ] = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!(has(self.fraction) && has(self.uri))",
+            message="set at most one of fraction and uri",
+            check=lambda self: self.fraction is None or self.uri is None,
+        ),
+    )
+
+    @property
+    def resolved_fraction(self) -> float:
+        """The fraction of each source that is held out; 0 when a uri names the validation rows."""
+        if self.uri is not None:
+            return 0.0
+        return VALIDATION_FRACTION if self.fraction is None else self.fraction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blend:
+    sources: Annotated[
+        tuple[Source, ...],
+        Mark("The data and the share of each.", min_items=1, max_items=MAX_SOURCES, list_map_keys=("name",)),
+    ]
+    budget: Annotated[Budget, Mark("How much to train on: epochs or tokens.")]
+    unit: Annotated[
+        Unit, Mark("What the weights count, after templating and removal of over-long conversations.")
+    ] = Unit.TOKENS
+    seed: Annotated[
+        int, Mark("Seed of the order and of the validation split.", minimum=0, maximum=2**31 - 1)
+    ] = 42
+    over_length: Annotated[
+        OverLength, Mark("drop (counted and reported) or error, for a conversation over the sequence length.")
+    ] = OverLength.DROP
+    validation: Annotated[Validation, Mark("Rows held out, or where to find them.")] = field(
+        default_factory=Validation
+    )

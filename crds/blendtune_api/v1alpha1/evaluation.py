@@ -1,0 +1,239 @@
+"""How to prove what was gained and forgotten: rubric, judge, gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from blendtune_api.marks import Mark, Rule
+from blendtune_api.v1alpha1.limits import (
+    API_URL,
+    BENCHMARK_NAME,
+    DNS_LABEL,
+    MAX_BENCHMARKS,
+    MAX_EPOCH_MODELS,
+    MODEL_URI,
+)
+from blendtune_api.v1alpha1.pods import Credentials, KeySelector, StagePod, Storage
+from blendtune_api.v1alpha1.vocabulary import ChatTemplate, Engine, JudgeKind, Metric
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RubricReference:
+    builtin: Annotated[
+        str | None, Mark("A rubric that ships with Blendtune.", pattern=DNS_LABEL, max_length=63)
+    ] = None
+    config_map_ref: Annotated[KeySelector | None, Mark("A rubric of your own.")] = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="has(self.builtin) != has(self.configMapRef)",
+            message="set exactly one of builtin and configMapRef",
+            check=lambda self: (self.builtin is None) != (self.config_map_ref is None),
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluationBaseline:
+    enabled: Annotated[bool, Mark("Ask the base model the same questions.")] = True
+    system_prompt: Annotated[
+        str, Mark("System prompt given to the base model: what prompting alone would do.", max_length=16_384)
+    ] = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenAIJudge:
+    url: Annotated[
+        str,
+        Mark(
+            "Base URL of an OpenAI-compatible API, such as https://api.openai.com/v1; /chat/completions is "
+            "added. Neither credentials nor a query.",
+            pattern=API_URL,
+            max_length=1024,
+        ),
+    ]
+    model: Annotated[
+        str,
+        Mark(
+            "Name of the model that judges, at that API; none of those evaluated.",
+            min_length=1,
+            max_length=255,
+        ),
+    ]
+    api_key_secret_ref: Annotated[
+        KeySelector | None, Mark("Secret with the API key, for the eval pod. Unset: no key is sent.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judge:
+    kind: Annotated[JudgeKind, Mark("Rules (deterministic, offline) or OpenAI.")] = JudgeKind.RULES
+    open_ai: Annotated[OpenAIJudge | None, Mark("Settings of kind OpenAI.")] = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="(self.kind == 'OpenAI') == has(self.openAI)",
+            message="openAI must be set when kind is OpenAI, and only then",
+            check=lambda self: (self.kind is JudgeKind.OPENAI) == (self.open_ai is not None),
+            field_path="openAI",
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampling:
+    max_new_tokens: Annotated[int, Mark("Longest answer, in tokens.", minimum=1, maximum=32_768)] = 256
+    temperature: Annotated[float, Mark("0 is greedy.", minimum=0, maximum=2)] = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluationCluster:
+    gpus: Annotated[int, Mark("GPUs of the evaluation pod.", minimum=0, maximum=16)] = 1
+    gpu_type: Annotated[str, Mark("Preset of node selector and toleration.", min_length=1, max_length=63)] = (
+        "a100-80gb"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gate:
+    """One threshold that the tuned model must meet. No schema defaults: gates are list items."""
+
+    metric: Annotated[Metric, Mark("What is measured.")]
+    min_score: Annotated[float | None, Mark("Least score.", minimum=0, maximum=1)] = None
+    min_gain: Annotated[float | None, Mark("Least gain over the base model.", minimum=0, maximum=1)] = None
+    max_drop: Annotated[float | None, Mark("Most loss against the base model.", minimum=0, maximum=1)] = None
+    max_critical_errors: Annotated[
+        int | None, Mark("Most critical errors within the metric's questions.", minimum=0, maximum=100_000)
+    ] = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="[has(self.minScore), has(self.minGain), has(self.maxDrop), has(self.maxCriticalErrors)]"
+            ".filter(set, set).size() == 1",
+            message="set exactly one of minScore, minGain, maxDrop and maxCriticalErrors",
+            check=lambda self: (
+                sum(
+                    threshold is not None
+                    for threshold in (self.min_score, self.min_gain, self.max_drop, self.max_critical_errors)
+                )
+                == 1
+            ),
+        ),
+    )
+
+
+_ENGINE = Mark(
+    "What runs the models that are asked: transformers, or vllm, a server that the pod starts for each model "
+    "in turn; for large models on GPUs. The image needs the program vllm."
+)
+_GATES = Mark("Thresholds that GitOps obeys.", max_items=16)
+_BenchmarkName = Annotated[
+    str, Mark("A task or group of lm-evaluation-harness.", pattern=BENCHMARK_NAME, max_length=100)
+]
+
+_BENCHMARKS = Mark(
+    "Standard benchmarks, run after the rubric with the same settings for both models: tasks of "
+    "lm-evaluation-harness, or of the folder benchmarks in the storage's claim.",
+    max_items=MAX_BENCHMARKS,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    rubric: Annotated[RubricReference, Mark("The questions. Unset: business45.")] = field(
+        default_factory=lambda: RubricReference(builtin="business45")
+    )
+    baseline: Annotated[EvaluationBaseline, Mark("The base model beside the tuned one.")] = field(
+        default_factory=EvaluationBaseline
+    )
+    every_epoch: Annotated[bool, Mark("Score each epoch's checkpoint: the continual-training curve.")] = False
+    judge: Annotated[Judge, Mark("Who judges the answers.")] = field(default_factory=Judge)
+    sampling: Annotated[Sampling, Mark("How answers are decoded.")] = field(default_factory=Sampling)
+    engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
+    benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
+    cluster: Annotated[EvaluationCluster, Mark("The evaluation pod.")] = field(
+        default_factory=EvaluationCluster
+    )
+    gates: Annotated[tuple[Gate, ...], _GATES] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluatedModel:
+    """A checkpoint to evaluate."""
+
+    uri: Annotated[
+        str, Mark("hf://, s3://, pvc:// or file:// (local mode).", pattern=MODEL_URI, max_length=1024)
+    ]
+    revision: Annotated[
+        str, Mark("Branch, tag or commit of an hf:// model.", min_length=1, max_length=255)
+    ] = "main"
+    chat_template: Annotated[
+        ChatTemplate | None, Mark("Chat template by name. Unset: the tokenizer's own.")
+    ] = None
+    digest: Annotated[str, Mark("Digest the checkpoint must have. Empty: unchecked.", max_length=128)] = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RubricEvalBaseline:
+    model: Annotated[EvaluatedModel | None, Mark("The model to compare with. Unset: no comparison.")] = None
+    system_prompt: Annotated[str, Mark("System prompt given to it.", max_length=16_384)] = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RubricEvalCluster:
+    gpus: Annotated[int, Mark("GPUs of the pod.", minimum=0, maximum=16)] = 1
+    gpu_type: Annotated[str, Mark("Preset of node selector and toleration.", min_length=1, max_length=63)] = (
+        "a100-80gb"
+    )
+    queue_name: Annotated[str, Mark("Kueue LocalQueue. Empty: none.", max_length=253)] = ""
+    backoff_limit: Annotated[int, Mark("Failed attempts that are retried.", minimum=0, maximum=100)] = 3
+    eval: Annotated[StagePod, Mark("Pod of the eval Job.")] = field(default_factory=StagePod)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluatedEpoch:
+    """The model as it was after some epochs of its training."""
+
+    epoch: Annotated[int, Mark("Number of the epoch, from 1.", minimum=1, maximum=100_000)]
+    uri: Annotated[
+        str, Mark("hf://, s3://, pvc:// or file:// (local mode).", pattern=MODEL_URI, max_length=1024)
+    ]
+    digest: Annotated[str, Mark("Digest the checkpoint must have. Empty: unchecked.", max_length=128)] = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RubricEvalSpec:
+    model: Annotated[EvaluatedModel, Mark("The model to evaluate.")]
+    storage: Annotated[Storage, Mark("Where answers and report are kept.")]
+    baseline: Annotated[RubricEvalBaseline, Mark("What to compare with.")] = field(
+        default_factory=RubricEvalBaseline
+    )
+    epochs: Annotated[
+        tuple[EvaluatedEpoch, ...],
+        Mark("The model after earlier epochs, asked the same questions.", max_items=MAX_EPOCH_MODELS),
+    ] = ()
+    rubric: Annotated[RubricReference, Mark("The questions. Unset: business45.")] = field(
+        default_factory=lambda: RubricReference(builtin="business45")
+    )
+    judge: Annotated[Judge, Mark("Who judges the answers.")] = field(default_factory=Judge)
+    sampling: Annotated[Sampling, Mark("How answers are decoded.")] = field(default_factory=Sampling)
+    engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
+    benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
+    gates: Annotated[tuple[Gate, ...], _GATES] = ()
+    cluster: Annotated[RubricEvalCluster, Mark("The pod.")] = field(default_factory=RubricEvalCluster)
+    credentials: Annotated[Credentials, Mark("Secrets and service account of the pod.")] = field(
+        default_factory=Credentials
+    )
+    suspend: Annotated[bool, Mark("Stop and free the GPU, until false again.")] = False
+    retry: Annotated[
+        int, Mark("May only grow: each growth runs a failed evaluation again.", minimum=0, maximum=10_000)
+    ] = 0
+    ttl_seconds_after_finished: Annotated[
+        int | None,
+        Mark(
+            "Seconds after which the children of a finished evaluation are removed.",
+            minimum=0,
+            maximum=2**31 - 1,
+        ),
+    ] = None

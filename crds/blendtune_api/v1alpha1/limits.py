@@ -1,0 +1,29 @@
+"""Names, bounds and patterns of the API."""
+
+from __future__ import annotations
+
+GROUP = "blendtune.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+BLENDED_FINE_TUNE = "BlendedFineTune"
+RUBRIC_EVAL = "RubricEval"
+
+NAME_MAX_LENGTH = 40  # leaves room for "-train-<attempt>-worker-<index>" within 63 characters
+MAX_SOURCES = 16
+MAX_CATEGORIES = 16
+MAX_BENCHMARKS = 16
+MAX_EPOCH_MODELS = 16  # whose digests fit into a message
+MAX_EPOCH_LOSSES = 8
+ATTEMPTS_KEPT = 5
+
+GENERAL_MAX_EPOCHS = 4.0  # repeats up to four are almost as good as new data (arXiv 2305.16264)
+VALIDATION_FRACTION = 0.02
+
+MODEL_URI = r"^(hf|s3|pvc|file)://[^\s]+$"
+DATA_URI = r"^(hf|s3|pvc|file)://[^\s]+$"
+EXPORT_URI = r"^(s3|pvc|file)://[^\s]+$"
+API_URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"  # without credentials, which belong in a Secret
+DNS_1035_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+RELATIVE_PATH = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"
+BENCHMARK_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"

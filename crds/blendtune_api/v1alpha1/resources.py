@@ -1,0 +1,156 @@
+"""BlendedFineTune and RubricEval, the resources themselves."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from blendtune_api.marks import Mark, Rule
+from blendtune_api.v1alpha1.blend import Blend
+from blendtune_api.v1alpha1.evaluation import Evaluation, RubricEvalSpec
+from blendtune_api.v1alpha1.limits import DNS_1035_LABEL, DNS_LABEL, NAME_MAX_LENGTH
+from blendtune_api.v1alpha1.pods import Credentials, Model, Storage
+from blendtune_api.v1alpha1.status import BlendedFineTuneStatus, RubricEvalStatus
+from blendtune_api.v1alpha1.training import Cluster, Export, Training
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlendedFineTuneSpec:
+    model: Annotated[Model, Mark("The base model.")]
+    blend: Annotated[Blend, Mark("The data, and the share of each source.")]
+    storage: Annotated[Storage, Mark("The workspace shared by all stages.")]
+    training: Annotated[Training, Mark("How to train.")] = field(default_factory=Training)
+    cluster: Annotated[Cluster, Mark("What to train on.")] = field(default_factory=Cluster)
+    credentials: Annotated[Credentials, Mark("Secrets and service account of the pods.")] = field(
+        default_factory=Credentials
+    )
+    export: Annotated[Export | None, Mark("A second home for the model.")] = None
+    evaluation: Annotated[Evaluation, Mark("How to prove what was gained and forgotten.")] = field(
+        default_factory=Evaluation
+    )
+    suspend: Annotated[bool, Mark("Stop after a checkpoint and free the GPUs, until false again.")] = False
+    retry: Annotated[
+        int,
+        Mark("May only grow: each growth runs a failed run's failed stage again.", minimum=0, maximum=10_000),
+    ] = 0
+    ttl_seconds_after_finished: Annotated[
+        int | None,
+        Mark(
+            "Seconds after which a finished run's children are removed; never the resource, nor the data.",
+            minimum=0,
+            maximum=2**31 - 1,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectMeta:
+    """The part of metav1.ObjectMeta that Blendtune reads."""
+
+    name: Annotated[
+        str, Mark("Unique within the namespace.", pattern=DNS_1035_LABEL, max_length=NAME_MAX_LENGTH)
+    ]
+    namespace: Annotated[str, Mark("Where the object lies.", pattern=DNS_LABEL, max_length=63)] = "default"
+    uid: str = ""
+    generation: int = 1
+    resource_version: str = ""
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+
+
+def _frozen(fields: tuple[str, ...], message: str) -> Rule:
+    """Once the run has started, these fields of the spec may neither change nor go away.
+
+    It stands at the root of the object: a rule at the field itself would not run when the field is removed.
+    """
+    unchanged = (
+        f"has(self.spec.{name}) == has(oldSelf.spec.{name})"
+        f" && (!has(self.spec.{name}) || self.spec.{name} == oldSelf.spec.{name})"
+        for name in fields
+    )
+    cel = "!has(oldSelf.status) || !has(oldSelf.status.startTime) || (" + " && ".join(unchanged) + ")"
+    return Rule(cel=cel, message=message)
+
+
+_NAME_RULE = Rule(
+    cel=f"size(self.metadata.name) <= {NAME_MAX_LENGTH} && self.metadata.name.matches('{DNS_1035_LABEL}')",
+    message=f"metadata.name must have at most {NAME_MAX_LENGTH} characters, only of a-z, 0-9 and '-', begin "
+    "with a letter and end with a letter or digit: the names of the run's Jobs and pods are made of it",
+    check=lambda self: (
+        len(self.metadata.name) <= NAME_MAX_LENGTH and bool(re.fullmatch(DNS_1035_LABEL, self.metadata.name))
+    ),
+)
+
+_RETRY_RULE = Rule(
+    cel="self.spec.retry >= oldSelf.spec.retry",
+    message="spec.retry may only grow: set it higher than it was to run the failed stage again",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlendedFineTune:
+    """Fine-tunes a language model on a declared blend and proves what it gained and what it forgot."""
+
+    metadata: ObjectMeta
+    spec: Annotated[BlendedFineTuneSpec, Mark("What is wanted.")]
+    status: Annotated[BlendedFineTuneStatus, Mark("What is; written by the operator.")] = field(
+        default_factory=BlendedFineTuneStatus
+    )
+
+    FROZEN_FIELDS: ClassVar[tuple[str, ...]] = (
+        "model",
+        "blend",
+        "training",
+        "storage",
+        "export",
+        "evaluation.rubric",
+        "evaluation.baseline",
+        "evaluation.everyEpoch",
+        "evaluation.judge",
+        "evaluation.sampling",
+        "evaluation.engine",
+        "evaluation.benchmarks",
+        "evaluation.cluster",
+    )
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        _NAME_RULE,
+        _RETRY_RULE,
+        _frozen(
+            FROZEN_FIELDS,
+            "model, blend, training, storage, export and evaluation (but its gates) are fixed once the run "
+            "has started: create a new BlendedFineTune, or delete this one and apply it again",
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RubricEval:
+    """Asks a model the questions of a rubric, beside a baseline, and scores the answers."""
+
+    metadata: ObjectMeta
+    spec: Annotated[RubricEvalSpec, Mark("What is wanted.")]
+    status: Annotated[RubricEvalStatus, Mark("What is; written by the operator.")] = field(
+        default_factory=RubricEvalStatus
+    )
+
+    FROZEN_FIELDS: ClassVar[tuple[str, ...]] = (
+        "model",
+        "storage",
+        "baseline",
+        "epochs",
+        "rubric",
+        "judge",
+        "sampling",
+        "engine",
+        "benchmarks",
+    )
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        _NAME_RULE,
+        _RETRY_RULE,
+        _frozen(
+            FROZEN_FIELDS,
+            "model, storage, baseline, epochs, rubric, judge, sampling, engine and benchmarks are fixed once "
+            "the evaluation has started: create a new RubricEval, or delete this one and apply it again",
+        ),
+    )

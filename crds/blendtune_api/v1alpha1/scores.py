@@ -1,0 +1,159 @@
+"""Scores, and what they amount to, as the status holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from blendtune_api.marks import Mark
+from blendtune_api.v1alpha1.limits import MAX_BENCHMARKS, MAX_EPOCH_MODELS
+from blendtune_api.v1alpha1.vocabulary import DiagnosisVerdict, GateResult, Metric, Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScopeScore:
+    """The score of one scope: overall, a domain, a dimension or a category. Missing is never zero."""
+
+    name: Annotated[str, Mark("Name of the scope.", max_length=63)]
+    score: Annotated[
+        float | None, Mark("Score; absent when nothing could be scored.", minimum=0, maximum=1)
+    ] = None
+    low: Annotated[float | None, Mark("Lower end of the 95% interval.", minimum=0, maximum=1)] = None
+    high: Annotated[float | None, Mark("Upper end of the 95% interval.", minimum=0, maximum=1)] = None
+    n: Annotated[int, Mark("Questions scored.", minimum=0)] = 0
+    unscored: Annotated[int, Mark("Questions that could not be scored.", minimum=0)] = 0
+    baseline_score: Annotated[float | None, Mark("Score of the base model.", minimum=0, maximum=1)] = None
+    delta: Annotated[float | None, Mark("Score less the base model's.", minimum=-1, maximum=1)] = None
+    delta_low: Annotated[float | None, Mark("Lower end of its 95% interval.", minimum=-1, maximum=1)] = None
+    delta_high: Annotated[float | None, Mark("Upper end of its 95% interval.", minimum=-1, maximum=1)] = None
+    p_value: Annotated[
+        float | None,
+        Mark(
+            "Chance of so large a delta were there none, by sign flips; for the domains, Holm-corrected.",
+            minimum=0,
+            maximum=1,
+        ),
+    ] = None
+    minimum_detectable_effect: Annotated[
+        float | None, Mark("Delta that would be found 4 times in 5.", minimum=0)
+    ] = None
+    worst: Annotated[
+        float | None, Mark("Score, were every unscored question failed; absent without any.", minimum=0)
+    ] = None
+    best: Annotated[float | None, Mark("Score, were every unscored question passed.", maximum=1)] = None
+    delta_worst: Annotated[
+        float | None, Mark("Delta, were all that is unscored against the model.", minimum=-1)
+    ] = None
+    delta_best: Annotated[
+        float | None, Mark("Delta, were all that is unscored for the model.", maximum=1)
+    ] = None
+    critical_errors: Annotated[int, Mark("Questions answered with a critical error.", minimum=0)] = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochScope:
+    """One scope's score after an earlier epoch, and what the model gained in it since."""
+
+    score: Annotated[float, Mark("Score after that epoch.", minimum=0, maximum=1)]
+    gain: Annotated[
+        float | None, Mark("The model's score less that, on the questions scored in both.", minimum=-1)
+    ] = None
+    low: Annotated[float | None, Mark("Lower end of the gain's 95% interval.", minimum=-1)] = None
+    high: Annotated[float | None, Mark("Upper end of the gain's 95% interval.", minimum=-1)] = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochScore:
+    epoch: Annotated[int, Mark("Number of the epoch, from 1.", minimum=1)]
+    general: Annotated[EpochScope | None, Mark("General questions.")] = None
+    in_domain: Annotated[EpochScope | None, Mark("In-domain questions.")] = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BenchmarkScore:
+    """What lm-evaluation-harness measured on one benchmark, on the scale of its metric."""
+
+    name: Annotated[str, Mark("Name of the task or group.", max_length=100)]
+    metric: Annotated[
+        str, Mark("Its first metric, and the filter of the answers if there is one.", max_length=100)
+    ]
+    score: Annotated[float, Mark("Value of the metric.")]
+    standard_error: Annotated[
+        float | None, Mark("Standard error of the score; absent where unknown.", minimum=0)
+    ] = None
+    n: Annotated[int, Mark("Samples scored.", minimum=0)]
+    baseline_score: Annotated[float | None, Mark("Score of the base model.")] = None
+    baseline_standard_error: Annotated[float | None, Mark("Its standard error.", minimum=0)] = None
+    delta: Annotated[float | None, Mark("Score less the base model's.")] = None
+    delta_low: Annotated[float | None, Mark("Lower end of its 95% interval.")] = None
+    delta_high: Annotated[float | None, Mark("Upper end of its 95% interval.")] = None
+
+
+BENCHMARK_SCORES = Mark("Standard benchmarks, in the order of the spec.", max_items=MAX_BENCHMARKS)
+
+EPOCH_SCORES = Mark("Scores after earlier epochs: the continual-training curve.", max_items=MAX_EPOCH_MODELS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateStatus:
+    metric: Annotated[Metric, Mark("What is measured.")]
+    rule: Annotated[
+        str, Mark("The threshold's field: minScore, minGain, maxDrop or maxCriticalErrors.", max_length=63)
+    ]
+    threshold: Annotated[float, Mark("The threshold.", minimum=0)]
+    result: Annotated[GateResult, Mark("Passed, Failed or Inconclusive.")]
+    value: Annotated[float | None, Mark("What was measured.", minimum=-1)] = None
+    low: Annotated[float | None, Mark("Lower end of its 95% interval.", minimum=-1)] = None
+    high: Annotated[float | None, Mark("Upper end of its 95% interval.", minimum=-1)] = None
+    message: Annotated[str, Mark("Why, with the numbers.", max_length=512)] = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluationDigests:
+    model: Annotated[str, Mark("Weights of the model.", max_length=128)] = ""
+    baseline: Annotated[str, Mark("Weights of the baseline.", max_length=128)] = ""
+    rubric: Annotated[str, Mark("The questions and criteria.", max_length=128)] = ""
+    judge: Annotated[str, Mark("Kind and version of the judge.", max_length=128)] = ""
+    template: Annotated[str, Mark("Chat template.", max_length=128)] = ""
+    decoding: Annotated[str, Mark("Stop tokens, limits, sampling, precision and engine.", max_length=128)] = (
+        ""
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluationSummary:
+    """What a BlendedFineTune shows of its RubricEval."""
+
+    name: Annotated[str, Mark("Name of the RubricEval.", max_length=253)]
+    overall: Annotated[ScopeScore | None, Mark("All questions.")] = None
+    general: Annotated[ScopeScore | None, Mark("General questions.")] = None
+    in_domain: Annotated[ScopeScore | None, Mark("In-domain questions.")] = None
+    dimensions: Annotated[
+        tuple[ScopeScore, ...], Mark("reliability, consistency, businessImpact.", max_items=3)
+    ] = ()
+    gates: Annotated[tuple[GateStatus, ...], Mark("Each gate's outcome.", max_items=16)] = ()
+    coverage: Annotated[
+        float | None,
+        Mark("Share of the questions that were scored; of two models, the lesser.", minimum=0, maximum=1),
+    ] = None
+    verdict: Annotated[Verdict | None, Mark("Tuned against base.")] = None
+    not_compared: Annotated[
+        str, Mark("Why the model was not compared with its baseline; empty when it was.", max_length=1024)
+    ] = ""
+    epochs: Annotated[tuple[EpochScore, ...], EPOCH_SCORES] = ()
+    benchmarks: Annotated[tuple[BenchmarkScore, ...], BENCHMARK_SCORES] = ()
+    report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RubricStatus:
+    name: Annotated[str, Mark("Name that the rubric gives itself.", max_length=63)]
+    digest: Annotated[str, Mark("Digest of the questions and criteria.", max_length=128)]
+    general: Annotated[int, Mark("General questions.", minimum=0)]
+    in_domain: Annotated[int, Mark("In-domain questions.", minimum=0)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Diagnosis:
+    verdict: Annotated[DiagnosisVerdict, Mark("What the scores say of the blend.")]
+    message: Annotated[str, Mark("The evidence, and what to try.", max_length=4096)]

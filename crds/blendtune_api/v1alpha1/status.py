@@ -1,0 +1,205 @@
+"""What is: the status of both resources, written by the operator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from blendtune_api.marks import Mark
+from blendtune_api.v1alpha1.limits import (
+    ATTEMPTS_KEPT,
+    MAX_CATEGORIES,
+    MAX_EPOCH_LOSSES,
+    MAX_EPOCH_MODELS,
+    MAX_SOURCES,
+)
+from blendtune_api.v1alpha1.scores import (
+    BENCHMARK_SCORES,
+    EPOCH_SCORES,
+    BenchmarkScore,
+    Diagnosis,
+    EpochScore,
+    EvaluationDigests,
+    EvaluationSummary,
+    GateStatus,
+    RubricStatus,
+    ScopeScore,
+)
+from blendtune_api.v1alpha1.vocabulary import ConditionStatus, Stage, State, Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Condition:
+    """metav1.Condition."""
+
+    type: Annotated[str, Mark("Type of the condition.", max_length=316)]
+    status: Annotated[ConditionStatus, Mark("True, False or Unknown.")]
+    reason: Annotated[str, Mark("Why, in one word.", min_length=1, max_length=1024)]
+    message: Annotated[str, Mark("Why, and what to do.", max_length=32_768)]
+    last_transition_time: Annotated[str, Mark("When status last changed.", format="date-time")]
+    observed_generation: Annotated[int, Mark("Generation of the spec this speaks of.", minimum=0)] = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    stage: Annotated[Stage, Mark("blend, train or eval.")]
+    number: Annotated[int, Mark("Number of the attempt, from 1.", minimum=1)]
+    start_time: Annotated[str, Mark("When it started.", format="date-time")]
+    end_time: Annotated[str | None, Mark("When it ended.", format="date-time")] = None
+    cause: Annotated[str, Mark("Why it ended; empty while it runs.", max_length=1024)] = ""
+    exit_code: Annotated[int | None, Mark("Exit code of the container at fault.", minimum=0, maximum=255)] = (
+        None
+    )
+    counted: Annotated[bool, Mark("Whether it counts against backoffLimit.")] = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedValue:
+    name: Annotated[str, Mark("Name of the metric.", max_length=63)]
+    value: Annotated[str, Mark("Its latest value.", max_length=63)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainerStatus:
+    """Field names are Kubeflow TrainJob's."""
+
+    progress_percentage: Annotated[int | None, Mark("Progress of the training.", minimum=0, maximum=100)] = (
+        None
+    )
+    estimated_remaining_seconds: Annotated[int | None, Mark("Expected time to the end.", minimum=0)] = None
+    metrics: Annotated[tuple[NamedValue, ...], Mark("Latest metrics of rank 0.", max_items=16)] = ()
+    last_updated_time: Annotated[str | None, Mark("When the trainer was last heard.", format="date-time")] = (
+        None
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlendedSource:
+    name: Annotated[str, Mark("Name of the source.", max_length=40)]
+    examples: Annotated[int, Mark("Examples used, repeats counted.", minimum=0)]
+    tokens: Annotated[int, Mark("Tokens used, repeats counted.", minimum=0)]
+    target_share: Annotated[float, Mark("Declared share.", minimum=0, maximum=1)]
+    achieved_share: Annotated[float, Mark("Share reached, in the blend's unit.", minimum=0, maximum=1)]
+    epochs: Annotated[float, Mark("Passes over the source.", minimum=0)]
+    dropped: Annotated[int, Mark("Rows left out for their length.", minimum=0)] = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlendStatus:
+    digest: Annotated[str, Mark("Digest of the ordered blend.", max_length=128)]
+    tokens: Annotated[int, Mark("Tokens to train on.", minimum=0)]
+    sources: Annotated[tuple[BlendedSource, ...], Mark("What was achieved.", max_items=MAX_SOURCES)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochLoss:
+    epoch: Annotated[int, Mark("Number of the epoch, from 1; the last may be a part of one.", minimum=1)]
+    loss: Annotated[float, Mark("Validation loss, nats per supervised token.", minimum=0)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceLoss:
+    name: Annotated[str, Mark("Name of the source.", max_length=63)]
+    before: Annotated[
+        float | None, Mark("Validation loss before the first step, nats per supervised token.")
+    ] = None
+    after: Annotated[float | None, Mark("Validation loss at the end.", minimum=0)] = None
+    epochs: Annotated[
+        tuple[EpochLoss, ...], Mark("At the end of each of the last epochs.", max_items=MAX_EPOCH_LOSSES)
+    ] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochModel:
+    """The model after `epoch` passes over the in-domain data, in `Workspace.epoch`."""
+
+    epoch: Annotated[int, Mark("Number of the epoch, from 1.", minimum=1)]
+    step: Annotated[int, Mark("Optimizer steps taken by then.", minimum=1)]
+    digest: Annotated[str, Mark("Digest of its weights.", max_length=128)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingStatus:
+    steps: Annotated[int, Mark("Optimizer steps taken.", minimum=0)]
+    tokens: Annotated[int, Mark("Tokens trained on.", minimum=0)]
+    final_loss: Annotated[
+        float | None, Mark("Loss of the last step, nats per supervised token.", minimum=0)
+    ] = None
+    validation_loss: Annotated[tuple[SourceLoss, ...], Mark("By source.", max_items=MAX_SOURCES)] = ()
+    restarts: Annotated[int, Mark("Attempts after the first.", minimum=0)] = 0
+    gpu_seconds: Annotated[float | None, Mark("GPUs held times seconds.", minimum=0)] = None
+    tokens_per_second_per_gpu: Annotated[float | None, Mark("Throughput of one rank.", minimum=0)] = None
+    mfu: Annotated[float | None, Mark("Model FLOP/s utilisation.", minimum=0)] = None
+    epochs: Annotated[
+        tuple[EpochModel, ...],
+        Mark("The models of earlier epochs, where they are scored.", max_items=MAX_EPOCH_MODELS),
+    ] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelStatus:
+    uri: Annotated[str, Mark("Where the tuned model lies.", max_length=1024)]
+    digest: Annotated[str, Mark("Digest of its weights.", max_length=128)]
+
+
+_CONDITIONS = Mark("What holds, by type.", max_items=16, list_map_keys=("type",))
+_STATE = Mark("Summary of the conditions, for people. Programs read the conditions.")
+_ATTEMPTS = Mark("The latest attempts.", max_items=ATTEMPTS_KEPT)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlendedFineTuneStatus:
+    observed_generation: Annotated[int | None, Mark("Generation this status speaks of.", minimum=0)] = None
+    start_time: Annotated[str | None, Mark("When the run started.", format="date-time")] = None
+    completion_time: Annotated[str | None, Mark("When the run ended.", format="date-time")] = None
+    state: Annotated[State | None, _STATE] = None
+    conditions: Annotated[tuple[Condition, ...], _CONDITIONS] = ()
+    attempts: Annotated[tuple[Attempt, ...], _ATTEMPTS] = ()
+    retry: Annotated[int, Mark("The spec.retry that was acted upon.", minimum=0)] = 0
+    failures: Annotated[
+        int, Mark("Failed attempts of the present stage that count against backoffLimit.", minimum=0)
+    ] = 0
+    training_seconds: Annotated[
+        float, Mark("Training time of the attempts that ended, queueing not counted.", minimum=0)
+    ] = 0
+    trainer_status: Annotated[TrainerStatus | None, Mark("Live progress of the training.")] = None
+    rubric: Annotated[RubricStatus | None, Mark("The rubric, as it was checked before the blend.")] = None
+    blend: Annotated[BlendStatus | None, Mark("The blend that was achieved.")] = None
+    training: Annotated[TrainingStatus | None, Mark("The training in numbers.")] = None
+    model: Annotated[ModelStatus | None, Mark("The tuned model.")] = None
+    evaluation: Annotated[EvaluationSummary | None, Mark("The scores.")] = None
+    diagnosis: Annotated[Diagnosis | None, Mark("What to change next.")] = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RubricEvalStatus:
+    observed_generation: Annotated[int | None, Mark("Generation this status speaks of.", minimum=0)] = None
+    start_time: Annotated[str | None, Mark("When the evaluation started.", format="date-time")] = None
+    completion_time: Annotated[str | None, Mark("When it ended.", format="date-time")] = None
+    state: Annotated[State | None, _STATE] = None
+    conditions: Annotated[tuple[Condition, ...], _CONDITIONS] = ()
+    attempts: Annotated[tuple[Attempt, ...], _ATTEMPTS] = ()
+    retry: Annotated[int, Mark("The spec.retry that was acted upon.", minimum=0)] = 0
+    failures: Annotated[
+        int, Mark("Failed attempts of the present stage that count against backoffLimit.", minimum=0)
+    ] = 0
+    overall: Annotated[ScopeScore | None, Mark("All questions.")] = None
+    general: Annotated[ScopeScore | None, Mark("General questions.")] = None
+    in_domain: Annotated[ScopeScore | None, Mark("In-domain questions.")] = None
+    dimensions: Annotated[
+        tuple[ScopeScore, ...], Mark("reliability, consistency, businessImpact.", max_items=3)
+    ] = ()
+    categories: Annotated[tuple[ScopeScore, ...], Mark("By category.", max_items=MAX_CATEGORIES)] = ()
+    gates: Annotated[tuple[GateStatus, ...], Mark("Each gate's outcome.", max_items=16)] = ()
+    coverage: Annotated[
+        float | None,
+        Mark("Share of the questions that were scored; of two models, the lesser.", minimum=0, maximum=1),
+    ] = None
+    verdict: Annotated[Verdict | None, Mark("Tuned against base.")] = None
+    not_compared: Annotated[
+        str, Mark("Why the model was not compared with its baseline; empty when it was.", max_length=1024)
+    ] = ""
+    epochs: Annotated[tuple[EpochScore, ...], EPOCH_SCORES] = ()
+    benchmarks: Annotated[tuple[BenchmarkScore, ...], BENCHMARK_SCORES] = ()
+    digests: Annotated[EvaluationDigests | None, Mark("What was compared.")] = None
+    report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""

@@ -1,0 +1,206 @@
+"""How to train, on what, and where the model goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
+
+from blendtune_api.marks import Mark, Rule
+from blendtune_api.v1alpha1.limits import EXPORT_URI
+from blendtune_api.v1alpha1.pods import StagePod
+from blendtune_api.v1alpha1.vocabulary import (
+    ActivationCheckpointing,
+    AfterSuccess,
+    Attention,
+    LoraExport,
+    Method,
+    Precision,
+    Schedule,
+    Tracker,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lora:
+    """LoRA, arXiv 2106.09685."""
+
+    rank: Annotated[int, Mark("Rank of the update.", minimum=1, maximum=1024)] = 16
+    alpha: Annotated[float, Mark("Scale of the update.", exclusive_minimum=0, maximum=4096)] = 32
+    target_modules: Annotated[
+        tuple[Annotated[str, Mark("Name of a linear layer.", min_length=1, max_length=255)], ...],
+        Mark(
+            "Linear layers to adapt, by the end of their name. Empty: all but the head; fewer did not match "
+            "full fine-tuning in arXiv 2305.14314.",
+            max_items=64,
+        ),
+    ] = ()
+    export: Annotated[
+        LoraExport,
+        Mark(
+            "What spec.export.uri gets: Merged (the whole model) or Adapter (for peft and vLLM). The "
+            "workspace keeps both; the merged model is evaluated."
+        ),
+    ] = LoraExport.MERGED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adam:
+    """The optimizer's moments. The defaults are torch.optim.AdamW's."""
+
+    beta1: Annotated[float, Mark("Decay of the first moment.", minimum=0, exclusive_maximum=1)] = 0.9
+    beta2: Annotated[float, Mark("Decay of the second moment.", minimum=0, exclusive_maximum=1)] = 0.999
+    epsilon: Annotated[
+        float, Mark("Term that keeps the division finite.", exclusive_minimum=0, maximum=1)
+    ] = 1e-8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeepSpeed:
+    stage: Annotated[int | str, Mark("ZeRO stage: auto, 1, 2 or 3.", max_length=4, int_or_string=True)] = (
+        "auto"
+    )
+    overrides: Annotated[
+        Mapping[str, Any],
+        Mark(
+            "DeepSpeed configuration, merged over the generated one.",
+            max_items=64,
+            preserve_unknown_fields=True,
+        ),
+    ] = field(default_factory=dict)
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.stage == 'auto' || self.stage == 1 || self.stage == 2 || self.stage == 3",
+            message="stage must be auto, 1, 2 or 3",
+            check=lambda self: self.stage in ("auto", 1, 2, 3),
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    every_minutes: Annotated[
+        float, Mark("Minutes between checkpoints.", exclusive_minimum=0, maximum=10_080)
+    ] = 30
+    keep: Annotated[int, Mark("Checkpoints kept while training.", minimum=1, maximum=100)] = 2
+    after_success: Annotated[AfterSuccess, Mark("Delete or Keep them once the model is exported.")] = (
+        AfterSuccess.DELETE
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EarlyStopping:
+    patience: Annotated[
+        int,
+        Mark(
+            "Validations without improvement of the validation loss before training stops; 0 = off.",
+            minimum=0,
+            maximum=1000,
+        ),
+    ] = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """learningRate, schedule, weightDecay and sequenceLength default to the paper's (arXiv 2310.04945)."""
+
+    method: Annotated[Method, Mark("full fine-tuning or lora.")] = Method.FULL
+    lora: Annotated[Lora, Mark("Settings of method lora.")] = field(default_factory=Lora)
+    learning_rate: Annotated[float, Mark("Peak learning rate.", exclusive_minimum=0, maximum=1)] = 3e-5
+    schedule: Annotated[Schedule, Mark("Course of the learning rate after warm-up.")] = Schedule.COSINE
+    warmup_ratio: Annotated[
+        float, Mark("Share of the steps that warm up; 0.03 is Vicuna's.", minimum=0, exclusive_maximum=1)
+    ] = 0.03
+    min_learning_rate_ratio: Annotated[
+        float, Mark("Last learning rate as a share of the peak.", minimum=0, maximum=1)
+    ] = 0
+    weight_decay: Annotated[
+        float, Mark("Decoupled weight decay, not on norms and biases.", minimum=0, maximum=10)
+    ] = 0.1
+    max_grad_norm: Annotated[
+        float, Mark("Gradient clipping by global norm; 0 = off.", minimum=0, maximum=1000)
+    ] = 1.0
+    adam: Annotated[Adam, Mark("Moments of AdamW.")] = field(default_factory=Adam)
+    sequence_length: Annotated[
+        int, Mark("Tokens in a bin; longer conversations are not trained on.", minimum=8, maximum=1_048_576)
+    ] = 2048
+    batch_tokens: Annotated[
+        int,
+        Mark(
+            "Tokens per optimizer step over all ranks; a multiple of sequenceLength.",
+            minimum=8,
+            maximum=2**31 - 1,
+        ),
+    ] = 262_144
+    precision: Annotated[Precision, Mark("auto, bf16 or fp32.")] = Precision.AUTO
+    attention: Annotated[Attention, Mark("auto, flash_attention_2, sdpa or eager.")] = Attention.AUTO
+    activation_checkpointing: Annotated[
+        ActivationCheckpointing, Mark("auto (only when memory needs it), enabled or disabled.")
+    ] = ActivationCheckpointing.AUTO
+    deepspeed: Annotated[DeepSpeed, Mark("ZeRO stage and overrides.")] = field(default_factory=DeepSpeed)
+    checkpoint: Annotated[Checkpoint, Mark("Cadence and retention of checkpoints.")] = field(
+        default_factory=Checkpoint
+    )
+    early_stopping: Annotated[EarlyStopping, Mark("Stop on validation loss.")] = field(
+        default_factory=EarlyStopping
+    )
+    hang_timeout_minutes: Annotated[
+        float,
+        Mark(
+            "Minutes without a step after which a rank ends itself, retryable.",
+            exclusive_minimum=0,
+            maximum=10_080,
+        ),
+    ] = 30
+    tracking: Annotated[
+        tuple[Tracker, ...],
+        Mark(
+            "tensorboard, mlflow, wandb. The credentials' MLFLOW_TRACKING_URI and WANDB_API_KEY send the "
+            "latter two elsewhere than into the workspace.",
+            max_items=3,
+        ),
+    ] = ()
+    seed: Annotated[int, Mark("Seed of the training.", minimum=0, maximum=2**31 - 1)] = 42
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.batchTokens % self.sequenceLength == 0",
+            message="batchTokens must be a multiple of sequenceLength",
+            check=lambda self: self.batch_tokens % self.sequence_length == 0,
+            field_path="batchTokens",
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cluster:
+    nodes: Annotated[int, Mark("Pods of the training gang.", minimum=1, maximum=1024)] = 1
+    gpus_per_node: Annotated[int, Mark("GPUs and ranks in each pod.", minimum=1, maximum=16)] = 8
+    gpu_type: Annotated[
+        str, Mark("Preset of node selector, toleration, memory and peak FLOP/s.", min_length=1, max_length=63)
+    ] = "a100-80gb"
+    queue_name: Annotated[
+        str, Mark("Kueue LocalQueue of the train and eval pods. Empty: none.", max_length=253)
+    ] = ""
+    backoff_limit: Annotated[
+        int,
+        Mark(
+            "Failed attempts of a stage that are retried; disruptions do not count.", minimum=0, maximum=100
+        ),
+    ] = 3
+    active_deadline_seconds: Annotated[
+        int | None,
+        Mark("Longest training time over all attempts, queueing not counted.", minimum=1, maximum=2**31 - 1),
+    ] = None
+    blend: Annotated[StagePod, Mark("Pod of the blend Job.")] = field(default_factory=StagePod)
+    train: Annotated[StagePod, Mark("Pods of the PyTorchJob.")] = field(default_factory=StagePod)
+    eval: Annotated[StagePod, Mark("Pod of the eval Job.")] = field(default_factory=StagePod)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Export:
+    uri: Annotated[
+        str,
+        Mark("Where to copy the model to; the workspace copy stays.", pattern=EXPORT_URI, max_length=1024),
+    ]

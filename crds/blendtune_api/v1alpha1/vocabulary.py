@@ -1,0 +1,222 @@
+"""The words of the API: every enumerated value of spec and status."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a source teaches: the business, or the world that must not be forgotten."""
+
+    IN_DOMAIN = "inDomain"
+    GENERAL = "general"
+
+
+class ChatTemplate(StrEnum):
+    """How a conversation becomes text; the templates themselves are in `blendtune_api.chat_templates`."""
+
+    VICUNA = "vicuna"
+    LLAMA_2 = "llama-2"
+    CHATML = "chatml"
+    LLAMA_3 = "llama-3"
+
+
+class Unit(StrEnum):
+    """What the weights of a blend count."""
+
+    TOKENS = "tokens"
+    SUPERVISED_TOKENS = "supervisedTokens"
+    EXAMPLES = "examples"
+
+
+class OverLength(StrEnum):
+    """What happens to a conversation longer than the sequence length. It is never cut."""
+
+    DROP = "drop"
+    ERROR = "error"
+
+
+class Method(StrEnum):
+    FULL = "full"
+    LORA = "lora"
+
+
+class LoraExport(StrEnum):
+    """What of a LoRA training goes to spec.export.uri; the workspace always keeps both."""
+
+    MERGED = "Merged"
+    ADAPTER = "Adapter"
+
+
+class Schedule(StrEnum):
+    COSINE = "cosine"
+    LINEAR = "linear"
+    CONSTANT = "constant"
+
+
+class Precision(StrEnum):
+    """`auto` is bf16 on CUDA and fp32 on CPU."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    FP32 = "fp32"
+
+
+class Attention(StrEnum):
+    """`auto` is FlashAttention 2 on CUDA when installed, else scaled dot product attention."""
+
+    AUTO = "auto"
+    FLASH_ATTENTION_2 = "flash_attention_2"
+    SDPA = "sdpa"
+    EAGER = "eager"
+
+
+class ActivationCheckpointing(StrEnum):
+    AUTO = "auto"
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+
+
+class AfterSuccess(StrEnum):
+    """What becomes of the training checkpoints once the model is exported."""
+
+    DELETE = "Delete"
+    KEEP = "Keep"
+
+
+class Tracker(StrEnum):
+    TENSORBOARD = "tensorboard"
+    MLFLOW = "mlflow"
+    WANDB = "wandb"
+
+
+class JudgeKind(StrEnum):
+    RULES = "Rules"
+    OPENAI = "OpenAI"
+
+
+class Engine(StrEnum):
+    """What runs the models that are asked."""
+
+    TRANSFORMERS = "transformers"
+    VLLM = "vllm"
+
+
+class Metric(StrEnum):
+    """The scopes that a gate may name. Categories describe; with five questions each they cannot decide."""
+
+    OVERALL = "overall"
+    GENERAL = "general"
+    IN_DOMAIN = "inDomain"
+    RELIABILITY = "reliability"
+    CONSISTENCY = "consistency"
+    BUSINESS_IMPACT = "businessImpact"
+
+
+class State(StrEnum):
+    """The summary of the conditions, for the printer column."""
+
+    PENDING = "Pending"
+    QUEUED = "Queued"
+    BLENDING = "Blending"
+    TRAINING = "Training"
+    EVALUATING = "Evaluating"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    SUSPENDED = "Suspended"
+
+
+class Stage(StrEnum):
+    BLEND = "blend"
+    TRAIN = "train"
+    EVAL = "eval"
+
+
+class ConditionType(StrEnum):
+    ACCEPTED = "Accepted"
+    DATA_BLENDED = "DataBlended"
+    SIZED = "Sized"
+    TRAINING_SUCCEEDED = "TrainingSucceeded"
+    EVALUATION_SUCCEEDED = "EvaluationSucceeded"
+    GATES_PASSED = "GatesPassed"
+    SUSPENDED = "Suspended"
+    RECOMMENDED = "Recommended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class ConditionStatus(StrEnum):
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Reason(StrEnum):
+    """Every reason a condition of this API may carry."""
+
+    ACCEPTED = "Accepted"
+    INVALID_SPEC = "InvalidSpec"
+    NOT_SUPPORTED = "NotSupported"
+    UNKNOWN_GPU_TYPE = "UnknownGpuType"
+    SERVICE_ACCOUNT_NOT_ALLOWED = "ServiceAccountNotAllowed"
+    TRAINING_OPERATOR_MISSING = "TrainingOperatorMissing"
+    NAME_CONFLICT = "NameConflict"
+    CHILD_REFUSED = "ChildRefused"
+    WORKSPACE_IN_USE = "WorkspaceInUse"
+    PENDING = "Pending"
+    QUEUED = "Queued"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    BACKING_OFF = "BackingOff"
+    SUSPENDED = "Suspended"
+    NOT_SUSPENDED = "NotSuspended"
+    RESUMED = "Resumed"
+    COMPLETED = "Completed"
+    FITS = "Fits"
+    DOES_NOT_FIT = "DoesNotFit"
+    NOT_SIZED = "NotSized"
+    BAD_CONFIGURATION = "BadConfiguration"
+    BAD_DATA = "BadData"
+    BAD_RUBRIC = "BadRubric"
+    STAGE_FAILED = "StageFailed"
+    OUT_OF_MEMORY = "OutOfMemory"
+    DISRUPTED = "Disrupted"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    UNSCHEDULABLE = "Unschedulable"
+    BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    RESULT_MISSING = "ResultMissing"
+    NO_GATES = "NoGates"
+    GATES_PASSED = "GatesPassed"
+    GATES_FAILED = "GatesFailed"
+    GATES_INCONCLUSIVE = "GatesInconclusive"
+    MARGIN_TOO_FINE = "MarginTooFine"
+    RECOMMENDED = "Recommended"
+    CANNOT_TELL = "CannotTell"
+    NONE_ALLOWED = "NoneAllowed"
+    TOO_MANY_FAILED_RUNS = "TooManyFailedRuns"
+    NO_RUN_SUCCEEDED = "NoRunSucceeded"
+    GPU_HOURS_SPENT = "GpuHoursSpent"
+
+
+class GateResult(StrEnum):
+    PASSED = "Passed"
+    FAILED = "Failed"
+    INCONCLUSIVE = "Inconclusive"
+
+
+class Verdict(StrEnum):
+    """The tuned model against the base model, over the general and the in-domain questions."""
+
+    IMPROVED = "Improved"
+    REGRESSED = "Regressed"
+    MIXED = "Mixed"
+    INCONCLUSIVE = "Inconclusive"
+
+
+class DiagnosisVerdict(StrEnum):
+    BALANCED = "Balanced"
+    IMBALANCED_BLEND = "ImbalancedBlend"
+    FORGETTING = "Forgetting"
+    OVERTRAINED = "Overtrained"
+    INCONCLUSIVE = "Inconclusive"
