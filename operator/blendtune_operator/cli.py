@@ -47,24 +47,12 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run manifests on this machine, without a cluster")
     _add_files(run)
-    run.add_argument("--workdir", type=Path, help="where everything is kept (default: runs/<name>)")
-    run.add_argument(
-        "-o", "--output", type=OutputFormat, choices=list(OutputFormat), help="print the final objects"
-    )
-    run.add_argument(
-        "--metrics-port", type=int, default=9400, help="port of /metrics on 127.0.0.1; 0 takes a free one"
-    )
+    _add_run_options(run)
     run.set_defaults(command=_run)
 
     study = commands.add_parser("study", help="run a BlendStudy on this machine, one run after the other")
     _add_files(study)
-    study.add_argument("--workdir", type=Path, help="where everything is kept (default: runs/<name>)")
-    study.add_argument(
-        "-o", "--output", type=OutputFormat, choices=list(OutputFormat), help="print the final objects"
-    )
-    study.add_argument(
-        "--metrics-port", type=int, default=9400, help="port of /metrics on 127.0.0.1; 0 takes a free one"
-    )
+    _add_run_options(study)
     study.set_defaults(command=_study)
 
     validate = commands.add_parser("validate", help="check manifests and rubric, run nothing")
@@ -113,6 +101,16 @@ def _parser() -> argparse.ArgumentParser:
     crds = commands.add_parser("crds", help="print the custom resource definitions")
     crds.set_defaults(command=_crds)
     return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workdir", type=Path, help="where everything is kept (default: runs/<name>)")
+    parser.add_argument(
+        "-o", "--output", type=OutputFormat, choices=list(OutputFormat), help="print the final objects"
+    )
+    parser.add_argument(
+        "--metrics-port", type=int, default=9400, help="port of /metrics on 127.0.0.1; 0 takes a free one"
+    )
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:

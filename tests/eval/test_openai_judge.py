@@ -303,11 +303,11 @@ def test_a_server_that_misbehaves_from_the_start_is_not_asked_more(
     ask: Ask, server: JudgeServer, right: Case, behaviour: Behaviour
 ) -> None:
     server.behaviour = behaviour
-    judged = ask(right, limits=replace(LIMITS, call=0.2, retries=1))
+    judged = ask(right, limits=replace(LIMITS, call=1.0, retries=1))  # time for each to arrive, if slowly
     assert judged.scores[0].score is None
     assert "missed 10 of 10 anchor answers" in judged.scores[0].unscored
     assert all(anchor.fault for anchor in judged.anchors)
-    assert len(server.asked) <= len(ANCHORS)  # a call may be over before it got there
+    assert len(server.asked) == len(ANCHORS)
 
 
 @pytest.mark.parametrize(

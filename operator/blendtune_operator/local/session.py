@@ -33,7 +33,6 @@ from blendtune_operator.reconcile import Key, reconcile
 
 POLL_SECONDS = 1.0
 
-
 Show = Callable[[View, Sequence[Resource], str], None]
 
 
@@ -75,11 +74,11 @@ class Session:
         with self._view as view:
             while not interrupted.is_set():
                 self.store.changed.clear()
-                objects = self.objects()
-                for object in objects:
+                for object in self.objects():
                     await reconcile(self._cluster, _key(object), self._settings, _now())
-                show(view, self.objects(), "")
-                if all(_finished(object) for object in self.objects()):
+                objects = self.objects()
+                show(view, objects, "")
+                if all(map(_finished, objects)):
                     break
                 await _first(self.store.changed, interrupted)
             if interrupted.is_set():

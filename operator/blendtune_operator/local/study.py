@@ -31,8 +31,9 @@ from blendtune_operator.local.session import Session, locked, metrics_server
 from blendtune_operator.local.study_page import study_page
 from blendtune_operator.local.view import View
 from blendtune_operator.plan.study.observation import Mean, summarise
+from blendtune_operator.plan.study.recommendation import pareto_front
 from blendtune_operator.plan.study.runs import observations
-from blendtune_operator.plan.study.words import describe, high, low
+from blendtune_operator.plan.study.words import describe, high, low, score_range
 
 _IDLE = (State.PENDING, State.SUCCEEDED, State.FAILED)
 
@@ -94,14 +95,14 @@ def study_table(study: BlendStudy) -> Table:
     """Each setting with the means of its runs and their 95% intervals over questions and seeds."""
     objective = study.spec.objective
     summaries = summarise(observations(study.status.runs, objective))
-    front = {(one.in_domain_share, one.model, one.epochs, one.method) for one in study.status.pareto_front}
+    front = pareto_front(summaries)
     caption = "* no other setting beats it in both metrics; h: GPU hours of a run"
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, caption=caption, caption_justify="left")
     for name in ("setting", "runs", objective.maximize, objective.subject_to.metric, "change", "h"):
         table.add_column(name, no_wrap=name != "setting")
     for summary in summaries:
         one = summary.setting
-        mark = " *" if (one.share, one.model, one.epochs, one.method) in front else ""
+        mark = " *" if summary in front else ""
         table.add_row(
             describe(one, [other.setting for other in summaries]) + mark,
             str(summary.runs),
@@ -114,7 +115,8 @@ def study_table(study: BlendStudy) -> Table:
 
 
 def _score(mean: Mean) -> str:
-    return f"{mean.value:.2f} ({max(0.0, low(mean)):.2f} to {min(1.0, high(mean)):.2f})"
+    lowest, highest = score_range(mean)
+    return f"{mean.value:.2f} ({lowest:.2f} to {highest:.2f})"
 
 
 def _change(mean: Mean) -> str:

@@ -10,7 +10,7 @@ from blendtune_operator.local.study_plots import curves, plane
 from blendtune_operator.plan.study.observation import Summary, summarise
 from blendtune_operator.plan.study.recommendation import pareto_front
 from blendtune_operator.plan.study.runs import observations
-from blendtune_operator.plan.study.words import describe, high, low
+from blendtune_operator.plan.study.words import describe, high, low, score_range
 
 _STYLE = """
 :root {
@@ -101,7 +101,7 @@ def _settings(study: BlendStudy, summaries: Sequence[Summary]) -> Iterator[str]:
             describe(summary.setting, [other.setting for other in summaries]),
             str(summary.runs),
             f"{summary.objective.value:.3f}",
-            f"{max(0.0, low(summary.objective)):.3f} to {min(1.0, high(summary.objective)):.3f}",
+            "{:.3f} to {:.3f}".format(*score_range(summary.objective)),
             f"{summary.constrained.value:.3f}",
             f"{summary.change.value:+.3f}",
             f"{low(summary.change):+.3f} to {high(summary.change):+.3f}",

@@ -7,9 +7,10 @@ from html import escape
 from itertools import groupby
 
 from blendtune_api.blend_study import BlendStudy
-from blendtune_operator.plan.study.observation import Mean, Observation, Setting, Summary
+from blendtune_api.v1alpha1 import Method
+from blendtune_operator.plan.study.observation import Mean, Observation, Summary
 from blendtune_operator.plan.study.recommendation import pareto_front
-from blendtune_operator.plan.study.words import describe, high, low, setting_status
+from blendtune_operator.plan.study.words import describe, score_range, setting_status
 
 _WIDTH, _HEIGHT, _MARGIN = 680, 460, 52
 _Curve = tuple[str, Callable[[Summary], Mean], Callable[[Observation], float]]
@@ -22,9 +23,9 @@ def curves(study: BlendStudy, observed: Sequence[Observation], summaries: Sequen
         ("pursued", lambda summary: summary.objective, lambda run: run.objective.value),
         ("kept", lambda summary: summary.constrained, lambda run: run.constrained.value),
     )
-    for alike, found in groupby(sorted(summaries, key=lambda one: _but_share(one.setting)), _alike):
+    for alike, found in groupby(sorted(summaries, key=_but_share), _but_share):
         group = sorted(found, key=lambda one: one.setting.share)
-        runs = [run for run in observed if _but_share(run.setting) == alike]
+        runs = [run for run in observed if run.setting.but_share == alike]
         title = describe(group[0].setting, [one.setting for one in summaries]).partition(", ")[2]
         yield f"<figure><figcaption>{escape(title)}</figcaption>" if title else "<figure>"
         yield from _frame(f"{objective.maximize} and {objective.subject_to.metric} by share")
@@ -41,7 +42,8 @@ def curves(study: BlendStudy, observed: Sequence[Observation], summaries: Sequen
             yield _polyline(kind, ((one.setting.share, mean(one).value) for one in group))
             for one in group:
                 share, score = one.setting.share, mean(one)
-                yield _line(f"interval {kind}", share, _inside(low(score)), share, _inside(high(score)))
+                lowest, highest = score_range(score)
+                yield _line(f"interval {kind}", share, lowest, share, highest)
                 mark = " best" if best == setting_status(one) else ""
                 yield _dot(f"mean {kind}{mark}", share, score.value, 5, f"share {share:g}: {score.value:.3f}")
             for run in runs:
@@ -71,8 +73,10 @@ def plane(study: BlendStudy, observed: Sequence[Observation], summaries: Sequenc
         yield _dot("run", run.constrained.value, run.objective.value, 2.5, label)
     for summary in summaries:
         x, y = _means(summary)
-        yield _line("interval", _inside(low(summary.constrained)), y, _inside(high(summary.constrained)), y)
-        yield _line("interval", x, _inside(low(summary.objective)), x, _inside(high(summary.objective)))
+        left, right = score_range(summary.constrained)
+        yield _line("interval", left, y, right, y)
+        bottom, top = score_range(summary.objective)
+        yield _line("interval", x, bottom, x, top)
         label = describe(summary.setting, settings)
         mark = " best" if best == setting_status(summary) else ""
         yield _dot(f"mean{mark}", x, y, 5, f"{label}: {x:.3f}, {y:.3f}")
@@ -84,12 +88,8 @@ def _best(study: BlendStudy) -> object:
     return study.status.recommendation.setting if study.status.recommendation else None
 
 
-def _but_share(setting: Setting) -> tuple[str, float, str]:
-    return setting.model, setting.epochs, setting.method
-
-
-def _alike(summary: Summary) -> tuple[str, float, str]:
-    return _but_share(summary.setting)
+def _but_share(summary: Summary) -> tuple[str, float, Method]:
+    return summary.setting.but_share
 
 
 def _bases(observed: Iterable[Observation]) -> list[tuple[float, float]]:
@@ -117,10 +117,6 @@ def _frame(label: str) -> Iterator[str]:
         yield _text(-0.02, at - 0.01, f"{at:g}", "end")
     yield _line("axis", 0, 0, 1, 0)
     yield _line("axis", 0, 0, 0, 1)
-
-
-def _inside(value: float) -> float:
-    return min(1.0, max(0.0, value))
 
 
 def _place(x: float, y: float) -> tuple[float, float]:

@@ -25,6 +25,11 @@ class Setting:
     epochs: float
     method: Method
 
+    @property
+    def but_share(self) -> tuple[str, float, Method]:
+        """What settings have in common that differ in their share alone."""
+        return self.model, self.epochs, self.method
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:

@@ -37,9 +37,19 @@ class Point:
     method: Method
     seed: int
 
+    @property
+    def but_share(self) -> tuple[str, float, Method]:
+        """As that of the setting which its run shows."""
+        return model_name(self.model.uri, self.model.revision), self.epochs, self.method
+
     def name(self, study: str) -> str:
         """The run's name: the same values give the same name, whatever else is on the axes."""
         return names.study_run(study, self.share, _digest(self))
+
+
+def model_name(uri: str, revision: str) -> str:
+    """The model in one word."""
+    return uri if revision == "main" else f"{uri}@{revision}"
 
 
 def grid(spec: BlendStudySpec) -> tuple[Point, ...]:

@@ -22,7 +22,7 @@ from blendtune_operator.conditions import find, is_true, moment
 from blendtune_operator.names import Object
 from blendtune_operator.plan.attempts import last_attempt
 from blendtune_operator.plan.study.observation import Interval, Observation, Setting
-from blendtune_operator.plan.study.points import Point
+from blendtune_operator.plan.study.points import Point, model_name
 
 _MESSAGE_LIMIT = 1024
 _HOUR_DIGITS = 4
@@ -138,8 +138,12 @@ def observations(runs: Iterable[StudyRun], objective: Objective) -> Iterator[Obs
 
 
 def setting_of(run: StudyRun) -> Setting:
-    model = run.model if run.revision == "main" else f"{run.model}@{run.revision}"
-    return Setting(share=run.in_domain_share, model=model, epochs=run.epochs, method=run.method)
+    return Setting(
+        share=run.in_domain_share,
+        model=model_name(run.model, run.revision),
+        epochs=run.epochs,
+        method=run.method,
+    )
 
 
 def by_name(runs: Iterable[StudyRun]) -> Mapping[str, StudyRun]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from blendtune_api.blend_study import BlendStudySpec, SearchKind, StudyRun, StudyRunState
+from blendtune_api.v1alpha1 import Method
 from blendtune_operator.plan.study.observation import Summary, summarise
 from blendtune_operator.plan.study.points import Point, points
 from blendtune_operator.plan.study.runs import observations
@@ -23,16 +24,12 @@ def refine(spec: BlendStudySpec, runs: Sequence[StudyRun]) -> tuple[Point, ...]:
     if spec.search.kind is SearchKind.GRID or any(run.state in unfinished for run in runs):
         return ()
     found: list[Point] = []
-    summaries = sorted(summarise(observations(runs, spec.objective)), key=lambda one: _group(one))
-    for (model, epochs, method), group in groupby(summaries, key=_group):
+    summaries = sorted(summarise(observations(runs, spec.objective)), key=_but_share)
+    for but_share, group in groupby(summaries, key=_but_share):
         share = _next_share(tuple(group), spec.objective.subject_to.max_drop)
         if share is None:
             continue
-        wanted = [
-            point
-            for point in points(spec, [share])
-            if (_model(point), point.epochs, point.method) == (model, epochs, method)
-        ]
+        wanted = [point for point in points(spec, [share]) if point.but_share == but_share]
         if len(runs) + len(found) + len(wanted) <= spec.search.max_runs:
             found += wanted
     return tuple(found)
@@ -60,10 +57,5 @@ def _next_share(group: Sequence[Summary], max_drop: float) -> float | None:
     return round((low + high) / 2, _SHARE_DIGITS)
 
 
-def _group(one: Summary) -> tuple[str, float, str]:
-    return one.setting.model, one.setting.epochs, one.setting.method
-
-
-def _model(point: Point) -> str:
-    model = point.model
-    return model.uri if model.revision == "main" else f"{model.uri}@{model.revision}"
+def _but_share(summary: Summary) -> tuple[str, float, Method]:
+    return summary.setting.but_share

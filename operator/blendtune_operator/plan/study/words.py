@@ -40,8 +40,8 @@ def recommendation_status(found: Recommendation, objective: Objective) -> Recomm
     return RecommendationStatus(
         verdict=found.verdict,
         setting=None if best is None else setting_status(best),
-        objective_low=None if best is None else max(0.0, low(best.objective)),
-        objective_high=None if best is None else min(1.0, high(best.objective)),
+        objective_low=None if best is None else score_range(best.objective)[0],
+        objective_high=None if best is None else score_range(best.objective)[1],
         change_low=None if best is None else low(best.change),
         change_high=None if best is None else high(best.change),
         tied=tuple(describe(summary.setting, settings) for summary in found.tied),
@@ -56,6 +56,11 @@ def low(mean: Mean) -> float:
 
 def high(mean: Mean) -> float:
     return mean.high(_SHOWN)
+
+
+def score_range(mean: Mean) -> tuple[float, float]:
+    """`low` and `high` of a score, which lies from 0 to 1."""
+    return max(0.0, low(mean)), min(1.0, high(mean))
 
 
 def describe(setting: Setting, among: Iterable[Setting]) -> str:
