@@ -1,6 +1,8 @@
 """What the watches have shown, in memory: runs and their children, as far as plans and metrics read them.
 
 It may lag behind the API server. It wakes reconciles up and spares them requests; nothing is done upon it.
+Only pods that ended and were removed are known from nowhere else: how they ended may be all that tells why an
+attempt failed.
 """
 
 from __future__ import annotations
@@ -8,12 +10,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from blendtune_api import codec
 from blendtune_api.codec import Resource
 from blendtune_operator.names import OWNER_UID, PARENT_KINDS, Kind, Object
+from blendtune_operator.plan.children import is_live
 from blendtune_operator.reconcile import Key
 
+_T = TypeVar("_T")
 _Id = tuple[str, str, str]
 _GONE_KEPT = 1000
 
@@ -27,6 +32,7 @@ class Cache:
     _runs: dict[str, Key] = field(default_factory=dict)
     _decoded: dict[str, tuple[str, Resource]] = field(default_factory=dict)
     _gone: dict[str, int] = field(default_factory=dict)  # by UID: the version at which it was seen to go
+    _remains: dict[str, Object] = field(default_factory=dict)  # by UID: pods as they were after their end
 
     def apply(self, obj: Object) -> bool:
         """Takes an object in unless this version or a newer one is known, and says whether it did."""
@@ -47,12 +53,12 @@ class Cache:
         return True
 
     def remove(self, obj: Object) -> None:
-        """Forgets this very object."""
+        """Forgets this very object, but for how a pod ended: `obj` is its last state."""
         known = self._objects.get(_id(obj))
         uid = obj["metadata"]["uid"]
-        self._gone[uid] = _version(obj)
-        if len(self._gone) > _GONE_KEPT:
-            del self._gone[next(iter(self._gone))]
+        _keep(self._gone, uid, _version(obj))
+        if obj["kind"] == Kind.POD and not is_live(obj):
+            _keep(self._remains, uid, slim(obj))
         if known is None or known["metadata"]["uid"] != uid:
             return
         del self._objects[_id(obj)]
@@ -88,7 +94,9 @@ class Cache:
         return self._objects.get((kind.value, namespace, name))
 
     def children(self, owner: str) -> list[Object]:
-        return [self._objects[id_] for id_ in sorted(self._children.get(owner, ()))]
+        """What serves the run or study of this UID, the remains of its pods included."""
+        remains = [pod for pod in self._remains.values() if owner_uid(pod) == owner]
+        return [*(self._objects[id_] for id_ in sorted(self._children.get(owner, ()))), *remains]
 
     def run_keys(self) -> tuple[Key, ...]:
         """All runs."""
@@ -142,6 +150,13 @@ def slim(obj: Object) -> Object:
         kept = {key: value for key, value in (spec or {}).items() if key in ("suspend", "runPolicy")}
         return {**obj, "metadata": metadata, "spec": kept}
     return {**obj, "metadata": metadata}
+
+
+def _keep(recent: dict[str, _T], uid: str, value: _T) -> None:
+    """Only so many of those that went are remembered."""
+    recent[uid] = value
+    if len(recent) > _GONE_KEPT:
+        del recent[next(iter(recent))]
 
 
 def _id(obj: Object) -> _Id:

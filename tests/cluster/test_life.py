@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,6 +84,49 @@ def test_disruptions_do_not_count(world: Scenario) -> None:
     world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, backoff_limit=0))
     world.wait_for_state("Succeeded")
     assert world.status()["training"]["restarts"] == 3
+
+
+def test_a_pod_that_is_deleted_is_a_disruption_though_nothing_is_left_of_it(world: Scenario) -> None:
+    """The only pod is drained away: when the operator looks, the training has failed and has no pod."""
+    hold(world, "train")
+    world.apply(cluster=Cluster(nodes=1, gpus_per_node=1, backoff_limit=0))
+    running(world, "TrainingSucceeded")
+    with unattended(world):
+        end_by_deletion(world, "ads-train-1-worker-0", exit_code=143)
+        release(world)
+    world.wait_for_state("Succeeded")
+    (first, second) = [attempt for attempt in world.status()["attempts"] if attempt["stage"] == "train"]
+    assert first["cause"].startswith("Disrupted: "), first
+    assert "pod was deleted" in first["cause"]
+    assert not first.get("counted", False)
+    assert second["number"] == 2
+
+
+@contextmanager
+def unattended(world: Scenario) -> Iterator[None]:
+    """Meanwhile the operator is held still."""
+    os.kill(world.operator.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(world.operator.pid, signal.SIGCONT)
+
+
+def end_by_deletion(world: Scenario, name: str, exit_code: int) -> None:
+    """Deletes a pod as a kubelet does: its container ends, its gang fails by that, and then it goes."""
+    pods, gang = (Kind.POD, world.namespace, name), (Kind.PYTORCH_JOB, world.namespace, "ads-train-1")
+    pod = world.client.patch(*pods, {"metadata": {"finalizers": ["blendtune.org/test"]}})
+    world.client.delete(pod)
+    end = world.client.get(*pods)
+    assert end is not None
+    container = end["status"]["containerStatuses"][0]
+    finished = end["metadata"]["deletionTimestamp"]
+    state = {"terminated": {"exitCode": exit_code, "reason": "Error", "finishedAt": finished}}
+    status = {**end["status"], "phase": "Failed", "containerStatuses": [{**container, "state": state}]}
+    world.client.set_status(end, status)
+    world.wait_for("the gang has failed", lambda: "PyTorchJobFailed" in str(world.client.get(*gang)))
+    world.client.patch(*pods, {"metadata": {"finalizers": None}})
+    world.wait_for("the pod is gone", lambda: world.client.get(*pods) is None)
 
 
 def test_a_bad_configuration_fails_at_once_and_runs_again_once_it_is_mended(world: Scenario) -> None:

@@ -128,3 +128,25 @@ def test_what_was_hidden_by_its_labels_comes_back_with_them() -> None:
     cache.remove(child("a", 6))
     assert cache.apply(child("a", 7))
     assert names(cache) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "left"),
+    [pytest.param("Failed", ["a"], id="ended"), pytest.param("Running", [], id="it may still run")],
+)
+def test_the_remains_of_a_pod(phase: str, left: list[str]) -> None:
+    """The last state of a pod comes with the news of its removal, and no list holds it any more."""
+    cache = Cache()
+    cache.apply(child("a", 5, kind=Kind.POD) | {"status": {"phase": "Running"}})
+    cache.remove(child("a", 7, kind=Kind.POD) | {"status": {"phase": phase}})
+    cache.replace(Kind.POD, [], 9, None)
+    assert names(cache) == left
+    assert cache.children("another") == []
+
+
+def test_only_so_many_remains_are_kept() -> None:
+    cache = Cache()
+    for n in range(2000):
+        cache.remove(child(f"{n}", n, kind=Kind.POD) | {"status": {"phase": "Failed"}})
+    assert len(names(cache)) == 1000
+    assert names(cache)[-1] == "1999"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from blendtune_api.contract import ExitCode, Failure, encode_message
 from blendtune_api.v1alpha1 import Reason
+from blendtune_operator.conditions import moment, timestamp
 from blendtune_operator.names import Object
 from blendtune_operator.plan.pods import cause_of_failure
 
@@ -34,6 +36,15 @@ def pod(
     }
 
 
+def deleted(pod: Object, at: str, grace: int = 30) -> Object:
+    """The pod, whose removal was asked for at this moment."""
+    end = timestamp(moment(at) + timedelta(seconds=grace))
+    metadata = {**pod["metadata"], "deletionTimestamp": end, "deletionGracePeriodSeconds": grace}
+    return {**pod, "metadata": metadata}
+
+
+BEFORE, AFTER = "2025-12-31T23:59:58Z", "2026-01-01T00:00:01Z"  # when `pod` ended
+AT_ONCE = "2026-01-01T00:00:00Z"
 EVICTED = {
     "kind": "Pod",
     "metadata": {"name": "pod", "labels": {}},
@@ -93,6 +104,49 @@ TARGET = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason"
         ),
         pytest.param(
             [pod(ExitCode.PEER_LOST)], Reason.STAGE_FAILED, True, False, "200", id="only lost peers"
+        ),
+        pytest.param(
+            [deleted(pod(143), BEFORE)], Reason.DISRUPTED, False, False, "pod was deleted", id="deleted"
+        ),
+        pytest.param(
+            [deleted(pod(1), AFTER)],
+            Reason.STAGE_FAILED,
+            True,
+            False,
+            "exit code 1",
+            id="deleted after its end",
+        ),
+        pytest.param(
+            [deleted(pod(65, message=BAD_DATA), BEFORE)],
+            Reason.BAD_DATA,
+            True,
+            True,
+            "line 7",
+            id="deleted, and permanent",
+        ),
+        pytest.param(
+            [deleted(pod(143, name="a"), BEFORE), pod(ExitCode.PEER_LOST, name="b")],
+            Reason.DISRUPTED,
+            False,
+            False,
+            "pod a",
+            id="the peers of a deleted pod",
+        ),
+        pytest.param(
+            [deleted(pod(143, name="a", message=DISRUPTED), AT_ONCE), pod(ExitCode.PEER_LOST, name="b")],
+            Reason.STAGE_FAILED,
+            True,
+            False,
+            "pod b",
+            id="what is left of a gang is removed when a peer was lost",
+        ),
+        pytest.param(
+            [deleted(pod(143, name="a"), BEFORE), pod(137, name="b", reason="OOMKilled")],
+            Reason.OUT_OF_MEMORY,
+            True,
+            False,
+            "pod b",
+            id="a fault goes before a removal",
         ),
         pytest.param([], Reason.STAGE_FAILED, True, False, "BackoffLimitExceeded", id="no pod is left"),
         pytest.param([pod(0)], Reason.STAGE_FAILED, True, False, "BackoffLimitExceeded", id="no pod failed"),

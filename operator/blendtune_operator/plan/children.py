@@ -53,8 +53,11 @@ class Children:
         return replace(self, objects=tuple(kept))
 
     def with_pods(self, pods: list[Object]) -> Children:
-        """With these pods instead of those known before."""
-        return replace(self, objects=(*self.workloads(), *pods))
+        """With the pods as they are now. Of those that are gone what ended is kept: it tells how it ended."""
+        present = {pod["metadata"]["uid"] for pod in pods}
+        ended = (pod for pod in self._of(Kind.POD) if not is_live(pod))
+        gone = (pod for pod in ended if pod["metadata"]["uid"] not in present)
+        return replace(self, objects=(*self.workloads(), *pods, *gone))
 
     def find(self, kind: Kind, name: str) -> Object | None:
         return next((obj for obj in self._of(kind) if obj["metadata"]["name"] == name), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from blendtune_api.contract import ExitCode, Failure, MessageError, Outcome, decode_message
@@ -38,12 +38,16 @@ class Cause:
 
 
 class _Blame(IntEnum):
-    """How well an end explains the failure of a gang: a lost peer is a consequence, never the cause."""
+    """How well an end explains the failure of a gang."""
 
     PERMANENT = 0
     OWN_FAULT = 1
     DISRUPTED = 2
-    PEER_LOST = 3
+    SWEPT_UP = 3  # a lost peer, or a pod that was removed: of a gang that fails the rest is removed too
+
+
+_Explanation = tuple[_Blame, datetime]  # the better one is smaller: of equal ones the earlier
+_SOMETIME = datetime.max.replace(tzinfo=UTC)
 
 
 def obstacle(pods: Iterable[Object]) -> Obstacle | None:
@@ -105,15 +109,22 @@ def cause_of_failure(pods: Iterable[Object], job_failure: str) -> Cause:
     )
 
 
-def _pod_causes(pod: Object) -> Iterator[tuple[tuple[_Blame, str], Cause]]:
+def _pod_causes(pod: Object) -> Iterator[tuple[_Explanation, Cause]]:
     name = pod["metadata"]["name"]
     disruption = _disruption(pod)
     failed = [(container, end) for container, end in _ends(pod) if end.get("exitCode") != ExitCode.SUCCESS]
     for container, end in failed:
-        blame, cause = _container_cause(f"container {container} of pod {name}", end, disruption)
-        yield (blame, end.get("finishedAt") or "9999"), cause
+        where, finished = f"container {container} of pod {name}", _finished(end)
+        blame, cause = _container_cause(where, end, disruption)
+        removed = None if disruption or blame is _Blame.PERMANENT else _removed(pod)
+        if removed is not None and removed <= finished:
+            cause = _disrupted(where, "the pod was deleted", int(end["exitCode"]))
+            # Timestamps are whole seconds: a peer that was lost in the same second was lost before.
+            yield (_Blame.SWEPT_UP, removed + timedelta(seconds=1)), cause
+        else:
+            yield (blame, finished), cause
     if not failed and disruption:
-        yield (_Blame.DISRUPTED, "9999"), _disrupted(f"pod {name}", disruption, None)
+        yield (_Blame.DISRUPTED, _SOMETIME), _disrupted(f"pod {name}", disruption, None)
 
 
 def _container_cause(where: str, end: Object, disruption: str) -> tuple[_Blame, Cause]:
@@ -128,11 +139,10 @@ def _container_cause(where: str, end: Object, disruption: str) -> tuple[_Blame, 
     if end.get("reason") == _OUT_OF_MEMORY:
         text = f"{where} exceeded its memory limit ({_OUT_OF_MEMORY}): raise its resources in spec.cluster"
         return _Blame.OWN_FAULT, Cause(reason=Reason.OUT_OF_MEMORY, message=text, exit_code=code)
+    blame = _Blame.SWEPT_UP if code == ExitCode.PEER_LOST else _Blame.OWN_FAULT
     if failure is not None:
-        blame = _Blame.PEER_LOST if code == ExitCode.PEER_LOST else _Blame.OWN_FAULT
         return blame, Cause(reason=failure.reason, message=failure.message, exit_code=code)
     text = f"{where} ended with exit code {code}{_signal(code)}: see its log"
-    blame = _Blame.PEER_LOST if code == ExitCode.PEER_LOST else _Blame.OWN_FAULT
     return blame, Cause(reason=Reason.STAGE_FAILED, message=text, exit_code=code)
 
 
@@ -152,6 +162,19 @@ def _disruption(pod: Object) -> str:
     if status.get("reason") in ("Evicted", "Preempting", "NodeLost", "Shutdown", "Terminated"):
         return ": ".join(filter(None, (status["reason"], status.get("message"))))
     return ""
+
+
+def _removed(pod: Object) -> datetime | None:
+    """When somebody asked for the removal of the pod; None where nobody did."""
+    metadata = pod["metadata"]
+    if not metadata.get("deletionTimestamp"):
+        return None
+    grace = timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)  # the timestamp is its end
+    return moment(metadata["deletionTimestamp"]) - grace
+
+
+def _finished(end: Object) -> datetime:
+    return moment(end["finishedAt"]) if end.get("finishedAt") else _SOMETIME
 
 
 def _failure(end: Object) -> Failure | None:
