@@ -11,7 +11,8 @@ from blendtune_api.codec import Fault
 from blendtune_api.v1alpha1 import Gate, Metric
 
 ASSUMED_DEVIATION = 0.3  # of a question's difference between two models of which one was tuned from the other
-Z = NormalDist().inv_cdf(0.975)  # of a two-sided 95% interval
+UPPER_END = 0.975  # the probability below the upper end of a two-sided 95% interval
+Z = NormalDist().inv_cdf(UPPER_END)
 _Z_POWER = NormalDist().inv_cdf(0.8)
 
 

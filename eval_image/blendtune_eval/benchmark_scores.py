@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from blendtune_api.resolution import Z
+from blendtune_api import student_t
+from blendtune_api.resolution import UPPER_END, Z
 from blendtune_api.v1alpha1 import BenchmarkScore
-from blendtune_eval.statistics import student_quantile
 
 _UNFILTERED = "none"
 
@@ -79,7 +79,8 @@ def _margin(model: Measured, baseline: Measured) -> float | None:
     """
     if model.samples and len(model.samples) == len(baseline.samples):
         deltas = np.append(np.subtract(model.samples, baseline.samples), [0.5, -0.5])
-        return float(student_quantile(len(deltas) - 1) * np.std(deltas, ddof=1) / sqrt(len(deltas)))
+        standard_error = np.std(deltas, ddof=1) / sqrt(len(deltas))
+        return float(student_t.quantile(UPPER_END, len(deltas) - 1) * standard_error)
     if model.standard_error is None or baseline.standard_error is None:
         return None
     return Z * hypot(model.standard_error, baseline.standard_error)

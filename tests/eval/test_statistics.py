@@ -11,7 +11,6 @@ from blendtune_eval.statistics import (
     mean_interval,
     minimum_detectable_effect,
     sign_flip_p_value,
-    student_quantile,
     wilson,
 )
 
@@ -73,11 +72,6 @@ def test_strata_that_differ_are_no_uncertainty() -> None:
         apart = interval(Sample.of(values, weights, [0] * 20 + [1] * 20))
         mixed = interval(Sample.of(values, weights))
         assert apart.high - apart.low < 0.75 * (mixed.high - mixed.low)
-
-
-@pytest.mark.parametrize(("freedom", "quantile"), [(2, 4.303), (5, 2.571), (22, 2.074), (1000, 1.962)])
-def test_student_quantile(freedom: int, quantile: float) -> None:
-    assert student_quantile(freedom) == pytest.approx(quantile, rel=0.01)
 
 
 @pytest.mark.parametrize(

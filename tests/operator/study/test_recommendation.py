@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from blendtune_api.blend_study import RecommendationVerdict
+from blendtune_api.student_t import quantile
 from blendtune_api.v1alpha1 import Method
 from blendtune_eval.statistics import Sample, mean_interval
 from blendtune_operator.plan.study.observation import Interval, Observation, Setting, summarise
@@ -20,7 +21,6 @@ from blendtune_operator.plan.study.recommendation import (
     pareto_front,
     recommend,
 )
-from blendtune_operator.plan.study.student import quantile
 
 Floats = NDArray[np.float64]
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -257,16 +257,3 @@ def test_the_front_holds_what_nothing_beats() -> None:
 def test_a_gpu_hour_is_worth_its_gain() -> None:
     (summary,) = summarise(twice(0.5, 0.9, 0.0))
     assert summary.gain_per_gpu_hour == pytest.approx(0.4, abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("probability", "freedom", "value"),
-    [(0.975, 1, 12.706), (0.99, 3, 4.541), (0.995, 5, 4.032), (0.95, 10, 1.812), (0.975, 1e9, 1.960)],
-)
-def test_quantiles_are_those_of_the_tables(probability: float, freedom: float, value: float) -> None:
-    assert quantile(probability, freedom) == pytest.approx(value, abs=2e-3)
-
-
-def test_no_degree_of_freedom_is_refused() -> None:
-    with pytest.raises(ValueError, match="degree of freedom"):
-        quantile(0.95, 0.5)

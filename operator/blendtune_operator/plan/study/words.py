@@ -11,9 +11,9 @@ from blendtune_api.blend_study import (
     RecommendationVerdict,
     StudySetting,
 )
+from blendtune_api.student_t import quantile
 from blendtune_operator.plan.study.observation import Mean, Setting, Summary
 from blendtune_operator.plan.study.recommendation import Recommendation
-from blendtune_operator.plan.study.student import quantile
 
 _SHOWN = partial(quantile, 0.975)  # the intervals shown are two-sided, of 95%
 
