@@ -50,11 +50,13 @@ def detectable(questions: float, deviation: float = ASSUMED_DEVIATION) -> float:
 
 def unresolved(gates: Iterable[Gate], counts: QuestionCounts, path: str) -> tuple[Fault, ...]:
     """The gates, at `path`[i], that so few questions will mostly leave inconclusive, or can't ever pass."""
-    found = ((index, _unresolved(gate, counts.of(gate.metric))) for index, gate in enumerate(gates))
+    found = ((index, why_unresolved(gate, counts)) for index, gate in enumerate(gates))
     return tuple(Fault(f"{path}[{index}]", message) for index, message in found if message)
 
 
-def _unresolved(gate: Gate, questions: int) -> str:
+def why_unresolved(gate: Gate, counts: QuestionCounts) -> str:
+    """Why so few questions cannot carry the gate, and what would; empty where they can."""
+    questions = counts.of(gate.metric)
     if questions == 0:
         return f"the rubric has no question for {gate.metric}: the gate will stay inconclusive"
     if gate.min_score is not None:

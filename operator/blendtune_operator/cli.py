@@ -14,7 +14,7 @@ from rich.console import Console
 from blendtune_api import codec
 from blendtune_api.generate import crd_files
 from blendtune_api.sizing.cost import ASSUMED_MFU
-from blendtune_operator.local.check import check, check_study, children
+from blendtune_operator.local.check import check, check_study, children, print_warnings
 from blendtune_operator.local.estimate import Known, estimates
 from blendtune_operator.local.estimate_view import print_estimate
 from blendtune_operator.local.evaluation_tool import evaluation_tool
@@ -155,12 +155,11 @@ def _study(parsed: argparse.Namespace, console: Console) -> ExitStatus:
 def _validate(parsed: argparse.Namespace, console: Console) -> ExitStatus:
     if holds_study(parsed.files):
         manifest = load_study(parsed.files)
-        check_study(manifest, to_run_here=False)
+        print_warnings(check_study(manifest, to_run_here=False), console)
         console.print(f"BlendStudy {manifest.study.metadata.name} is valid", highlight=False)
         return ExitStatus.SUCCESS
     manifests = load(parsed.files)
-    for warning in check(manifests, to_run_here=False):
-        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True, markup=False)
+    print_warnings(check(manifests, to_run_here=False), console)
     for object in manifests.objects:
         console.print(f"{type(object).__name__} {object.metadata.name} is valid", highlight=False)
     return ExitStatus.SUCCESS

@@ -6,14 +6,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from rich.console import Console
+
 from blendtune_api import codec
 from blendtune_api.contract import RUBRIC_FILE, Env, RubricResult, decode_message
-from blendtune_api.resolution import QuestionCounts
-from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, RubricReference
+from blendtune_api.resolution import QuestionCounts, why_unresolved
+from blendtune_api.v1alpha1 import BlendedFineTune, Gate, RubricEval, RubricReference
 from blendtune_operator import render
 from blendtune_operator.local.manifest import Document, ManifestError, Manifests, StudyManifest
 from blendtune_operator.names import Kind, Object, Run
@@ -48,8 +50,8 @@ def check(manifests: Manifests, *, to_run_here: bool) -> list[str]:
         path = "spec.rubric" if isinstance(run, RubricEval) else "spec.evaluation.rubric"
         checked = _check_rubric(reference, manifests.config_maps)
         if isinstance(checked, RubricResult):
-            counts = QuestionCounts(general=checked.general, in_domain=checked.in_domain)
-            warnings += [document.fault(fault.path, fault.message) for fault in too_fine(run, counts)]
+            found = too_fine(run, _counts(checked))
+            warnings += [document.fault(fault.path, fault.message) for fault in found]
         else:
             faults += [document.fault(path, fault) for fault in checked]
     if faults:
@@ -57,21 +59,35 @@ def check(manifests: Manifests, *, to_run_here: bool) -> list[str]:
     return warnings
 
 
-def check_study(manifest: StudyManifest, *, to_run_here: bool) -> None:
-    """Raises ManifestError with what the operator or the rubric's check would refuse.
+def check_study(manifest: StudyManifest, *, to_run_here: bool) -> list[str]:
+    """Warnings of gates and of a bound that the rubric is too small for, each with file and line.
 
-    So it does for GPUs that this machine does not have where it is `to_run_here`.
+    Raises ManifestError with what the operator or the rubric's check would refuse, and GPUs that this machine
+    does not have where it is `to_run_here`.
     """
     study, settings, template = manifest.study, local_settings(), "spec.template"
     faults = [(refusal.fault.path, refusal.fault.message) for refusal in study_refusals(study, settings)]
     run = BlendedFineTune(metadata=study.metadata, spec=study.spec.template.spec)
     if to_run_here and not faults:
         faults += [(f"{template}.{path}", message) for path, message in _missing_gpus(run, settings)]
+    warnings: list[tuple[str, str]] = []
     checked = _check_rubric(run.spec.evaluation.rubric, manifest.config_maps)
-    if not isinstance(checked, RubricResult):
+    if isinstance(checked, RubricResult):
+        counts = _counts(checked)
+        bound = study.spec.objective.subject_to
+        fine = why_unresolved(Gate(metric=bound.metric, max_drop=bound.max_drop), counts)
+        warnings += [("spec.objective.subjectTo.maxDrop", fine)] if fine else []
+        warnings += [(f"{template}.{fault.path}", fault.message) for fault in too_fine(run, counts)]
+    else:
         faults += [(f"{template}.spec.evaluation.rubric", fault) for fault in checked]
     if faults:
         raise ManifestError([manifest.document.fault(path, message) for path, message in faults])
+    return [manifest.document.fault(path, message) for path, message in warnings]
+
+
+def print_warnings(warnings: Iterable[str], console: Console) -> None:
+    for warning in warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True, markup=False)
 
 
 def _refused(manifests: Manifests, to_run_here: bool) -> list[str]:
@@ -134,6 +150,10 @@ def _check_rubric(reference: RubricReference, config_maps: Sequence[Document]) -
         if isinstance(checked, RubricResult):
             return checked
         return [fault.replace(str(file), f"{holder.file}, {key}") for fault in checked]
+
+
+def _counts(checked: RubricResult) -> QuestionCounts:
+    return QuestionCounts(general=checked.general, in_domain=checked.in_domain)
 
 
 def _run_check(options: list[str], folder: Path) -> RubricResult | list[str]:

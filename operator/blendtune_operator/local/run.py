@@ -16,7 +16,7 @@ from blendtune_api.blend_study import BlendStudy
 from blendtune_api.codec import Resource
 from blendtune_api.contract import Workspace, workspace
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, State
-from blendtune_operator.local.check import check
+from blendtune_operator.local.check import check, print_warnings
 from blendtune_operator.local.exit_status import ExitStatus, exit_status
 from blendtune_operator.local.manifest import Manifests
 from blendtune_operator.local.output import OutputFormat, to_list
@@ -31,8 +31,7 @@ def run(
 
     Raises ManifestError for what would be refused, and when the work directory is in use.
     """
-    for warning in check(manifests, to_run_here=True):
-        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True, markup=False)
+    print_warnings(check(manifests, to_run_here=True), console)
     with locked(workdir):
         session = Session(manifests.objects, manifests.config_maps, workdir, console)
         claims = session.kubelet.claims

@@ -22,7 +22,7 @@ from blendtune_api.blend_study import (
 )
 from blendtune_api.codec import Resource
 from blendtune_api.v1alpha1 import BlendedFineTune, State
-from blendtune_operator.local.check import check_study
+from blendtune_operator.local.check import check_study, print_warnings
 from blendtune_operator.local.exit_status import ExitStatus
 from blendtune_operator.local.manifest import StudyManifest
 from blendtune_operator.local.output import OutputFormat, to_list
@@ -45,7 +45,7 @@ def run_study(
 
     Raises ManifestError for what would be refused, and when the work directory is in use.
     """
-    check_study(manifest, to_run_here=True)
+    print_warnings(check_study(manifest, to_run_here=True), console)
     given = replace(manifest.study, spec=replace(manifest.study.spec, parallelism=1))
     with locked(workdir):
         session = Session([given], manifest.config_maps, workdir, console)

@@ -116,6 +116,21 @@ def test_validate_takes_a_study(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "paper.yaml:26: spec.template.spec.blend.budget: hold: tokens" in capsys.readouterr().err
 
 
+def test_a_bound_that_the_rubric_cannot_tell_apart_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "paper.yaml"
+    text = (EXAMPLES / "study/paper.yaml").read_text()
+    path.write_text(re.sub(r"maxDrop: [0-9.]+", "maxDrop: 0.5", text))
+    assert main(["validate", "-f", str(path)]) == 0
+    assert "warning" not in capsys.readouterr().err
+    path.write_text(re.sub(r"maxDrop: [0-9.]+", "maxDrop: 0.01", text))
+    assert main(["validate", "-f", str(path)]) == 0
+    errors = capsys.readouterr().err
+    line = next(number for number, row in enumerate(text.splitlines(), 1) if "subjectTo" in row)
+    assert f"warning: {path}:{line}: spec.objective.subjectTo.maxDrop: general maxDrop 0.01" in errors
+
+
 def test_the_demo_study_can_run_here() -> None:
     documents = yaml.safe_load((EXAMPLES / "study/study.yaml").read_text())
     shares, seeds = documents["spec"]["axes"]["inDomainShare"], documents["spec"]["axes"]["seeds"]
