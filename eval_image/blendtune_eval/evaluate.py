@@ -8,136 +8,75 @@ from dataclasses import replace
 from pathlib import Path
 
 from blendtune_api.contract import (
-    EvalConfig,
     EvalResult,
     MessageError,
     Workspace,
     decode_message,
-    digest_of,
     encode_message,
     storage_path,
-    workspace,
 )
-from blendtune_api.diagnosis import diagnose
-from blendtune_api.gates import judge_gates
-from blendtune_api.shared_folder import shared_folder
-from blendtune_api.v1alpha1 import (
-    BenchmarkScore,
-    Engine,
-    EpochScore,
-    EvaluationDigests,
-    RubricEvalSpec,
-    Stage,
-)
+from blendtune_api.v1alpha1 import BenchmarkScore, Engine, EpochScore, Stage
 from blendtune_api.verdict import not_comparable
 from blendtune_eval import answer, vllm_answer
 from blendtune_eval.analyse import Analysis, analyse, epoch_score
 from blendtune_eval.benchmark_scores import Measured, benchmark_score
-from blendtune_eval.benchmarks import Benchmarks, open_benchmarks
 from blendtune_eval.cache import AnswerCache, GivenAnswer
+from blendtune_eval.evaluation import Evaluation, open_evaluation
 from blendtune_eval.files import write_json, write_text
-from blendtune_eval.judge import Case, Judge
-from blendtune_eval.judges import judge_for
-from blendtune_eval.program import load_config, load_rubric
-from blendtune_eval.report import Finding, Respondent, build_report, write_report
+from blendtune_eval.judge import Case
+from blendtune_eval.report import Finding, build_report, write_report
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.score import PhrasingScore, QuestionScore
-from blendtune_eval.subjects import Subject, open_epochs, open_subjects
-from blendtune_eval.training import TrainingRecord, read_training
 
-JUDGEMENTS_FOLDER = "judgements"
-BENCHMARK_RESULTS_FOLDER = "benchmark-results"
-DOWNLOADS_FOLDER = "models"
 PROGRESS_FILE = "progress.json"
 _ENGINES = {Engine.TRANSFORMERS: answer.answer_all, Engine.VLLM: vllm_answer.answer_all}
 
 
 def evaluate(environment: Mapping[str, str]) -> EvalResult:
     """Raises EvaluationError where rubric, model or configuration is at fault."""
-    config, claims = load_config(EvalConfig, environment)
-    spec = config.spec
-    rubric = load_rubric(spec.rubric, environment)
-    place = workspace(claims, spec.storage, config.namespace, config.name)
-    benchmarks = open_benchmarks(spec, claims)
-    judge = judge_for(config, environment, place.root / JUDGEMENTS_FOLDER)
-    training = read_training(config, claims, rubric)
-    subjects = open_subjects(
-        config, claims, place.root / DOWNLOADS_FOLDER, rubric, trained=training is not None
-    )
-    epochs = open_epochs(config, claims, place.root / DOWNLOADS_FOLDER, rubric, subjects[0].chat)
-    digests = [_digests(subject, rubric, judge) for subject in (*subjects, *epochs)]
-    identity = digest_of(
-        [spec.gates, spec.baseline.system_prompt, digests, benchmarks.digest if benchmarks else None]
-    )
-    if (kept := _kept_result(place, identity)) is not None:
+    evaluation = open_evaluation(environment)
+    place, rubric = evaluation.place, evaluation.rubric
+    if (kept := _kept_result(place, evaluation.identity)) is not None:
         print("this evaluation is already in the workspace", flush=True)
         return kept
-    if benchmarks is not None:
-        benchmarks.prepare()
-    known = shared_folder(claims, spec.storage, config.namespace, config.name).answers
-    answers = _ask([*subjects, *epochs], place, known, spec)
-    judgements = judge.judge_all([case for given in answers for case in _cases(rubric, given)])
-    scores = _by_respondent(rubric, judgements.scores)
-    compared = len(subjects)  # after them come the earlier epochs
-    analysis = analyse(
-        rubric.categories,
-        scores[0],
-        scores[1] if compared > 1 else None,
-        not_comparable(digests[0], digests[compared - 1]),
+    if evaluation.benchmarks is not None:
+        evaluation.benchmarks.prepare()
+    answers = _ask(evaluation)
+    cases = [case for given in answers for case in _cases(rubric, given)]
+    judgements = evaluation.judge.judge_all(cases)
+    scores = _by_subject(rubric, judgements.scores)
+    analysis, curve = _analyse(evaluation, scores)
+    measured = _measure(evaluation)
+    result = replace(
+        _result(evaluation, analysis, curve),
+        benchmarks=_benchmark_scores(evaluation, measured, analysis),
+        unscored_reason=_unscored_reason(judgements.scores),
     )
-    curve = tuple(
-        epoch_score(earlier.epoch, analyse(rubric.categories, scores[0], then))
-        for earlier, then in zip(spec.epochs, scores[compared:], strict=True)
-    )
-    measured = _measure(benchmarks, subjects, known.with_name(BENCHMARK_RESULTS_FOLDER), spec.cluster.gpus)
-    result = _result(
-        config, analysis, curve, digests[:compared], training, _unscored_reason(judgements.scores)
-    )
-    result = replace(result, benchmarks=_benchmark_scores(benchmarks, measured, analysis))
-    gates = judge_gates(spec.gates, result)
-    report = build_report(
-        config=config,
-        identity=identity,
-        rubric=rubric,
-        judge=judge,
-        judgements=judgements,
-        respondents=[
-            Respondent(
-                label=subject.label, checkpoint=subject.checkpoint, system_prompt=subject.system_prompt
-            )
-            for subject in subjects
-        ],
-        findings=[
-            Finding(scores=score, answers=given)
-            for score, given in zip(scores[:compared], answers[:compared], strict=True)
-        ],
-        decoding=subjects[0].decoding,
-        analysis=analysis,
-        gates=gates,
-        diagnosis=diagnose(result, gates, training.trained) if training else None,
-        result=result,
-        training=training,
-        measured=measured,
-    )
+    findings = [
+        Finding(subject=subject, scores=score, answers=given)
+        for subject, score, given in zip(evaluation.compared, scores, answers, strict=False)
+    ]
+    report = build_report(evaluation, judgements, findings, analysis, result, measured)
     write_report(place.evaluation, report)
     write_text(place.result(Stage.EVAL), encode_message(result))
     _print_scores(result)
     return result
 
 
-def _ask(
-    subjects: Sequence[Subject], place: Workspace, known: Path, spec: RubricEvalSpec
-) -> list[list[GivenAnswer]]:
-    total = sum(len(subject.prompts) for subject in subjects)
+def _ask(evaluation: Evaluation) -> list[list[GivenAnswer]]:
+    """The answers of each model, in the order of its prompts."""
+    spec = evaluation.config.spec
+    total = sum(len(subject.prompts) for subject in evaluation.subjects)
     before = 0
     answers = []
-    for subject in subjects:
+    for subject in evaluation.subjects:
 
         def report_progress(done: int, label: str = subject.label, before: int = before) -> None:
-            write_json(place.evaluation / PROGRESS_FILE, {"done": before + done, "total": total})
+            progress = {"done": before + done, "total": total}
+            write_json(evaluation.place.evaluation / PROGRESS_FILE, progress)
             print(f"answered {before + done}/{total} ({label})", flush=True)
 
-        cache = AnswerCache(known, subject.checkpoint.digest, subject.decoding.digest)
+        cache = AnswerCache(evaluation.known_answers, subject.checkpoint.digest, subject.decoding.digest)
         answers.append(
             _ENGINES[spec.engine](
                 subject.checkpoint.folder,
@@ -153,24 +92,40 @@ def _ask(
     return answers
 
 
-def _measure(
-    benchmarks: Benchmarks | None, subjects: Sequence[Subject], results: Path, gpus: int
-) -> list[list[Measured]]:
+def _analyse(
+    evaluation: Evaluation, scores: Sequence[Sequence[QuestionScore]]
+) -> tuple[Analysis, tuple[EpochScore, ...]]:
+    """The model beside its baseline, and its curve over the epochs. `scores` are in the subjects' order."""
+    categories, compared = evaluation.rubric.categories, len(evaluation.compared)
+    model, *baseline = scores[:compared]
+    digests = evaluation.digests
+    analysis = analyse(
+        categories, model, baseline[0] if baseline else None, not_comparable(digests[0], digests[-1])
+    )
+    curve = tuple(
+        epoch_score(earlier.epoch, analyse(categories, model, then))
+        for earlier, then in zip(evaluation.config.spec.epochs, scores[compared:], strict=True)
+    )
+    return analysis, curve
+
+
+def _measure(evaluation: Evaluation) -> list[list[Measured]]:
     """By model and benchmark."""
-    if benchmarks is None:
+    if evaluation.benchmarks is None:
         return []
-    return [benchmarks.measure(subject, results, gpus) for subject in subjects]
+    results, gpus = evaluation.benchmark_results, evaluation.config.spec.cluster.gpus
+    return [evaluation.benchmarks.measure(subject, results, gpus) for subject in evaluation.compared]
 
 
 def _benchmark_scores(
-    benchmarks: Benchmarks | None, measured: Sequence[Sequence[Measured]], analysis: Analysis
+    evaluation: Evaluation, measured: Sequence[Sequence[Measured]], analysis: Analysis
 ) -> tuple[BenchmarkScore, ...]:
-    if benchmarks is None:
+    if evaluation.benchmarks is None:
         return ()
     baselines = measured[1] if len(measured) > 1 else [None] * len(measured[0])
     return tuple(
         benchmark_score(name, model, baseline, compared=not analysis.not_compared)
-        for name, model, baseline in zip(benchmarks.names, measured[0], baselines, strict=True)
+        for name, model, baseline in zip(evaluation.benchmarks.names, measured[0], baselines, strict=True)
     )
 
 
@@ -183,7 +138,7 @@ def _cases(rubric: Rubric, answers: Sequence[GivenAnswer]) -> list[Case]:
     ]
 
 
-def _by_respondent(rubric: Rubric, scores: Sequence[PhrasingScore]) -> list[list[QuestionScore]]:
+def _by_subject(rubric: Rubric, scores: Sequence[PhrasingScore]) -> list[list[QuestionScore]]:
     """The scores of all cases by model and question."""
     left = iter(scores)
     models = len(scores) // sum(len(question.phrasings) for question in rubric.questions)
@@ -202,29 +157,9 @@ def _unscored_reason(scores: Sequence[PhrasingScore]) -> str:
     return reasons.most_common(1)[0][0] if reasons else ""
 
 
-def _digests(subject: Subject, rubric: Rubric, judge: Judge) -> EvaluationDigests:
-    """What decided the subject's scores, `model` being its weights."""
-    decoding = subject.decoding
-    return EvaluationDigests(
-        model=subject.checkpoint.digest,
-        rubric=rubric.digest,
-        judge=judge.digest,
-        template=digest_of(decoding.template),
-        decoding=replace(decoding, template="").digest,
-    )
-
-
-def _result(
-    config: EvalConfig,
-    analysis: Analysis,
-    curve: tuple[EpochScore, ...],
-    digests: Sequence[EvaluationDigests],
-    training: TrainingRecord | None,
-    unscored_reason: str,
-) -> EvalResult:
-    folder = (
-        storage_path(config.spec.storage, config.namespace, config.name) / Workspace(Path()).evaluation.name
-    )
+def _result(evaluation: Evaluation, analysis: Analysis, curve: tuple[EpochScore, ...]) -> EvalResult:
+    config, digests, training = evaluation.config, evaluation.digests, evaluation.training
+    folder = storage_path(config.spec.storage, config.namespace, config.name)
     return EvalResult(
         overall=analysis.overall,
         general=analysis.general,
@@ -235,10 +170,9 @@ def _result(
         digests=replace(digests[0], baseline=digests[1].model if len(digests) > 1 else ""),
         verdict=analysis.verdict,
         not_compared=analysis.not_compared,
-        report_uri=f"pvc://{folder}",
+        report_uri=f"pvc://{folder / Workspace(Path()).evaluation.name}",
         epochs=curve,
         contaminated=len(training.contaminated or ()) if training else 0,
-        unscored_reason=unscored_reason,
     )
 
 

@@ -12,20 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from blendtune_api import codec
-from blendtune_api.contract import EvalConfig, EvalResult
-from blendtune_api.v1alpha1 import Diagnosis, GateStatus
+from blendtune_api.contract import EvalResult
+from blendtune_api.diagnosis import diagnose
+from blendtune_api.gates import judge_gates
 from blendtune_eval.analyse import Analysis
 from blendtune_eval.answer import Decoding
 from blendtune_eval.benchmark_scores import Measured
 from blendtune_eval.cache import GivenAnswer
-from blendtune_eval.checkpoints import Checkpoint
 from blendtune_eval.dimensions import DEFINITIONS
+from blendtune_eval.evaluation import Evaluation
 from blendtune_eval.failures import bad_configuration
 from blendtune_eval.files import write_text
 from blendtune_eval.judge import Judge, Judgements
 from blendtune_eval.page import render_page
 from blendtune_eval.rubric import Forbidden, Question, Rubric
 from blendtune_eval.score import QuestionScore
+from blendtune_eval.subjects import Subject
 from blendtune_eval.training import TrainingRecord
 
 FORMAT_VERSION = 2
@@ -33,72 +35,35 @@ _PACKAGES = ("blendtune", "torch", "transformers")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Respondent:
-    """A model that was asked: "tuned" or "base", or "model" and "baseline" where no run is known."""
-
-    label: str
-    checkpoint: Checkpoint
-    system_prompt: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """A respondent's scores by question, and its answers by question and wording, in the rubric's order."""
+    """A model's scores by question, and its answers by question and wording, in the rubric's order."""
 
+    subject: Subject
     scores: Sequence[QuestionScore]
     answers: Sequence[GivenAnswer]
 
 
 def build_report(
-    *,
-    config: EvalConfig,
-    identity: str,
-    rubric: Rubric,
-    judge: Judge,
+    evaluation: Evaluation,
     judgements: Judgements,
-    respondents: Sequence[Respondent],
     findings: Sequence[Finding],
-    decoding: Decoding,
     analysis: Analysis,
-    gates: Sequence[GateStatus],
-    diagnosis: Diagnosis | None,
     result: EvalResult,
-    training: TrainingRecord | None,
     measured: Sequence[Sequence[Measured]] = (),
 ) -> dict[str, Any]:
-    """JSON values. `identity` is the digest of all that decided the scores; `measured` has the benchmarks by
-    respondent.
-    """
+    """JSON values. `measured` has the benchmarks by model, in the order of `findings`."""
+    config, training = evaluation.config, evaluation.training
+    gates = judge_gates(config.spec.gates, result)
     return {
         "formatVersion": FORMAT_VERSION,
-        "identity": identity,
+        "identity": evaluation.identity,
         "namespace": config.namespace,
         "name": config.name,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "respondents": [
-            {
-                "label": respondent.label,
-                "uri": respondent.checkpoint.uri,
-                "digest": respondent.checkpoint.digest,
-                "systemPrompt": respondent.system_prompt,
-                "answers": _answer_statistics(finding.answers),
-            }
-            for respondent, finding in zip(respondents, findings, strict=True)
-        ],
-        "rubric": {
-            "name": rubric.name,
-            "version": rubric.version,
-            "description": rubric.description,
-            "digest": rubric.digest,
-            "categories": [asdict(category) for category in rubric.categories],
-        },
-        "judge": {
-            "kind": judge.kind.value,
-            "digest": judge.digest,
-            "statement": judgements.statement,
-            "anchors": [asdict(anchor) for anchor in judgements.anchors],
-        },
-        "decoding": codec.encode(asdict(decoding)) | {"digest": decoding.digest},
+        "respondents": [_respondent(finding) for finding in findings],
+        "rubric": _rubric(evaluation.rubric),
+        "judge": _judge(evaluation.judge, judgements),
+        "decoding": _decoding(findings[0].subject.decoding),
         "versions": _versions(),
         "definitions": DEFINITIONS,
         "scores": codec.encode(result),
@@ -112,12 +77,9 @@ def build_report(
             for score, models in zip(result.benchmarks, zip(*measured, strict=True), strict=True)
         ],
         "gates": codec.encode(gates),
-        "diagnosis": codec.encode(diagnosis),
+        "diagnosis": codec.encode(diagnose(result, gates, training.trained) if training else None),
         "training": _training(training),
-        "questions": [
-            _question(question, [_by_question(finding)[index] for finding in findings])
-            for index, question in enumerate(rubric.questions)
-        ],
+        "questions": _questions(evaluation.rubric, findings),
     }
 
 
@@ -160,6 +122,45 @@ def answer_lines(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     "prompt": wording["prompt"],
                     **answer,
                 }
+
+
+def _respondent(finding: Finding) -> dict[str, Any]:
+    subject = finding.subject
+    return {
+        "label": subject.label,
+        "uri": subject.checkpoint.uri,
+        "digest": subject.checkpoint.digest,
+        "systemPrompt": subject.system_prompt,
+        "answers": _answer_statistics(finding.answers),
+    }
+
+
+def _rubric(rubric: Rubric) -> dict[str, Any]:
+    return {
+        "name": rubric.name,
+        "version": rubric.version,
+        "description": rubric.description,
+        "digest": rubric.digest,
+        "categories": [asdict(category) for category in rubric.categories],
+    }
+
+
+def _judge(judge: Judge, judgements: Judgements) -> dict[str, Any]:
+    return {
+        "kind": judge.kind.value,
+        "digest": judge.digest,
+        "statement": judgements.statement,
+        "anchors": [asdict(anchor) for anchor in judgements.anchors],
+    }
+
+
+def _decoding(decoding: Decoding) -> dict[str, Any]:
+    return {**codec.encode(asdict(decoding)), "digest": decoding.digest}
+
+
+def _questions(rubric: Rubric, findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    by_question = zip(*map(_by_question, findings), strict=True)
+    return [_question(question, given) for question, given in zip(rubric.questions, by_question, strict=True)]
 
 
 def _question(

@@ -30,8 +30,7 @@ def test_there_are_examples() -> None:
 )
 def test_an_example_is_accepted_without_a_warning(files: list[Path]) -> None:
     manifests = load(files)
-    warnings = check(manifests, to_run_here=False)
-    assert files == GITOPS or warnings == []
+    assert check(manifests, to_run_here=False) == []
     for run in manifests.objects:
         assert refusals(run, Settings()) == ()
         assert {child["kind"] for child in children(run)} >= {"ConfigMap", "Job"}

@@ -22,9 +22,8 @@ DOCS = (Path(__file__).parents[2] / "docs/sizing.md").read_text()
 
 def setup(size: str, method: Method = Method.FULL) -> Setup:
     gpus = Gpus(preset=GPU_PRESETS["a100-80gb"], nodes=4, per_node=8)
-    attention = Attention.FLASH_ATTENTION_2
     return Setup(
-        shape=read_shape(LLAMA[size]), training=Training(method=method), gpus=gpus, attention=attention
+        shape=read_shape(LLAMA[size]), training=Training(method=method), gpus=gpus, attention=Attention.SDPA
     )
 
 

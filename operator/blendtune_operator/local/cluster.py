@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import urllib.request
 import uuid
 
-from blendtune_api import codec
+import aiohttp
+
 from blendtune_api.contract import Progress
 from blendtune_operator.local.kubelet import Kubelet
 from blendtune_operator.local.store import ObjectExists, ObjectStore, key_of
 from blendtune_operator.local.workloads import JOB, PYTORCH_JOB, Workloads
 from blendtune_operator.names import OWNER_UID, Kind, Object
 from blendtune_operator.plan import Event
+from blendtune_operator.progress import fetch_progress
 from blendtune_operator.reconcile import AlreadyExists, Conflict
-
-PROGRESS_TIMEOUT_SECONDS = 1.0
 
 
 class LocalCluster:
@@ -80,7 +77,10 @@ class LocalCluster:
 
     async def progress(self, pod: Object) -> Progress | None:
         port = self._kubelet.metrics_port(pod["metadata"]["uid"])
-        return None if port is None else await asyncio.to_thread(_fetch_progress, port)
+        if port is None:
+            return None
+        async with aiohttp.ClientSession() as session:
+            return await fetch_progress(session, f"http://127.0.0.1:{port}/progress")
 
     async def emit_event(self, obj: Object, event: Event) -> None:
         self.events.append((obj["metadata"]["name"], event))
@@ -92,13 +92,3 @@ def _run_uid(obj: Object) -> str | None:
         return None
     (owner,) = obj["metadata"]["ownerReferences"]
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{owner['uid']}/{obj['metadata']['name']}"))
-
-
-def _fetch_progress(port: int) -> Progress | None:
-    try:
-        with urllib.request.urlopen(
-            f"http://127.0.0.1:{port}/progress", timeout=PROGRESS_TIMEOUT_SECONDS
-        ) as answer:
-            return codec.decode(Progress, json.load(answer))
-    except (OSError, ValueError):
-        return None

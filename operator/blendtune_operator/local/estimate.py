@@ -33,7 +33,7 @@ class Known:
 def estimates(manifests: Manifests, known: Known, settings: Settings) -> Mapping[str, Estimate]:
     """The estimate of each BlendedFineTune, by name.
 
-    FlashAttention is taken to be installed. Raises ManifestError with what the operator would refuse, and
+    Like the trainer image it has no FlashAttention, unless the spec asks for it. Raises ManifestError with what the operator would refuse, and
     where a model's shape is not known.
     """
     runs = [
@@ -55,7 +55,7 @@ def _estimate(run: BlendedFineTune, document: Document, known: Known, settings: 
         run.spec,
         _shape(run.spec.model.uri, document, known),
         preset,
-        attention_in_use(run.spec.training.attention, on_gpu=preset.is_gpu, flash_attention=True),
+        attention_in_use(run.spec.training.attention, on_gpu=preset.is_gpu, flash_attention=False),
         tokens=known.tokens,
         mfu=known.mfu,
     )

@@ -1,0 +1,51 @@
+"""What the operator and the images say to each other: environment, files, messages and exit codes.
+
+A pod gets its pinned configuration as a file, finds every claim under one folder, and answers with a
+termination message (JSON, at most 4,096 bytes) that it also writes beside its artifacts.
+"""
+
+from blendtune_api.contract.config import EvalConfig, GpuPreset, RunConfig
+from blendtune_api.contract.digests import digest_of, weights_digest
+from blendtune_api.contract.folders import Workspace, benchmarks_folder, storage_path, workspace
+from blendtune_api.contract.message import MESSAGE_LIMIT_BYTES, MessageError, decode_message, encode_message
+from blendtune_api.contract.outcome import (
+    BlendResult,
+    EvalResult,
+    Failure,
+    Layout,
+    Memory,
+    Outcome,
+    Progress,
+    RubricResult,
+    TrainResult,
+)
+from blendtune_api.contract.pod import CONFIG_FILE, RUBRIC_FILE, Env, ExitCode
+
+__all__ = [
+    "CONFIG_FILE",
+    "MESSAGE_LIMIT_BYTES",
+    "RUBRIC_FILE",
+    "BlendResult",
+    "Env",
+    "EvalConfig",
+    "EvalResult",
+    "ExitCode",
+    "Failure",
+    "GpuPreset",
+    "Layout",
+    "Memory",
+    "MessageError",
+    "Outcome",
+    "Progress",
+    "RubricResult",
+    "RunConfig",
+    "TrainResult",
+    "Workspace",
+    "benchmarks_folder",
+    "decode_message",
+    "digest_of",
+    "encode_message",
+    "storage_path",
+    "weights_digest",
+    "workspace",
+]

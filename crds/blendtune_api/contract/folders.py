@@ -1,0 +1,76 @@
+"""Where a run's files lie within the claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from blendtune_api.v1alpha1 import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The files of a run. `root` is the run's own folder within its claim."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock.json"
+
+    @property
+    def rubric(self) -> Path:
+        """The checked rubric as JSON: what the blend Job searches the training rows for."""
+        return self.root / "rubric.json"
+
+    @property
+    def blend(self) -> Path:
+        return self.root / "blend"
+
+    @property
+    def train(self) -> Path:
+        return self.root / "train"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.train / "checkpoints"
+
+    @property
+    def steps_log(self) -> Path:
+        """One JSON line per optimizer step: step, loss, learningRate, gradNorm, tokens, seconds, ranks."""
+        return self.train / "steps.jsonl"
+
+    @property
+    def model(self) -> Path:
+        return self.root / "model"
+
+    @property
+    def adapter(self) -> Path:
+        """What a LoRA trained, as peft's folder; `model` is the base model with it merged in."""
+        return self.root / "adapter"
+
+    def epoch(self, number: int) -> Workspace:
+        """Where `model` and `adapter` lie as they were after so many passes over the in-domain data."""
+        return Workspace(self.root / "epochs" / str(number))
+
+    @property
+    def evaluation(self) -> Path:
+        return self.root / "eval"
+
+    def result(self, stage: str) -> Path:
+        """Where a stage keeps its result: the same JSON as its termination message."""
+        return self.root / stage / "result.json"
+
+
+def storage_path(storage: Storage, namespace: str, name: str) -> PurePosixPath:
+    """Path of a run's folder under the folder of claims."""
+    return PurePosixPath(storage.persistent_volume_claim) / (storage.path or f"{namespace}/{name}")
+
+
+def benchmarks_folder(claims: Path, storage: Storage) -> Path:
+    """Where a claim has the tasks of benchmarks and their data, for all runs that use the claim."""
+    return claims / storage.persistent_volume_claim / "benchmarks"
+
+
+def workspace(claims: Path, storage: Storage, namespace: str, name: str) -> Workspace:
+    return Workspace(claims / storage_path(storage, namespace, name))

@@ -1,0 +1,128 @@
+"""What a stage leaves: its result, or why there is none; and its progress until then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blendtune_api.v1alpha1 import (
+    BenchmarkScore,
+    BlendedSource,
+    EpochModel,
+    EpochScore,
+    EvaluationDigests,
+    Reason,
+    ScopeScore,
+    SourceLoss,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RubricResult:
+    """The rubric was checked and lies in the workspace."""
+
+    name: str
+    digest: str
+    general: int  # questions
+    in_domain: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Memory:
+    """Bytes of one GPU, by what takes them."""
+
+    model_states: int
+    gathered_layer: int  # of ZeRO stage 3
+    activations: int
+    logits: int
+
+    @property
+    def total(self) -> int:
+        return self.model_states + self.gathered_layer + self.activations + self.logits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """How a training lies on its GPUs. A micro-batch is one row of `bins_per_micro_batch` bins."""
+
+    zero_stage: int
+    bins_per_micro_batch: int
+    activation_checkpointing: bool
+    memory: Memory
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlendResult:
+    digest: str  # of the ordered blend
+    config_digest: str
+    tokens: int
+    steps: int
+    sources: tuple[BlendedSource, ...]
+    parameters: int  # of the base model
+    adapter_parameters: int = 0  # that a LoRA trains
+    base_model_digest: str = ""
+    layout: Layout | None = None
+    training_seconds: float | None = None  # expected, of the steps; None where the peak is not known
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainResult:
+    config_digest: str
+    blend_digest: str
+    steps: int
+    tokens: int
+    model_digest: str
+    final_loss: float | None = None
+    validation_loss: tuple[SourceLoss, ...] = ()
+    gpu_seconds: float | None = None
+    tokens_per_second_per_gpu: float | None = None
+    mfu: float | None = None
+    epochs: tuple[EpochModel, ...] = ()  # but for the last pass, whose model is the result's own
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvalResult:
+    overall: ScopeScore
+    general: ScopeScore
+    in_domain: ScopeScore
+    dimensions: tuple[ScopeScore, ...]
+    categories: tuple[ScopeScore, ...]
+    coverage: float
+    digests: EvaluationDigests
+    verdict: Verdict | None = None
+    not_compared: str = ""
+    report_uri: str = ""
+    contaminated: int = 0  # rubric questions found in the training rows
+    epochs: tuple[EpochScore, ...] = ()
+    benchmarks: tuple[BenchmarkScore, ...] = ()
+    unscored_reason: str = ""  # the most frequent one, where questions are unscored
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why a stage ended without a result. The message tells what was wrong, where, and what to do."""
+
+    reason: Reason
+    message: str
+
+
+Outcome = RubricResult | BlendResult | TrainResult | EvalResult | Failure
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """What `/progress` of rank 0 answers, as JSON."""
+
+    step: int
+    steps: int
+    loss: float | None = None
+    learning_rate: float | None = None
+    tokens: int = 0
+    tokens_per_second: float | None = None
+    tokens_per_second_per_gpu: float | None = None
+    mfu: float | None = None
+    remaining_seconds: float | None = None
+    save_seconds: float | None = None  # of the slowest checkpoint of this attempt, until all ranks had saved
+    checkpoint_bytes: int | None = None  # of the latest checkpoint
+    phase: str = ""  # loading, validating, training, saving, exporting
