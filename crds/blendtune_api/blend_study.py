@@ -23,6 +23,7 @@ from blendtune_api.v1alpha1 import (
 
 BLEND_STUDY = "BlendStudy"
 MAX_RUNS = 100
+RECOMMENDATION_LENGTH = 8192  # characters
 MAX_SHARES = 21
 RUN_SUFFIX_LENGTH = 13  # "-<share in percent>-<8 digits of a digest>"
 STUDY_NAME_MAX_LENGTH = NAME_MAX_LENGTH - RUN_SUFFIX_LENGTH
@@ -283,7 +284,9 @@ class RecommendationStatus:
         tuple[Annotated[str, Mark("A setting.", max_length=2048)], ...],
         Mark("Settings that may be as good or better.", max_items=MAX_RUNS),
     ] = ()
-    message: Annotated[str, Mark("The evidence in words, and what to do.", max_length=8192)] = ""
+    message: Annotated[
+        str, Mark("The evidence in words, and what to do.", max_length=RECOMMENDATION_LENGTH)
+    ] = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

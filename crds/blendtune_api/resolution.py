@@ -14,6 +14,7 @@ ASSUMED_DEVIATION = 0.3  # of a question's difference between two models of whic
 UPPER_END = 0.975  # the probability below the upper end of a two-sided 95% interval
 Z = NormalDist().inv_cdf(UPPER_END)
 _Z_POWER = NormalDist().inv_cdf(0.8)
+_ALONE = "there is no baseline to compare with: the gate will stay inconclusive; name one, or use minScore"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,10 +49,22 @@ def detectable(questions: float, deviation: float = ASSUMED_DEVIATION) -> float:
     return (Z + _Z_POWER) * deviation / sqrt(questions)
 
 
-def unresolved(gates: Iterable[Gate], counts: QuestionCounts, path: str) -> tuple[Fault, ...]:
-    """The gates, at `path`[i], that so few questions will mostly leave inconclusive, or can't ever pass."""
-    found = ((index, why_unresolved(gate, counts)) for index, gate in enumerate(gates))
+def unresolved(
+    gates: Iterable[Gate], counts: QuestionCounts, path: str, *, has_baseline: bool = True
+) -> tuple[Fault, ...]:
+    """The gates, at `path`[i], that so few questions will mostly leave inconclusive, or can't ever pass.
+
+    Without a baseline none that asks for a difference can.
+    """
+    found = (
+        (index, why_unresolved(gate, counts) if has_baseline or not _compares(gate) else _ALONE)
+        for index, gate in enumerate(gates)
+    )
     return tuple(Fault(f"{path}[{index}]", message) for index, message in found if message)
+
+
+def _compares(gate: Gate) -> bool:
+    return gate.min_gain is not None or gate.max_drop is not None
 
 
 def why_unresolved(gate: Gate, counts: QuestionCounts) -> str:

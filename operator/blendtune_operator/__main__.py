@@ -30,8 +30,11 @@ from blendtune_operator.telemetry import Telemetry, WatchCollector
 _log = logging.getLogger("blendtune_operator")
 
 
-async def operate(settings: Settings, process: ProcessSettings) -> None:
-    """The whole operator. Returns after SIGTERM or SIGINT, with every reconcile that had begun at its end."""
+async def operate(settings: Settings, process: ProcessSettings) -> bool:
+    """The whole operator. Returns after SIGTERM or SIGINT, with every reconcile that had begun at its end.
+
+    False when it ends because a part of it failed.
+    """
     cache, queue, registry = Cache(), WorkQueue[Key](), CollectorRegistry()
     telemetry = Telemetry(registry, _version())
     watches = Watches(cache, queue, process.namespaces)
@@ -57,14 +60,25 @@ async def operate(settings: Settings, process: ProcessSettings) -> None:
         health.synced = True
         workers = [asyncio.create_task(controller.work(lease.held)) for _ in range(process.workers)]
         background.append(asyncio.create_task(resync.run()))
+        stop = asyncio.Event()
+        for task in (*workers, *background):
+            task.add_done_callback(lambda ended: _stop_at_failure(ended, stop))
         try:
-            await watches.run(asyncio.Event())
+            await watches.run(stop)
         finally:
             _log.info("stopping: %d reconciles are brought to their end", queue.active)
             for task in (*workers, *background):
                 task.cancel()
-            await asyncio.gather(*workers, *background, return_exceptions=True)
+            ends = await asyncio.gather(*workers, *background, return_exceptions=True)
             await lease.release()
+        return not any(isinstance(end, Exception) for end in ends)
+
+
+def _stop_at_failure(task: asyncio.Task[None], stop: asyncio.Event) -> None:
+    """A part that fails ends the operator, which is then started anew: going on would be half the work."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("the operator ends, for a part of it failed", exc_info=error)
+        stop.set()
 
 
 async def _first_sync(resync: Resync) -> None:
@@ -99,8 +113,7 @@ def main() -> int:
     except SettingsError as error:
         _log.error("%s", error)
         return 2
-    asyncio.run(operate(settings, process))
-    return 0
+    return 0 if asyncio.run(operate(settings, process)) else 1
 
 
 if __name__ == "__main__":

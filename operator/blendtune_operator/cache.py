@@ -145,7 +145,11 @@ def slim(obj: Object) -> Object:
     if obj["kind"] == Kind.POD:
         containers = (spec or {}).get("containers") or []
         ports = [{"name": item["name"], "ports": item.get("ports") or []} for item in containers]
-        return {**obj, "metadata": metadata, "spec": {"containers": ports}}
+        return {
+            **obj,
+            "metadata": metadata,
+            "spec": {"nodeName": (spec or {}).get("nodeName"), "containers": ports},
+        }
     if obj["kind"] in (Kind.JOB, Kind.PYTORCH_JOB):
         kept = {key: value for key, value in (spec or {}).items() if key in ("suspend", "runPolicy")}
         return {**obj, "metadata": metadata, "spec": kept}

@@ -60,7 +60,8 @@ class KubernetesCluster:
 
     async def list_pods(self, namespace: str, owner_uid: str) -> list[Object]:
         selector = f"{OWNER_UID}={owner_uid}"
-        return [obj async for obj, _ in list_all(self._api, Kind.POD, namespace, selector)]
+        pages = [page async for page, _ in list_pages(self._api, Kind.POD, namespace, selector)]
+        return [obj for page in pages for obj in page]
 
     async def serves(self, kind: Kind) -> bool:
         served, until = self._served.get(kind, (False, 0.0))
@@ -178,12 +179,12 @@ class KubernetesCluster:
             _log.info("an event of %s %s was not recorded: %s", obj["kind"], metadata["name"], error)
 
 
-async def list_all(
+async def list_pages(
     api: Api, kind: Kind, namespace: str | None, selector: str = ""
-) -> AsyncIterator[tuple[Object, int]]:
-    """All objects of a kind, page by page, each with the resource version of the list.
+) -> AsyncIterator[tuple[list[Object], int]]:
+    """All objects of a kind, page by page, each page with the resource version of the list.
 
-    Nothing for a kind that the API server does not know.
+    No page for a kind that the API server does not know, an empty one where it has none.
     """
     query = {"limit": str(_PAGE), **({"labelSelector": selector} if selector else {})}
     while True:
@@ -194,8 +195,8 @@ async def list_all(
                 return
             raise
         version = int(page["metadata"]["resourceVersion"])
-        for item in page["items"]:
-            yield {**item, "apiVersion": kind.api_version, "kind": kind.value}, version
+        kept = {"apiVersion": kind.api_version, "kind": kind.value}
+        yield [{**item, **kept} for item in page["items"]], version
         if not page["metadata"].get("continue"):
             return
         query["continue"] = page["metadata"]["continue"]

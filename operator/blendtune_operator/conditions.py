@@ -31,6 +31,7 @@ _STAGES = (
     (ConditionType.TRAINING_SUCCEEDED, State.TRAINING),
     (ConditionType.EVALUATION_SUCCEEDED, State.EVALUATING),
 )
+_UNDER_WAY = (Reason.QUEUED, Reason.UNSCHEDULABLE, Reason.STARTING, Reason.IMAGE_PULL_FAILED, Reason.RUNNING)
 _MESSAGE_LIMIT = 32_768  # of a metav1.Condition
 REFUSALS = (
     Reason.INVALID_SPEC,
@@ -112,7 +113,8 @@ def first_visit(
 def state_of(conditions: Iterable[Condition]) -> State:
     """The one word that sums the conditions up, for people.
 
-    A refused spec counts as failed, for it waits for its author; any other obstacle leaves the run pending.
+    A refused spec counts as failed, for it waits for its author, but what runs on is told of first; any other
+    obstacle leaves the run pending.
     """
     conditions = tuple(conditions)
     for type, state in (
@@ -122,13 +124,14 @@ def state_of(conditions: Iterable[Condition]) -> State:
     ):
         if is_true(conditions, type):
             return state
-    if is_refused(conditions):
-        return State.FAILED
+    refused = is_refused(conditions)
     for type, state in _STAGES:
         stage = find(conditions, type)
         if stage is None or stage.status is ConditionStatus.TRUE:
             continue
+        if refused and stage.reason not in _UNDER_WAY:
+            return State.FAILED
         if stage.reason in (Reason.QUEUED, Reason.UNSCHEDULABLE):
             return State.QUEUED
         return State.PENDING if stage.reason == Reason.PENDING else state
-    return State.PENDING
+    return State.FAILED if refused else State.PENDING

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from blendtune_operator.api import Api, ApiError
 from blendtune_operator.cache import Cache
-from blendtune_operator.cluster import KubernetesCluster, list_all
+from blendtune_operator.cluster import KubernetesCluster, list_pages
 from blendtune_operator.handlers import WATCHED
 from blendtune_operator.names import OWNER_UID, PARENT_KINDS, Kind, Object
 from blendtune_operator.queue import WorkQueue
@@ -123,9 +123,10 @@ class Resync:
 
     async def _list(self, kind: Kind, place: str | None) -> tuple[list[Object], int]:
         selector = "" if kind in PARENT_KINDS else OWNER_UID
-        listed, version = [], 0
-        async for obj, at in list_all(self._api, kind, place, selector):
-            listed.append(obj)
+        listed: list[Object] = []
+        version = 0
+        async for page, at in list_pages(self._api, kind, place, selector):
+            listed += page
             version = at
         return listed, version
 

@@ -50,13 +50,15 @@ class Lease:
         """Acquires and renews until cancelled."""
         period = self._settings.duration.total_seconds() / 3
         while True:
+            begun = self._clock()
             try:
-                self._note(await self._try())
-            except ApiError as error:
-                _log.info("the Lease could not be renewed: %s", error)
+                async with asyncio.timeout(period):
+                    self._note(await self._try())
+            except (ApiError, TimeoutError) as error:
+                _log.info("the Lease could not be renewed: %r", error)
                 if self._clock() - self._renewed > 2 * period:
                     self._note(False)
-            await asyncio.sleep(period)
+            await asyncio.sleep(max(0.0, period - (self._clock() - begun)))
 
     async def release(self) -> None:
         """Lets another operator follow at once."""

@@ -10,8 +10,16 @@ from typing import Any, Protocol
 from blendtune_api import codec
 from blendtune_api.blend_study import BlendStudy, BlendStudyStatus, StudyRunState
 from blendtune_api.contract import Progress
-from blendtune_api.v1alpha1 import BlendedFineTune, BlendedFineTuneStatus, Reason, RubricEvalStatus
+from blendtune_api.v1alpha1 import (
+    BlendedFineTune,
+    BlendedFineTuneStatus,
+    ConditionStatus,
+    ConditionType,
+    Reason,
+    RubricEvalStatus,
+)
 from blendtune_operator import names
+from blendtune_operator.conditions import find
 from blendtune_operator.names import Kind, Object, Parent
 from blendtune_operator.plan import Event, Plan, fine_tune, rubric_eval
 from blendtune_operator.plan.blocked import blocked_plan
@@ -101,11 +109,15 @@ class Cluster(Protocol):
 
 
 class _Obstructed(Exception):
-    """A child can't be created, and the user must do something about it."""
+    """A child can't be created, and the user must do something about it.
+
+    `status` is what the plan had found out all the same.
+    """
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+        self.status: Object | None = None
 
 
 async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetime) -> timedelta | None:
@@ -136,7 +148,8 @@ async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetim
     except Conflict:
         return timedelta()
     except _Obstructed as error:
-        plan = _blocked(obj, error.reason, str(error), now, settings.obstacle_interval)
+        known = obj if error.status is None else {**obj, "status": error.status}
+        plan = _blocked(known, error.reason, str(error), now, settings.obstacle_interval)
     try:
         for child in plan.suspend:
             await cluster.set_suspend(child, True)
@@ -177,10 +190,10 @@ def _plan(
 
 
 async def _shown_children(cluster: Cluster, obj: Object) -> Children:
-    uid, unserved = obj["metadata"]["uid"], frozenset[Kind]()
+    unserved = frozenset[Kind]()
     if obj["kind"] == Kind.BLENDED_FINE_TUNE and not await cluster.serves(Kind.PYTORCH_JOB):
         unserved = frozenset({Kind.PYTORCH_JOB})
-    return Children.of(uid, cluster.shown_children(uid), unserved)
+    return Children.of(obj, cluster.shown_children(obj["metadata"]["uid"]), unserved)
 
 
 def _running_children(run: Parent, children: Children) -> Iterator[tuple[Kind, str]]:
@@ -231,12 +244,46 @@ async def _plan_and_create(cluster: Cluster, obj: Object, now: datetime, setting
     while True:
         plan = _plan(obj, run, children, now, settings)
         for child in plan.create:
-            created, is_new = await _create_or_adopt(cluster, obj, child)
+            try:
+                created, is_new = await _create_or_adopt(cluster, obj, child)
+            except _Obstructed as error:
+                error.status = _found_out(obj, plan, children)
+                raise
             children = children.with_object(created)
             if not is_new:
                 break
         else:
             return plan
+
+
+def _found_out(obj: Object, plan: AnyPlan, children: Children) -> Object | None:
+    """The plan's status without attempts that could not be made: a finished stage stays finished."""
+    status = plan.status
+    if isinstance(status, BlendStudyStatus):
+        return None
+    before = codec.decode(type(status), obj.get("status") or {}, lenient=True)
+    name = obj["metadata"]["name"]
+    begun = tuple(
+        attempt
+        for attempt in status.attempts
+        if attempt.end_time is not None
+        or children.find(*names.attempt_child(name, attempt.stage, attempt.number)) is not None
+    )
+    settled = (
+        condition
+        if condition.status is not ConditionStatus.UNKNOWN
+        else find(before.conditions, ConditionType(condition.type))
+        for condition in status.conditions
+    )
+    found_out: Object = codec.encode(
+        replace(
+            status,
+            attempts=begun,
+            start_time=status.start_time if begun else before.start_time,
+            conditions=tuple(condition for condition in settled if condition is not None),
+        )
+    )
+    return found_out
 
 
 async def _create_or_adopt(cluster: Cluster, obj: Object, child: Object) -> tuple[Object, bool]:

@@ -59,6 +59,14 @@ TRAINED: Said = (ConditionType.TRAINING_SUCCEEDED, TRUE, Reason.COMPLETED)
             ((ConditionType.ACCEPTED, FALSE, Reason.NAME_CONFLICT),), State.PENDING, id="an obstacle"
         ),
         pytest.param(((ConditionType.ACCEPTED, FALSE, Reason.NOT_SUPPORTED),), State.FAILED, id="refused"),
+        pytest.param(
+            (
+                (ConditionType.ACCEPTED, FALSE, Reason.NOT_SUPPORTED),
+                (ConditionType.DATA_BLENDED, UNKNOWN, Reason.RUNNING),
+            ),
+            State.BLENDING,
+            id="refused while it runs",
+        ),
         pytest.param(((ConditionType.DATA_BLENDED, UNKNOWN, Reason.RUNNING),), State.BLENDING, id="blending"),
         pytest.param(
             ((ConditionType.DATA_BLENDED, UNKNOWN, Reason.BACKING_OFF),), State.BLENDING, id="backing off"

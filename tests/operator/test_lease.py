@@ -18,9 +18,12 @@ class Leases:
     def __init__(self) -> None:
         self.lease: dict[str, Any] | None = None
         self.down = False
+        self.silent = False
 
     async def get(self, path: str) -> dict[str, Any]:
         self._reached()
+        if self.silent:
+            await asyncio.Event().wait()
         if self.lease is None:
             raise ApiError(404, "NotFound", path)
         return copy.deepcopy(self.lease)
@@ -112,3 +115,21 @@ def test_a_holder_that_cannot_renew_stops_before_the_lease_runs_out() -> None:
         assert not first.held.is_set()
 
     asyncio.run(scenario())
+
+
+def test_a_holder_that_gets_no_answer_stops_before_the_lease_runs_out() -> None:
+    async def scenario() -> None:
+        server = Leases()
+        settings = LeaseSettings(namespace="ops", identity="first", duration=timedelta(seconds=0.6))
+        first = Lease(cast(Api, server), settings)
+        keeping = asyncio.create_task(first.keep())
+        await first.held.wait()
+        server.silent = True
+        begun = asyncio.get_running_loop().time()
+        while first.held.is_set():
+            await asyncio.sleep(0.01)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        assert asyncio.get_running_loop().time() - begun < 5
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))

@@ -13,16 +13,21 @@ from blendtune_api.v1alpha1 import (
     Condition,
     ConditionStatus,
     ConditionType,
+    EvaluatedModel,
     Evaluation,
     Gate,
     KeySelector,
     Metric,
     Reason,
+    RubricEvalBaseline,
     RubricReference,
 )
 from blendtune_operator.conditions import Conditions, find
+from blendtune_operator.plan.margins import too_fine
 
 FINE, COARSE = Gate(metric=Metric.GENERAL, max_drop=0.05), Gate(metric=Metric.GENERAL, max_drop=0.3)
+SCORE = Gate(metric=Metric.GENERAL, min_score=0.3)
+BASELINE = RubricEvalBaseline(model=EvaluatedModel(uri="pvc://models/base"))
 OWN = RubricReference(config_map_ref=KeySelector(name="mine", key="rubric.yaml"))
 
 
@@ -75,9 +80,16 @@ def test_an_own_rubric_is_known_once_it_was_checked() -> None:
     assert "finer than 4 questions" in gates_passed(status.conditions).message
 
 
+def test_a_difference_to_nothing_is_warned_of() -> None:
+    alone = too_fine(rubric_eval(gates=(COARSE, SCORE)), None)
+    assert [fault.path for fault in alone] == ["spec.gates[0]"]
+    assert "there is no baseline" in alone[0].message
+    assert too_fine(rubric_eval(gates=(COARSE, SCORE), baseline=BASELINE), None) == ()
+
+
 def test_a_mended_gate_is_no_longer_warned_of() -> None:
     world = World()
-    world.apply(rubric_eval(gates=(FINE,)))
+    world.apply(rubric_eval(gates=(FINE,), baseline=BASELINE))
     world.settle()
     warned = gates_passed(world.rubric_eval().status.conditions)
     assert (warned.reason, warned.message.partition(":")[0]) == (Reason.MARGIN_TOO_FINE, "spec.gates[0]")

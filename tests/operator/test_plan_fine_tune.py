@@ -210,6 +210,49 @@ class TestWaiting:
         assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.RUNNING
         assert status(world).attempts[-1].start_time == "2026-01-01T01:00:00Z"
 
+    def test_what_a_queue_took_away_is_not_taken_for_running(self) -> None:
+        world = blended(cluster=Cluster(queue_name="gpus"))
+        job = world.job("ads-train-1")
+        world.start(job)
+        world.settle()
+        world.wait(600)
+        job["spec"]["runPolicy"]["suspend"] = True
+        for pod in world.pods(job):
+            world.end_pod(pod, 143, "")
+        world.settle()
+        world.wait(3600)
+        job["spec"]["runPolicy"]["suspend"] = False
+        resumed = {"type": "Suspended", "status": "False", "lastTransitionTime": timestamp(world.now)}
+        job["status"] = {"conditions": [resumed]}
+        world.settle()
+        assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.STARTING
+        world.wait(30)
+        world.start(job)
+        world.settle()
+        assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.RUNNING
+        assert status(world).training_seconds == 600
+        assert status(world).attempts[-1].start_time == timestamp(world.now)
+
+    def test_that_no_pod_is_made_is_said(self) -> None:
+        world = blended()
+        world.wait(59)
+        assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.STARTING
+        world.wait(1)
+        assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.CHILD_REFUSED
+        assert "kubectl describe pytorchjob ads-train-1" in message(world, ConditionType.TRAINING_SUCCEEDED)
+        world.start(world.job("ads-train-1"))
+        world.settle()
+        assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.RUNNING
+
+    def test_a_pod_that_cannot_start_is_told_of_beside_those_that_run(self) -> None:
+        world = training()
+        pod = world.pods(world.job("ads-train-1"))[1]
+        waiting = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
+        pod["status"]["containerStatuses"] = [{"name": "pytorch", "image": "x", "state": waiting}]
+        world.settle()
+        assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.RUNNING
+        assert "cannot pull image x" in message(world, ConditionType.TRAINING_SUCCEEDED)
+
     def test_a_missing_training_operator_is_waited_for(self) -> None:
         world = World()
         world.unserved.add(Kind.PYTORCH_JOB)
@@ -403,7 +446,7 @@ class TestAttempts:
         "outcome", [pytest.param(None, id="missing"), pytest.param(blend_result(), id="of another kind")]
     )
     def test_a_lost_result_is_read_back_by_another_attempt(self, outcome: object) -> None:
-        world = blended()
+        world = blended(cluster=Cluster(backoff_limit=0))
         world.succeed(world.job("ads-train-1"), outcome)  # type: ignore[arg-type]
         world.settle()
         assert status(world).attempts[-1].cause.startswith("ResultMissing")
@@ -411,6 +454,29 @@ class TestAttempts:
         world.succeed(world.job("ads-train-2"), train_result())
         world.settle()
         assert status(world).state is State.EVALUATING
+
+    def test_a_result_that_is_lost_twice_counts(self) -> None:
+        world = blended(cluster=Cluster(backoff_limit=0))
+        for number in (1, 2):
+            world.succeed(world.job(f"ads-train-{number}"), None)
+            world.settle()
+            world.wait(10)
+        assert condition(world, ConditionType.FAILED) == (ConditionStatus.TRUE, Reason.BACKOFF_LIMIT_EXCEEDED)
+        assert [attempt.counted for attempt in status(world).attempts[-2:]] == [False, True]
+
+    def test_the_time_of_an_attempt_ends_with_its_job(self) -> None:
+        """However late the operator looks: it was away, or a pod was waited for."""
+        world = training()
+        world.wait(600)
+        job, end = world.job("ads-train-1"), timestamp(world.now)
+        world.fail(job, 1)
+        job["status"]["conditions"][0]["lastTransitionTime"] = end
+        world.wait(7200)
+        assert status(world).training_seconds == 600
+        assert [attempt.end_time for attempt in status(world).attempts if attempt.stage == "train"] == [
+            end,
+            None,
+        ]
 
     def test_the_deadline_counts_training_over_all_attempts_but_no_queueing(self) -> None:
         world = blended(cluster=Cluster(active_deadline_seconds=1000))

@@ -14,6 +14,7 @@ from blendtune_operator.names import Object
 from blendtune_operator.plan.pods import cause_of_failure
 
 DISRUPTED = encode_message(Failure(reason=Reason.DISRUPTED, message="asked to stop"))
+NO_MEMORY = encode_message(Failure(reason=Reason.OUT_OF_MEMORY, message="rank 3 ran out of memory"))
 BAD_DATA = encode_message(Failure(reason=Reason.BAD_DATA, message="line 7 is not JSON"))
 
 
@@ -49,6 +50,17 @@ EVICTED = {
     "kind": "Pod",
     "metadata": {"name": "pod", "labels": {}},
     "status": {"phase": "Failed", "reason": "Evicted", "message": "disk pressure"},
+}
+EXCESS = pod(
+    137,
+    reason="Evicted",
+    message="",
+) | {
+    "status": {
+        "phase": "Failed",
+        "reason": "Evicted",
+        "message": "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
+    }
 }
 TARGET = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]}
 
@@ -140,6 +152,23 @@ TARGET = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason"
             "pod b",
             id="what is left of a gang is removed when a peer was lost",
         ),
+        pytest.param(
+            [deleted(pod(137, name="a", reason="OOMKilled"), BEFORE), pod(ExitCode.PEER_LOST, name="b")],
+            Reason.OUT_OF_MEMORY,
+            True,
+            False,
+            "pod a",
+            id="out of memory, and then removed",
+        ),
+        pytest.param(
+            [deleted(pod(1, name="a", message=NO_MEMORY), BEFORE), pod(ExitCode.PEER_LOST, name="b")],
+            Reason.OUT_OF_MEMORY,
+            True,
+            False,
+            "rank 3",
+            id="its own words, and then removed",
+        ),
+        pytest.param([EXCESS], Reason.STAGE_FAILED, True, False, "raise its resources", id="own excess"),
         pytest.param(
             [deleted(pod(143, name="a"), BEFORE), pod(137, name="b", reason="OOMKilled")],
             Reason.OUT_OF_MEMORY,

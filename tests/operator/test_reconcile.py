@@ -9,7 +9,7 @@ from tests.operator.world import World
 
 from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, Reason, State
 from blendtune_operator import names, render
-from blendtune_operator.conditions import find
+from blendtune_operator.conditions import find, is_true
 from blendtune_operator.names import Kind
 from blendtune_operator.reconcile import Key
 from blendtune_operator.settings import Settings
@@ -104,6 +104,22 @@ def test_a_child_that_the_api_server_refuses_is_said_with_its_reason() -> None:
     world.refused = {}
     world.settle()
     assert world.fine_tune().status.state is State.BLENDING
+
+
+def test_a_stage_that_ended_stays_ended_when_the_next_is_refused() -> None:
+    world = World()
+    world.apply(fine_tune())
+    world.settle()
+    world.refused = {"ads-train-1": "exceeded quota: pods=10"}
+    world.succeed(world.job("ads-blend"), blend_result())
+    world.settle()
+    status = world.fine_tune().status
+    assert accepted(world)[1] == Reason.CHILD_REFUSED
+    assert is_true(status.conditions, ConditionType.DATA_BLENDED)
+    assert [attempt.cause for attempt in status.attempts] == ["Completed"]
+    world.refused = {}
+    world.settle()
+    assert world.fine_tune().status.state is State.TRAINING
 
 
 def test_a_conflict_is_looked_at_again_at_once_and_creates_nothing_twice() -> None:

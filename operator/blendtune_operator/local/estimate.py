@@ -33,8 +33,8 @@ class Known:
 def estimates(manifests: Manifests, known: Known, settings: Settings) -> Mapping[str, Estimate]:
     """The estimate of each BlendedFineTune, by name.
 
-    Like the trainer image it has no FlashAttention, unless the spec asks for it. Raises ManifestError with what the operator would refuse, and
-    where a model's shape is not known.
+    As in the trainer image there is no FlashAttention, unless the spec asks for it. Raises ManifestError with
+    what the operator would refuse, and where a model's shape is not known.
     """
     runs = [
         (run, document)

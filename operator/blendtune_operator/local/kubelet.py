@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blendtune_api.contract import Env
-from blendtune_operator.local.process import Sandbox, Termination, free_port, run_container
+from blendtune_api.contract import Env, ExitCode, Failure, encode_message
+from blendtune_api.v1alpha1 import Reason
+from blendtune_operator.local.process import CommandError, Sandbox, Termination, free_port, run_container
 from blendtune_operator.local.store import Object, ObjectStore, key_of
 
 DEFAULT_GRACE_SECONDS = 30.0
@@ -54,7 +55,10 @@ class Kubelet:
         return self._metrics_ports.get(pod_uid)
 
     async def run_pod(self, pod: Object, overlay: Mapping[str, str]) -> PodResult:
-        """Runs a pod of the store to its end and keeps its status there. Cancelled, it is terminated."""
+        """Runs a pod of the store to its end and keeps its status there. Cancelled, it is terminated.
+
+        One that cannot run here fails as one of a bad configuration does.
+        """
         uid = pod["metadata"]["uid"]
         folder = self._workdir / "pods" / pod["metadata"]["name"]
         shutil.rmtree(folder, ignore_errors=True)
@@ -62,18 +66,20 @@ class Kubelet:
         log = self.log(pod["metadata"]["name"])
         log.parent.mkdir(parents=True, exist_ok=True)
         self._metrics_ports[uid] = free_port()
-        sandbox = Sandbox(
-            volumes=self._volumes(pod, folder),
-            overlay={
-                **overlay,
-                Env.CLAIMS: str(self.claims),
-                Env.METRICS_PORT: str(self._metrics_ports[uid]),
-            },
-            folder=folder,
-            log=log,
-        )
         try:
+            sandbox = Sandbox(
+                volumes=self._volumes(pod, folder),
+                overlay={
+                    **overlay,
+                    Env.CLAIMS: str(self.claims),
+                    Env.METRICS_PORT: str(self._metrics_ports[uid]),
+                },
+                folder=folder,
+                log=log,
+            )
             return await self._run_containers(pod, sandbox)
+        except (VolumeError, CommandError, OSError) as error:
+            return self._refuse(pod, str(error))
         finally:
             self._metrics_ports.pop(uid, None)
             shutil.rmtree(folder, ignore_errors=True)
@@ -98,6 +104,14 @@ class Kubelet:
         result = PodResult(initialised | terminations)
         self._report(pod, started, "Succeeded" if result.succeeded else "Failed", initialised, terminations)
         return result
+
+    def _refuse(self, pod: Object, why: str) -> PodResult:
+        message = f"pod {pod['metadata']['name']} cannot run on this machine: {why}"
+        failure = Failure(reason=Reason.BAD_CONFIGURATION, message=message)
+        end = Termination(exit_code=ExitCode.BAD_CONFIGURATION, message=encode_message(failure))
+        ends = {pod["spec"]["containers"][0]["name"]: end}
+        self._report(pod, self._store.timestamp(), "Failed", {}, ends)
+        return PodResult(ends)
 
     def _report(
         self,

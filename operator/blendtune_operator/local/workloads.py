@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from blendtune_api.contract import Env
-from blendtune_operator.local.kubelet import Kubelet, PodResult, VolumeError
+from blendtune_operator.local.kubelet import Kubelet, PodResult
 from blendtune_operator.local.process import free_port
 from blendtune_operator.local.store import Object, ObjectStore, key_of
 
@@ -52,10 +52,7 @@ class Workloads:
 
     async def _guarded(self, run: Callable[[Object], Awaitable[None]], workload: Object) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            try:
-                await run(workload)
-            except (VolumeError, OSError) as error:
-                self._set_condition(workload, "Failed", "FailedMount", str(error))
+            await run(workload)
 
     async def _run_job(self, job: Object) -> None:
         spec = job["spec"]

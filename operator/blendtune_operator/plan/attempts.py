@@ -43,26 +43,38 @@ def record(draft: Draft[StatusT], attempt: Attempt) -> Attempt:
     return attempt
 
 
-def close_attempt(draft: Draft[StatusT], condition: ConditionType, attempt: Attempt, cause: Cause) -> None:
-    """Puts the end of an attempt on record, with its training time and whether it counts."""
-    add_training_time(draft, condition, attempt)
+def close_attempt(
+    draft: Draft[StatusT],
+    condition: ConditionType,
+    attempt: Attempt,
+    cause: Cause,
+    ended: datetime | None = None,
+) -> None:
+    """Puts the end of an attempt on record, with its training time and whether it counts.
+
+    `ended` is when its child says that it ended, which may be long before anyone looked; without it, now.
+    """
+    end = min(ended or draft.now, draft.now)
+    add_training_time(draft, condition, attempt, end)
     text = f"{cause.reason}: {cause.message}" if cause.message else cause.reason.value
-    ended = replace(
+    closed = replace(
         attempt,
-        end_time=timestamp(draft.now),
+        end_time=timestamp(end),
         cause=text[:_CAUSE_LIMIT],
         exit_code=cause.exit_code,
         counted=cause.counted,
     )
-    record(draft, ended)
+    record(draft, closed)
     if cause.counted:
         draft.update(failures=draft.status.failures + 1)
 
 
-def add_training_time(draft: Draft[StatusT], condition: ConditionType, attempt: Attempt) -> None:
+def add_training_time(
+    draft: Draft[StatusT], condition: ConditionType, attempt: Attempt, end: datetime
+) -> None:
     """Adds how long the attempt has run, if it was running: one that only queued took no training time."""
     if attempt.stage is Stage.TRAIN and draft.reason_before(condition) == Reason.RUNNING:
-        ran = (draft.now - moment(attempt.start_time)).total_seconds()
+        ran = (end - moment(attempt.start_time)).total_seconds()
         draft.update(training_seconds=training_seconds(draft.status) + max(ran, 0.0))
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum, auto
 
 from blendtune_api.contract import Progress
 from blendtune_api.v1alpha1 import Stage
 from blendtune_operator import names
+from blendtune_operator.conditions import moment
 from blendtune_operator.names import Kind, Object
 
 _SUCCEEDED = ("Complete", "Succeeded")
@@ -35,13 +37,18 @@ class Children:
     unserved: frozenset[Kind] = frozenset()
 
     @classmethod
-    def of(cls, owner_uid: str, objects: list[Object], unserved: frozenset[Kind] = frozenset()) -> Children:
-        """The children of one owner: pods by their label, all else by label and controller."""
+    def of(cls, owner: Object, objects: list[Object], unserved: frozenset[Kind] = frozenset()) -> Children:
+        """The children of one owner: pods by their label, all else by label and controller.
+
+        They are in its namespace: whoever may write in another one could give any object these marks.
+        """
+        uid, namespace = owner["metadata"]["uid"], owner["metadata"]["namespace"]
         own = [
             obj
             for obj in objects
-            if _labels(obj).get(names.OWNER_UID) == owner_uid
-            and (obj["kind"] == Kind.POD or names.is_owned_by(obj, owner_uid))
+            if obj["metadata"]["namespace"] == namespace
+            and _labels(obj).get(names.OWNER_UID) == uid
+            and (obj["kind"] == Kind.POD or names.is_owned_by(obj, uid))
         ]
         return cls(objects=tuple(own), unserved=unserved)
 
@@ -74,14 +81,24 @@ class Children:
         }
 
     def pods(self, stage: Stage, attempt: int | None = None) -> tuple[Object, ...]:
-        """The pods of a stage, or of one attempt of it, in the order of their index."""
+        """The pods of a stage, or of one attempt of it, in the order of their index.
+
+        A queue may take the pods of an attempt away and let it begin again: of those with the same place in
+        it, the ended ones are told only of the last time.
+        """
         pods = [
             pod
             for pod in self._of(Kind.POD)
-            if _labels(pod).get(names.STAGE) == stage
-            and attempt in (None, int(_labels(pod).get(names.ATTEMPT, 0)))
+            if _labels(pod).get(names.STAGE) == stage and attempt in (None, _attempt_of(pod))
         ]
-        return tuple(sorted(pods, key=lambda pod: (pod_index(pod), pod["metadata"]["name"])))
+        latest: dict[tuple[int, int], str] = {}
+        for pod in pods:
+            place = (_attempt_of(pod), pod_index(pod))
+            latest[place] = max(latest.get(place, ""), _created(pod))
+        told = (
+            pod for pod in pods if is_live(pod) or _created(pod) == latest[_attempt_of(pod), pod_index(pod)]
+        )
+        return tuple(sorted(told, key=lambda pod: (pod_index(pod), pod["metadata"]["name"])))
 
     def workloads(self) -> tuple[Object, ...]:
         """All children but the pods, which go with their Jobs."""
@@ -127,6 +144,14 @@ def ended_at(job: Object) -> str | None:
     return next(ends, None)
 
 
+def active_since(job: Object) -> datetime | None:
+    """Since when a Job or PyTorchJob may have pods: its creation, or the end of its last suspension."""
+    conditions = (job.get("status") or {}).get("conditions") or []
+    suspended = (each.get("lastTransitionTime") for each in conditions if each["type"] == "Suspended")
+    times = (job["metadata"].get("creationTimestamp"), *suspended)
+    return max((moment(time) for time in times if time), default=None)
+
+
 def is_terminating(obj: Object) -> bool:
     return bool(obj["metadata"].get("deletionTimestamp"))
 
@@ -139,6 +164,15 @@ def is_live(pod: Object) -> bool:
 def pod_index(pod: Object) -> int:
     """The index of a pod within its gang; 0 for the only pod of a Job."""
     return int(_labels(pod).get(names.REPLICA_INDEX, 0))
+
+
+def _attempt_of(pod: Object) -> int:
+    return int(_labels(pod).get(names.ATTEMPT, 0))
+
+
+def _created(pod: Object) -> str:
+    """A timestamp in UTC, which sorts as text does."""
+    return str(pod["metadata"].get("creationTimestamp") or "")
 
 
 def _labels(obj: Object) -> dict[str, str]:

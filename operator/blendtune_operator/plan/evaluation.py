@@ -19,7 +19,7 @@ from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan.children import is_terminating
 from blendtune_operator.plan.draft import FineTuneDraft
 from blendtune_operator.plan.pinning import pin_next_run
-from blendtune_operator.plan.stage import fail
+from blendtune_operator.plan.stage_run import fail
 
 
 def evaluated(draft: FineTuneDraft) -> bool:

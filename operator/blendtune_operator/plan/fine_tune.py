@@ -36,7 +36,8 @@ from blendtune_operator.plan.margins import warn_of_margins
 from blendtune_operator.plan.pinning import latest_run, pin_next_run
 from blendtune_operator.plan.pods import outcome
 from blendtune_operator.plan.progress import finished_status, note_progress
-from blendtune_operator.plan.stage import StageRun, run_stage
+from blendtune_operator.plan.stage import run_stage
+from blendtune_operator.plan.stage_run import StageRun
 from blendtune_operator.render.blend_job import BLEND_CONTAINER, RUBRIC_CONTAINER
 from blendtune_operator.render.uris import model_uri
 from blendtune_operator.settings import Settings

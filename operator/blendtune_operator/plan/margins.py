@@ -16,11 +16,13 @@ def too_fine(run: Run, counts: QuestionCounts | None) -> tuple[Fault, ...]:
     Without them those of a built-in rubric are known; a rubric in a ConfigMap has to be checked first.
     """
     if isinstance(run, BlendedFineTune):
-        path, rubric, gates = "spec.evaluation.gates", run.spec.evaluation.rubric, run.spec.evaluation.gates
+        path, evaluation = "spec.evaluation.gates", run.spec.evaluation
+        rubric, gates, has_baseline = evaluation.rubric, evaluation.gates, evaluation.baseline.enabled
     else:
         path, rubric, gates = "spec.gates", run.spec.rubric, run.spec.gates
+        has_baseline = run.spec.baseline.model is not None
     counts = counts or BUILTIN_RUBRICS.get(rubric.builtin or "")
-    return unresolved(gates, counts, path) if counts else ()
+    return unresolved(gates, counts, path, has_baseline=has_baseline) if counts else ()
 
 
 def warn_of_margins(draft: Draft[StatusT], counts: QuestionCounts | None = None) -> None:

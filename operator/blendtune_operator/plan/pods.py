@@ -16,6 +16,13 @@ from blendtune_operator.plan.children import pod_index
 _IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _CONFIG_TROUBLE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 _OUT_OF_MEMORY = "OOMKilled"
+_EVICTED = "Evicted"
+# The kubelet's words where a limit was passed: of the pod's storage, of a container's, of an emptyDir.
+_OWN_EXCESS = (
+    "exceeds the total limit of containers",
+    "exceeded its local ephemeral storage",
+    "exceeds the limit",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,40 +117,48 @@ def cause_of_failure(pods: Iterable[Object], job_failure: str) -> Cause:
 
 
 def _pod_causes(pod: Object) -> Iterator[tuple[_Explanation, Cause]]:
-    name = pod["metadata"]["name"]
-    disruption = _disruption(pod)
+    name, disruption, removed = pod["metadata"]["name"], _disruption(pod), _removed(pod)
     failed = [(container, end) for container, end in _ends(pod) if end.get("exitCode") != ExitCode.SUCCESS]
+    if excess := _excess(pod):
+        text = f"pod {name} was evicted: {excess}: raise its resources in spec.cluster"
+        first = min((_finished(end) for _, end in failed), default=_SOMETIME)
+        yield (_Blame.OWN_FAULT, first), Cause(reason=Reason.STAGE_FAILED, message=text)
+        return
     for container, end in failed:
-        where, finished = f"container {container} of pod {name}", _finished(end)
-        blame, cause = _container_cause(where, end, disruption)
-        removed = None if disruption or blame is _Blame.PERMANENT else _removed(pod)
-        if removed is not None and removed <= finished:
-            cause = _disrupted(where, "the pod was deleted", int(end["exitCode"]))
-            # Timestamps are whole seconds: a peer that was lost in the same second was lost before.
-            yield (_Blame.SWEPT_UP, removed + timedelta(seconds=1)), cause
-        else:
-            yield (blame, finished), cause
+        yield _container_cause(f"container {container} of pod {name}", end, disruption, removed)
     if not failed and disruption:
         yield (_Blame.DISRUPTED, _SOMETIME), _disrupted(f"pod {name}", disruption, None)
 
 
-def _container_cause(where: str, end: Object, disruption: str) -> tuple[_Blame, Cause]:
-    code = int(end["exitCode"])
-    failure = _failure(end)
+def _container_cause(
+    where: str, end: Object, disruption: str, removed: datetime | None
+) -> tuple[_Explanation, Cause]:
+    """`removed` is when the removal of the pod was asked for, where it was."""
+    code, finished, failure = int(end["exitCode"]), _finished(end), _failure(end)
+    asked_to_stop = failure is not None and failure.reason is Reason.DISRUPTED
     if ExitCode.is_permanent(code):
         reason, message = (failure.reason, failure.message) if failure else (Reason.STAGE_FAILED, "")
         text = message or f"{where} ended with exit code {code}, which no retry can mend: see its log"
-        return _Blame.PERMANENT, Cause(reason=reason, message=text, exit_code=code, permanent=True)
-    if disruption or (failure is not None and failure.reason is Reason.DISRUPTED):
-        return _Blame.DISRUPTED, _disrupted(where, disruption or "it was asked to stop", code)
+        cause = Cause(reason=reason, message=text, exit_code=code, permanent=True)
+        return (_Blame.PERMANENT, finished), cause
+    if disruption:
+        return (_Blame.DISRUPTED, finished), _disrupted(where, disruption, code)
     if end.get("reason") == _OUT_OF_MEMORY:
         text = f"{where} exceeded its memory limit ({_OUT_OF_MEMORY}): raise its resources in spec.cluster"
-        return _Blame.OWN_FAULT, Cause(reason=Reason.OUT_OF_MEMORY, message=text, exit_code=code)
+        cause = Cause(reason=Reason.OUT_OF_MEMORY, message=text, exit_code=code)
+        return (_Blame.OWN_FAULT, finished), cause
+    if removed is not None and removed <= finished and (failure is None or asked_to_stop):
+        # Timestamps are whole seconds: a peer that was lost in the same second was lost before.
+        explanation = _Blame.SWEPT_UP, removed + timedelta(seconds=1)
+        return explanation, _disrupted(where, "the pod was deleted", code)
+    if asked_to_stop:
+        return (_Blame.DISRUPTED, finished), _disrupted(where, "it was asked to stop", code)
     blame = _Blame.SWEPT_UP if code == ExitCode.PEER_LOST else _Blame.OWN_FAULT
     if failure is not None:
-        return blame, Cause(reason=failure.reason, message=failure.message, exit_code=code)
+        cause = Cause(reason=failure.reason, message=failure.message, exit_code=code)
+        return (blame, finished), cause
     text = f"{where} ended with exit code {code}{_signal(code)}: see its log"
-    return blame, Cause(reason=Reason.STAGE_FAILED, message=text, exit_code=code)
+    return (blame, finished), Cause(reason=Reason.STAGE_FAILED, message=text, exit_code=code)
 
 
 def _disrupted(where: str, why: str, code: int | None) -> Cause:
@@ -159,8 +174,17 @@ def _disruption(pod: Object) -> str:
         if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
             reason, message = condition.get("reason"), condition.get("message")
             return ": ".join(filter(None, (reason, message))) or "DisruptionTarget"
-    if status.get("reason") in ("Evicted", "Preempting", "NodeLost", "Shutdown", "Terminated"):
+    if status.get("reason") in (_EVICTED, "Preempting", "NodeLost", "Shutdown", "Terminated"):
         return ": ".join(filter(None, (status["reason"], status.get("message"))))
+    return ""
+
+
+def _excess(pod: Object) -> str:
+    """What the kubelet evicted the pod for, when that was the pod's own excess and no need of the node's."""
+    status = _status(pod)
+    message = str(status.get("message") or "")
+    if status.get("reason") == _EVICTED and any(words in message for words in _OWN_EXCESS):
+        return message.strip().rstrip(".")
     return ""
 
 

@@ -24,7 +24,8 @@ from blendtune_operator.plan.draft import EvalDraft
 from blendtune_operator.plan.lifecycle import accept, clean_up, is_finished, reopen, succeed, suspend
 from blendtune_operator.plan.margins import warn_of_margins
 from blendtune_operator.plan.pinning import pin_next_eval
-from blendtune_operator.plan.stage import StageRun, run_stage
+from blendtune_operator.plan.stage import run_stage
+from blendtune_operator.plan.stage_run import StageRun
 from blendtune_operator.render.eval_job import EVAL_CONTAINER
 from blendtune_operator.settings import Settings
 

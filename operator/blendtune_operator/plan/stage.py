@@ -6,12 +6,12 @@ one starts when no pod of the last is left, after a back-off.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
-from blendtune_api.contract import MessageError, Outcome
-from blendtune_api.v1alpha1 import ATTEMPTS_KEPT, Attempt, ConditionStatus, ConditionType, Reason, Stage
+from blendtune_api.contract import Outcome
+from blendtune_api.v1alpha1 import ATTEMPTS_KEPT, Attempt, Reason
 from blendtune_operator import names
 from blendtune_operator.conditions import moment, timestamp
 from blendtune_operator.names import Object
@@ -28,29 +28,17 @@ from blendtune_operator.plan.attempts import (
 )
 from blendtune_operator.plan.children import (
     JobPhase,
-    ended_at,
-    failure_of,
+    active_since,
     is_live,
     is_terminating,
     phase_of,
 )
 from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.pods import Cause
+from blendtune_operator.plan.stage_end import PODS_LAG, is_unexplained, lose, take_failure, take_outcome
+from blendtune_operator.plan.stage_run import StageRun, fail, hold, named, wait
 
-_PODS_LAG = timedelta(seconds=20)  # how far a list of pods may be behind what their Job says
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StageRun:
-    """How a stage is run. `render` makes the child of an attempt, and whatever that child needs beside it."""
-
-    stage: Stage
-    condition: ConditionType
-    container: str
-    result: type[Outcome]
-    render: Callable[[int], tuple[Object, ...]]
-    backoff_limit: int
-    deadline: timedelta | None = None
+_PODS_DUE = timedelta(minutes=1)  # after which a child is taken not to get any
 
 
 def run_stage(draft: Draft[StatusT], stage: StageRun) -> Outcome | None:
@@ -62,16 +50,16 @@ def run_stage(draft: Draft[StatusT], stage: StageRun) -> Outcome | None:
     child = draft.children.find(*names.attempt_child(draft.run.metadata.name, stage.stage, attempt.number))
     pods = draft.children.pods(stage.stage, attempt.number)
     if child is None or is_terminating(child):
-        _lose(draft, stage, attempt, child, pods)
+        lose(draft, stage, attempt, child, pods)
         return None
     match phase_of(child):
-        case JobPhase.SUCCEEDED | JobPhase.FAILED if _is_unexplained(draft, child, pods):
-            _hold(draft, stage, f"attempt {attempt.number} has ended; what its pods left is being read")
-            draft.look_again(_PODS_LAG / 10)
+        case JobPhase.SUCCEEDED | JobPhase.FAILED if is_unexplained(draft, child, pods):
+            hold(draft, stage, f"attempt {attempt.number} has ended; what its pods left is being read")
+            draft.look_again(PODS_LAG / 10)
         case JobPhase.SUCCEEDED:
-            return _take_outcome(draft, stage, attempt, pods)
+            return take_outcome(draft, stage, attempt, child, pods)
         case JobPhase.FAILED:
-            _take_failure(draft, stage, attempt, child, pods)
+            take_failure(draft, stage, attempt, child, pods)
         case _ if draft.run.spec.suspend:
             _stop(draft, stage, attempt, child)
         case JobPhase.QUEUED:
@@ -79,22 +67,6 @@ def run_stage(draft: Draft[StatusT], stage: StageRun) -> Outcome | None:
         case JobPhase.ACTIVE:
             _watch(draft, stage, attempt, child, pods)
     return None
-
-
-def fail(draft: Draft[StatusT], condition: ConditionType, reason: str, message: str) -> None:
-    """Ends the run: the stage failed for good."""
-    draft.set(condition, ConditionStatus.FALSE, reason, message)
-    draft.set(ConditionType.SUCCEEDED, ConditionStatus.FALSE, reason, message)
-    draft.set(ConditionType.FAILED, ConditionStatus.TRUE, reason, message)
-    draft.update(completion_time=timestamp(draft.now))
-
-
-def _is_unexplained(draft: Draft[StatusT], child: Object, pods: Sequence[Object]) -> bool:
-    """Whether a child has just ended, and no pod is seen that could say how: the list may be behind."""
-    end = ended_at(child)
-    if any(not is_live(pod) for pod in pods) or end is None:
-        return False
-    return draft.now - moment(end) < _PODS_LAG
 
 
 def _present_attempt(draft: Draft[StatusT], stage: StageRun) -> Attempt | None:
@@ -119,21 +91,21 @@ def _start_next(draft: Draft[StatusT], stage: StageRun, last: Attempt | None) ->
     if draft.run.spec.suspend:
         return
     if draft.obstacle is not None:
-        _wait(draft, stage, Reason.PENDING, f"attempt {number} cannot start: {draft.obstacle.message}")
+        wait(draft, stage, Reason.PENDING, f"attempt {number} cannot start: {draft.obstacle.message}")
         return
     if live:
-        _wait(
+        wait(
             draft,
             stage,
             Reason.BACKING_OFF,
-            f"attempt {number} waits for the last to end: {_named(live)} left",
+            f"attempt {number} waits for the last to end: {named(live)} left",
         )
         return
     if _is_past_deadline(draft, stage, timedelta()):
         return
     delay = backoff(draft, last)
     if delay > timedelta():
-        _wait(
+        wait(
             draft, stage, Reason.BACKING_OFF, f"attempt {number} follows after: {last.cause if last else ''}"
         )
         draft.look_again(delay)
@@ -144,105 +116,36 @@ def _start_next(draft: Draft[StatusT], stage: StageRun, last: Attempt | None) ->
         if old <= number - ATTEMPTS_KEPT:
             draft.delete(child)
     _open(draft, stage, number, timestamp(draft.now))
-    _wait(draft, stage, Reason.STARTING, f"attempt {number} is starting")
+    wait(draft, stage, Reason.STARTING, f"attempt {number} is starting")
 
 
 def _stop(draft: Draft[StatusT], stage: StageRun, attempt: Attempt, child: Object) -> None:
     """Deletes the child of a run that shall be suspended: its pods get SIGTERM and time for a checkpoint."""
-    add_training_time(draft, stage.condition, attempt)
+    add_training_time(draft, stage.condition, attempt, draft.now)
     draft.delete(child)
-    _wait(draft, stage, Reason.SUSPENDED, f"attempt {attempt.number} is being stopped")
-
-
-def _lose(
-    draft: Draft[StatusT],
-    stage: StageRun,
-    attempt: Attempt,
-    child: Object | None,
-    pods: Sequence[Object],
-) -> None:
-    """The child is gone or going: the run was suspended, or someone removed it."""
-    live = [pod for pod in pods if is_live(pod)]
-    if live or child is not None:
-        _hold(draft, stage, f"attempt {attempt.number} is being stopped: {_named(live)} left")
-        return
-    suspended = draft.reason_before(stage.condition) == Reason.SUSPENDED
-    kind, name = names.attempt_child(draft.run.metadata.name, stage.stage, attempt.number)
-    reason = Reason.SUSPENDED if suspended else Reason.DISRUPTED
-    text = "spec.suspend was set" if suspended else f"{kind} {name} was removed before it ended"
-    close_attempt(draft, stage.condition, attempt, Cause(reason=reason, message=text, counted=False))
-    _wait(draft, stage, reason, text)
-    draft.look_again(backoff(draft, last_attempt(draft.status, stage.stage)))
-
-
-def _take_outcome(
-    draft: Draft[StatusT], stage: StageRun, attempt: Attempt, pods: Sequence[Object]
-) -> Outcome | None:
-    try:
-        outcome = pod_reading.outcome(pods, stage.container)
-        if not isinstance(outcome, stage.result):
-            raise MessageError(f"a {type(outcome).__name__} instead of a {stage.result.__name__}")
-    except MessageError as error:
-        message = (
-            f"the {stage.stage} stage ended well but its result could not be read ({error}); "
-            "another attempt reads it back from the workspace"
-        )
-        _retry_or_fail(
-            draft, stage, attempt, Cause(reason=Reason.RESULT_MISSING, message=message, exit_code=0)
-        )
-        return None
-    cause = Cause(reason=Reason.COMPLETED, message="", exit_code=0, counted=False)
-    close_attempt(draft, stage.condition, attempt, cause)
-    draft.update(failures=0)
-    return outcome
-
-
-def _take_failure(
-    draft: Draft[StatusT], stage: StageRun, attempt: Attempt, child: Object, pods: Sequence[Object]
-) -> None:
-    live = [pod for pod in pods if is_live(pod)]
-    if live:  # how they end may explain more than the first end did
-        _hold(draft, stage, f"attempt {attempt.number} failed: waiting for {_named(live)} to end")
-        return
-    _retry_or_fail(draft, stage, attempt, pod_reading.cause_of_failure(pods, failure_of(child)))
-
-
-def _retry_or_fail(draft: Draft[StatusT], stage: StageRun, attempt: Attempt, cause: Cause) -> None:
-    close_attempt(draft, stage.condition, attempt, cause)
-    if cause.permanent:
-        fail(draft, stage.condition, cause.reason, cause.message)
-    elif draft.status.failures > stage.backoff_limit:
-        text = (
-            f"attempt {attempt.number} was the last that spec.cluster.backoffLimit ({stage.backoff_limit}) "
-            f"allows; it ended so: {cause.message}"
-        )
-        fail(draft, stage.condition, Reason.BACKOFF_LIMIT_EXCEEDED, text)
-    else:
-        _wait(
-            draft, stage, Reason.BACKING_OFF, f"attempt {attempt.number + 1} follows after: {cause.message}"
-        )
-        draft.look_again(backoff(draft, last_attempt(draft.status, stage.stage)))
+    wait(draft, stage, Reason.SUSPENDED, f"attempt {attempt.number} is being stopped")
 
 
 def _queue(draft: Draft[StatusT], stage: StageRun, attempt: Attempt) -> None:
     """A queue holds the child back, or took its pods away again: then the time they ran is put on record."""
-    add_training_time(draft, stage.condition, attempt)
+    add_training_time(draft, stage.condition, attempt, draft.now)
     queue = draft.run.spec.cluster.queue_name
     place = f" in queue {queue}" if queue else ""
-    _wait(draft, stage, Reason.QUEUED, f"attempt {attempt.number} waits{place} for room")
+    wait(draft, stage, Reason.QUEUED, f"attempt {attempt.number} waits{place} for room")
 
 
 def _watch(
     draft: Draft[StatusT], stage: StageRun, attempt: Attempt, child: Object, pods: Sequence[Object]
 ) -> None:
+    live = [pod for pod in pods if is_live(pod)]
+    obstacle = pod_reading.obstacle(live)
     if draft.reason_before(stage.condition) != Reason.RUNNING:
-        since = pod_reading.running_since(pods)
-        obstacle = pod_reading.obstacle(pods)
+        since = pod_reading.running_since(live)
         if obstacle is not None:
-            _wait(draft, stage, obstacle.reason, obstacle.message)
+            wait(draft, stage, obstacle.reason, obstacle.message)
             return
         if since is None:
-            _wait(draft, stage, Reason.STARTING, f"attempt {attempt.number} is starting")
+            _expect_pods(draft, stage, attempt, child, live)
             return
         attempt = record(draft, replace(attempt, start_time=timestamp(since)))
     if _is_past_deadline(draft, stage, draft.now - moment(attempt.start_time)):
@@ -251,7 +154,26 @@ def _watch(
         cause = Cause(reason=Reason.DEADLINE_EXCEEDED, message=text)
         close_attempt(draft, stage.condition, attempt, cause)
         return
-    _wait(draft, stage, Reason.RUNNING, f"attempt {attempt.number} is running")
+    but = f"; but {obstacle.message}" if obstacle else ""
+    wait(draft, stage, Reason.RUNNING, f"attempt {attempt.number} is running{but}")
+
+
+def _expect_pods(
+    draft: Draft[StatusT], stage: StageRun, attempt: Attempt, child: Object, live: Sequence[Object]
+) -> None:
+    """Nothing runs yet. That no pod was made at all only the controller of the child can explain."""
+    left = (active_since(child) or moment(attempt.start_time)) + _PODS_DUE - draft.now
+    if live or left > timedelta():
+        wait(draft, stage, Reason.STARTING, f"attempt {attempt.number} is starting")
+        if not live:
+            draft.look_again(left)
+        return
+    kind, name = child["kind"], child["metadata"]["name"]
+    message = (
+        f"no pod was made for {kind} {name}: `kubectl describe {kind.lower()} {name}` says why; a quota, an "
+        "admission policy or a podTemplate that is refused"
+    )
+    wait(draft, stage, Reason.CHILD_REFUSED, message)
 
 
 def _is_past_deadline(draft: Draft[StatusT], stage: StageRun, running: timedelta) -> bool:
@@ -269,23 +191,3 @@ def _is_past_deadline(draft: Draft[StatusT], stage: StageRun, running: timedelta
     )
     fail(draft, stage.condition, Reason.DEADLINE_EXCEEDED, message)
     return True
-
-
-def _wait(draft: Draft[StatusT], stage: StageRun, reason: str, message: str) -> None:
-    draft.set(stage.condition, ConditionStatus.UNKNOWN, reason, message)
-
-
-def _hold(draft: Draft[StatusT], stage: StageRun, message: str) -> None:
-    """Waits under the present reason: whether the attempt was running still matters when it is closed."""
-    before = draft.reason_before(stage.condition) or Reason.PENDING
-    _wait(draft, stage, before, message)
-
-
-def _named(pods: Sequence[Object]) -> str:
-    """The first pod and its node, by name: a pod on a lost node stays until somebody removes the node."""
-    if not pods:
-        return "no pod"
-    first = min(pods, key=lambda pod: str(pod["metadata"]["name"]))
-    node = first.get("spec", {}).get("nodeName")
-    name = f"pod {first['metadata']['name']}{f' on node {node}' if node else ''}"
-    return name if len(pods) == 1 else f"{len(pods)} pods ({name}, ...)"

@@ -16,6 +16,7 @@ kind: RubricEval
 metadata: {{name: handbook}}
 spec:
   model: {{uri: pvc://models/tuned}}
+  baseline: {{model: {{uri: pvc://models/base}}}}
   storage: {{persistentVolumeClaim: demo}}
   rubric: {rubric}
   cluster: {{gpus: 0, gpuType: cpu}}
@@ -50,7 +51,7 @@ data:
         pytest.param(
             "{configMapRef: {name: mine, key: rubric.yaml}}",
             OWN,
-            [(10, "spec.gates[0]"), (11, "spec.gates[1]")],
+            [(11, "spec.gates[0]"), (12, "spec.gates[1]")],
             id="one general question",
         ),
     ],
@@ -71,7 +72,7 @@ def test_validate_prints_the_warning_and_succeeds(tmp_path: Path, capsys: pytest
     path.write_text(MANIFEST.format(rubric="{builtin: business45}").replace("maxDrop: 0.2", "maxDrop: 0.1"))
     assert main(["validate", "-f", str(path)]) == 0
     errors = capsys.readouterr().err
-    assert f"warning: {path}:11: spec.gates[1]: general maxDrop 0.1 is finer than 22 questions" in errors
+    assert f"warning: {path}:12: spec.gates[1]: general maxDrop 0.1 is finer than 22 questions" in errors
     assert "RubricEval handbook is valid" in errors
 
 

@@ -246,3 +246,25 @@ def test_what_a_secret_would_hold_comes_from_the_callers_environment(
         assert terminated(machine.pod("work-0"))["message"] == "mine"
 
     run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param({"command": []}, "names no command", id="no command"),
+        pytest.param({"command": ["/not/there"]}, "/not/there", id="no program"),
+        pytest.param(
+            {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}, "no such volume", id="no volume"
+        ),
+    ],
+)
+def test_a_pod_that_cannot_run_here_fails_and_says_why(run: Any, change: Object, words: str) -> None:
+    async def scenario(machine: Machine) -> None:
+        created = machine.start(job("", backoff_limit=0, **change))
+        await machine.until(lambda: machine.condition(created) == "Failed")
+        pod = machine.pod("work-0")
+        assert pod["status"]["phase"] == "Failed"
+        assert words in terminated(pod)["message"]
+        assert terminated(pod)["exitCode"] == 64
+
+    run(scenario)

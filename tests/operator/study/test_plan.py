@@ -95,6 +95,16 @@ def test_a_value_added_to_a_finished_study_runs_only_what_is_new() -> None:
     assert world.study.status.state is StudyState.SUCCEEDED
 
 
+def test_a_share_that_is_taken_out_before_its_run_began_is_not_run() -> None:
+    world = world_of(study(parallelism=1))
+    runs = len(world.study.status.runs)
+    world.apply(study(Axes(in_domain_share=(0.25, 0.5), seeds=(1, 2)), parallelism=1))
+    world.settle()
+    world.finish_all()
+    assert {run.in_domain_share for run in world.study.status.runs} == {0.25, 0.5}
+    assert len(world.study.status.runs) < runs
+
+
 def test_a_run_that_is_removed_before_its_end_is_run_again_and_what_it_spent_stays_spent() -> None:
     world = world_of(study(parallelism=2))
     first = world.active()[0]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from blendtune_api.blend_study import BlendStudy, BlendStudyStatus, StudyRun, StudyRunState
+from blendtune_api.blend_study import BlendStudy, BlendStudyStatus, SearchKind, StudyRun, StudyRunState
 from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, Reason
 from blendtune_operator.conditions import STUDY_CONDITIONS, Finding, first_visit, is_true, set_condition
 from blendtune_operator.names import Kind, Object
@@ -94,6 +94,8 @@ def _points(study: BlendStudy) -> Iterator[Point]:
     """The grid, and the points that a search has added to it."""
     own = grid(study.spec)
     yield from own
+    if study.spec.search.kind is not SearchKind.BISECT:
+        return
     added = by_name(study.status.runs)
     for point in points(study.spec, sorted({run.in_domain_share for run in study.status.runs})):
         if point not in own and point.name(study.metadata.name) in added:

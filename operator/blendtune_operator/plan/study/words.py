@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from blendtune_api.blend_study import (
+    RECOMMENDATION_LENGTH,
     Objective,
     RecommendationStatus,
     RecommendationVerdict,
@@ -45,7 +46,7 @@ def recommendation_status(found: Recommendation, objective: Objective) -> Recomm
         change_low=None if best is None else low(best.change),
         change_high=None if best is None else high(best.change),
         tied=tuple(describe(summary.setting, settings) for summary in found.tied),
-        message=" ".join(_sentences(found, objective, settings)),
+        message=" ".join(_sentences(found, objective, settings))[:RECOMMENDATION_LENGTH],
     )
 
 
