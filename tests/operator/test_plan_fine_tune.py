@@ -25,6 +25,7 @@ from blendtune_api.v1alpha1 import (
     Metric,
     Reason,
     Stage,
+    StagePod,
     State,
     Training,
 )
@@ -757,3 +758,16 @@ def test_a_finished_training_shows_its_end() -> None:
     assert shown is not None
     assert (shown.progress_percentage, shown.estimated_remaining_seconds) == (100, 0)
     assert {metric.name: metric.value for metric in shown.metrics}["loss"] == "1.25"
+
+
+def test_an_edited_pod_of_the_evaluation_counts_from_its_next_attempt() -> None:
+    world = trained()
+    world.fail(world.job("ads-eval"), 137, reason="OOMKilled")
+    world.settle()
+    before = world.rubric_eval().metadata.uid
+    edit(world, cluster=Cluster(eval=StagePod(resources={"limits": {"memory": "64Gi"}})))
+    world.settle()
+    assert world.rubric_eval().metadata.uid != before
+    container = world.job("ads-eval")["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"]["memory"] == "64Gi"
+    assert condition(world, ConditionType.EVALUATION_SUCCEEDED)[1] == Reason.STARTING

@@ -11,6 +11,7 @@ from blendtune_api.v1alpha1 import (
     ConditionType,
     EvaluationSummary,
     Reason,
+    RubricEvalSpec,
     RubricEvalStatus,
 )
 from blendtune_operator import names, render
@@ -41,6 +42,10 @@ def evaluated(draft: FineTuneDraft) -> bool:
         draft.delete(child)
         message = "the evaluation is being stopped; answers so far are kept"
         draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, Reason.SUSPENDED, message)
+    elif _is_outdated(draft, child, status):
+        draft.delete(child)
+        message = "the evaluation is begun anew, as spec.cluster or spec.credentials now says"
+        draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, Reason.BACKING_OFF, message)
     elif not is_terminating(child):
         _mirror(draft, status)
     return False
@@ -61,16 +66,37 @@ def evaluation_of(draft: FineTuneDraft) -> Object | None:
     return draft.children.find(Kind.RUBRIC_EVAL, names.rubric_eval(draft.run.metadata.name))
 
 
+def _is_outdated(draft: FineTuneDraft, child: Object, status: RubricEvalStatus) -> bool:
+    """Whether the next attempt of the RubricEval would not run in pods such as the run asks for now."""
+    shown = find(status.conditions, ConditionType.EVALUATION_SUCCEEDED)
+    if shown is None or shown.reason != Reason.BACKING_OFF or is_terminating(child):
+        return False
+    rendered = _render(draft)
+    if rendered is None:
+        return False
+    now = codec.decode(RubricEvalSpec, child["spec"], lenient=True)
+    wanted = codec.decode(RubricEvalSpec, rendered[-1]["spec"])
+    return (now.cluster, now.credentials) != (wanted.cluster, wanted.credentials)
+
+
+def _render(draft: FineTuneDraft) -> tuple[Object, ...] | None:
+    """The RubricEval as it is now wanted, last, and what it needs; None before there is a model."""
+    model, training = draft.status.model, draft.status.training
+    if model is None or training is None:
+        return None
+    pinned, new = pin_next_run(draft)
+    return (*new, render.rubric_eval(draft.run, pinned, model, training.epochs))
+
+
 def _start_evaluation(draft: FineTuneDraft) -> None:
-    run, model, training = draft.run, draft.status.model, draft.status.training
-    if run.spec.suspend or model is None or training is None:
+    children = _render(draft)
+    if draft.run.spec.suspend or children is None:
         return
     if draft.obstacle is not None:
         message = f"not started: {draft.obstacle.message}"
         draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, Reason.PENDING, message)
         return
-    pinned, new = pin_next_run(draft)
-    for child in (*new, render.rubric_eval(run, pinned, model, training.epochs)):
+    for child in children:
         draft.create(child)
     message = "the RubricEval has been created"
     draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, Reason.STARTING, message)
