@@ -90,7 +90,8 @@ class StagePod:
     resources: Annotated[
         Mapping[str, Any],
         Mark(
-            "Container resources, as in core/v1. Merged over the preset.",
+            "Container resources, as in core/v1, beside the GPUs. Unset: no CPU or memory is requested, and "
+            "the pod is the first to go when its node runs short.",
             max_items=8,
             preserve_unknown_fields=True,
         ),
