@@ -70,7 +70,7 @@ def test_the_network_settings_reach_the_pods() -> None:
     assert environment["NCCL_IB_HCA"] == "mlx5"
     assert environment[Env.RANKS_PER_NODE] == "8"
     assert container["resources"]["limits"] == {"nvidia.com/gpu": 8, "memory": "1Ti", "rdma/hca": 1}
-    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["IPC_LOCK"]}
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert "kueue.x-k8s.io/podset-required-topology" in template["metadata"]["annotations"]
     volumes = {volume["name"]: volume for volume in template["spec"]["volumes"]}
     assert volumes["shared-memory"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "64Gi"}

@@ -48,7 +48,7 @@ def build() -> None:
     _build("operator", OPERATOR, BASE)
     _build("eval_image", PACKAGES, BASE, "--target", "packages")
     _build("eval_image", EVAL, BASE)
-    _build("trainer_image", TRAINER, PACKAGES)
+    _build("trainer_image", TRAINER, PACKAGES, "--build-arg", "PACKAGES=")  # the base system has no mirror
 
 
 def identity(image: str) -> str:
