@@ -18,6 +18,15 @@ def test_every_reason_is_explained_once() -> None:
     assert explained == sorted(reason.value for reason in Reason)
 
 
+def test_the_runbook_of_a_held_up_run_has_every_reason_for_it() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| `Accepted` \|", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE
+    )
+    section = (DOCS / "runbooks.md").read_text().partition("## BlendtuneRunHeldUp")[2].partition("\n## ")[0]
+    assert len(rows) > 5
+    assert [reason for reason in rows if f"`{reason}`" not in section] == []
+
+
 def test_the_conditions_are_those_of_the_api() -> None:
     text = (DOCS / "troubleshooting.md").read_text()
     named = set(re.findall(r"condition `(\w+)`|Reason of `(\w+)`", text))
