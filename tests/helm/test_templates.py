@@ -295,6 +295,20 @@ class TestObservation:
         rules = yaml.safe_load((chart / "rules/example.yaml").read_text())
         assert objects["blendtune-example"]["spec"] == rules
 
+    def test_runbooks_are_where_the_chart_is_told(self) -> None:
+        base = "https://docs.example.com/runbooks/"
+        values = {"metrics": {"prometheusRule": {"enabled": True, "runbookBaseUrl": base}}}
+        for told, page in ((values, base), (CASES["monitoring"], "docs/runbooks.md")):
+            rules = [obj for obj in render(told) if obj["kind"] == "PrometheusRule"]
+            urls = {
+                rule["alert"]: rule["annotations"]["runbook_url"]
+                for obj in rules
+                for group in obj["spec"]["groups"]
+                for rule in group["rules"]
+            }
+            assert len(urls) > 10
+            assert urls == {alert: f"{page}#{alert.lower()}" for alert in urls}
+
 
 class TestNetworkPolicy:
     def test_the_way_out(self) -> None:

@@ -67,6 +67,11 @@ def test_a_packaged_chart_renders_the_same(tmp_path: Path) -> None:
         pytest.param(
             {"extraEnv": [{"name": "BLENDTUNE_WORKERS", "value": "1"}]}, "/extraEnv/0/name", id="own setting"
         ),
+        pytest.param(
+            {"metrics": {"prometheusRule": {"runbookBaseUrl": "docs/"}}},
+            "/metrics/prometheusRule/runbookBaseUrl",
+            id="runbooks at no URL",
+        ),
         pytest.param({"nodeSelector": {"gpu": True}}, "/nodeSelector/gpu", id="label that is no string"),
         pytest.param(
             {"serviceAccount": {"create": False}}, "serviceAccount.name is needed", id="no service account"
