@@ -295,6 +295,14 @@ class TestObservation:
         rules = yaml.safe_load((chart / "rules/example.yaml").read_text())
         assert objects["blendtune-example"]["spec"] == rules
 
+    def test_the_application_of_the_example_brings_alerts_and_dashboards(self) -> None:
+        application = yaml.safe_load((ROOT / "gitops/example/apps/blendtune.yaml").read_text())
+        values = application["spec"]["source"]["helm"]["valuesObject"]
+        objects = render(values)
+        kinds = {obj["kind"] for obj in objects if f"{obj['kind']}/{obj['metadata']['name']}" not in DEFAULT}
+        assert kinds == {"ServiceMonitor", "PodMonitor", "PrometheusRule", "ConfigMap"}
+        assert container(objects)["image"].startswith(f"{values['imageRegistry']}/blendtune/operator:")
+
     def test_runbooks_are_where_the_chart_is_told(self) -> None:
         base = "https://docs.example.com/runbooks/"
         values = {"metrics": {"prometheusRule": {"enabled": True, "runbookBaseUrl": base}}}
