@@ -10,6 +10,7 @@ from typing import Any
 Json = dict[str, Any]
 
 COLUMNS = 24  # of Grafana's grid
+RUN = "run"  # the label that `by_run` makes
 _SCHEMA_VERSION = 39  # Grafana 11
 _LONGEST_GAP_MILLISECONDS = 120_000  # that a line bridges: some scrapes that were not answered in time
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -70,9 +71,15 @@ class Row:
     panels: Sequence[Panel]
 
 
-def matrix(row: str, column: str) -> Json:
-    """One row for each value of a label, one column for each value of another."""
-    options = {"rowField": row, "columnField": column, "valueField": "Value"}
+def by_run(series: str, selector: str, column: str) -> str:
+    """A series by one of its labels and by `run`, namespace and name of a run or a study as one label."""
+    value = f"max by (namespace, name, {column}) ({series}{{{selector}}})"
+    return f'label_join({value}, "{RUN}", "/", "namespace", "name")'
+
+
+def matrix(column: str) -> Json:
+    """One row for each run of `by_run`, one column for each value of another label."""
+    options = {"rowField": RUN, "columnField": column, "valueField": "Value"}
     return {"id": "groupingToMatrix", "options": options}
 
 

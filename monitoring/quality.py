@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from blendtune_api.v1alpha1 import DiagnosisVerdict, GateResult
-from monitoring.grafana import Json, Panel, Query, Row, View, dashboard, matrix, merged
+from monitoring.grafana import RUN, Json, Panel, Query, Row, View, by_run, dashboard, matrix, merged
 
 _EVALUATION = 'namespace=~"$namespace",name=~"$name"'
 _DOMAINS = f'{_EVALUATION},scope_kind=~"overall|domain"'
 _BY_RUN = {
-    "xField": "name\\scope",
+    "xField": f"{RUN}\\scope",
     "showValue": "auto",
     "legend": {"displayMode": "list", "placement": "bottom"},
 }
@@ -35,17 +35,15 @@ _SCORES = Row("Scores", (
         title="Scores over runs",
         description="Score of each tuned model, 0 to 1: over all, the general and the in-domain questions.",
         unit="none", view=View.BAR_CHART, width=12, minimum=0, maximum=1, decimals=2, options=_BY_RUN,
-        queries=[Query(_by("name, scope", "blendtune_eval_score", _DOMAINS))],
-        transformations=[matrix("name", "scope")],
+        queries=[Query(by_run("blendtune_eval_score", _DOMAINS, "scope"))],
+        transformations=[matrix("scope")],
     ),
     Panel(
         title="General against in-domain",
         description="Change against the base model: what was gained in-domain, and forgotten in general.",
         unit="none", view=View.BAR_CHART, width=12, decimals=2, options=_BY_RUN,
-        queries=[Query(
-            _by("name, scope", "blendtune_eval_delta", f'{_EVALUATION},scope_kind="domain"')
-        )],
-        transformations=[matrix("name", "scope")],
+        queries=[Query(by_run("blendtune_eval_delta", f'{_EVALUATION},scope_kind="domain"', "scope"))],
+        transformations=[matrix("scope")],
     ),
     Panel(
         title="Base and tuned",
@@ -68,22 +66,22 @@ _DETAIL = Row("Categories and dimensions", (
         title="Scores by category",
         description="Heat map of the tuned models' scores. Categories describe, and are never gated.",
         unit="none", view=View.TABLE, width=24, minimum=0, maximum=1, decimals=2, coloured=True,
-        queries=[Query(_by("name, scope", "blendtune_eval_score", f'{_EVALUATION},scope_kind="category"'))],
-        transformations=[matrix("name", "scope")],
+        queries=[Query(by_run("blendtune_eval_score", f'{_EVALUATION},scope_kind="category"', "scope"))],
+        transformations=[matrix("scope")],
     ),
     Panel(
         title="Change by category",
         description="Heat map of the change against the base model: red was forgotten, green was learned.",
         unit="none", view=View.TABLE, width=24, minimum=-1, maximum=1, decimals=2, coloured=True,
-        queries=[Query(_by("name, scope", "blendtune_eval_delta", f'{_EVALUATION},scope_kind="category"'))],
-        transformations=[matrix("name", "scope")],
+        queries=[Query(by_run("blendtune_eval_delta", f'{_EVALUATION},scope_kind="category"', "scope"))],
+        transformations=[matrix("scope")],
     ),
     Panel(
         title="Dimensions",
         description="Reliability, consistency and business impact of each tuned model, 0 to 1.",
         unit="none", view=View.BAR_CHART, width=24, minimum=0, maximum=1, decimals=2, options=_BY_RUN,
-        queries=[Query(_by("name, scope", "blendtune_eval_score", f'{_EVALUATION},scope_kind="dimension"'))],
-        transformations=[matrix("name", "scope")],
+        queries=[Query(by_run("blendtune_eval_score", f'{_EVALUATION},scope_kind="dimension"', "scope"))],
+        transformations=[matrix("scope")],
     ),
 ))  # fmt: skip
 
@@ -121,14 +119,16 @@ _TRUST = Row("How far the scores can be trusted", (
         description="Share of the rubric's questions that the judge could score.",
         unit="percentunit", view=View.BAR_GAUGE, minimum=0, maximum=1,
         thresholds=[(None, "red"), (0.9, "green")],
-        queries=[Query(f"blendtune_eval_coverage_ratio{{{_EVALUATION}}}", "{{name}} ({{judge}})")],
+        queries=[Query(
+            f"blendtune_eval_coverage_ratio{{{_EVALUATION}}}", "{{namespace}}/{{name}} ({{judge}})"
+        )],
     ),
     Panel(
         title="Unscored questions",
         description="Questions that could not be scored, by scope. They count nowhere, not as wrong either.",
         unit="short", view=View.BAR_GAUGE, minimum=0, thresholds=[(None, "green"), (1, "orange")],
         queries=[Query(
-            f"blendtune_eval_unscored_questions{{{_DOMAINS}}}", "{{name}} {{scope}}"
+            f"blendtune_eval_unscored_questions{{{_DOMAINS}}}", "{{namespace}}/{{name}} {{scope}}"
         )],
     ),
     Panel(
@@ -170,8 +170,8 @@ _STUDIES = Row("Studies", (
         title="Runs of the studies",
         description="Runs of each study by their state.",
         unit="short", view=View.TABLE, width=12, height=5,
-        queries=[Query(f"max by (name, state) (blendtune_study_runs{{{_STUDY}}})")],
-        transformations=[matrix("name", "state")],
+        queries=[Query(by_run("blendtune_study_runs", _STUDY, "state"))],
+        transformations=[matrix("state")],
     ),
     Panel(
         title="GPU hours of the studies",

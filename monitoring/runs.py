@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blendtune_api.v1alpha1 import State
-from monitoring.grafana import Json, Panel, Query, Row, View, dashboard, matrix
+from monitoring.grafana import Json, Panel, Query, Row, View, by_run, dashboard, matrix
 
 _RUN = 'kind="BlendedFineTune",namespace=~"$namespace",name=~"$name"'
 _RANK_0 = 'kind="",namespace=~"$namespace",name=~"$name"'  # the trainer's own series, by the PodMonitor
@@ -177,8 +177,8 @@ _FAILURES = Row("Failures", (
         title="Attempts",
         description="Number of each stage's latest attempt: above 1, earlier ones failed or were disrupted.",
         unit="short", view=View.TABLE,
-        queries=[Query(f"max by (name, stage) (blendtune_run_attempt{{{_RUN}}})")],
-        transformations=[matrix("name", "stage")],
+        queries=[Query(by_run("blendtune_run_attempt", _RUN, "stage"))],
+        transformations=[matrix("stage")],
     ),
     Panel(
         title="Runs that are held up",

@@ -41,6 +41,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         *named("failed", failed()),
         *named("finished", finished(0.5, -0.3)),
         *named("better", finished(0.6, 0.0)),
+        *named("better", finished(0.4, 0.0), "elsewhere"),
         *named("refused", new_world(cluster=Cluster(gpu_type="b300"))),
         ended_study(),
     ]
@@ -54,16 +55,17 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         yield stack.enter_context(prometheus(tmp_path_factory.mktemp("prometheus"), targets))
 
 
-def named(name: str, world: World) -> Runs:
+def named(name: str, world: World, namespace: str = "team") -> Runs:
     """The run of a world, and its RubricEval, under another name."""
     run = world.fine_tune()
     status = run.status
     if status.evaluation is not None:
         status = replace(status, evaluation=replace(status.evaluation, name=name))
-    found: Runs = [replace(run, metadata=replace(run.metadata, name=name), status=status)]
+    place = {"name": name, "namespace": namespace}
+    found: Runs = [replace(run, metadata=replace(run.metadata, **place), status=status)]
     if (Kind.RUBRIC_EVAL, "team", "ads") in world.objects:
         child = world.rubric_eval()
-        found.append(replace(child, metadata=replace(child.metadata, name=name)))
+        found.append(replace(child, metadata=replace(child.metadata, **place)))
     return found
 
 

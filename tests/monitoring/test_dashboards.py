@@ -100,6 +100,29 @@ def test_the_variables_narrow_every_series_of_runs(name: str) -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_names_a_run_with_its_namespace(panel: Any) -> None:
+    for target in panel["targets"]:
+        grouped = [labels.split(", ") for labels in re.findall(r"by \(([^)]*)\)", target["expr"])]
+        assert [labels for labels in grouped if "name" in labels and "namespace" not in labels] == []
+        assert "{{name}}" not in target["legendFormat"].replace("{{namespace}}/{{name}}", "")
+    rows = [each["options"].get("rowField") for each in panel["transformations"]]
+    assert "name" not in rows
+
+
+def test_runs_of_one_name_are_told_apart(scraped: Prometheus) -> None:
+    (panel,) = (each for each in panels("quality.json") if each["title"] == "General against in-domain")
+    (matrix,) = (each["options"] for each in panel["transformations"])
+    text = expression(panel["targets"][0])
+    found = until("changes", lambda: scraped.query(text), 30)
+    gains = {
+        each["metric"][matrix["rowField"]]: float(each["value"][1])
+        for each in found
+        if each["metric"][matrix["columnField"]] == "inDomain"
+    }
+    assert (gains["team/better"], gains["elsewhere/better"]) == (0.6, 0.4)
+
+
+@pytest.mark.parametrize("panel", PANELS)
 def test_a_panel_shows_something_of_real_runs(panel: Any, scraped: Prometheus) -> None:
     for target in panel["targets"]:
         text = expression(target)
