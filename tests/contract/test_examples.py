@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from blendtune_api.sizing.estimate import estimate
 from blendtune_api.sizing.known import LLAMA
@@ -17,12 +18,19 @@ from blendtune_operator.plan.supported import refusals
 from blendtune_operator.settings import GPU_PRESETS, Settings
 
 ROOT = Path(__file__).parents[2]
-ON_A_CLUSTER = sorted([*(ROOT / "examples").glob("*.yaml"), *(ROOT / "examples/paper").glob("*.yaml")])
+FIRST_RUN = ROOT / "examples/first-run"
+ON_A_CLUSTER = sorted(
+    [
+        *(ROOT / "examples").glob("*.yaml"),
+        *(ROOT / "examples/paper").glob("*.yaml"),
+        FIRST_RUN / "run.yaml",
+    ]
+)
 GITOPS = sorted((ROOT / "gitops/example/runs/support-bot").glob("r*.yaml"))
 
 
 def test_there_are_examples() -> None:
-    assert len(ON_A_CLUSTER) == 7
+    assert len(ON_A_CLUSTER) == 8
 
 
 @pytest.mark.parametrize(
@@ -42,6 +50,32 @@ def test_the_papers_models_fit_where_they_are_to_train(file: Path) -> None:
     assert isinstance(run, BlendedFineTune)
     shape = read_shape(LLAMA[file.stem.split("-")[0].upper()])
     assert estimate(run.spec, shape, GPU_PRESETS[run.spec.cluster.gpu_type], Attention.SDPA).fits
+
+
+@pytest.mark.parametrize("file", ["claims.yaml", "serve.yaml"])
+def test_a_pod_beside_the_first_run_is_as_safe_as_the_runs_own(file: str) -> None:
+    (run,) = load([FIRST_RUN / "run.yaml"]).objects
+    job = next(child for child in children(run) if child["kind"] == "Job")
+    ours = job["spec"]["template"]["spec"]
+    (pod,) = (
+        document["spec"]["template"]["spec"] if document["kind"] == "Deployment" else document["spec"]
+        for document in yaml.safe_load_all((FIRST_RUN / file).read_text())
+        if document["kind"] in ("Pod", "Deployment")
+    )
+    assert pod["securityContext"] == ours["securityContext"]
+    ours_within = ours["containers"][0]["securityContext"]
+    (container,) = pod["containers"]
+    assert container["securityContext"].items() <= ours_within.items()
+    assert container["securityContext"].keys() >= {"allowPrivilegeEscalation", "capabilities"}
+
+
+def test_the_first_run_finds_its_claims() -> None:
+    documents = list(yaml.safe_load_all((FIRST_RUN / "claims.yaml").read_text()))
+    claims = {each["metadata"]["name"] for each in documents if each["kind"] == "PersistentVolumeClaim"}
+    (run,) = load([FIRST_RUN / "run.yaml"]).objects
+    assert isinstance(run, BlendedFineTune)
+    data = {source.uri.removeprefix("pvc://").partition("/")[0] for source in run.spec.blend.sources}
+    assert data | {run.spec.storage.persistent_volume_claim} == claims
 
 
 def test_every_example_is_told_of() -> None:
