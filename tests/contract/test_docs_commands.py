@@ -52,6 +52,16 @@ def test_it_runs(command: Command, folder: Path) -> None:
     assert all((folder / word).exists() for word in command.words if word.endswith(".yaml"))
 
 
+@pytest.mark.parametrize(
+    "command", [each for each in commands("kubectl") if {"-w", "--watch"} & {*each.words}], ids=str
+)
+def test_what_is_watched_is_of_one_type(command: Command) -> None:
+    """kubectl refuses to watch several, and tests/e2e/test_docs.py leaves the option out."""
+    verb, kinds = command.words[1:3]
+    assert verb == "get"
+    assert "," not in kinds
+
+
 @pytest.mark.parametrize("command", commands("make"), ids=str)
 def test_make_knows_it(command: Command) -> None:
     assert re.search(rf"^{command.words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
