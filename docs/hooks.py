@@ -11,16 +11,16 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
-NOTES, NOTES_PAGE = "CHANGELOG.md", "changelog.md"
+PAGES = {"CHANGELOG.md": "changelog.md", "helm/blendtune/README.md": "chart.md"}  # by files outside of docs/
 _log = logging.getLogger("mkdocs.plugins.hooks")
 _LINK_OUT_OF_DOCS = re.compile(r"\[([^]]+)\]\(\.\./([^)#]+)\)")
 _CODE = re.compile(r"`[^`\n]+`")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the release notes, which lie beside the README."""
-    notes = (ROOT / NOTES).read_text(encoding="utf-8")
-    files.append(File.generated(config, NOTES_PAGE, content=notes))
+    """Adds the pages that lie elsewhere in the repository."""
+    for source, page in PAGES.items():
+        files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
     return files
 
 
@@ -32,8 +32,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     def replaced(link: re.Match[str]) -> str:
         text, target = link.groups()
-        if target == NOTES:
-            return f"[{text}]({NOTES_PAGE})"
+        if target in PAGES:
+            return f"[{text}]({PAGES[target]})"
         if not (ROOT / target).exists():
             _log.warning("%s: there is no %s in the repository", page.file.src_uri, target)
         return f"[{text}]({config.repo_url.rstrip('/')}/blob/main/{target})" if config.repo_url else text
