@@ -65,6 +65,7 @@ class TrainingLoop:
         """
         step = first_step
         self._saved_step = first_step
+        self._engine.train()  # a loaded model is in evaluation mode: no dropout, no recomputed activations
         while True:
             self._validate_when_due(step)
             self._export_when_due(step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -221,6 +222,30 @@ def test_a_blend_without_held_out_rows_has_no_validation_loss(make_run: MakeRun)
     run = make_run(build_blend(validation_bins=0))
     assert run.train() == [0]
     assert run.result.validation_loss == ()
+
+
+def test_the_model_is_in_training_mode_without_validation_and_after_a_resumption(
+    make_run: MakeRun, base_model: Path, tmp_path: Path
+) -> None:
+    """Dropout shows it: the losses are those of a training that a validation has put into that mode."""
+    folder = tmp_path / "with-dropout"
+    shutil.copytree(base_model, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"attention_dropout": 0.5}))
+    held_out = build_blend(bins=6)
+    nothing_held_out = replace(
+        held_out,
+        validation_bin_examples=held_out.validation_bin_examples[:0],
+        validation_bin_offsets=held_out.validation_bin_offsets[:1],
+        validation_bin_sources=held_out.validation_bin_sources[:0],
+    )
+    validated, resumed = make_run(held_out).with_model(folder), make_run(nothing_held_out).with_model(folder)
+    assert validated.train() == [0]
+    told = Interruption(rank=0, signal=signal.SIGTERM, calls=1)
+    assert resumed.train(interruption=told) == [ExitCode.PREEMPTED]
+    assert resumed.train() == [0]
+    assert len(resumed.steps()) == 2
+    assert resumed.losses() == validated.losses()
 
 
 @pytest.mark.parametrize(
