@@ -48,6 +48,10 @@ class Gang:
         )
 
     @property
+    def world_size(self) -> int:
+        return self.nodes * self.ranks_per_node
+
+    @property
     def seconds_to_save(self) -> float:
         """How long the ranks may run on after a stop signal."""
         return max(1.0, self.grace_seconds - _GRACE_MARGIN_SECONDS)
@@ -63,7 +67,7 @@ class Gang:
             **given,
             "RANK": str(self.node_rank * self.ranks_per_node + local_rank),
             "LOCAL_RANK": str(local_rank),
-            "WORLD_SIZE": str(self.nodes * self.ranks_per_node),
+            "WORLD_SIZE": str(self.world_size),
             Env.TERMINATION_LOG: str(message),
         }
 
@@ -150,7 +154,7 @@ def _describe(rank: int, cause: Exit) -> str:
     if cause.ours:
         return f"rank {rank} was killed at the end of the grace period; the last checkpoint stays"
     if cause.code == ExitCode.PEER_LOST:
-        return f"rank {rank} lost a peer on another node"
+        return f"rank {rank} lost a peer, which may be on another node; its log says more"
     if _is_out_of_memory(cause.code):
         return (
             f"rank {rank} was killed because its container ran out of main memory: raise the memory in "
@@ -226,9 +230,15 @@ class _Supervisor:
             ours = self._killed and status == -signal.SIGKILL
             if ours and self._stop_deadline is not None:
                 code = ExitCode.PREEMPTED
+            if status == -signal.SIGABRT and self._lost_a_peer(local_rank):
+                code = ExitCode.PEER_LOST
             self._exits.append(Exit(local_rank=local_rank, code=code, ours=ours))
             if code != ExitCode.SUCCESS:
                 self._hasten(time.monotonic() + _SETTLE_SECONDS)
+
+    def _lost_a_peer(self, aborted_rank: int) -> bool:
+        """Whether an abort without a message is taken for a lost peer's: so NCCL's watchdog ends a rank."""
+        return self._gang.world_size > 1 and not self._messages[aborted_rank].exists()
 
     def _hasten(self, moment: float) -> None:
         self._kill_at = moment if self._kill_at is None else min(self._kill_at, moment)

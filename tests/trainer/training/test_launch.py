@@ -114,11 +114,19 @@ def test_success_leaves_the_result_of_rank_0(tmp_path: Path) -> None:
             67, Reason.OUT_OF_MEMORY, "a GPU ran out of memory", id="out of GPU memory",
         ),
         pytest.param(
-            "sys.exit(200)", 200, Reason.STAGE_FAILED, "lost a peer on another node", id="lost peer"
+            "sys.exit(200)", 200, Reason.STAGE_FAILED, "rank 0 lost a peer", id="lost peer"
         ),
         pytest.param(
             "forever() if rank else os.abort()",
-            134, Reason.STAGE_FAILED, "rank 0 was ended by SIGABRT", id="aborted",
+            200, Reason.STAGE_FAILED, "rank 0 lost a peer", id="aborted, as by NCCL's watchdog",
+        ),
+        pytest.param(
+            "(time.sleep(.3), sys.exit(1)) if rank else os.abort()",
+            1, Reason.STAGE_FAILED, "rank 1 exited with code 1", id="aborted before the cause was seen",
+        ),
+        pytest.param(
+            f"forever() if rank else (leave({GPU_MEMORY!r}), os.abort())",
+            134, Reason.OUT_OF_MEMORY, "a GPU ran out of memory", id="aborted with a word",
         ),
         pytest.param(
             "sys.exit(1) if rank else forever()",
@@ -137,6 +145,15 @@ def test_exit_code_and_root_cause(tmp_path: Path, script: str, code: int, reason
     assert isinstance(outcome, Failure)
     assert outcome.reason is reason
     assert text in outcome.message
+
+
+def test_an_abort_without_peers_is_its_own_fault(tmp_path: Path) -> None:
+    (tmp_path / "here-1").touch()
+    process = start(tmp_path, "os.abort()", **{Env.RANKS_PER_NODE: "1"})
+    assert process.wait(60) == 134
+    outcome = decode_message(message(tmp_path))
+    assert isinstance(outcome, Failure)
+    assert "rank 0 was ended by SIGABRT" in outcome.message
 
 
 def test_node_without_rank_0_leaves_no_message(tmp_path: Path) -> None:
