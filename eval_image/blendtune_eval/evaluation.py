@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from blendtune_api.contract import EvalConfig, Workspace, digest_of, workspace
 from blendtune_api.shared_folder import shared_folder
-from blendtune_api.v1alpha1 import EvaluationDigests
+from blendtune_api.v1alpha1 import Engine, EvaluationDigests
 from blendtune_eval.benchmarks import Benchmarks, open_benchmarks
+from blendtune_eval.failures import transient
 from blendtune_eval.judge import Judge
 from blendtune_eval.judges import judge_for
 from blendtune_eval.program import load_config, load_rubric
@@ -77,6 +80,7 @@ def open_evaluation(environment: Mapping[str, str]) -> Evaluation:
     """Raises EvaluationError where rubric, model or configuration is at fault."""
     config, claims = load_config(EvalConfig, environment)
     spec = config.spec
+    _require_gpus(config)
     rubric = load_rubric(spec.rubric, environment)
     place = workspace(claims, spec.storage, config.namespace, config.name)
     benchmarks = open_benchmarks(spec, claims)
@@ -96,3 +100,14 @@ def open_evaluation(environment: Mapping[str, str]) -> Evaluation:
         epochs=tuple(epochs),
         benchmarks=benchmarks,
     )
+
+
+def _require_gpus(config: EvalConfig) -> None:
+    """Raises EvaluationError where models would be run on the CPU though the preset promises GPUs."""
+    spec, promised = config.spec, config.gpu.is_gpu and config.spec.cluster.gpus > 0
+    runs_models = spec.engine is Engine.TRANSFORMERS or bool(spec.benchmarks)  # vLLM has a CUDA of its own
+    if promised and runs_models and not torch.cuda.is_available():
+        raise transient(
+            f"CUDA sees no GPU, and spec.cluster promises {spec.cluster.gpus} of type {config.gpu.name}. "
+            "Look at the driver and the device plugin of the node, and at the runtimeClassName of the pod"
+        )

@@ -14,7 +14,7 @@ from tokenizers.decoders import ByteLevel
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from blendtune_api import codec
-from blendtune_api.contract import CONFIG_FILE, Env, EvalConfig, weights_digest
+from blendtune_api.contract import CONFIG_FILE, Env, EvalConfig, GpuPreset, weights_digest
 from blendtune_api.v1alpha1 import (
     EvaluatedModel,
     RubricEvalBaseline,
@@ -30,6 +30,8 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+
+CPU = GpuPreset(name="cpu", resource_name=None)
 
 RUBRIC = """
 name: small
@@ -137,7 +139,7 @@ def pod(tmp_path: Path, models_folder: Path) -> Pod:
     rubric.write_text(RUBRIC)
 
     def environment(
-        *, compared: bool = True, training: Storage | None = None, **changes: Any
+        *, compared: bool = True, training: Storage | None = None, gpu: GpuPreset = CPU, **changes: Any
     ) -> dict[str, str]:
         fields: dict[str, Any] = {
             "model": EvaluatedModel(
@@ -151,7 +153,9 @@ def pod(tmp_path: Path, models_folder: Path) -> Pod:
             "sampling": Sampling(max_new_tokens=12),
         }
         spec = RubricEvalSpec(**fields | changes)
-        config = EvalConfig(uid="u", namespace="ns", name="ev", spec=spec, training_workspace=training)
+        config = EvalConfig(
+            uid="u", namespace="ns", name="ev", spec=spec, gpu=gpu, training_workspace=training
+        )
         (tmp_path / CONFIG_FILE).write_text(json.dumps(codec.encode(config)))
         return {
             Env.CONFIG: str(tmp_path / CONFIG_FILE),

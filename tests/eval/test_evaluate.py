@@ -24,6 +24,7 @@ from blendtune_api.contract import (
     EvalResult,
     ExitCode,
     Failure,
+    GpuPreset,
     TrainResult,
     decode_message,
     encode_message,
@@ -42,6 +43,7 @@ from blendtune_api.v1alpha1 import (
     Metric,
     Reason,
     RubricEvalBaseline,
+    RubricEvalCluster,
     Sampling,
     SourceLoss,
     Storage,
@@ -427,6 +429,19 @@ def test_known_failures(
     assert isinstance(failure, Failure)
     assert failure.reason is reason
     assert words in failure.message
+
+
+def test_gpus_that_cuda_does_not_see_are_worth_another_attempt(pod: Pod) -> None:
+    environment = pod(gpu=GpuPreset(name="a100-80gb"))
+    with pytest.raises(EvaluationError, match="promises 1 of type a100-80gb") as caught:
+        evaluate(environment)
+    assert caught.value.exit_code is ExitCode.TRANSIENT
+    assert not folder_of(environment).exists()
+
+
+def test_no_gpu_is_missed_where_none_is_asked_for(pod: Pod) -> None:
+    environment = pod(gpu=GpuPreset(name="a100-80gb"), cluster=RubricEvalCluster(gpus=0), compared=False)
+    assert evaluate(environment).coverage == 1.0
 
 
 def test_other_weights_are_refused(pod: Pod, models_folder: Path) -> None:

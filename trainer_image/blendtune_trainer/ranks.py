@@ -19,6 +19,8 @@ if not torch.cuda.is_available():
 import deepspeed
 import deepspeed.ops
 
+from blendtune_api.contract import GpuPreset
+from blendtune_trainer.errors import transient
 from blendtune_trainer.hosts import is_loopback
 
 # On CPU DeepSpeed would compile its shared-memory collectives at first use; gloo does without a compiler.
@@ -61,13 +63,21 @@ class Ranks:
         self.sum([0.0])
 
 
-def meet(environment: Mapping[str, str], timeout: timedelta) -> Ranks:
+def meet(environment: Mapping[str, str], preset: GpuPreset, timeout: timedelta) -> Ranks:
     """Joins the peers that RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT name.
 
     A peer that stays away, or that leaves a collective unanswered, for `timeout` is taken for lost.
+    Raises TrainerError where this rank has no GPU though the preset promises one.
     """
     local_rank = int(environment["LOCAL_RANK"])
-    device = torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
+    seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if preset.is_gpu and seen <= local_rank:
+        raise transient(
+            f"rank {environment['RANK']} finds no GPU: CUDA sees {seen}, and spec.cluster.gpuType "
+            f"{preset.name} promises one to each rank. Look at the driver and the device plugin of the node, "
+            "and at the runtimeClassName of the pod"
+        )
+    device = torch.device("cuda", local_rank) if seen else torch.device("cpu")
     if device.type == "cuda":
         torch.cuda.set_device(device)
     elif "OMP_NUM_THREADS" in environment:

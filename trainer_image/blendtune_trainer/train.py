@@ -52,7 +52,8 @@ def _as_one_rank(environment: Mapping[str, str], stop: StopRequest) -> TrainResu
     first = environment["RANK"] == "0"
     lock = hold(run.workspace, run.config.uid, run.config.digest) if first else nullcontext()
     with lock, _progress(board, environment if first else {}):
-        ranks = meet(environment, timedelta(minutes=max(hang_minutes, _MEETING_MINUTES)))
+        timeout = timedelta(minutes=max(hang_minutes, _MEETING_MINUTES))
+        ranks = meet(environment, run.config.gpu, timeout)
         return train(Job(run=run, ranks=ranks, board=board, stop=stop, watchdog=watchdog))
 
 

@@ -16,7 +16,7 @@ from tests.trainer.training.runs import Interruption, Run, build_blend
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.chat_templates import template_text
-from blendtune_api.contract import ExitCode, Failure, weights_digest
+from blendtune_api.contract import ExitCode, Failure, GpuPreset, weights_digest
 from blendtune_api.v1alpha1 import (
     AfterSuccess,
     ChatTemplate,
@@ -267,6 +267,16 @@ def test_what_cannot_be_trained_is_refused(
     outcome = run.outcome_of(0)
     assert isinstance(outcome, Failure)
     assert text in outcome.message
+
+
+def test_a_gpu_that_cuda_does_not_see_is_no_reason_to_train_on_cpu(make_run: MakeRun) -> None:
+    run = make_run()
+    run = replace(run, config=replace(run.config, gpu=GpuPreset(name="a100-80gb")))
+    assert run.train() == [ExitCode.TRANSIENT]
+    outcome = run.outcome_of(0)
+    assert isinstance(outcome, Failure)
+    assert "CUDA sees 0, and spec.cluster.gpuType a100-80gb promises one" in outcome.message
+    assert run.steps() == []
 
 
 def test_the_model_is_copied_to_its_second_home(make_run: MakeRun) -> None:
