@@ -62,6 +62,10 @@ class Ranks:
     def wait_for_all(self) -> None:
         self.sum([0.0])
 
+    def part(self) -> None:
+        """Ends the meeting; every rank calls it, and none can say anything to the others from then on."""
+        deepspeed.comm.destroy_process_group()
+
 
 def meet(environment: Mapping[str, str], preset: GpuPreset, timeout: timedelta) -> Ranks:
     """Joins the peers that RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT name.

@@ -72,7 +72,8 @@ class Job:
 def train(job: Job) -> TrainResult:
     """Trains, exports and returns the result; a training that is exported already is not done again.
 
-    Every rank calls it and returns the same. Raises TrainerError.
+    Every rank calls it and returns the same; rank 0 last, since it alone copies the model to its second home.
+    Raises TrainerError.
     """
     check_libraries(job.config.spec.training.tracking)
     blend = open_blend(job.config, job.workspace)
@@ -83,9 +84,9 @@ def train(job: Job) -> TrainResult:
     )
     if result is None:
         result = _train_and_export(job, blend, identity)
+    job.ranks.part()
     if job.ranks.is_first:
         _finish(job, result)
-    job.ranks.wait_for_all()
     return result
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import pkgutil
 import resource
 import signal
 import socket
@@ -118,12 +119,13 @@ def build_config(base_model: Path, **training: Any) -> RunConfig:
 
 @dataclass(frozen=True)
 class Interruption:
-    """A signal that a rank gets when it has called a method of DeepSpeed's engine so many times."""
+    """A signal that a rank gets when it has called a method so many times."""
 
     rank: int
     signal: signal.Signals
     calls: int
     method: str = "step"
+    owner: str = "deepspeed.runtime.engine:DeepSpeedEngine"
 
 
 @dataclass
@@ -257,9 +259,8 @@ def fill_the_disk_after(checkpoints: int) -> None:
 
 def interrupt(interruption: Interruption) -> None:
     """Has this process signal itself at the end of the call that `interruption` tells of."""
-    from deepspeed.runtime.engine import DeepSpeedEngine
-
-    method = getattr(DeepSpeedEngine, interruption.method)
+    owner = pkgutil.resolve_name(interruption.owner)
+    method = getattr(owner, interruption.method)
     calls = itertools.count(1)
 
     def call_and_interrupt(*arguments: Any, **options: Any) -> Any:
@@ -268,7 +269,7 @@ def interrupt(interruption: Interruption) -> None:
             signal.raise_signal(interruption.signal)
         return result
 
-    setattr(DeepSpeedEngine, interruption.method, call_and_interrupt)
+    setattr(owner, interruption.method, call_and_interrupt)
 
 
 def finish(ranks: list[Rank], timeout: float = 120) -> list[int]:

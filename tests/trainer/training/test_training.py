@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.trainer.training.runs import Interruption, Run, build_blend
+from tests.trainer.training.runs import Interruption, Run, build_blend, finish
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.chat_templates import template_text
@@ -279,11 +280,22 @@ def test_a_gpu_that_cuda_does_not_see_is_no_reason_to_train_on_cpu(make_run: Mak
     assert run.steps() == []
 
 
-def test_the_model_is_copied_to_its_second_home(make_run: MakeRun) -> None:
+def test_the_model_is_copied_to_its_second_home_by_rank_0_alone(make_run: MakeRun) -> None:
+    """However long that takes: the other rank has ended while rank 0 is held in the middle of it."""
     run = make_run()
     spec = replace(run.config.spec, export=Export(uri="pvc://models/ads"))
     run = replace(run, config=replace(run.config, spec=spec))
-    assert run.train() == [0]
+    copying = "fsspec.implementations.local:LocalFileSystem"
+    held = Interruption(rank=0, signal=signal.SIGSTOP, calls=1, method="put_file", owner=copying)
+    first, other = run.start(2, interruption=held)
+    try:
+        assert finish([other]) == [0]
+        assert first.exitcode is None
+        assert first.pid is not None
+        os.kill(first.pid, signal.SIGCONT)
+        assert finish([first]) == [0]
+    finally:
+        first.kill()
     assert weights_digest(run.folder / "models" / "ads") == run.result.model_digest
 
 
