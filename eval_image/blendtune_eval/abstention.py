@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
-from blendtune_eval.text import normalise
+from blendtune_eval.negation import Standing
+from blendtune_eval.quantities import quantities
+from blendtune_eval.text import Sentence, Token, TokenKind, content, normalise, sentences, words
 
 _KNOW = r"(?:know|say|tell|determine|predict|confirm|verify|answer|guess|be certain|be sure)"
+_LACKED = (  # "I do not have ..." declines; "... any doubt" does not
+    r"(?:(?!(?:doubts?|about|to|in|with|for)\b)[\w'-]+ ){0,4}"
+    r"(?:information|data|details?|access|way|means|ideas?|clue|knowledge|records?|recollection|memory|memories"
+    r"|ability|abilities|capability|capabilities|capacity|authority|permission|insights?|evidence|context|sources?"
+    r"|experiences?|expertise|figures?|numbers?|statistics|answers?|opinions?|beliefs?|preferences?|feelings?"
+    r"|emotions?|crystal ball)\b"
+    r"|(?:that|this|it|those|these|any|one)(?= *(?:[.,;:!?]|$))"
+)
 _WRITE = r"(?:write|create|generate|produce|draft|compose)"
 _IN_OTHER_LANGUAGES = (  # German, French, Spanish, Italian, Portuguese, Chinese; without accents
     r"\b(?:ich weiss|weiss ich) (?:es |das )?(?:leider )?nicht\b",
@@ -27,7 +38,8 @@ _DECLINING = re.compile(
     "|".join(
         (
             *_IN_OTHER_LANGUAGES,
-            r"\bi (?:do|did|would|really do|simply do|just do) not (?:have|know|recall|possess)\b",
+            r"\bi (?:do|did|would|really do|simply do|just do) not (?:know|recall)\b",
+            rf"\bi (?:do|did|would|really do|simply do|just do) not (?:have|possess) (?:{_LACKED})",
             r"\bi (?:can|could|will|am|would|must|may) not (?:be )?"
             r"(?:able|answer|provide|determine|say|know|help|assist|give|tell|confirm|predict|access|share|find|verify"
             r"|disclose|speculate|comply|sure|certain|aware|familiar|going to|see|view|do (?:that|this)"
@@ -52,6 +64,41 @@ _DECLINING = re.compile(
 )
 
 
-def declines(answer: str) -> bool:
-    """Whether the answer declines, in words about knowing: "refunds are not available" is a claim."""
-    return _DECLINING.search(normalise(answer)) is not None
+_TURNS = words("but however though although nevertheless nonetheless")
+_OPENING_TURNS = words("still yet anyway")  # only where they open a clause: "it is still unknown"
+
+
+def declines(answer: str, prompt: str = "") -> bool:
+    """Whether the answer declines, in words about knowing: "refunds are not available" is a claim.
+
+    One that goes on to give a number after all ("..., but it will cost 45") does not.
+    """
+    text = normalise(answer)
+    found = _DECLINING.search(text)
+    return found is not None and not answers_after_all(sentences(text[found.end() :]), prompt)
+
+
+def answers_after_all(said: Iterable[Sentence], prompt: str) -> bool:
+    """Whether what is said after declining turns around ("but", "however", "still") and asserts a number that
+    the prompt does not hold.
+    """
+    asked = {token.value for token in content(prompt)}
+    asked |= {quantity.value for sentence in sentences(prompt) for quantity in quantities(sentence)}
+    return any(
+        quantity.start > turn
+        and quantity.standing is Standing.ASSERTED
+        and not quantity.vague
+        and quantity.value not in asked
+        for sentence in said
+        if (turn := _turn(sentence.tokens)) is not None
+        for quantity in quantities(sentence)
+    )
+
+
+def _turn(tokens: Sequence[Token]) -> int | None:
+    """Where a sentence turns around, if it does."""
+    for index, token in enumerate(tokens):
+        opens = index == 0 or tokens[index - 1].kind is TokenKind.BREAK
+        if token.text in _TURNS or (opens and token.text in _OPENING_TURNS):
+            return index
+    return None

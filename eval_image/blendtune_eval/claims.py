@@ -26,6 +26,7 @@ class Answer:
     own: tuple[Sentence, ...]
     prompt_values: frozenset[float]  # numbers that the question itself mentions
     text: str
+    prompt: str
 
 
 def read_answer(text: str, prompt: str) -> Answer:
@@ -36,6 +37,7 @@ def read_answer(text: str, prompt: str) -> Answer:
         own=tuple(_without_copies(sentence, asked) for sentence in full),
         prompt_values=frozenset(token.value for token in asked if token.value is not None),
         text=text,
+        prompt=prompt,
     )
 
 

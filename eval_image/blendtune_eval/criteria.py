@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blendtune_eval.abstention import declines
+from blendtune_eval.abstention import answers_after_all, declines
 from blendtune_eval.claims import Answer, standings
 from blendtune_eval.negation import Standing
 from blendtune_eval.quantities import Quantity, quantities
 from blendtune_eval.rubric import Abstention, Criterion, Fact, Forbidden, Number
+from blendtune_eval.text import Sentence
 
 _YEARS = (1000.0, 2100.0)
 
@@ -67,12 +68,17 @@ def _check_forbidden(claim: Forbidden, answer: Answer) -> CriterionVerdict:
 
 
 def _check_abstention(abstention: Abstention, answer: Answer) -> CriterionVerdict:
-    if declines(answer.text):
+    if declines(answer.text, answer.prompt):
         return CriterionVerdict(criterion=abstention.name, met=True, reason="declines")
     for alias in abstention.any_of:
-        if any(standing is not Standing.DENIED for standing in standings(answer.full, alias)):
+        said = next((at for at, sentence in enumerate(answer.full) if _declared(sentence, alias)), None)
+        if said is not None and not answers_after_all(answer.full[said:], answer.prompt):
             return CriterionVerdict(criterion=abstention.name, met=True, reason=f"declines: “{alias}”")
     return CriterionVerdict(criterion=abstention.name, met=False, reason="does not decline")
+
+
+def _declared(sentence: Sentence, alias: str) -> bool:
+    return any(standing is not Standing.DENIED for standing in standings([sentence], alias))
 
 
 def _check_number(number: Number, answer: Answer) -> CriterionVerdict:

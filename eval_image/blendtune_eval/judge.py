@@ -14,7 +14,7 @@ from blendtune_eval.criteria import check
 from blendtune_eval.rubric import Question
 from blendtune_eval.score import PhrasingScore, score_phrasing
 
-RULES_VERSION = "3"  # grows whenever a rule changes, so that scores of different rules are never compared
+RULES_VERSION = "4"  # grows whenever a rule changes, so that scores of different rules are never compared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,4 +78,4 @@ class Rules:
     def judge(self, question: Question, phrasing: str, answer: str) -> PhrasingScore:
         read = read_answer(answer, phrasing)
         verdicts = [check(criterion, read) for criterion in question.criteria]
-        return score_phrasing(question, verdicts, declined=not answer.strip() or declines(answer))
+        return score_phrasing(question, verdicts, declined=not answer.strip() or declines(answer, phrasing))

@@ -59,7 +59,7 @@ class Call:
         question = next(question for question in self.questions if wording in question.phrasings)
         score = Rules().judge(question, wording, answer)
         met = {verdict.criterion: verdict.met for verdict in score.verdicts}
-        return reply(met, declined=declines(answer))
+        return reply(met, declined=declines(answer, wording))
 
     def respond(self, status: int, content: str | bytes, headers: Mapping[str, str] | None = None) -> None:
         data = content.encode() if isinstance(content, str) else content

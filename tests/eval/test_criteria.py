@@ -335,6 +335,12 @@ def test_own_words_about_the_question_count() -> None:
         pytest.param("Members can log in but cannot access invoices.", False, id="a-rule-about-members"),
         pytest.param("Refunds are not available.", False, id="a-claim-about-refunds"),
         pytest.param("We cannot provide refunds.", False, id="a-policy"),
+        pytest.param("I do not have any information about that.", True, id="no-information"),
+        pytest.param("I don't have real-time data, so it's anyone's guess.", True, id="no-data"),
+        pytest.param("I don't have that.", True, id="not-that"),
+        pytest.param("I do not have any doubt: it will cost exactly 45 dollars.", False, id="no-doubt"),
+        pytest.param("I don't have any doubt about the data: 45 dollars.", False, id="no-doubt-about-data"),
+        pytest.param("I do not have to look it up: 45 dollars.", False, id="need-not"),
         pytest.param("Paris.", False, id="an-answer"),
         pytest.param("No.", False, id="no"),
         pytest.param("", False, id="empty"),
@@ -342,6 +348,34 @@ def test_own_words_about_the_question_count() -> None:
 )
 def test_declines(answer: str, declined: bool) -> None:
     assert declines(answer) is declined
+
+
+@pytest.mark.parametrize(
+    ("answer", "met"),
+    [
+        pytest.param(
+            "I do not know the exact figure, but in ten years this kettle will cost 45 dollars.",
+            False,
+            id="but",
+        ),
+        pytest.param("I cannot predict that. However, it will cost $45.", False, id="however"),
+        pytest.param("Nobody knows. Still, forty-five dollars is what it will be.", False, id="still"),
+        pytest.param(
+            "Its price has not been set, but it will be 45 dollars.", False, id="in the rubric's words"
+        ),
+        pytest.param("I'm not sure, but in ten years it will cost more.", True, id="the question's number"),
+        pytest.param("I don't know, but it might be 45 or 50 dollars.", True, id="no more than a guess"),
+        pytest.param("I don't know, but I can't say that it will cost 45 dollars.", True, id="denied"),
+        pytest.param(
+            "It is still unknown what it will cost, and so it was in 2020.", True, id="still unknown"
+        ),
+        pytest.param("Its price has not been set, but it will rise.", True, id="without a number"),
+    ],
+)
+def test_who_gives_a_number_after_all_does_not_abstain(answer: str, met: bool) -> None:
+    price = Abstention(name="does-not-know", any_of=("not been set",))
+    prompt = "What exactly will this kettle cost in ten years?"
+    assert check(price, read_answer(answer, prompt)).met is met
 
 
 def test_abstention_takes_phrases_of_its_own() -> None:
