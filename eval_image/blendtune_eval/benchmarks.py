@@ -20,7 +20,7 @@ from transformers import GenerationConfig
 
 from blendtune_api.contract import benchmarks_folder, digest_of
 from blendtune_api.v1alpha1 import RubricEvalSpec
-from blendtune_eval.answer import BATCH_SIZE, SEED, load_model
+from blendtune_eval.answer import BATCH_SIZE, SEED, load_model, within_gpu_memory
 from blendtune_eval.benchmark_scores import Measured, measured
 from blendtune_eval.cache import Journal
 from blendtune_eval.failures import bad_configuration, transient
@@ -110,14 +110,15 @@ class Benchmarks:
             random.seed(SEED)
             np.random.seed(SEED)
             torch.manual_seed(SEED)
-            outcome: Any = evaluate(
-                lm=model,
-                task_dict=loaded,
-                bootstrap_iters=_BOOTSTRAP_ITERATIONS,
-                apply_chat_template=True,
-                fewshot_as_multiturn=True,
-                confirm_run_unsafe_code=False,
-            )
+            with within_gpu_memory():
+                outcome: Any = evaluate(
+                    lm=model,
+                    task_dict=loaded,
+                    bootstrap_iters=_BOOTSTRAP_ITERATIONS,
+                    apply_chat_template=True,
+                    fewshot_as_multiturn=True,
+                    confirm_run_unsafe_code=False,
+                )
         found = measured(name, outcome)
         if found is None:
             raise bad_configuration(

@@ -31,6 +31,10 @@ def bad_rubric(message: str) -> EvaluationError:
     return EvaluationError(ExitCode.BAD_RUBRIC, Reason.BAD_RUBRIC, message)
 
 
+def does_not_fit(message: str) -> EvaluationError:
+    return EvaluationError(ExitCode.DOES_NOT_FIT, Reason.DOES_NOT_FIT, message)
+
+
 def storage_full(message: str) -> EvaluationError:
     return EvaluationError(ExitCode.STORAGE_FULL, Reason.STAGE_FAILED, message)
 

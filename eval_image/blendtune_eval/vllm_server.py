@@ -19,9 +19,8 @@ from typing import NoReturn
 
 import httpx2
 
-from blendtune_api.contract import Env, ExitCode
-from blendtune_api.v1alpha1 import Reason
-from blendtune_eval.failures import EvaluationError, bad_configuration, transient
+from blendtune_api.contract import Env
+from blendtune_eval.failures import EvaluationError, bad_configuration, does_not_fit, transient
 from blendtune_eval.one_line import one_line
 
 PROGRAM = "vllm"
@@ -93,9 +92,7 @@ class VllmServer:
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         message = f"{PROGRAM} {how} {when}; its last words: {self._last_words()}"
         if _OUT_OF_MEMORY.search(self._tail.decode(errors="replace")):
-            return EvaluationError(
-                ExitCode.DOES_NOT_FIT,
-                Reason.DOES_NOT_FIT,
+            return does_not_fit(
                 f"{message}. The model does not fit into the memory of the GPUs: ask for more of them or "
                 "larger ones in spec.cluster, or lower spec.sampling.maxNewTokens",
             )

@@ -6,7 +6,7 @@ import copy
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -52,7 +52,7 @@ from blendtune_eval import answer
 from blendtune_eval.__main__ import main
 from blendtune_eval.evaluate import evaluate
 from blendtune_eval.failures import EvaluationError
-from blendtune_eval.prompts import ChatPrompts
+from blendtune_eval.prompts import ChatPrompts, Prompt
 from blendtune_eval.rubric import Rubric
 
 Pod = Callable[..., dict[str, str]]
@@ -197,6 +197,52 @@ def test_batch_size_does_not_change_the_answers(
         evaluate(environment)
         texts.append((folder_of(environment) / "eval" / "answers.jsonl").read_text())
     assert texts[0] == texts[1] == texts[2]
+
+
+def within_memory(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
+    """Lets at most so many prompts be answered at once, as a small GPU would; the sizes of what was."""
+    generate, answered = answer.generate, []
+
+    def bounded(model: Any, batch: Sequence[Prompt], decoding: answer.Decoding) -> list[list[int]]:
+        if len(batch) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        answered.append(len(batch))
+        return generate(model, batch, decoding)
+
+    monkeypatch.setattr(answer, "generate", bounded)
+    return answered
+
+
+def test_a_batch_that_memory_does_not_hold_is_halved(
+    pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, halved = (pod(compared=False) | {Env.CLAIMS: str(tmp_path / name)} for name in ("one", "two"))
+    evaluate(whole)
+    answered = within_memory(monkeypatch, most=2)
+    evaluate(halved)
+    assert answered == [1, 2, 2, 2]
+    texts = [(folder_of(way) / "eval" / "answers.jsonl").read_text() for way in (whole, halved)]
+    assert texts[0] == texts[1]
+
+
+def test_a_question_that_memory_does_not_hold_ends_the_evaluation_with_advice(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    within_memory(monkeypatch, most=0)
+    with pytest.raises(EvaluationError, match=r"out of memory\. Tried .* set engine: vllm") as caught:
+        evaluate(pod())
+    assert caught.value.exit_code is ExitCode.DOES_NOT_FIT
+    assert caught.value.reason is Reason.DOES_NOT_FIT
+
+
+def test_a_model_that_memory_does_not_hold_is_no_bad_model(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(answer.AutoModelForCausalLM, "from_pretrained", exhausted)
+    with pytest.raises(EvaluationError, match="out of memory") as caught:
+        evaluate(pod())
+    assert caught.value.exit_code is ExitCode.DOES_NOT_FIT
 
 
 def test_nothing_comes_from_the_checkpoints_generation_config(
