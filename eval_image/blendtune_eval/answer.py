@@ -96,6 +96,7 @@ def load_model(folder: Path, gpus: int, context: int) -> Any:
     """The causal language model in a folder, ready for `context` tokens. Raises EvaluationError."""
     transformers_logging.disable_progress_bar()
     require_context(folder, context)
+    free_memory()
     device, precision = device_precision(gpus)
     placement = {"device_map": "auto"} if device.type == "cuda" and gpus > 1 else {}
     try:

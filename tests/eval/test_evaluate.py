@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import re
 import shutil
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -243,6 +245,20 @@ def test_a_model_that_memory_does_not_hold_is_no_bad_model(pod: Pod, monkeypatch
     with pytest.raises(EvaluationError, match="out of memory") as caught:
         evaluate(pod())
     assert caught.value.exit_code is ExitCode.DOES_NOT_FIT
+
+
+def test_the_next_model_is_loaded_into_the_memory_of_the_last(models_folder: Path) -> None:
+    """Even where that one refers to itself, as one that is spread over GPUs does."""
+    model = answer.load_model(models_folder / "base", gpus=0, context=8)
+    model.generation_config.holder = [model]
+    memory_of_the_last = weakref.ref(model)
+    gc.disable()
+    try:
+        del model
+        answer.load_model(models_folder / "tuned", gpus=0, context=8)
+        assert memory_of_the_last() is None
+    finally:
+        gc.enable()
 
 
 def test_nothing_comes_from_the_checkpoints_generation_config(
