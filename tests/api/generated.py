@@ -59,6 +59,13 @@ def _judge(judge: api.Judge) -> api.Judge:
     return replace(judge, kind=kind)
 
 
+def _training(training: api.Training) -> api.Training:
+    in_fp32 = training.precision is api.Precision.FP32
+    flash = training.attention is api.Attention.FLASH_ATTENTION_2
+    attention = api.Attention.SDPA if flash and in_fp32 else training.attention
+    return replace(training, batch_tokens=training.sequence_length * 4, attention=attention)
+
+
 def _objective(objective: study.Objective) -> study.Objective:
     if objective.maximize is not objective.subject_to.metric:
         return objective
@@ -71,7 +78,7 @@ REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Budget: _one_of_two("epochs", "tokens", 3),
     api.Validation: _one_of_two("fraction", "uri", 0.02),
     api.RubricReference: _one_of_two("builtin", "config_map_ref", "business45"),
-    api.Training: lambda training: replace(training, batch_tokens=training.sequence_length * 4),
+    api.Training: _training,
     api.Judge: _judge,
     api.Gate: _one_threshold,
     study.Objective: _objective,

@@ -98,6 +98,8 @@ BAD_INPUT = [
     bad("negative seed", "spec.blend.seed", -1, "must be at least 0"),
     bad("two validations", "spec.blend.validation", {"fraction": 0.1, "uri": "s3://a"}, "at most one of"),
     bad("part of a bin", "spec.training.batchTokens", 3000, "must be a multiple of sequenceLength"),
+    bad("flash attention in fp32", "spec.training", {"attention": "flash_attention_2", "precision": "fp32"},
+        "flash_attention_2 computes in 16 bits", at="spec.training.attention"),
     bad("number of YAML 1.1", "spec.training.learningRate", "3e-5", "must be a number, not '3e-5'"),
     bad("beta of one", "spec.training.adam.beta1", 1, "must be less than 1, not 1"),
     bad("stage four", STAGE, 4, "stage must be auto, 1, 2 or 3", at="spec.training.deepspeed"),

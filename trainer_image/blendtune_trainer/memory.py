@@ -33,7 +33,7 @@ def sizing_setup(
         shape=model_shape(model),
         training=training,
         gpus=Gpus(preset=preset, nodes=nodes, per_node=per_node),
-        attention=attention_in_use(training.attention, on_gpu=preset.is_gpu, flash_attention=installed),
+        attention=attention_in_use(training, on_gpu=preset.is_gpu, flash_attention=installed),
         adapter_parameters=adapter_parameters(model, training.lora)
         if training.method is Method.LORA
         else None,

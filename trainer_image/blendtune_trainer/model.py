@@ -23,10 +23,12 @@ def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if precision is Precision.BF16 else torch.float32
 
 
-def attention_implementation(attention: Attention, device: torch.device) -> str:
-    """`auto` is FlashAttention 2 on CUDA when installed, else sdpa; both see where packed examples end."""
+def attention_implementation(training: Training, device: torch.device) -> str:
+    """`auto` is FlashAttention 2 on CUDA when installed and in 16 bits, else sdpa; both see where packed
+    examples end.
+    """
     installed, on_gpu = flash_attention_installed(), device.type == "cuda"
-    attention = attention_in_use(attention, on_gpu=on_gpu, flash_attention=installed)
+    attention = attention_in_use(training, on_gpu=on_gpu, flash_attention=installed)
     if attention is Attention.FLASH_ATTENTION_2 and not (installed and on_gpu):
         raise bad_configuration(
             "spec.training.attention: flash_attention_2 needs a CUDA device and the flash-attn package; "
@@ -49,7 +51,7 @@ def load_model(
     Raises TrainerError where the folder holds no such model.
     """
     dtype = training_dtype(training.precision, device)
-    attention = attention_implementation(training.attention, device)
+    attention = attention_implementation(training, device)
     zero3 = HfDeepSpeedConfig(deepspeed_config)  # from_pretrained finds it while it is alive
     try:
         model = AutoModelForCausalLM.from_pretrained(

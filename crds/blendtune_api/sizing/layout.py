@@ -19,7 +19,7 @@ from blendtune_api.sizing.cost import (
 from blendtune_api.sizing.memory import STAGES, element_bytes, memory, split_states
 from blendtune_api.sizing.shape import ModelShape
 from blendtune_api.sizing.weights import Weights, training_weights
-from blendtune_api.v1alpha1 import ActivationCheckpointing, Attention, Training
+from blendtune_api.v1alpha1 import ActivationCheckpointing, Attention, Precision, Training
 
 USABLE_MEMORY = 0.92  # of a GPU; the rest goes to the CUDA context, NCCL, DeepSpeed's buckets, fragmentation
 PRACTICAL_MEMORY = 0.85  # what the choice of a layout fills at most, and what a practical minimum leaves
@@ -82,11 +82,12 @@ class Setup:
         )
 
 
-def attention_in_use(requested: Attention, *, on_gpu: bool, flash_attention: bool) -> Attention:
-    """What `auto` means there; `flash_attention` tells whether the package is installed."""
-    if requested is not Attention.AUTO:
-        return requested
-    return Attention.FLASH_ATTENTION_2 if on_gpu and flash_attention else Attention.SDPA
+def attention_in_use(training: Training, *, on_gpu: bool, flash_attention: bool) -> Attention:
+    """What `auto` means there; `flash_attention` tells whether the package is there, which knows no fp32."""
+    if training.attention is not Attention.AUTO:
+        return training.attention
+    flash = on_gpu and flash_attention and training.precision is not Precision.FP32
+    return Attention.FLASH_ATTENTION_2 if flash else Attention.SDPA
 
 
 def choose_layout(setup: Setup) -> Layout:

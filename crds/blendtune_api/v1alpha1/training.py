@@ -170,6 +170,14 @@ class Training:
             check=lambda self: self.batch_tokens % self.sequence_length == 0,
             field_path="batchTokens",
         ),
+        Rule(
+            cel="self.attention != 'flash_attention_2' || self.precision != 'fp32'",
+            message="flash_attention_2 computes in 16 bits: with precision fp32, set auto, sdpa or eager",
+            check=lambda self: (
+                self.attention is not Attention.FLASH_ATTENTION_2 or self.precision is not Precision.FP32
+            ),
+            field_path="attention",
+        ),
     )
 
 

@@ -63,7 +63,7 @@ class Precision(StrEnum):
 
 
 class Attention(StrEnum):
-    """`auto` is FlashAttention 2 on CUDA when installed, else scaled dot product attention."""
+    """`auto` is FlashAttention 2 on CUDA in 16 bits when installed, else scaled dot product attention."""
 
     AUTO = "auto"
     FLASH_ATTENTION_2 = "flash_attention_2"

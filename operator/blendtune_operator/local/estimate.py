@@ -55,7 +55,7 @@ def _estimate(run: BlendedFineTune, document: Document, known: Known, settings: 
         run.spec,
         _shape(run.spec.model.uri, document, known),
         preset,
-        attention_in_use(run.spec.training.attention, on_gpu=preset.is_gpu, flash_attention=False),
+        attention_in_use(run.spec.training, on_gpu=preset.is_gpu, flash_attention=False),
         tokens=known.tokens,
         mfu=known.mfu,
     )

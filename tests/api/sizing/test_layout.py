@@ -25,7 +25,7 @@ from blendtune_api.sizing.layout import (
     whole_nodes,
 )
 from blendtune_api.sizing.memory import STAGES
-from blendtune_api.v1alpha1 import Attention
+from blendtune_api.v1alpha1 import Attention, Precision, Training
 
 GB = 10**9
 UNKNOWN = GpuPreset(name="unheard-of")
@@ -198,18 +198,19 @@ def test_whole_nodes(number: int, per_node: int, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("requested", "preset", "installed", "expected"),
+    ("training", "preset", "installed", "expected"),
     [
-        pytest.param(Attention.AUTO, A100, True, Attention.FLASH_ATTENTION_2, id="installed"),
-        pytest.param(Attention.AUTO, A100, False, Attention.SDPA, id="not installed"),
-        pytest.param(Attention.AUTO, CPU, True, Attention.SDPA, id="CPU"),
-        pytest.param(Attention.EAGER, A100, True, Attention.EAGER, id="as asked"),
+        pytest.param(Training(), A100, True, Attention.FLASH_ATTENTION_2, id="installed"),
+        pytest.param(Training(), A100, False, Attention.SDPA, id="not installed"),
+        pytest.param(Training(), CPU, True, Attention.SDPA, id="CPU"),
+        pytest.param(Training(precision=Precision.FP32), A100, True, Attention.SDPA, id="fp32"),
+        pytest.param(Training(attention=Attention.EAGER), A100, True, Attention.EAGER, id="as asked"),
     ],
 )
 def test_attention_in_use(
-    requested: Attention, preset: GpuPreset, installed: bool, expected: Attention
+    training: Training, preset: GpuPreset, installed: bool, expected: Attention
 ) -> None:
-    assert attention_in_use(requested, on_gpu=preset.is_gpu, flash_attention=installed) is expected
+    assert attention_in_use(training, on_gpu=preset.is_gpu, flash_attention=installed) is expected
 
 
 def test_the_choice_leaves_more_room_than_what_is_refused() -> None:
