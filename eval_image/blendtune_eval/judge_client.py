@@ -13,6 +13,7 @@ from blendtune_eval.judge_prompt import JudgeRequest, MalformedReply, read_reply
 from blendtune_eval.one_line import one_line
 
 SEED = 20231007
+_TOKENS_OF_THOUGHT = 16_384  # models that refuse sampling parameters think first, and count that in
 
 
 class RequestForm(StrEnum):
@@ -21,6 +22,7 @@ class RequestForm(StrEnum):
     SCHEMA_AND_EXTENSIONS = "JSON schema, with the sampling parameters of vLLM"
     SCHEMA = "JSON schema"
     PLAIN = "plain JSON"
+    WITHOUT_SAMPLING = "JSON schema, without sampling parameters"
 
 
 class JudgeClient(ApiClient):
@@ -49,25 +51,30 @@ class JudgeClient(ApiClient):
         return _judgement(body, request, form)
 
     def _body(self, request: JudgeRequest, form: RequestForm) -> bytes:
-        """Every sampling parameter is sent: what is left out, servers fill in from the checkpoint's own."""
-        body: dict[str, Any] = {
-            "model": self._model,
-            "messages": request.messages,
-            "max_tokens": request.max_tokens,
-            "temperature": 0,
-            "top_p": 1,
-            "n": 1,
-            "seed": SEED,
-            "presence_penalty": 0,
-            "frequency_penalty": 0,
-            "stream": False,
-        }
+        """Every sampling parameter is sent if it may be: what is left out, servers fill in as they like."""
+        body: dict[str, Any] = {"model": self._model, "messages": request.messages, "stream": False}
+        if form is RequestForm.WITHOUT_SAMPLING:
+            body |= {"max_completion_tokens": _most_tokens(request, form)}
+        else:
+            body |= {
+                "max_tokens": _most_tokens(request, form),
+                "temperature": 0,
+                "top_p": 1,
+                "n": 1,
+                "seed": SEED,
+                "presence_penalty": 0,
+                "frequency_penalty": 0,
+            }
         if form is not RequestForm.PLAIN:
             schema = {"name": "verdicts", "strict": True, "schema": request.schema}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         if form is RequestForm.SCHEMA_AND_EXTENSIONS:
             body |= {"top_k": -1, "min_p": 0, "repetition_penalty": 1}
         return json.dumps(body).encode()
+
+
+def _most_tokens(request: JudgeRequest, form: RequestForm) -> int:
+    return request.max_tokens + (_TOKENS_OF_THOUGHT if form is RequestForm.WITHOUT_SAMPLING else 0)
 
 
 def _judgement(body: bytes, request: JudgeRequest, form: RequestForm) -> Judgement:
@@ -85,7 +92,7 @@ def _judgement(body: bytes, request: JudgeRequest, form: RequestForm) -> Judgeme
     if finish == "content_filter":
         raise CallFailed("the server's content filter stopped the judge")
     if finish == "length":
-        raise CallFailed(f"the judge's reply was cut at {request.max_tokens} tokens")
+        raise CallFailed(f"the judge's reply was cut at {_most_tokens(request, form)} tokens")
     if not isinstance(text, str):
         raise CallFailed("the judge's reply holds no text", again=True)
     try:

@@ -11,12 +11,12 @@ from blendtune_api import v1alpha1
 from blendtune_api.contract import digest_of
 from blendtune_api.v1alpha1 import JudgeKind
 from blendtune_eval.anchors import ALLOWED_MISSES, ANCHORS, Anchor
-from blendtune_eval.api_client import CallFailed, Limits, Unreachable
+from blendtune_eval.api_client import NOT_UNDERSTOOD, CallFailed, Limits, Unreachable
 from blendtune_eval.cache import Judgement, JudgementCache
 from blendtune_eval.criteria import CriterionVerdict
 from blendtune_eval.failures import bad_configuration, transient
 from blendtune_eval.judge import AnchorFinding, Case, Judgements
-from blendtune_eval.judge_client import JudgeClient
+from blendtune_eval.judge_client import JudgeClient, RequestForm
 from blendtune_eval.judge_prompt import PROMPT_VERSION, JudgeRequest
 from blendtune_eval.score import PhrasingScore, score_phrasing
 
@@ -114,6 +114,11 @@ class OpenAI:
             raise bad_configuration(
                 f"{_FIELD}: there is no model {self._spec.model} or no API at {self._address}: "
                 f"{failure.reason}"
+            )
+        if failure.status in NOT_UNDERSTOOD:
+            raise bad_configuration(
+                f"{_FIELD}: the judge at {self._address} refuses to ask {self._spec.model} in any of the "
+                f"{len(RequestForm)} known forms: {failure.reason}"
             )
 
     def _statement(self, findings: Sequence[AnchorFinding], anchors: Sequence[Judgement | CallFailed]) -> str:

@@ -276,7 +276,7 @@ def test_a_misbehaving_server_leaves_answers_unscored(
         assert reason in score.unscored
         assert len(score.unscored) < 500
         assert score.unscored.isprintable()
-    assert max(server.asked.values()) <= 1 + LIMITS.retries + 2  # two more where forms are refused
+    assert max(server.asked.values()) <= 1 + LIMITS.retries + 2  # a form that is refused is not tried again
 
 
 @pytest.mark.parametrize(("behaviour", "reason"), MISBEHAVIOURS)
@@ -416,14 +416,23 @@ def test_no_more_calls_at_once_than_allowed(ask: Ask, server: JudgeServer, rubri
 
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize(
-    ("refused", "shown"),
+    ("refused", "shown", "in_vain"),
     [
-        pytest.param(("top_k",), "by JSON schema.", id="extensions"),
-        pytest.param(("top_k", "response_format"), "by plain JSON.", id="schema"),
+        pytest.param(("top_k",), "by JSON schema.", 1, id="extensions"),
+        pytest.param(("top_k", "response_format"), "by plain JSON.", 2, id="schema"),
+        pytest.param(("max_tokens",), "by JSON schema, without sampling parameters.", 3, id="max_tokens"),
+        pytest.param(("temperature",), "by JSON schema, without sampling parameters.", 3, id="temperature"),
     ],
 )
-def test_a_server_without_schemas_is_asked_plainly(
-    ask: Ask, server: JudgeServer, right: Case, wrong: Case, status: int, refused: tuple[str, ...], shown: str
+def test_a_server_is_asked_in_the_form_that_it_understands(
+    ask: Ask,
+    server: JudgeServer,
+    right: Case,
+    wrong: Case,
+    status: int,
+    refused: tuple[str, ...],
+    shown: str,
+    in_vain: int,
 ) -> None:
     def behave(call: Call) -> None:
         if call.body.keys() & set(refused):
@@ -435,7 +444,33 @@ def test_a_server_without_schemas_is_asked_plainly(
     judged = ask(right, wrong)
     assert [score.score for score in judged.scores] == [1.0, 0.0]
     assert shown in judged.statement
-    assert len(server.bodies) == len(ANCHORS) + 2 + len(refused)  # found out once
+    assert len(server.bodies) == len(ANCHORS) + 2 + in_vain  # found out once
+
+
+def test_a_model_without_sampling_parameters_gets_room_to_think(
+    ask: Ask, server: JudgeServer, right: Case
+) -> None:
+    server.behaviour = lambda call: (
+        error(400, "Unsupported parameter: 'max_tokens'")(call)
+        if "max_tokens" in call.body
+        else call.say(json.dumps(call.verdicts), "stop" if call.is_anchor else "length")
+    )
+    (score,) = ask(right).scores
+    body = server.bodies[-1]
+    assert not SAMPLING.keys() & body.keys()
+    assert body["max_completion_tokens"] > server.bodies[0]["max_tokens"]
+    assert f"was cut at {body['max_completion_tokens']} tokens" in score.unscored
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_that_understands_no_form_ends_the_run(
+    ask: Ask, server: JudgeServer, right: Case, status: int
+) -> None:
+    server.behaviour = error(status, "Unsupported parameter: 'messages'")
+    with pytest.raises(EvaluationError, match=r"any of the 4 known forms: HTTP 4.* 'messages'") as caught:
+        ask(right)
+    assert caught.value.exit_code is ExitCode.BAD_CONFIGURATION
+    assert len(server.bodies) == 4
 
 
 def test_a_judge_that_misses_anchors_is_not_believed(ask: Ask, server: JudgeServer, right: Case) -> None:
