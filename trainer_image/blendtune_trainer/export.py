@@ -6,13 +6,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
 import torch
 from transformers import GenerationConfig
 
+from blendtune_api.model_files import CONFIGS, is_own
 from blendtune_trainer.chat import ChatEncoder
 from blendtune_trainer.files import flush_folder
 from blendtune_trainer.lineage import Lineage, write_lineage
@@ -76,11 +77,19 @@ def generation_config(model: Any, tokenizer: Any) -> GenerationConfig:
 
 
 def upload(folder: Path, target: StorePath) -> None:
-    """Copies the files of `folder` to another home. An earlier model there is replaced, file by file."""
+    """Copies the files of `folder` to another home, the configuration last.
+
+    Then it removes what an earlier model has left there: files that are a model's own by name, and no others.
+    """
     filesystem, root = fsspec.core.url_to_fs(target.url)
     filesystem.makedirs(root, exist_ok=True)
-    for file in sorted(folder.iterdir()):
-        filesystem.put_file(str(file), f"{root}/{file.name}")
+    files = {file.name: file for file in folder.iterdir()}
+    for name in sorted(files, key=lambda name: (name in CONFIGS, name)):
+        filesystem.put_file(str(files[name]), f"{root}/{name}")
+    for path in filesystem.find(root, maxdepth=1):
+        name = PurePosixPath(path).name
+        if is_own(name) and name not in files:
+            filesystem.rm_file(path)
 
 
 def _trained_weights(engine: Any, ranks: Ranks) -> dict[str, Any]:
