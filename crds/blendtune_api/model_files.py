@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 # What is fetched: settings, tokenizer and weights, never code.
 SETTINGS_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
 SAFETENSORS = "*.safetensors"
+SUBFOLDERS = "*/*"  # not fetched: they hold the same weights in other formats
 
 CONFIGS = frozenset({"config.json", "adapter_config.json"})  # a folder without either is taken for no model
 _OWN = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blendtune_api.contract import weights_digest
-from blendtune_api.model_files import SAFETENSORS, SETTINGS_FILES, flat_files
+from blendtune_api.model_files import SAFETENSORS, SETTINGS_FILES, SUBFOLDERS, flat_files
 from blendtune_api.v1alpha1 import EvaluatedModel
 from blendtune_eval.failures import bad_configuration, bad_model, transient
 
@@ -71,7 +71,13 @@ def _from_hub(model: EvaluatedModel, field: str, downloads: Path) -> Path:
     name, revision = match[1], match[2] or model.revision
     folder = downloads / name / revision
     try:
-        snapshot_download(name, revision=revision, local_dir=folder, allow_patterns=list(_MODEL_FILES))
+        snapshot_download(
+            name,
+            revision=revision,
+            local_dir=folder,
+            allow_patterns=list(_MODEL_FILES),
+            ignore_patterns=[SUBFOLDERS],
+        )
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise bad_model(
             f"{field}: hf://{name} at revision {revision} was not found, or needs a token in "

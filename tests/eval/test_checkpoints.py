@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import _registry
+from huggingface_hub.utils import filter_repo_objects
 
 from blendtune_api.v1alpha1 import EvaluatedModel
 from blendtune_eval.answer import load_model
@@ -47,6 +50,28 @@ def test_only_the_models_files_are_fetched(bucket: Bucket, models_folder: Path, 
     assert {file for file in tmp_path.rglob("*") if file.is_file()} == {
         checkpoint.folder / name for name in files
     }
+
+
+def test_only_the_top_folder_is_fetched_from_the_hub(
+    models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository may hold the same weights again, in `original/` or `onnx/`."""
+    hub = tmp_path / "hub"
+    shutil.copytree(models_folder / "tuned", hub)
+    shutil.copytree(models_folder / "tuned", hub / "original")
+
+    def download(name: str, *, revision: str, local_dir: Path, **patterns: list[str]) -> None:
+        assert (name, revision) == ("org/tuned", "main")
+        files = [str(file.relative_to(hub)) for file in hub.rglob("*") if file.is_file()]
+        for file in filter_repo_objects(files, **patterns):
+            (local_dir / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(hub / file, local_dir / file)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    model = EvaluatedModel(uri="hf://org/tuned")
+    checkpoint = open_checkpoint(model, "spec.model", tmp_path / "claims", tmp_path / "run/models")
+    fetched = {str(file.relative_to(checkpoint.folder)) for file in checkpoint.folder.rglob("*")}
+    assert fetched == {file.name for file in (models_folder / "tuned").iterdir()}
 
 
 @pytest.mark.parametrize(

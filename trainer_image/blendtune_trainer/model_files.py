@@ -11,7 +11,7 @@ import fsspec
 import torch
 from safetensors.torch import save_file
 
-from blendtune_api.model_files import SAFETENSORS, SETTINGS_FILES, flat_files
+from blendtune_api.model_files import SAFETENSORS, SETTINGS_FILES, SUBFOLDERS, flat_files
 from blendtune_trainer.errors import bad_model, transient
 from blendtune_trainer.files import write_text
 from blendtune_trainer.uris import HubRepository, StorePath
@@ -38,7 +38,7 @@ def download_from_hub(repository: HubRepository, folder: Path) -> None:
             revision=repository.revision,
             local_dir=folder,
             allow_patterns=list(wanted_patterns(files)),
-            ignore_patterns=["*/*"],
+            ignore_patterns=[SUBFOLDERS],
         )
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise bad_model(
