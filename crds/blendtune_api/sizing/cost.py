@@ -57,12 +57,15 @@ def checkpoint_bytes(weights: Weights, element: int = 2) -> int:
     return (element + 12) * weights.trained
 
 
-def disk_bytes(weights: Weights, keep: int, *, downloaded: bool, element: int = 2) -> int:
-    """Most that a run has in its workspace: base model, checkpoints with one being written, tuned model.
+def disk_bytes(
+    weights: Weights, keep: int, *, downloaded: bool, epoch_models: int = 0, element: int = 2
+) -> int:
+    """Most that a run has in its workspace: base model, checkpoints with one being written, tuned model and
+    those of earlier epochs.
 
     The base model counts, in 16 bits, only when it is downloaded. A LoRA leaves the merged model and the
     adapter. The blend is not in it: about 6 bytes per token of the sources.
     """
     base = 2 * weights.base if downloaded else 0
     tuned = element * (weights.trained + weights.frozen)
-    return base + (keep + 1) * checkpoint_bytes(weights, element) + tuned
+    return base + (keep + 1) * checkpoint_bytes(weights, element) + (1 + epoch_models) * tuned

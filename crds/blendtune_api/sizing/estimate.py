@@ -108,8 +108,22 @@ def estimate(
         training=training_cost(setup, tokens or MILLION, mfu),
         budget_known=tokens is not None,
         checkpoint_bytes=checkpoint_bytes(setup.weights, setup.element),
-        disk_bytes=disk_bytes(setup.weights, keep, downloaded=downloaded, element=setup.element),
+        disk_bytes=disk_bytes(
+            setup.weights,
+            keep,
+            downloaded=downloaded,
+            epoch_models=_epoch_models(spec),
+            element=setup.element,
+        ),
     )
+
+
+def _epoch_models(spec: BlendedFineTuneSpec) -> int:
+    """Models that `everyEpoch` keeps beside the last; none are counted where the budget is in tokens."""
+    epochs = spec.blend.budget.epochs
+    if epochs is None or not spec.evaluation.every_epoch:
+        return 0
+    return ceil(epochs) - 1
 
 
 def stage_estimate(setup: Setup, stage: int) -> StageEstimate:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.api.sizing.conftest import A100, CPU, MakeSetup
 
@@ -25,6 +27,7 @@ from blendtune_api.v1alpha1 import (
     BlendedFineTuneSpec,
     Budget,
     Cluster,
+    Evaluation,
     Model,
     Role,
     Source,
@@ -107,6 +110,23 @@ def test_disk() -> None:
     assert disk_bytes(weights, 2, downloaded=False) == (3 * 14 + 2) * GB
     assert disk_bytes(weights, 2, downloaded=True) == (3 * 14 + 4) * GB
     assert disk_bytes(weights, 1, downloaded=False, element=4) == (2 * 16 + 4) * GB
+
+
+@pytest.mark.parametrize(
+    ("budget", "kept"),
+    [
+        pytest.param(Budget(epochs=3), 2, id="all but the last"),
+        pytest.param(Budget(epochs=2.5), 2, id="part of a pass"),
+        pytest.param(Budget(epochs=1), 0, id="one pass"),
+        pytest.param(Budget(tokens=MILLION), 0, id="passes not known"),
+    ],
+)
+def test_the_models_of_earlier_epochs_take_disk(budget: Budget, kept: int) -> None:
+    plain = spec(budget)
+    scored = replace(plain, evaluation=Evaluation(every_epoch=True))
+    shape = read_shape(LLAMA["7B"])
+    sizes = [estimate(each, shape, A100, Attention.SDPA).disk_bytes for each in (plain, scored)]
+    assert sizes[1] - sizes[0] == kept * 2 * shape.parameters
 
 
 def test_the_disk_of_a_lora() -> None:
