@@ -44,14 +44,15 @@ class SourceExamples:
 def split(
     sources: Sequence[tuple[Source, Examples]], fraction: float, validation: Examples | None
 ) -> tuple[SourceExamples, ...]:
-    """Holds out a fraction of each source, and whatever equals a row of the separate validation data."""
-    reserved = np.empty(0, np.uint64) if validation is None else validation.keys
+    """Holds out a fraction of each source; what equals a row that any of them, or the separate validation data,
+    holds out is held out too.
+    """
+    reserved = [examples.keys[held_out(examples.keys, fraction)] for _, examples in sources]
+    if validation is not None:
+        reserved.append(validation.keys)
+    keys = np.concatenate([np.empty(0, np.uint64), *reserved])
     return tuple(
-        SourceExamples(
-            source=source,
-            examples=examples,
-            held_out=held_out(examples.keys, fraction) | np.isin(examples.keys, reserved),
-        )
+        SourceExamples(source=source, examples=examples, held_out=np.isin(examples.keys, keys))
         for source, examples in sources
     )
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -163,6 +163,23 @@ def test_held_out_rows_are_validated_on_and_never_trained_on(make_run: Callable[
     for index in range(packed.num_validation_bins):
         source = packed.validation_bin_sources[index]
         assert set(packed.validation_bin(index).sources.tolist()) == {source}
+
+
+def test_a_row_of_two_sources_is_held_out_of_both_or_of_none(
+    make_run: Callable[..., Run], data: Path
+) -> None:
+    write_rows(data / "general.jsonl", rows(40, "ads", 12) + rows(150, "x", 5))
+    run = make_run()
+    prepare(run)
+    packed = PackedBlend.open(run.workspace.blend)
+
+    def contents(examples: Sequence[int]) -> set[tuple[int, ...]]:
+        bounds = [packed.example_offsets[example : example + 2] for example in examples]
+        return {tuple(packed.input_ids[begin:end].tolist()) for begin, end in bounds}
+
+    held = contents(packed.validation_bin_examples.tolist())
+    assert len(held) >= 4 + 15
+    assert not held & contents(packed.bin_examples.tolist())
 
 
 def test_separate_validation_rows_are_kept_out_of_the_sources(
