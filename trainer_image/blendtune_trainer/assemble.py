@@ -44,9 +44,7 @@ class SourceExamples:
 def split(
     sources: Sequence[tuple[Source, Examples]], fraction: float, validation: Examples | None
 ) -> tuple[SourceExamples, ...]:
-    """Holds out a fraction of each source; what equals a row that any of them, or the separate validation data,
-    holds out is held out too.
-    """
+    """Holds out a fraction of each source, and what equals a held-out row of any, or one of `validation`."""
     reserved = [examples.keys[held_out(examples.keys, fraction)] for _, examples in sources]
     if validation is not None:
         reserved.append(validation.keys)
