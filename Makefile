@@ -72,7 +72,7 @@ bench: $(INSTALLED) $(MODEL) ## training beside TRL's, answering beside lm-evalu
 forgetting: $(INSTALLED) $(MODEL) ## what is forgotten with and without the blend, over five seeds (an hour)
 	$(BIN)/python bench/forgetting.py
 
-lock: ## resolve the dependencies again
+lock: $(INSTALLED) ## resolve the dependencies again
 	$(BIN)/uv pip compile --quiet --upgrade --extra operator --extra trainer --extra eval --extra benchmarks --extra docs --extra dev --no-annotate --no-header \
 	  pyproject.toml -o requirements/dev.txt
 	@for extras in operator trainer eval,benchmarks docs; do \
