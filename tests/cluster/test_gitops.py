@@ -147,7 +147,7 @@ def promotion(plane: ControlPlane, namespace: str, folder: Path) -> Promotion:
     [
         pytest.param(0.0, True, id="gates passed"),
         pytest.param(-0.3, False, id="gate failed"),
-        pytest.param(-0.1, False, id="gate inconclusive"),
+        pytest.param(-0.2, False, id="gate inconclusive"),
     ],
 )
 def test_a_model_is_promoted_only_when_its_gates_passed(
