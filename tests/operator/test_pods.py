@@ -51,16 +51,13 @@ EVICTED = {
     "metadata": {"name": "pod", "labels": {}},
     "status": {"phase": "Failed", "reason": "Evicted", "message": "disk pressure"},
 }
-EXCESS = pod(
-    137,
-    reason="Evicted",
-    message="",
-) | {
+EXCESS = {
+    **EVICTED,
     "status": {
         "phase": "Failed",
         "reason": "Evicted",
         "message": "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
-    }
+    },
 }
 TARGET = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]}
 

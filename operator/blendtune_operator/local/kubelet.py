@@ -11,14 +11,10 @@ from typing import Any
 
 from blendtune_api.contract import Env, ExitCode, Failure, encode_message
 from blendtune_api.v1alpha1 import Reason
-from blendtune_operator.local.process import CommandError, Sandbox, Termination, free_port, run_container
+from blendtune_operator.local.process import Sandbox, StartError, Termination, free_port, run_container
 from blendtune_operator.local.store import Object, ObjectStore, key_of
 
 DEFAULT_GRACE_SECONDS = 30.0
-
-
-class VolumeError(Exception):
-    """A volume that this machine cannot provide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ class Kubelet:
                 log=log,
             )
             return await self._run_containers(pod, sandbox)
-        except (VolumeError, CommandError, OSError) as error:
+        except (StartError, OSError) as error:
             return self._refuse(pod, str(error))
         finally:
             self._metrics_ports.pop(uid, None)
@@ -160,7 +156,7 @@ class Kubelet:
         return {"name": name, "ready": end is None and running, "restartCount": 0, "state": state}
 
     def _volumes(self, pod: Object, folder: Path) -> dict[str, Path]:
-        """A folder for each volume of the pod. Raises VolumeError for a kind that has no place here."""
+        """A folder for each volume of the pod. Raises StartError for a kind that has no place here."""
         return {
             volume["name"]: self._volume(
                 volume, pod["metadata"]["namespace"], folder / "volumes" / volume["name"]
@@ -175,14 +171,14 @@ class Kubelet:
             name = volume["configMap"]["name"]
             config_map = self._store.get("ConfigMap", namespace, name)
             if config_map is None:
-                raise VolumeError(f"no ConfigMap {name} in namespace {namespace}")
+                raise StartError(f"no ConfigMap {name} in namespace {namespace}")
             folder.mkdir(parents=True, exist_ok=True)
             paths = {item["key"]: item["path"] for item in volume["configMap"].get("items", [])}
             for key, text in config_map.get("data", {}).items():
                 if not paths or key in paths:
                     (folder / paths.get(key, key)).write_text(text)
         elif "emptyDir" not in volume:
-            raise VolumeError(
+            raise StartError(
                 f"volume {volume['name']}: only claims, ConfigMaps and emptyDirs exist in local mode"
             )
         folder.mkdir(parents=True, exist_ok=True)

@@ -25,8 +25,8 @@ _PR_SET_PDEATHSIG = 1
 _LABEL_PATH = re.compile(r"^metadata\.labels\['(?P<name>[^']+)'\]$")
 
 
-class CommandError(Exception):
-    """A container that says no program which could be run."""
+class StartError(Exception):
+    """What keeps a pod from being started on this machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,10 +74,10 @@ def environment(container: Mapping[str, Any], pod: Mapping[str, Any], sandbox: S
 
 
 def mount_folders(container: Mapping[str, Any], volumes: Mapping[str, Path]) -> dict[str, Path]:
-    """The folder behind each mount path of the container. Raises CommandError where it mounts no volume."""
+    """The folder behind each mount path of the container. Raises StartError where it mounts no volume."""
     mounts = container.get("volumeMounts", [])
     if missing := [mount["name"] for mount in mounts if mount["name"] not in volumes]:
-        raise CommandError(f"container {container['name']} mounts {missing[0]}, and there is no such volume")
+        raise StartError(f"container {container['name']} mounts {missing[0]}, and there is no such volume")
     return {mount["mountPath"]: volumes[mount["name"]] / mount.get("subPath", "") for mount in mounts}
 
 
@@ -94,14 +94,12 @@ async def run_container(
 ) -> Termination:
     """Runs the container to its end. Cancelled, it gets SIGTERM, and SIGKILL after the grace period.
 
-    Raises CommandError or OSError where it cannot be started.
+    Raises StartError or OSError where it cannot be started.
     """
     mounts = mount_folders(container, sandbox.volumes)
     command: list[str] = [*container.get("command", []), *container.get("args", [])]
     if not command:
-        raise CommandError(
-            f"container {container['name']} names no command: images are not used in local mode"
-        )
+        raise StartError(f"container {container['name']} names no command: images are not used in local mode")
     program = sys.executable if command[0] in ("python", "python3") else command[0]
     message_file = _termination_log(container, sandbox)
     message_file.parent.mkdir(parents=True, exist_ok=True)

@@ -93,11 +93,8 @@ class Children:
         ]
         latest: dict[tuple[int, int], str] = {}
         for pod in pods:
-            place = (_attempt_of(pod), pod_index(pod))
-            latest[place] = max(latest.get(place, ""), _created(pod))
-        told = (
-            pod for pod in pods if is_live(pod) or _created(pod) == latest[_attempt_of(pod), pod_index(pod)]
-        )
+            latest[_place(pod)] = max(latest.get(_place(pod), ""), _created(pod))
+        told = (pod for pod in pods if is_live(pod) or _created(pod) == latest[_place(pod)])
         return tuple(sorted(told, key=lambda pod: (pod_index(pod), pod["metadata"]["name"])))
 
     def workloads(self) -> tuple[Object, ...]:
@@ -131,17 +128,18 @@ def failure_of(job: Object) -> str:
     return ""
 
 
-def ended_at(job: Object) -> str | None:
-    """When a Job or PyTorchJob says that it ended, as a timestamp."""
+def ended_at(job: Object) -> datetime | None:
+    """When a Job or PyTorchJob says that it ended."""
     status = job.get("status") or {}
     if status.get("completionTime"):
-        return str(status["completionTime"])
+        return moment(status["completionTime"])
     ends = (
         condition.get("lastTransitionTime")
         for condition in status.get("conditions") or []
         if condition["type"] in (*_SUCCEEDED, "Failed") and condition["status"] == "True"
     )
-    return next(ends, None)
+    end = next(ends, None)
+    return None if end is None else moment(end)
 
 
 def active_since(job: Object) -> datetime | None:
@@ -168,6 +166,10 @@ def pod_index(pod: Object) -> int:
 
 def _attempt_of(pod: Object) -> int:
     return int(_labels(pod).get(names.ATTEMPT, 0))
+
+
+def _place(pod: Object) -> tuple[int, int]:
+    return _attempt_of(pod), pod_index(pod)
 
 
 def _created(pod: Object) -> str:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from blendtune_api.contract import MessageError, Outcome
 from blendtune_api.v1alpha1 import Attempt, Reason
 from blendtune_operator import names
-from blendtune_operator.conditions import moment
 from blendtune_operator.names import Object
 from blendtune_operator.plan import StatusT
 from blendtune_operator.plan import pods as pod_reading
@@ -23,7 +22,7 @@ PODS_LAG = timedelta(seconds=20)  # how far a list of pods may be behind what th
 
 def is_unexplained(draft: Draft[StatusT], child: Object, pods: Sequence[Object]) -> bool:
     """Whether a child has just ended, and no pod is seen that could say how: the list may be behind."""
-    end = _ended(child)
+    end = ended_at(child)
     if any(not is_live(pod) for pod in pods) or end is None:
         return False
     return draft.now - end < PODS_LAG
@@ -64,10 +63,10 @@ def take_outcome(
         )
         again = _result_was_missing(draft, stage, attempt.number - 1)
         cause = Cause(reason=Reason.RESULT_MISSING, message=message, exit_code=0, counted=again)
-        _retry_or_fail(draft, stage, attempt, cause, _ended(child))
+        _retry_or_fail(draft, stage, attempt, cause, ended_at(child))
         return None
     cause = Cause(reason=Reason.COMPLETED, message="", exit_code=0, counted=False)
-    close_attempt(draft, stage.condition, attempt, cause, _ended(child))
+    close_attempt(draft, stage.condition, attempt, cause, ended_at(child))
     draft.update(failures=0)
     return outcome
 
@@ -80,7 +79,7 @@ def take_failure(
         hold(draft, stage, f"attempt {attempt.number} failed: waiting for {named(live)} to end")
         return
     cause = pod_reading.cause_of_failure(pods, failure_of(child))
-    _retry_or_fail(draft, stage, attempt, cause, _ended(child))
+    _retry_or_fail(draft, stage, attempt, cause, ended_at(child))
 
 
 def _retry_or_fail(
@@ -108,8 +107,3 @@ def _result_was_missing(draft: Draft[StatusT], stage: StageRun, number: int) -> 
         and attempt.cause.startswith(Reason.RESULT_MISSING)
         for attempt in draft.status.attempts
     )
-
-
-def _ended(child: Object) -> datetime | None:
-    end = ended_at(child)
-    return None if end is None else moment(end)
