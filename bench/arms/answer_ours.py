@@ -11,6 +11,7 @@ from turns import Turns
 
 from blendtune_eval import answer
 from blendtune_eval.cache import AnswerCache
+from blendtune_eval.decoding import Decoding
 from blendtune_eval.prompts import ChatPrompts, Prompt
 
 
@@ -21,7 +22,7 @@ def main() -> None:
     folder = Path(settings["model"])
     prompts = [Prompt(tuple(token_ids)) for token_ids in settings["tokenIds"]]
     chat = ChatPrompts(folder, "--model")
-    decoding = answer.Decoding(
+    decoding = Decoding(
         template=chat.template,
         stop_token_ids=tuple(settings["stopTokenIds"]),
         max_new_tokens=settings["maxNewTokens"],

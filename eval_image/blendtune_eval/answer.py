@@ -1,46 +1,25 @@
-"""Asks a model: batched, deterministic decoding with Hugging Face transformers."""
+"""Asks a model with Hugging Face transformers, batch by batch; every answer is kept."""
 
 from __future__ import annotations
 
 import gc
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
-from blendtune_api.v1alpha1 import Engine
 from blendtune_eval.cache import AnswerCache, GivenAnswer
+from blendtune_eval.decoding import Decoding
 from blendtune_eval.failures import bad_configuration, bad_model, does_not_fit
-from blendtune_eval.prompts import ChatPrompts, Prompt
+from blendtune_eval.generate import generate
+from blendtune_eval.prompts import ChatPrompts, Prompt, longest
 
 BATCH_SIZE = 32
-SEED = 20231007
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decoding:
-    """All that decides an answer besides weights and prompt; nothing comes from a checkpoint."""
-
-    template: str
-    stop_token_ids: tuple[int, ...]
-    max_new_tokens: int
-    temperature: float  # 0 is greedy
-    precision: str
-    engine: Engine = Engine.TRANSFORMERS
-    seed: int = SEED
-
-    @property
-    def digest(self) -> str:
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def device_precision(gpus: int) -> tuple[torch.device, torch.dtype]:
@@ -164,47 +143,6 @@ def generate_within_memory(model: Any, batch: Sequence[Prompt], decoding: Decodi
     ]
 
 
-@torch.inference_mode()
-def generate(model: Any, batch: Sequence[Prompt], decoding: Decoding) -> list[list[int]]:
-    """The new tokens of each prompt, without padding; the stop token is kept where one came."""
-    width = longest(batch)
-    pad = decoding.stop_token_ids[0]
-    rows = [[pad] * (width - len(prompt.token_ids)) + list(prompt.token_ids) for prompt in batch]
-    masks = [[0] * (width - len(prompt.token_ids)) + [1] * len(prompt.token_ids) for prompt in batch]
-    model.generation_config = _generation_config(decoding)  # or the checkpoint's own would fill what is unset
-    torch.manual_seed(decoding.seed)
-    output = model.generate(
-        input_ids=torch.tensor(rows, device=model.device),
-        attention_mask=torch.tensor(masks, device=model.device),
-        generation_config=model.generation_config,
-    )
-    return [_until_stop(row[width:], decoding.stop_token_ids) for row in output.tolist()]
-
-
-def _generation_config(decoding: Decoding) -> GenerationConfig:
-    sampling = (
-        {"do_sample": True, "temperature": decoding.temperature, "top_k": 0, "top_p": 1.0}
-        if decoding.temperature > 0
-        else {"do_sample": False}
-    )
-    return GenerationConfig(
-        max_new_tokens=decoding.max_new_tokens,
-        eos_token_id=list(decoding.stop_token_ids),
-        pad_token_id=decoding.stop_token_ids[0],
-        **sampling,
-    )
-
-
 def _given(token_ids: list[int], chat: ChatPrompts, decoding: Decoding) -> GivenAnswer:
     finished = bool(token_ids) and token_ids[-1] in decoding.stop_token_ids
     return GivenAnswer(text=chat.text(token_ids), tokens=len(token_ids), finished=finished)
-
-
-def _until_stop(token_ids: list[int], stops: Sequence[int]) -> list[int]:
-    end = next((index + 1 for index, token in enumerate(token_ids) if token in stops), len(token_ids))
-    return token_ids[:end]
-
-
-def longest(prompts: Sequence[Prompt]) -> int:
-    """Tokens of the longest prompt."""
-    return max(len(prompt.token_ids) for prompt in prompts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,3 +105,8 @@ class ChatPrompts:
         token_ids = self._tokenizer(after, add_special_tokens=False).input_ids
         special = {index for index, token in self._tokenizer.added_tokens_decoder.items() if token.special}
         return token_ids[0] if token_ids and token_ids[0] in special else None
+
+
+def longest(prompts: Sequence[Prompt]) -> int:
+    """Tokens of the longest prompt."""
+    return max(len(prompt.token_ids) for prompt in prompts)

@@ -16,9 +16,9 @@ from blendtune_api.contract import EvalResult
 from blendtune_api.diagnosis import diagnose
 from blendtune_api.gates import judge_gates
 from blendtune_eval.analyse import Analysis
-from blendtune_eval.answer import Decoding
 from blendtune_eval.benchmark_scores import Measured
 from blendtune_eval.cache import GivenAnswer
+from blendtune_eval.decoding import Decoding
 from blendtune_eval.dimensions import DEFINITIONS
 from blendtune_eval.evaluation import Evaluation
 from blendtune_eval.failures import bad_configuration

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from blendtune_api.contract import EvalConfig
 from blendtune_api.v1alpha1 import ChatTemplate, Engine, EvaluatedModel, RubricEvalSpec
-from blendtune_eval.answer import Decoding, device_precision
+from blendtune_eval.answer import device_precision
 from blendtune_eval.checkpoints import Checkpoint, open_checkpoint
+from blendtune_eval.decoding import Decoding
 from blendtune_eval.prompts import ChatPrompts, Prompt
 from blendtune_eval.rubric import Rubric
 

@@ -10,11 +10,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from blendtune_eval.answer import Decoding, longest, require_context
+from blendtune_eval.answer import require_context
 from blendtune_eval.api_client import ApiClient, CallFailed, Limits, http_failure
 from blendtune_eval.cache import AnswerCache, GivenAnswer
+from blendtune_eval.decoding import Decoding
 from blendtune_eval.failures import EvaluationError, bad_configuration, transient
-from blendtune_eval.prompts import ChatPrompts, Prompt
+from blendtune_eval.prompts import ChatPrompts, Prompt, longest
 from blendtune_eval.vllm_server import SERVED_NAME, Deadlines, vllm_server
 
 LIMITS = Limits(concurrency=64, call=1800.0, total=math.inf)

@@ -52,6 +52,7 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_eval import answer
 from blendtune_eval.__main__ import main
+from blendtune_eval.decoding import Decoding
 from blendtune_eval.evaluate import evaluate
 from blendtune_eval.failures import EvaluationError
 from blendtune_eval.prompts import ChatPrompts, Prompt
@@ -205,7 +206,7 @@ def within_memory(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     """Lets at most so many prompts be answered at once, as a small GPU would; the sizes of what was."""
     generate, answered = answer.generate, []
 
-    def bounded(model: Any, batch: Sequence[Prompt], decoding: answer.Decoding) -> list[list[int]]:
+    def bounded(model: Any, batch: Sequence[Prompt], decoding: Decoding) -> list[list[int]]:
         if len(batch) > most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         answered.append(len(batch))

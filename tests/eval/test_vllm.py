@@ -17,8 +17,8 @@ from transformers import PreTrainedTokenizerFast
 from blendtune_api.contract import Env, EvalResult, ExitCode
 from blendtune_api.v1alpha1 import Engine, Reason, RubricEvalCluster
 from blendtune_eval import vllm_answer
-from blendtune_eval.answer import Decoding
 from blendtune_eval.api_client import Limits
+from blendtune_eval.decoding import Decoding
 from blendtune_eval.evaluate import evaluate
 from blendtune_eval.failures import EvaluationError
 from blendtune_eval.vllm_server import Deadlines

@@ -1,0 +1,97 @@
+"""Decoding in batches that shrink as answers end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    GenerationConfig,
+    Lfm2Config,
+    LlamaConfig,
+    MistralConfig,
+    PreTrainedConfig,
+)
+
+from blendtune_eval import generate as generation
+from blendtune_eval.decoding import Decoding
+from blendtune_eval.generate import generate
+from blendtune_eval.prompts import Prompt
+
+VOCABULARY, LIMIT = 24, 40
+STOPS = (2, 3)
+SHAPE: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+    "initializer_range": 0.3,  # or a random model repeats one token for ever
+}
+PROMPTS = [
+    Prompt(tuple(1 + (3 * row + index) % (VOCABULARY - 1) for index in range(1 + 3 * row)))
+    for row in range(12)
+]
+CONFIGS = {
+    "attention": LlamaConfig(**SHAPE),
+    "sliding window": MistralConfig(**SHAPE, sliding_window=8),
+    "convolutions": Lfm2Config(**SHAPE, layer_types=["conv", "full_attention"]),
+}
+
+
+def model_of(config: PreTrainedConfig) -> Any:
+    torch.manual_seed(5)
+    return AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+
+
+def decoding(limit: int = LIMIT, temperature: float = 0) -> Decoding:
+    return Decoding(
+        template="", stop_token_ids=STOPS, max_new_tokens=limit, temperature=temperature, precision="float32"
+    )
+
+
+def alone(model: Any, prompt: Prompt, limit: int) -> list[int]:
+    """What transformers answers to a single prompt in one call."""
+    ids = torch.tensor([prompt.token_ids])
+    config = GenerationConfig(
+        max_new_tokens=limit, do_sample=False, eos_token_id=list(STOPS), pad_token_id=STOPS[0]
+    )
+    output = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+    answer: list[int] = output[0, ids.shape[1] :].tolist()
+    return answer
+
+
+@pytest.mark.parametrize("limit", [1, generation.SEGMENT, generation.SEGMENT + 1, LIMIT])
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_a_batch_answers_as_each_prompt_alone(kind: str, limit: int) -> None:
+    model = model_of(CONFIGS[kind])
+    expected = [alone(model, prompt, limit) for prompt in PROMPTS]
+    assert limit < LIMIT or len({len(answer) // generation.SEGMENT for answer in expected}) == 3
+    assert generate(model, PROMPTS, decoding(limit)) == expected
+
+
+def test_ended_answers_are_not_computed_further() -> None:
+    model = model_of(CONFIGS["attention"])
+    rows: list[int] = []
+    model.register_forward_pre_hook(
+        lambda _module, _arguments, inputs: rows.append(len(inputs["input_ids"])), with_kwargs=True
+    )
+    lengths = [len(answer) for answer in generate(model, PROMPTS, decoding())]
+    going = [
+        sum(length > start for length in lengths) for start in range(0, max(lengths), generation.SEGMENT)
+    ]
+    assert rows[:: generation.SEGMENT] == going
+    assert going[-1] < going[0]
+
+
+def test_samples_come_from_the_seed() -> None:
+    model = model_of(CONFIGS["attention"])
+    first, second = (generate(model, PROMPTS, decoding(temperature=2.0)) for _ in range(2))
+    assert first == second
+    assert first != generate(model, PROMPTS, decoding())
