@@ -78,12 +78,12 @@ def encode_rows(
     over_length: OverLength,
     seed: int,
     faults: Faults,
-    progress: Callable[[int, int], None] = lambda *_: None,
+    progress: Callable[[int, int, float | None], None] = lambda *_: None,
 ) -> Examples:
     """The examples of a source. Rows that cannot be learnt from are added to `faults` and left out.
 
     A row longer than the sequence length is dropped and counted, or a fault; it is never cut. `progress` is
-    told the rows and tokens so far.
+    told the rows and tokens so far, and the share of the source that they are, where it is known.
     """
     gathered = _Gathered()
     digest = hashlib.sha256()
@@ -98,7 +98,7 @@ def encode_rows(
         gathered.chunks.append(encoded)
         gathered.keys.extend(row_key(chunk.contents[row], seed) for row in encoded.rows.tolist())
         tokens += len(encoded.input_ids)
-        progress(gathered.rows, tokens)
+        progress(gathered.rows, tokens, chunk.rows[-1].read)
     return gathered.examples(digest.hexdigest())
 
 

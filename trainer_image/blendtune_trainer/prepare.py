@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
@@ -28,6 +27,7 @@ from blendtune_trainer.files import write_text
 from blendtune_trainer.lineage import Lineage, lineage_words, read_lineage, write_lineage
 from blendtune_trainer.memory import sizing_setup
 from blendtune_trainer.packed import PackedBlend
+from blendtune_trainer.reading import told_on_console
 from blendtune_trainer.stage import Run, keep_result, kept_result, load_run, run_program
 from blendtune_trainer.token_cache import TokenCache
 from blendtune_trainer.tokenise import Tokeniser
@@ -37,7 +37,6 @@ from blendtune_trainer.workspace import hold
 INPUTS_FILE = (
     "inputs.json"  # beside the packed blend: what it was made from, and the rubric's prompts met in it
 )
-_TELL_SECONDS = 10.0
 _WARNINGS = 4
 _WARNING_LENGTH = 300
 
@@ -149,7 +148,7 @@ def _collect(run: Run, tokeniser: Tokeniser, search: PromptSearch) -> _Collected
             over_length=blend.over_length,
             seed=blend.seed,
             faults=faults,
-            progress=_telling(name),
+            progress=told_on_console(name),
         )
         if not len(encoded) and faults.count == met:
             faults.add(f"{field}.uri ({name})", _nothing_left(encoded, uri))
@@ -175,21 +174,6 @@ def _nothing_left(examples: Examples, uri: str) -> str:
     if not examples.rows:
         return f"{uri} holds no rows"
     return f"all {examples.rows:,} rows of {uri} are longer than spec.training.sequenceLength; raise it"
-
-
-def _telling(name: str) -> Callable[[int, int], None]:
-    """Says every now and then how far a source is."""
-    start = last = time.monotonic()
-
-    def tell(rows: int, tokens: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= _TELL_SECONDS:
-            last = now
-            speed = rows / (now - start)
-            print(f"{name}: {rows:,} rows so far, {tokens:,} tokens, {speed:,.0f} rows/s", flush=True)
-
-    return tell
 
 
 def _identity(spec: BlendedFineTuneSpec, collected: _Collected, tokeniser: Tokeniser) -> dict[str, Any]:

@@ -166,6 +166,19 @@ def test_a_folder_is_read_in_order_of_names(tmp_path: Path) -> None:
     assert not faults.count
 
 
+def test_rows_know_how_much_of_their_source_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(f"{json.dumps(CHAT)}\n" * 3)
+    (tmp_path / "b.json").write_text(json.dumps([CHAT] * 4))
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([CHAT] * 2), tmp_path / "c.parquet")
+    whole = sum(path.stat().st_size for path in tmp_path.iterdir())
+    first = (tmp_path / "a.jsonl").stat().st_size
+    rows, _ = read(tmp_path)
+    shares = [row.read for row in rows]
+    assert shares[:3] == pytest.approx([first / 3 / whole, 2 * first / 3 / whole, first / whole])
+    assert shares == sorted(set(shares))
+    assert shares[-1] == 1
+
+
 @pytest.mark.parametrize("name", ["missing.jsonl", "missing"])
 def test_a_missing_file_is_named_with_its_field(tmp_path: Path, name: str) -> None:
     _, faults = read(tmp_path / name)
