@@ -14,8 +14,8 @@ from blendtune_operator.cli import main
 
 # Each is run by tests of its own: make demo, make test and make e2e by whoever checks a change.
 RUN_ELSEWHERE = ("run", "study")
-# Tried on a cluster by tests/e2e/test_docs.py.
-OF_A_CLUSTER = ("kubectl", "helm")
+# Tried on a cluster by tests/e2e/test_docs.py and test_first_run.py.
+OF_A_CLUSTER = ("kubectl", "helm", "curl")
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_it_runs(command: Command, folder: Path) -> None:
     "command", [each for each in commands("kubectl") if {"-w", "--watch"} & {*each.words}], ids=str
 )
 def test_what_is_watched_is_of_one_type(command: Command) -> None:
-    """kubectl refuses to watch several, and tests/e2e/test_docs.py leaves the option out."""
+    """kubectl refuses to watch several, and the tests on a cluster leave the option out."""
     verb, kinds = command.words[1:3]
     assert verb == "get"
     assert "," not in kinds
