@@ -79,7 +79,11 @@ def make_blend() -> tuple[PackedBlend, tuple[BlendedSource, ...]]:
 def write_run(folder: Path, base: Path) -> None:
     """The configuration of our own arm, and the blend in its workspace."""
     config = RunConfig(
-        uid="bench", namespace="bench", name="bench", spec=spec(base), gpu=GpuPreset(name="cpu")
+        uid="bench",
+        namespace="bench",
+        name="bench",
+        spec=spec(base),
+        gpu=GpuPreset(name="cpu", resource_name=None),
     )
     (folder / "config.json").write_text(json.dumps(encode(config)))
 
