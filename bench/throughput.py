@@ -2,7 +2,7 @@
 
 Same weights, examples and optimizer, one rank, fp32 on CPU. The arms take turns on the machine, in another
 order each round. Prints a table, with what bench/plan_scale.py measured of the preparation, and writes
-bench/results/throughput.json. TRL gets an environment of its own, over the packages of this one.
+bench/results/throughput.json. TRL gets an environment of its own (arms/environments.py).
 """
 
 from __future__ import annotations
@@ -13,52 +13,31 @@ import json
 import math
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import venv
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from arms import workload
+from arms.environments import TRL_VERSION, trl_python
+from arms.losses import furthest_apart, our_losses, their_losses, unpacked_loss
 from arms.rounds import interleave, interval, rates, ratio
 from arms.turns import Arm
 from datasets import Dataset, interleave_datasets
-from torch.nn import functional
-from transformers import AutoModelForCausalLM
 
 from blendtune_api.contract import Env, ExitCode, workspace
-from blendtune_trainer.packed import IGNORED_LABEL, PackedBlend
+from blendtune_trainer.packed import PackedBlend
 from blendtune_trainer.schedule import warmup_steps
 
 ROOT = Path(__file__).resolve().parent.parent
 ARMS = ROOT / "bench" / "arms"
 RESULTS = ROOT / "bench" / "results"
-TRL_VERSION = "1.16.0"
-TRL_ENVIRONMENT = ROOT / ".cache" / "bench" / "trl"
 OURS, PACKED, PADDED = "Blendtune", "TRL packed (bfd)", "TRL padded, batch 8"
 THREADS = os.cpu_count() or 1
 WARM_UP_STEPS = 2
 COMPARED_STEPS = 3  # after the step that a resumed training goes on from
-
-
-def trl_python() -> Path:
-    """The Python of an environment with TRL, made when it is not there."""
-    python = TRL_ENVIRONMENT / "bin" / "python"
-    marker = TRL_ENVIRONMENT / TRL_VERSION
-    if not marker.exists():
-        venv.create(TRL_ENVIRONMENT, clear=True)
-        (packages,) = TRL_ENVIRONMENT.glob("lib/python*/site-packages")
-        ours = Path(torch.__file__).parents[1]
-        (packages / "blendtune.pth").write_text(f"{ours}\n")
-        uv = Path(sys.executable).with_name("uv")
-        command = [uv, "pip", "install", "--quiet", "--no-deps", "--python", python, f"trl=={TRL_VERSION}"]
-        subprocess.run(command, check=True)
-        marker.touch()
-    return python
 
 
 def prepare(workdir: Path) -> tuple[PackedBlend, float]:
@@ -118,30 +97,6 @@ def make_arms(workdir: Path) -> list[Arm]:
     ]
 
 
-def unpacked_loss(base: Path, examples: Sequence[tuple[Sequence[int], Sequence[int]]]) -> float:
-    """Mean loss over the supervised tokens, with one forward pass for each example."""
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    total, supervised = 0.0, 0
-    for ids, labels in examples:
-        targets = torch.as_tensor(labels[1:])
-        with torch.no_grad():
-            logits = model(input_ids=torch.as_tensor(ids, dtype=torch.int64)[None]).logits[0, :-1]
-        total += functional.cross_entropy(logits, targets, ignore_index=IGNORED_LABEL, reduction="sum").item()
-        supervised += int((targets != IGNORED_LABEL).sum())
-    return total / supervised
-
-
-def our_losses(workdir: Path) -> dict[int, float]:
-    """The loss of each step, by the number of steps before it."""
-    (log,) = workdir.rglob("steps.jsonl")
-    lines = map(json.loads, log.read_text().splitlines())
-    return {line["step"] - 1: line["loss"] for line in lines}
-
-
-def their_losses(workdir: Path, name: str) -> dict[int, float]:
-    return {int(step): loss for step, loss in json.loads((workdir / f"{name}.losses").read_text()).items()}
-
-
 def our_resumed_losses(workdir: Path) -> dict[int, float]:
     """Of a training that is stopped after its first step and goes on."""
     prepare(workdir)
@@ -166,10 +121,6 @@ def take_compared_steps(arm: Arm) -> None:
     arm.start()
     arm.take(COMPARED_STEPS)
     arm.end()
-
-
-def furthest_apart(losses: dict[int, float], resumed: dict[int, float]) -> float:
-    return max(abs(losses[step] - resumed[step]) for step in range(1, 1 + COMPARED_STEPS))
 
 
 def share_by_examples(blend: PackedBlend) -> float:
@@ -255,7 +206,7 @@ def measure(workdir: Path, rounds: int, steps: int) -> dict[str, Any]:
         ours.name: {
             **speed_of(ours, rows, whole),
             "lossError": abs(losses[0] - unpacked_loss(base, first_step)),
-            "resumedApart": furthest_apart(losses, our_resumed_losses(workdir / "resumed")),
+            "resumedApart": furthest_apart(losses, our_resumed_losses(workdir / "resumed"), COMPARED_STEPS),
             "shareError": abs(share - 0.5),
         }
     }
@@ -270,7 +221,7 @@ def measure(workdir: Path, rounds: int, steps: int) -> dict[str, Any]:
             "shareError": abs(share_by_examples(blend) - 0.5),
         }
         if arm is packed:
-            apart = furthest_apart(losses, their_resumed_losses(workdir))
+            apart = furthest_apart(losses, their_resumed_losses(workdir), COMPARED_STEPS)
             result[arm.name]["resumedApart"] = apart
     return {
         "arms": result,

@@ -5,68 +5,24 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
+from counted import Counted, InTurn
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 from turns import Turns
 
 PADDED_BATCH = 8
 
 
-class InTurn(TrainerCallback):
-    """Steps when it is its turn, and saves a checkpoint after the first step."""
+class CountedTrainer(Counted, SFTTrainer):
+    """SFTTrainer as it is."""
 
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
-
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self._turns.between_steps()
-
-    def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
-        control.should_save = state.global_step == 1
-        self._turns.between_steps()
-
-
-class CountingTrainer(SFTTrainer):
-    """Counts what each micro-batch holds, and writes down the losses and the examples of the first step."""
-
-    turns: Turns
-    losses_file: Path
-    examples_file: Path
-    losses: dict[int, float]  # mean over the supervised tokens, by the number of steps before
-    examples: list[tuple[list[int], list[int]]]  # of the first step
-
-    def compute_loss(self, model: Any, inputs: dict[str, Any], *arguments: Any, **options: Any) -> Any:
-        ids = inputs["input_ids"]
-        mask = inputs.get("attention_mask")
-        self.turns.count(ids.numel() if mask is None else int(mask.sum()), ids.numel())
-        step = self.state.global_step
-        if step == 0:
-            self.examples += examples_of(inputs)
-            self.examples_file.write_text(json.dumps(self.examples))
-        loss = super().compute_loss(model, inputs, *arguments, **options)
-        self.losses[step] = self.losses.get(step, 0.0) + float(loss)
-        self.losses_file.write_text(json.dumps(self.losses))
-        return loss
-
-
-def examples_of(inputs: dict[str, Any]) -> list[tuple[list[int], list[int]]]:
-    """Input ids and labels of each example of a micro-batch."""
-    if "attention_mask" in inputs:
-        lengths = inputs["attention_mask"].sum(dim=1).tolist()
-        return [
-            (ids[:length].tolist(), labels[:length].tolist())
-            for ids, labels, length in zip(inputs["input_ids"], inputs["labels"], lengths, strict=True)
-        ]
-    starts = torch.nonzero(inputs["position_ids"][0] == 0).flatten().tolist()
-    ends = [*starts[1:], inputs["input_ids"].shape[1]]
-    return [
-        (inputs["input_ids"][0, start:end].tolist(), inputs["labels"][0, start:end].tolist())
-        for start, end in zip(starts, ends, strict=True)
-    ]
+    def rows(self) -> list[list[int]]:
+        if self.args.packing:
+            return [list(row) for row in self.train_dataset["seq_lengths"]]
+        return [[len(ids)] for ids in self.train_dataset["input_ids"]]
 
 
 def main() -> None:
@@ -75,7 +31,9 @@ def main() -> None:
     settings = json.loads((workdir / "settings.json").read_text())
     data = Dataset.from_json(str(workdir / "examples.jsonl"), cache_dir=str(workdir / f"{way}-cache"))
     packed = way == "packed"
-    trainer = CountingTrainer(
+    trainer = CountedTrainer(
+        turns,
+        workdir / (f"{way}-resumed" if checkpoint else way),
         model=AutoModelForCausalLM.from_pretrained(workdir / "model", dtype=torch.float32),
         processing_class=AutoTokenizer.from_pretrained(workdir / "model"),
         train_dataset=data,
@@ -103,12 +61,6 @@ def main() -> None:
             seed=settings["seed"],
         ),
     )
-    name = f"{way}-resumed" if checkpoint else way
-    trainer.turns, trainer.losses, trainer.examples = turns, {}, []
-    trainer.losses_file, trainer.examples_file = workdir / f"{name}.losses", workdir / f"{name}.examples"
-    rows = trainer.train_dataset
-    lengths = rows["seq_lengths"] if packed else [[len(ids)] for ids in rows["input_ids"]]
-    (workdir / f"{way}.rows").write_text(json.dumps([list(row) for row in lengths]))
     trainer.train(resume_from_checkpoint=checkpoint)
 
 
