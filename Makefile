@@ -64,7 +64,7 @@ audit: $(INSTALLED) ## look the packages of each image up in PyPI's database of 
 	  $(BIN)/uv tool run pip-audit@$(PIP_AUDIT_VERSION) --strict --no-deps --disable-pip -r requirements/$$image.txt || exit 1; \
 	done
 
-bench: $(INSTALLED) $(MODEL) ## training beside TRL's, answering beside lm-evaluation-harness's (fifteen minutes)
+bench: $(INSTALLED) $(MODEL) ## training beside TRL's and LLaMA-Factory's, answering beside lm-evaluation-harness's (fifteen minutes)
 	$(BIN)/python bench/plan_scale.py > /dev/null
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/answering.py

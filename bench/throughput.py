@@ -1,8 +1,8 @@
-"""Real tokens per second of our training beside TRL's SFTTrainer.
+"""Real tokens per second of our training beside TRL's SFTTrainer and LLaMA-Factory's.
 
 Same weights, examples and optimizer, one rank, fp32 on CPU. The arms take turns on the machine, in another
 order each round. Prints a table, with what bench/plan_scale.py measured of the preparation, and writes
-bench/results/throughput.json. TRL gets an environment of its own (arms/environments.py).
+bench/results/throughput.json. TRL and LLaMA-Factory get environments of their own (arms/environments.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from arms import workload
-from arms.environments import TRL_VERSION, trl_python
+from arms.environments import LLAMAFACTORY_VERSION, TRL_VERSION, llamafactory_python, trl_python
 from arms.losses import furthest_apart, our_losses, their_losses, unpacked_loss
 from arms.rounds import interleave, interval, rates, ratio
 from arms.turns import Arm
@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ARMS = ROOT / "bench" / "arms"
 RESULTS = ROOT / "bench" / "results"
 OURS, PACKED, PADDED = "Blendtune", "TRL packed (bfd)", "TRL padded, batch 8"
+LLAMAFACTORY = "LLaMA-Factory packed (neat)"
 THREADS = os.cpu_count() or 1
 WARM_UP_STEPS = 2
 COMPARED_STEPS = 3  # after the step that a resumed training goes on from
@@ -89,11 +90,14 @@ def make_arms(workdir: Path) -> list[Arm]:
         Env.CLAIMS: str(workdir),
         Env.TERMINATION_LOG: str(workdir / "message"),
     }
+    on_cpu = {"CUDA_VISIBLE_DEVICES": ""}  # LLaMA-Factory loads a model onto a GPU that it sees
     trl = [trl_python(), ARMS / "trl_sft.py"]
+    llamafactory = [llamafactory_python(), ARMS / "llamafactory_sft.py"]
     return [
         Arm(OURS, [sys.executable, ARMS / "ours.py"], common | rank, workdir / "ours.log"),
         Arm(PACKED, [*trl, "packed", workdir], common, workdir / "packed.log"),
         Arm(PADDED, [*trl, "padded", workdir], common, workdir / "padded.log"),
+        Arm(LLAMAFACTORY, [*llamafactory, workdir], common | on_cpu, workdir / "llamafactory.log"),
     ]
 
 
@@ -193,7 +197,7 @@ def measure(workdir: Path, rounds: int, steps: int) -> dict[str, Any]:
     blend, share = prepare(workdir)
     base = workdir / "model"
     arms = make_arms(workdir)
-    ours, packed, padded = arms
+    ours, packed, padded, llamafactory = arms
     interleave(arms, rounds, steps, WARM_UP_STEPS)
     torch.set_num_threads(THREADS)
 
@@ -210,7 +214,7 @@ def measure(workdir: Path, rounds: int, steps: int) -> dict[str, Any]:
             "shareError": abs(share - 0.5),
         }
     }
-    for arm, way in ((packed, "packed"), (padded, "padded")):
+    for arm, way in ((packed, "packed"), (padded, "padded"), (llamafactory, "llamafactory")):
         losses = their_losses(workdir, way)
         first_step = json.loads((workdir / f"{way}.examples").read_text())
         result[arm.name] = {
@@ -233,6 +237,7 @@ def measure(workdir: Path, rounds: int, steps: int) -> dict[str, Any]:
         "stepsPerRound": steps,
         "threads": THREADS,
         "trl": TRL_VERSION,
+        "llamafactory": LLAMAFACTORY_VERSION,
         "preparation": json.loads((RESULTS / "plan_scale.json").read_text())[-1],
     }
 

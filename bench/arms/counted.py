@@ -60,6 +60,8 @@ def are_real(inputs: dict[str, Any]) -> torch.Tensor:
     mask = inputs.get("attention_mask")
     if mask is None:
         return torch.ones_like(inputs["input_ids"], dtype=torch.bool)
+    if mask.dim() == 4:  # added to the scores: a token sees itself, padding does not
+        return mask[:, 0].diagonal(dim1=1, dim2=2) == 0
     return mask.bool()
 
 

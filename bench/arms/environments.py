@@ -5,17 +5,25 @@ from __future__ import annotations
 import subprocess
 import sys
 import venv
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "bench"
 TRL_VERSION = "1.16.0"
+LLAMAFACTORY_VERSION = "0.9.5"
 
 
 def trl_python() -> Path:
     """The Python of an environment with TRL, over the packages of this one."""
     return _python(CACHE / "trl", [f"trl=={TRL_VERSION}"], over_ours=True)
+
+
+def llamafactory_python() -> Path:
+    """The Python of an environment with LLaMA-Factory, our torch, and what it needs, older than ours."""
+    requirements = [f"llamafactory=={LLAMAFACTORY_VERSION}", f"torch=={version('torch')}"]
+    return _python(CACHE / "llamafactory", requirements, over_ours=False)
 
 
 def _python(folder: Path, requirements: list[str], over_ours: bool) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from blendtune_api.codec import encode
@@ -40,6 +40,7 @@ def write_model(folder: Path) -> None:
     """A Llama of 7 million parameters with random weights, seeded."""
     names = ["<unk>", "<pad>", "<eos>", *(f"token{index}" for index in range(VOCABULARY - 3))]
     words = Tokenizer(models.WordLevel({name: index for index, name in enumerate(names)}, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     PreTrainedTokenizerFast(
         tokenizer_object=words, unk_token="<unk>", pad_token="<pad>", eos_token="<eos>"
     ).save_pretrained(folder)
