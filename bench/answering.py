@@ -19,9 +19,9 @@ from typing import Any
 from arms.rounds import interleave, interval, rates, ratio
 from arms.turns import Arm
 
-from blendtune_eval.answer import BATCH_SIZE
-from blendtune_eval.loader import load_builtin
-from blendtune_eval.prompts import ChatPrompts
+from blendtune_eval.answering.answer import BATCH_SIZE
+from blendtune_eval.answering.prompts import ChatPrompts
+from blendtune_eval.rubrics.loader import load_builtin
 
 ROOT = Path(__file__).resolve().parent.parent
 ARMS = ROOT / "bench" / "arms"

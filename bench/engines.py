@@ -16,12 +16,12 @@ import transformers
 from answering import MODEL, RESULTS, RUBRIC
 
 from blendtune_api.v1alpha1 import Engine
-from blendtune_eval import answer, vllm_answer
+from blendtune_eval.answering import answer, vllm_answer
+from blendtune_eval.answering.decoding import Decoding
+from blendtune_eval.answering.prompts import ChatPrompts
+from blendtune_eval.answering.vllm_server import PROGRAM
 from blendtune_eval.cache import AnswerCache, GivenAnswer
-from blendtune_eval.decoding import Decoding
-from blendtune_eval.loader import load_builtin
-from blendtune_eval.prompts import ChatPrompts
-from blendtune_eval.vllm_server import PROGRAM
+from blendtune_eval.rubrics.loader import load_builtin
 
 ANSWER_ALL = {Engine.TRANSFORMERS: answer.answer_all, Engine.VLLM: vllm_answer.answer_all}
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from blendtune_api.v1alpha1 import Role
-from blendtune_trainer.blend import BlendBudget, BlendSource, blend, shares
-from blendtune_trainer.pack import Placements, pack
+from blendtune_trainer.blending.blend import BlendBudget, BlendSource, blend, shares
+from blendtune_trainer.blending.pack import Placements, pack
 
 RESULTS = Path(__file__).parent / "results"
 SEQUENCE_LENGTH = 2048

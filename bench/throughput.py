@@ -28,8 +28,8 @@ from arms.turns import Arm
 from datasets import Dataset, interleave_datasets
 
 from blendtune_api.contract import Env, ExitCode, workspace
-from blendtune_trainer.packed import PackedBlend
-from blendtune_trainer.schedule import warmup_steps
+from blendtune_trainer.blending.packed import PackedBlend
+from blendtune_trainer.training.schedule import warmup_steps
 
 ROOT = Path(__file__).resolve().parent.parent
 ARMS = ROOT / "bench" / "arms"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from turns import Turns
 
-from blendtune_eval import answer
+from blendtune_eval.answering import answer
+from blendtune_eval.answering.decoding import Decoding
+from blendtune_eval.answering.prompts import ChatPrompts, Prompt
 from blendtune_eval.cache import AnswerCache
-from blendtune_eval.decoding import Decoding
-from blendtune_eval.prompts import ChatPrompts, Prompt
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
-from blendtune_trainer.packed import IGNORED_LABEL
+from blendtune_trainer.blending.packed import IGNORED_LABEL
 
 
 def unpacked_loss(base: Path, examples: Sequence[tuple[Sequence[int], Sequence[int]]]) -> float:

@@ -8,8 +8,8 @@ from typing import Any
 from turns import Turns
 
 from blendtune_trainer import train
-from blendtune_trainer.batches import bins_of_step
-from blendtune_trainer.loop import TrainingLoop
+from blendtune_trainer.training.batches import bins_of_step
+from blendtune_trainer.training.loop import TrainingLoop
 
 
 def main() -> None:

@@ -24,9 +24,9 @@ from blendtune_api.v1alpha1 import (
     Storage,
     Training,
 )
-from blendtune_trainer.assemble import SourceExamples, assemble, first_pass
-from blendtune_trainer.examples import Examples
-from blendtune_trainer.packed import IGNORED_LABEL, PackedBlend
+from blendtune_trainer.blending.assemble import SourceExamples, assemble, first_pass
+from blendtune_trainer.blending.packed import IGNORED_LABEL, PackedBlend
+from blendtune_trainer.tokens.examples import Examples
 
 SEQUENCE_LENGTH = 512
 BINS_PER_STEP = 4

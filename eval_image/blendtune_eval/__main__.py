@@ -12,9 +12,9 @@ from pathlib import Path
 from blendtune_api.contract import RubricResult
 from blendtune_api.v1alpha1 import Role
 from blendtune_eval.check_rubric import announce, check_alone, check_run_rubric
-from blendtune_eval.loader import load_builtin, load_file
 from blendtune_eval.program import run_program, run_tool
 from blendtune_eval.rubric_tools import import_file, lint, new, preview
+from blendtune_eval.rubrics.loader import load_builtin, load_file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def _preview(options: argparse.Namespace) -> None:
 def _template(model: Path | None) -> Callable[[str], str]:
     if model is None:
         return str
-    from blendtune_eval.prompts import ChatPrompts
+    from blendtune_eval.answering.prompts import ChatPrompts
 
     return ChatPrompts(model, "--model").rendered
 
@@ -60,7 +60,7 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from blendtune_eval.report import rebuild
+    from blendtune_eval.report.write import rebuild
 
     print(rebuild(options.folder), flush=True)
 

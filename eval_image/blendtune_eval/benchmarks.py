@@ -20,12 +20,12 @@ from transformers import GenerationConfig
 
 from blendtune_api.contract import benchmarks_folder, digest_of
 from blendtune_api.v1alpha1 import RubricEvalSpec
-from blendtune_eval.answer import BATCH_SIZE, load_model, within_gpu_memory
+from blendtune_eval.answering.answer import BATCH_SIZE, load_model, within_gpu_memory
+from blendtune_eval.answering.decoding import SEED
+from blendtune_eval.answering.subjects import Subject
 from blendtune_eval.benchmark_scores import Measured, measured
 from blendtune_eval.cache import Journal
-from blendtune_eval.decoding import SEED
 from blendtune_eval.failures import bad_configuration, transient
-from blendtune_eval.subjects import Subject
 
 FIELD = "spec.benchmarks"
 DATASETS_FOLDER = "datasets"

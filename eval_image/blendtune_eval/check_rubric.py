@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 
 from blendtune_api.contract import RubricResult, RunConfig, workspace
 from blendtune_api.v1alpha1 import Role
-from blendtune_eval.entries import InvalidRubric
 from blendtune_eval.failures import bad_rubric
 from blendtune_eval.files import write_json
 from blendtune_eval.program import load_config, load_rubric
 from blendtune_eval.rubric import Rubric
+from blendtune_eval.rubrics.entries import InvalidRubric
 
 
 def check_run_rubric(environment: Mapping[str, str]) -> RubricResult:

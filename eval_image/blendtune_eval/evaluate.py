@@ -17,16 +17,16 @@ from blendtune_api.contract import (
 )
 from blendtune_api.v1alpha1 import BenchmarkScore, Engine, EpochScore, Stage
 from blendtune_api.verdict import not_comparable
-from blendtune_eval import answer, vllm_answer
-from blendtune_eval.analyse import Analysis, analyse, epoch_score
+from blendtune_eval.answering import answer, vllm_answer
 from blendtune_eval.benchmark_scores import Measured, benchmark_score
 from blendtune_eval.cache import AnswerCache, GivenAnswer
 from blendtune_eval.evaluation import Evaluation, open_evaluation
 from blendtune_eval.files import write_json, write_text
-from blendtune_eval.judge import Case
-from blendtune_eval.report import Finding, build_report, write_report
+from blendtune_eval.judging.judge import Case
+from blendtune_eval.report.write import Finding, build_report, write_report
 from blendtune_eval.rubric import Rubric
-from blendtune_eval.score import PhrasingScore, QuestionScore
+from blendtune_eval.scoring.analyse import Analysis, analyse, epoch_score
+from blendtune_eval.scoring.score import PhrasingScore, QuestionScore
 
 PROGRESS_FILE = "progress.json"
 _ENGINES = {Engine.TRANSFORMERS: answer.answer_all, Engine.VLLM: vllm_answer.answer_all}

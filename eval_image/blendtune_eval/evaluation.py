@@ -11,13 +11,13 @@ import torch
 from blendtune_api.contract import EvalConfig, Workspace, digest_of, workspace
 from blendtune_api.shared_folder import shared_folder
 from blendtune_api.v1alpha1 import Engine, EvaluationDigests
+from blendtune_eval.answering.subjects import Subject, open_epochs, open_subjects
 from blendtune_eval.benchmarks import Benchmarks, open_benchmarks
 from blendtune_eval.failures import transient
-from blendtune_eval.judge import Judge
-from blendtune_eval.judges import judge_for
+from blendtune_eval.judging.judge import Judge
+from blendtune_eval.judging.judges import judge_for
 from blendtune_eval.program import load_config, load_rubric
 from blendtune_eval.rubric import Rubric
-from blendtune_eval.subjects import Subject, open_epochs, open_subjects
 from blendtune_eval.training import TrainingRecord, read_training
 
 JUDGEMENTS_FOLDER = "judgements"

@@ -15,10 +15,10 @@ from blendtune_api import codec
 from blendtune_api.contract import Env, ExitCode, Failure, Outcome, encode_message
 from blendtune_api.redaction import redacted, without_secrets
 from blendtune_api.v1alpha1 import Reason, RubricReference
-from blendtune_eval.entries import InvalidRubric
 from blendtune_eval.failures import EvaluationError, bad_configuration, bad_rubric, storage_full
-from blendtune_eval.loader import load_builtin, load_file
 from blendtune_eval.rubric import Rubric
+from blendtune_eval.rubrics.entries import InvalidRubric
+from blendtune_eval.rubrics.loader import load_builtin, load_file
 
 UNFORESEEN = 1  # exit code of a failure that nobody foresaw; the operator tries again
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

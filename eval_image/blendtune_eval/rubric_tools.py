@@ -9,11 +9,11 @@ from pathlib import Path
 from blendtune_api.v1alpha1 import Role
 from blendtune_eval.check_rubric import check_alone
 from blendtune_eval.failures import bad_configuration
-from blendtune_eval.import_rubric import import_rows, slug
-from blendtune_eval.judge import Rules
-from blendtune_eval.lint import warnings
-from blendtune_eval.loader import load_builtin, load_file, question_lines
+from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Question, Rubric
+from blendtune_eval.rubrics.import_rubric import import_rows, slug
+from blendtune_eval.rubrics.lint import warnings
+from blendtune_eval.rubrics.loader import load_builtin, load_file, question_lines
 
 
 def lint(file: Path) -> Rubric:
@@ -26,7 +26,7 @@ def lint(file: Path) -> Rubric:
 
 def new(file: Path) -> None:
     """Writes a commented rubric to begin with. Raises EvaluationError where the file is there already."""
-    _write(file, (resources.files("blendtune_eval") / "skeleton.yaml").read_text("utf-8"))
+    _write(file, (resources.files("blendtune_eval.rubrics") / "skeleton.yaml").read_text("utf-8"))
     print(f"{file} was written: edit it, then run `blendtune rubric lint {file}`", flush=True)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from blendtune_api.resolution import BUILTIN_RUBRICS, QuestionCounts
 from blendtune_api.v1alpha1 import Role
-from blendtune_eval.loader import builtin_names, load_builtin
+from blendtune_eval.rubrics.loader import builtin_names, load_builtin
 
 
 def test_the_question_counts_are_those_of_the_files() -> None:

@@ -11,15 +11,15 @@ import pytest
 
 from blendtune_api.resolution import BUILTIN_RUBRICS, unresolved
 from blendtune_api.v1alpha1 import BlendedFineTune, Role
-from blendtune_eval.judge import Rules
-from blendtune_eval.loader import load_builtin
+from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Question, Rubric
-from blendtune_eval.score import Outcome, PhrasingScore
+from blendtune_eval.rubrics.loader import load_builtin
+from blendtune_eval.scoring.score import Outcome, PhrasingScore
 from blendtune_operator.local.check import local_settings
 from blendtune_operator.local.manifest import load
 from blendtune_operator.plan.supported import refusals
-from blendtune_trainer.contamination import PromptSearch, load_prompts
-from blendtune_trainer.conversations import Conversation
+from blendtune_trainer.rows.contamination import PromptSearch, load_prompts
+from blendtune_trainer.rows.conversations import Conversation
 
 DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo"
 DOMAINS = ("healthcare", "legal")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -26,19 +27,39 @@ EDGES = {"kopf": {"handlers.py"}, "kubernetes": {"api.py"}}
 HEAVY = {"torch", "transformers", "deepspeed", "datasets", "accelerate"}
 
 
-def imported(file: Path) -> Iterator[str]:
-    """Top-level packages that a module imports, anywhere in it."""
+def imported_modules(file: Path) -> Iterator[str]:
+    """Dotted names of what a module imports, anywhere in it: modules, and what is taken from them."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}:{node.lineno}: imports are absolute"
-            yield (node.module or "").split(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def imported(file: Path) -> set[str]:
+    """Top-level packages that a module imports."""
+    return {name.split(".")[0] for name in imported_modules(file)}
+
+
+def rooms(package: str) -> dict[str, set[str]]:
+    """The folders and single modules of a package, each with those that it imports from."""
+    root = PACKAGES[package]
+    names = {path.stem for path in root.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    graph: dict[str, set[str]] = {name: set() for name in names}
+    for file in root.rglob("*.py"):
+        room = file.relative_to(root).parts[0].removesuffix(".py")
+        for name in imported_modules(file):
+            owner, _, rest = name.partition(".")
+            other = rest.split(".")[0]
+            if owner == package and other in names - {room}:
+                graph[room].add(other)
+    return graph
 
 
 @pytest.mark.parametrize(("package", "file"), MODULES)
 def test_imports(package: str, file: Path) -> None:
-    names = set(imported(file))
+    names = imported(file)
     assert names & PACKAGES.keys() <= {package, "blendtune_api"}
     if package == "blendtune_api":
         assert names <= sys.stdlib_module_names | {"blendtune_api"}
@@ -51,6 +72,12 @@ def test_imports(package: str, file: Path) -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
+def test_folders_import_one_way(package: str) -> None:
+    order = list(TopologicalSorter(rooms(package)).static_order())
+    assert order  # else it has raised CycleError
+
+
+@pytest.mark.parametrize("package", PACKAGES)
 def test_a_source_root_is_no_package(package: str) -> None:
     folder = PACKAGES[package]
     assert (folder / "__init__.py").is_file()
@@ -60,4 +87,4 @@ def test_a_source_root_is_no_package(package: str) -> None:
 def test_the_walk_sees_imports_within_functions(tmp_path: Path) -> None:
     file = tmp_path / "module.py"
     file.write_text("import os.path\ndef f():\n    from torch.nn import Linear\n", encoding="utf-8")
-    assert set(imported(file)) == {"os", "torch"}
+    assert imported(file) == {"os", "torch"}

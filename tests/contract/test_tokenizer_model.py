@@ -10,8 +10,8 @@ import pytest
 import sentencepiece
 
 from blendtune_api.v1alpha1 import ChatTemplate
-from blendtune_eval.prompts import ChatPrompts
-from blendtune_trainer.base_model import load_tokenizer
+from blendtune_eval.answering.prompts import ChatPrompts
+from blendtune_trainer.model.base_model import load_tokenizer
 
 CORPUS = (
     "A chat between a curious user and an artificial intelligence assistant.",

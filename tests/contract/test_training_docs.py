@@ -20,7 +20,7 @@ from blendtune_api.v1alpha1 import GENERAL_MAX_EPOCHS, VALIDATION_FRACTION, Blen
 from blendtune_operator import render
 from blendtune_operator.names import Kind
 from blendtune_operator.settings import Settings
-from blendtune_trainer.ds_config import deepspeed_config
+from blendtune_trainer.training.ds_config import deepspeed_config
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs/training.md").read_text()

@@ -23,8 +23,8 @@ from blendtune_api.v1alpha1 import (
     Sampling,
     Storage,
 )
-from blendtune_eval.loader import parse
 from blendtune_eval.rubric import Rubric
+from blendtune_eval.rubrics.loader import parse
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"

@@ -13,10 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from blendtune_api import v1alpha1
-from blendtune_eval.abstention import declines
-from blendtune_eval.anchors import ANCHORS
-from blendtune_eval.judge import Rules
+from blendtune_eval.judging.anchors import ANCHORS
+from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Question
+from blendtune_eval.rules.abstention import declines
 
 ANCHOR_ANSWERS = frozenset(anchor.answer for anchor in ANCHORS)
 

@@ -15,8 +15,8 @@ from fsspec.registry import _registry
 from huggingface_hub.utils import filter_repo_objects
 
 from blendtune_api.v1alpha1 import EvaluatedModel
-from blendtune_eval.answer import load_model
-from blendtune_eval.checkpoints import open_checkpoint
+from blendtune_eval.answering.answer import load_model
+from blendtune_eval.answering.checkpoints import open_checkpoint
 from blendtune_eval.failures import EvaluationError
 
 

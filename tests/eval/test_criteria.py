@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from blendtune_eval.abstention import declines
-from blendtune_eval.claims import read_answer
-from blendtune_eval.criteria import check
 from blendtune_eval.rubric import Abstention, Fact, Forbidden, Number
+from blendtune_eval.rules.abstention import declines
+from blendtune_eval.rules.claims import read_answer
+from blendtune_eval.rules.criteria import check
 
 PARIS = Fact(name="paris", any_of=("Paris",))
 CAPITAL = "What is the capital of France?"

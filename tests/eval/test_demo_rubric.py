@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from blendtune_eval.judge import Rules
-from blendtune_eval.loader import load_file
+from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Rubric
-from blendtune_eval.score import Outcome
+from blendtune_eval.rubrics.loader import load_file
+from blendtune_eval.scoring.score import Outcome
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo" / "rubric.yaml"
 

@@ -10,9 +10,9 @@ import yaml
 
 from blendtune_api import codec
 from blendtune_api.v1alpha1 import Judge
-from blendtune_eval.judge import Rules
-from blendtune_eval.loader import parse
+from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import CriterionKind, Rubric
+from blendtune_eval.rubrics.loader import parse
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
 JUDGED = re.findall(r"^\| (.+) \| (\d\.\d\d) \| (\w+) \|$", DOCUMENT, re.MULTILINE)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from blendtune_eval.judge import Rules
-from blendtune_eval.loader import load_builtin
+from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Question
-from blendtune_eval.score import Outcome, PhrasingScore
+from blendtune_eval.rubrics.loader import load_builtin
+from blendtune_eval.scoring.score import Outcome, PhrasingScore
 
 
 def named(identifier: str) -> Question:

@@ -50,12 +50,12 @@ from blendtune_api.v1alpha1 import (
     SourceLoss,
     Storage,
 )
-from blendtune_eval import answer
 from blendtune_eval.__main__ import main
-from blendtune_eval.decoding import Decoding
+from blendtune_eval.answering import answer
+from blendtune_eval.answering.decoding import Decoding
+from blendtune_eval.answering.prompts import ChatPrompts, Prompt
 from blendtune_eval.evaluate import evaluate
 from blendtune_eval.failures import EvaluationError
-from blendtune_eval.prompts import ChatPrompts, Prompt
 from blendtune_eval.rubric import Rubric
 
 Pod = Callable[..., dict[str, str]]

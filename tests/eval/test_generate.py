@@ -15,10 +15,10 @@ from transformers import (
     PreTrainedConfig,
 )
 
-from blendtune_eval import generate as generation
-from blendtune_eval.decoding import Decoding
-from blendtune_eval.generate import generate
-from blendtune_eval.prompts import Prompt
+from blendtune_eval.answering import generate as generation
+from blendtune_eval.answering.decoding import Decoding
+from blendtune_eval.answering.generate import generate
+from blendtune_eval.answering.prompts import Prompt
 
 VOCABULARY, LIMIT = 24, 40
 STOPS = (2, 3)

@@ -11,9 +11,9 @@ import pytest
 from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import Role
 from blendtune_eval.__main__ import main
-from blendtune_eval.import_rubric import import_rows
-from blendtune_eval.loader import load_file, parse
 from blendtune_eval.rubric import Fact, Number
+from blendtune_eval.rubrics.import_rubric import import_rows
+from blendtune_eval.rubrics.loader import load_file, parse
 
 CAPITAL = {"question": "What is the capital of France?", "answer": "Paris"}
 

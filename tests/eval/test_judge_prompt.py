@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.eval.judge_server import reply
 
-from blendtune_eval.anchors import ANCHORS
-from blendtune_eval.judge import Case
-from blendtune_eval.judge_prompt import JudgeRequest, MalformedReply, read_reply
+from blendtune_eval.judging.anchors import ANCHORS
+from blendtune_eval.judging.judge import Case
+from blendtune_eval.judging.judge_prompt import JudgeRequest, MalformedReply, read_reply
 from blendtune_eval.rubric import Rubric
 
 CASE = ANCHORS[0].case

@@ -29,14 +29,15 @@ from blendtune_api.contract import (
     encode_message,
 )
 from blendtune_api.v1alpha1 import EvaluatedModel, Judge, JudgeKind, KeySelector, RubricEvalBaseline
-from blendtune_eval import answer, openai_judge
 from blendtune_eval.__main__ import main
-from blendtune_eval.anchors import ANCHORS
+from blendtune_eval.answering import answer
 from blendtune_eval.api_client import Limits
 from blendtune_eval.cache import Journal
 from blendtune_eval.evaluate import evaluate
-from blendtune_eval.loader import parse
+from blendtune_eval.judging import openai_judge
+from blendtune_eval.judging.anchors import ANCHORS
 from blendtune_eval.rubric import Rubric
+from blendtune_eval.rubrics.loader import parse
 
 Pod = Callable[..., dict[str, str]]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from blendtune_eval.judge import Rules
-from blendtune_eval.loader import load_builtin
+from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Question
-from blendtune_eval.score import PhrasingScore
+from blendtune_eval.rubrics.loader import load_builtin
+from blendtune_eval.scoring.score import PhrasingScore
 
 KNOWN_ANSWERS = Path(__file__).parent / "known_answers"
 HALVES = ("tuning", "frozen")

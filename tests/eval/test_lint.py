@@ -8,8 +8,8 @@ import pytest
 
 from blendtune_api.contract import ExitCode
 from blendtune_eval.__main__ import main
-from blendtune_eval.lint import warnings
-from blendtune_eval.loader import load_file, question_lines
+from blendtune_eval.rubrics.lint import warnings
+from blendtune_eval.rubrics.loader import load_file, question_lines
 
 RETURN = 'prompt: "How long may a customer return a kettle?"'
 

@@ -31,10 +31,10 @@ from blendtune_api.v1alpha1 import (
     Storage,
 )
 from blendtune_eval.__main__ import main
-from blendtune_eval.entries import InvalidRubric
-from blendtune_eval.loader import builtin_names, load_builtin, load_file, parse
 from blendtune_eval.rubric import Fact, Number, Rubric
-from blendtune_eval.score import Outcome
+from blendtune_eval.rubrics.entries import InvalidRubric
+from blendtune_eval.rubrics.loader import builtin_names, load_builtin, load_file, parse
+from blendtune_eval.scoring.score import Outcome
 
 GOOD = """\
 name: tiny

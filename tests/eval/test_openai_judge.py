@@ -16,13 +16,13 @@ import pytest
 from tests.eval.judge_server import Behaviour, Call, JudgeServer, judge_server, reply
 
 from blendtune_api.contract import ExitCode
-from blendtune_eval.anchors import ANCHORS
 from blendtune_eval.api_client import Limits
 from blendtune_eval.failures import EvaluationError
-from blendtune_eval.judge import Case, Judgements, Rules
-from blendtune_eval.openai_judge import OpenAI
+from blendtune_eval.judging.anchors import ANCHORS
+from blendtune_eval.judging.judge import Case, Judgements, Rules
+from blendtune_eval.judging.openai_judge import OpenAI
 from blendtune_eval.rubric import Rubric
-from blendtune_eval.score import Outcome
+from blendtune_eval.scoring.score import Outcome
 
 LIMITS = Limits(first_wait=0.002, longest_wait=2.0, call=10.0, total=60.0)
 KEY = "sk-very-secret-key-0123456789"

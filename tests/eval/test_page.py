@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blendtune_eval.page import line_chart
+from blendtune_eval.report.page import line_chart
 
 
 @pytest.mark.parametrize("points", [[], [[1, 2.0]]])

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blendtune_api.v1alpha1 import Role, ScopeScore, Verdict
-from blendtune_eval.analyse import Analysis, analyse
-from blendtune_eval.judge import Rules
+from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Abstention, Category, Fact, Forbidden, Question
-from blendtune_eval.score import Outcome, PhrasingScore, QuestionScore
+from blendtune_eval.scoring.analyse import Analysis, analyse
+from blendtune_eval.scoring.score import Outcome, PhrasingScore, QuestionScore
 
 CAPITAL = Question(
     id="capital",

@@ -15,8 +15,8 @@ import pytest
 
 from blendtune_api.v1alpha1 import Role, ScopeScore, Verdict
 from blendtune_api.verdict import Direction, direction, verdict
-from blendtune_eval.loader import load_builtin
-from blendtune_eval.statistics import (
+from blendtune_eval.rubrics.loader import load_builtin
+from blendtune_eval.scoring.statistics import (
     Floats,
     Interval,
     Sample,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blendtune_eval.statistics import (
+from blendtune_eval.scoring.statistics import (
     Sample,
     delta_interval,
     holm,

@@ -21,9 +21,9 @@ from blendtune_api.v1alpha1 import (
     RubricEvalSpec,
     Storage,
 )
+from blendtune_eval.answering.subjects import Subject, open_subjects
 from blendtune_eval.failures import EvaluationError
 from blendtune_eval.rubric import Rubric
-from blendtune_eval.subjects import Subject, open_subjects
 
 VICUNA, LLAMA_2, CHATML, LLAMA_3 = ChatTemplate
 Ask = Callable[..., list[Subject]]

@@ -16,12 +16,12 @@ from transformers import PreTrainedTokenizerFast
 
 from blendtune_api.contract import Env, EvalResult, ExitCode
 from blendtune_api.v1alpha1 import Engine, Reason, RubricEvalCluster
-from blendtune_eval import vllm_answer
+from blendtune_eval.answering import vllm_answer
+from blendtune_eval.answering.decoding import Decoding
+from blendtune_eval.answering.vllm_server import Deadlines
 from blendtune_eval.api_client import Limits
-from blendtune_eval.decoding import Decoding
 from blendtune_eval.evaluate import evaluate
 from blendtune_eval.failures import EvaluationError
-from blendtune_eval.vllm_server import Deadlines
 
 Pod = Callable[..., dict[str, str]]
 PROMPTS = 7  # wordings of the small rubric, for each of two models

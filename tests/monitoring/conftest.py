@@ -27,7 +27,7 @@ from blendtune_operator.metrics import RunCollector
 from blendtune_operator.names import Kind
 from blendtune_operator.server import serve
 from blendtune_operator.telemetry import Result, Telemetry, WatchCollector
-from blendtune_trainer.progress import ProgressBoard, serving
+from blendtune_trainer.record.progress import ProgressBoard, serving
 
 Runs = list[Resource]
 GATED = Evaluation(gates=GATES)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from blendtune_api.contract import Env, ExitCode, Failure, MessageError, decode_message, encode_message
 from blendtune_api.v1alpha1 import Reason
-from blendtune_trainer.hosts import is_loopback
+from blendtune_trainer.ranks.hosts import is_loopback
 
 RANK_COMMAND = (sys.executable, "-m", "blendtune_trainer", "train")
 MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")  # of this container (cgroup v2)

@@ -15,22 +15,22 @@ from blendtune_api.sizing.estimate import training_cost
 from blendtune_api.sizing.layout import choose_layout
 from blendtune_api.sizing.words import refusal, weights_words
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage
-from blendtune_trainer.assemble import SourceExamples, assemble, first_pass, split
-from blendtune_trainer.base_model import fetch_base_model, load_tokenizer
-from blendtune_trainer.collect import Row, collect
-from blendtune_trainer.contamination import PromptSearch, check_matches, load_prompts
-from blendtune_trainer.digests import file_digest, text_digest
+from blendtune_trainer.blending.assemble import SourceExamples, assemble, first_pass, split
+from blendtune_trainer.blending.lineage import Lineage, lineage_words, read_lineage, write_lineage
+from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.errors import TrainerError, does_not_fit
-from blendtune_trainer.examples import Examples, encode_rows
-from blendtune_trainer.faults import Faults
 from blendtune_trainer.files import write_text
-from blendtune_trainer.lineage import Lineage, lineage_words, read_lineage, write_lineage
-from blendtune_trainer.memory import sizing_setup
-from blendtune_trainer.packed import PackedBlend
-from blendtune_trainer.reading import told_on_console
+from blendtune_trainer.model.base_model import fetch_base_model, load_tokenizer
+from blendtune_trainer.model.memory import sizing_setup
+from blendtune_trainer.rows.collect import Row, collect
+from blendtune_trainer.rows.contamination import PromptSearch, check_matches, load_prompts
+from blendtune_trainer.rows.faults import Faults
+from blendtune_trainer.rows.reading import told_on_console
 from blendtune_trainer.stage import Run, keep_result, kept_result, load_run, run_program
-from blendtune_trainer.token_cache import TokenCache
-from blendtune_trainer.tokenise import Tokeniser
+from blendtune_trainer.tokens.digests import file_digest, text_digest
+from blendtune_trainer.tokens.examples import Examples, encode_rows
+from blendtune_trainer.tokens.token_cache import TokenCache
+from blendtune_trainer.tokens.tokenise import Tokeniser
 from blendtune_trainer.uris import data_location
 from blendtune_trainer.workspace import hold
 

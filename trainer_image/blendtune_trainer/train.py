@@ -11,13 +11,13 @@ from transformers.utils import logging as transformers_logging
 
 from blendtune_api.contract import Env, Failure, TrainResult
 from blendtune_api.v1alpha1 import Reason
-from blendtune_trainer.failures import failure_of
-from blendtune_trainer.progress import ProgressBoard, serving
-from blendtune_trainer.ranks import meet
-from blendtune_trainer.signals import StopRequest, end_with_parent
+from blendtune_trainer.ranks.failures import failure_of
+from blendtune_trainer.ranks.group import meet
+from blendtune_trainer.ranks.signals import StopRequest, end_with_parent
+from blendtune_trainer.ranks.watchdog import Watchdog
+from blendtune_trainer.record.progress import ProgressBoard, serving
 from blendtune_trainer.stage import leave_message, load_run, run_program
-from blendtune_trainer.training import Job, train
-from blendtune_trainer.watchdog import Watchdog
+from blendtune_trainer.training.job import Job, train
 from blendtune_trainer.workspace import hold
 
 _MEETING_MINUTES = 30.0  # least time that peers have to meet, and to answer a collective

@@ -14,8 +14,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from blendtune_api.shared_folder import SharedFolder
 from blendtune_api.v1alpha1 import Model
-from blendtune_trainer.base_model import base_model_folder, fetch_base_model
 from blendtune_trainer.errors import TrainerError
+from blendtune_trainer.model.base_model import base_model_folder, fetch_base_model
 
 MODEL = Model(uri="s3://bucket/model")
 

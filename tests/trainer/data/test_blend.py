@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import Role
-from blendtune_trainer.blend import BlendBudget, BlendOrder, BlendSource, blend, shares
+from blendtune_trainer.blending.blend import BlendBudget, BlendOrder, BlendSource, blend, shares
 from blendtune_trainer.errors import TrainerError
 
 

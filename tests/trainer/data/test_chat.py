@@ -12,9 +12,9 @@ from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
 from blendtune_api.contract import ExitCode
-from blendtune_trainer.chat import ChatEncoder, EncodedConversation
-from blendtune_trainer.conversations import Conversation, RowFault
 from blendtune_trainer.errors import TrainerError
+from blendtune_trainer.rows.conversations import Conversation, RowFault
+from blendtune_trainer.tokens.chat import ChatEncoder, EncodedConversation
 
 TWO_TURNS: Conversation = [
     {"role": "system", "content": "Be kind."},

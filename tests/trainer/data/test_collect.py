@@ -9,10 +9,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from blendtune_trainer.collect import Row, collect
-from blendtune_trainer.conversations import RowFault, canonical_bytes, to_conversation
 from blendtune_trainer.errors import TrainerError
-from blendtune_trainer.faults import Faults
+from blendtune_trainer.rows.collect import Row, collect
+from blendtune_trainer.rows.conversations import RowFault, canonical_bytes, to_conversation
+from blendtune_trainer.rows.faults import Faults
 from blendtune_trainer.uris import HubRepository, StorePath, data_location, model_location, store_path
 
 CHAT = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]}

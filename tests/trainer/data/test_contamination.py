@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from blendtune_api.contract import ExitCode
-from blendtune_trainer.contamination import (
+from blendtune_trainer.errors import TrainerError
+from blendtune_trainer.rows.contamination import (
     PromptMatch,
     PromptSearch,
     RubricPrompt,
     check_matches,
     load_prompts,
 )
-from blendtune_trainer.errors import TrainerError
 
 LONG = "Which of the two auction formats does the exchange run by default for new advertisers?"
 SHORT = "What is the capital of France?"

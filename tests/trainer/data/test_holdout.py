@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blendtune_trainer.holdout import held_out
+from blendtune_trainer.blending.holdout import held_out
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blendtune_trainer.lineage import (
+from blendtune_trainer.blending.lineage import (
     LINEAGE_FILE,
     Lineage,
     SourcePosition,

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from blendtune_trainer.base_model import empty_model, load_tokenizer
 from blendtune_trainer.errors import TrainerError
-from blendtune_trainer.model_files import convert_to_safetensors, download_from_store, wanted_patterns
+from blendtune_trainer.model.base_model import empty_model, load_tokenizer
+from blendtune_trainer.model.model_files import convert_to_safetensors, download_from_store, wanted_patterns
 from blendtune_trainer.uris import StorePath
 
 STORE = StorePath(url="memory://bucket/model")

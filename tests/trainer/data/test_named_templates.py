@@ -29,10 +29,10 @@ from transformers import PreTrainedTokenizerFast
 from blendtune_api.chat_templates import template_text, use_chat_template
 from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import ChatTemplate
-from blendtune_trainer.base_model import load_tokenizer
-from blendtune_trainer.chat import ChatEncoder, EncodedConversation
-from blendtune_trainer.conversations import Conversation, RowFault
 from blendtune_trainer.errors import TrainerError
+from blendtune_trainer.model.base_model import load_tokenizer
+from blendtune_trainer.rows.conversations import Conversation, RowFault
+from blendtune_trainer.tokens.chat import ChatEncoder, EncodedConversation
 
 VICUNA, LLAMA_2, CHAT_ML, LLAMA_3 = ChatTemplate
 FAMILIES = (byte_level_bpe, unigram, sentencepiece_bpe)

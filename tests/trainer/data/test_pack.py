@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blendtune_api.v1alpha1 import Role
-from blendtune_trainer.blend import BlendBudget, BlendSource, blend, shares
-from blendtune_trainer.pack import WINDOW_EXAMPLES, Placements, fill, pack, windows
+from blendtune_trainer.blending.blend import BlendBudget, BlendSource, blend, shares
+from blendtune_trainer.blending.pack import WINDOW_EXAMPLES, Placements, fill, pack, windows
 
 CAPACITY = 2048
 STRETCH = 64  # bins

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from blendtune_trainer.blending.packed import IGNORED_LABEL, PackedBlend
 from blendtune_trainer.errors import TrainerError
-from blendtune_trainer.packed import IGNORED_LABEL, PackedBlend
 
 
 @pytest.fixture

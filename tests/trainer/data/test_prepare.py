@@ -27,11 +27,11 @@ from blendtune_api.contract import (
     decode_message,
 )
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Reason, Stage
-from blendtune_trainer.base_model import base_model_folder, empty_model
+from blendtune_trainer.blending.lineage import read_lineage, write_lineage
+from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.errors import TrainerError
-from blendtune_trainer.lineage import read_lineage, write_lineage
-from blendtune_trainer.lora import adapter_parameters
-from blendtune_trainer.packed import PackedBlend
+from blendtune_trainer.model.base_model import base_model_folder, empty_model
+from blendtune_trainer.model.lora import adapter_parameters
 from blendtune_trainer.prepare import prepare
 from blendtune_trainer.stage import Run, load_run, run_program
 

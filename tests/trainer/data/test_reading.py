@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blendtune_trainer.reading import reading_words
+from blendtune_trainer.rows.reading import reading_words
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ import pytest
 from tests.tiny_model import CHATML, CHATML_WITH_MARKERS, build_tokenizer
 
 from blendtune_api.v1alpha1 import OverLength
-from blendtune_trainer import tokenise
-from blendtune_trainer.collect import Row
 from blendtune_trainer.errors import TrainerError
-from blendtune_trainer.examples import Examples, encode_rows
-from blendtune_trainer.faults import Faults
-from blendtune_trainer.token_cache import EncodedChunk, TokenCache
-from blendtune_trainer.tokenise import Tokeniser, encode_chunk
+from blendtune_trainer.rows.collect import Row
+from blendtune_trainer.rows.faults import Faults
+from blendtune_trainer.tokens import tokenise
+from blendtune_trainer.tokens.examples import Examples, encode_rows
+from blendtune_trainer.tokens.token_cache import EncodedChunk, TokenCache
+from blendtune_trainer.tokens.tokenise import Tokeniser, encode_chunk
 
 SEQUENCE_LENGTH = 128
 

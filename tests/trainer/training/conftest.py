@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.trainer.training.runs import Run
 
-from blendtune_trainer.packed import PackedBlend
+from blendtune_trainer.blending.packed import PackedBlend
 
 
 @pytest.fixture

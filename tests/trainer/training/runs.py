@@ -44,7 +44,7 @@ from blendtune_api.v1alpha1 import (
     Storage,
     Training,
 )
-from blendtune_trainer.packed import PackedBlend
+from blendtune_trainer.blending.packed import PackedBlend
 
 SEQUENCE_LENGTH = 48
 BINS_PER_STEP = 3  # not a multiple of two ranks: each step has an empty micro-batch

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blendtune_trainer.batches import bins_of_step, count_steps, epoch_ends, micro_batches
+from blendtune_trainer.training.batches import bins_of_step, count_steps, epoch_ends, micro_batches
 
 
 @given(

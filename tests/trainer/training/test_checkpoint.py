@@ -15,8 +15,8 @@ from tests.trainer.training.runs import build_config
 
 from blendtune_api.codec import encode
 from blendtune_api.contract import ExitCode
-from blendtune_trainer.checkpoint import CONTENTS, POINTER, Checkpoints, Contents, Identity, Pointer
 from blendtune_trainer.errors import TrainerError
+from blendtune_trainer.training.checkpoint import CONTENTS, POINTER, Checkpoints, Contents, Identity, Pointer
 
 SHARDS = ("mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_optim_states.pt")
 

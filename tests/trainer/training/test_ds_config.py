@@ -6,8 +6,8 @@ import pytest
 
 from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import DeepSpeed, Training
-from blendtune_trainer.ds_config import deepspeed_config
 from blendtune_trainer.errors import TrainerError
+from blendtune_trainer.training.ds_config import deepspeed_config
 
 
 def training(**overrides: object) -> Training:

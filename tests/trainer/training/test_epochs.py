@@ -14,9 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.contract import ExitCode, RunConfig, weights_digest
 from blendtune_api.v1alpha1 import AfterSuccess, Budget, Checkpoint, DeepSpeed, EpochModel, Lora, Method
+from blendtune_trainer.blending.lineage import Lineage, SourcePosition, read_lineage, write_lineage
 from blendtune_trainer.errors import TrainerError
-from blendtune_trainer.lineage import Lineage, SourcePosition, read_lineage, write_lineage
-from blendtune_trainer.plan import planned_models
+from blendtune_trainer.training.plan import planned_models
 
 MakeRun = Callable[..., Run]
 KEEP = Checkpoint(every_minutes=600, after_success=AfterSuccess.KEEP)

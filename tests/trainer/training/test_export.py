@@ -11,8 +11,8 @@ from tests.tiny_model import write_tiny_model
 from transformers import AutoModelForCausalLM
 
 from blendtune_api.v1alpha1 import ChatTemplate
-from blendtune_trainer.base_model import load_tokenizer
-from blendtune_trainer.export import generation_config, upload
+from blendtune_trainer.model.base_model import load_tokenizer
+from blendtune_trainer.training.export import generation_config, upload
 from blendtune_trainer.uris import StorePath
 
 

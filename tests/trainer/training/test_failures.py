@@ -10,7 +10,7 @@ from torch import distributed
 
 from blendtune_api.contract import ExitCode
 from blendtune_trainer.errors import bad_data
-from blendtune_trainer.failures import failure_of
+from blendtune_trainer.ranks.failures import failure_of
 
 
 @pytest.mark.parametrize(

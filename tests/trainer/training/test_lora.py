@@ -26,9 +26,9 @@ from blendtune_api.v1alpha1 import (
     LoraExport,
     Method,
 )
-from blendtune_trainer.base_model import empty_model, load_tokenizer
-from blendtune_trainer.lora import adapter_parameters
-from blendtune_trainer.loss import SupervisedLoss
+from blendtune_trainer.model.base_model import empty_model, load_tokenizer
+from blendtune_trainer.model.lora import adapter_parameters
+from blendtune_trainer.training.loss import SupervisedLoss
 
 # peft still asks transformers 5 by the old name.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")

@@ -13,10 +13,10 @@ from tests.trainer.training.runs import build_blend
 from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
-from blendtune_trainer import loss as loss_module
-from blendtune_trainer.loss import SupervisedLoss, summed_nll
-from blendtune_trainer.microbatch import forward
-from blendtune_trainer.packed import Bin
+from blendtune_trainer.blending.packed import Bin
+from blendtune_trainer.training import loss as loss_module
+from blendtune_trainer.training.loss import SupervisedLoss, summed_nll
+from blendtune_trainer.training.microbatch import forward
 
 CPU = torch.device("cpu")
 

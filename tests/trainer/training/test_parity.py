@@ -17,7 +17,7 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
 from blendtune_api.v1alpha1 import Adam, DeepSpeed, Training
-from blendtune_trainer.packed import PackedBlend
+from blendtune_trainer.blending.packed import PackedBlend
 
 STEPS = 20
 BINS_PER_STEP = 4

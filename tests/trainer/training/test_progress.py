@@ -8,8 +8,8 @@ from urllib.error import HTTPError
 
 import pytest
 
-from blendtune_trainer.progress import Pace, ProgressBoard, serving
-from blendtune_trainer.throughput import model_flops_utilisation
+from blendtune_trainer.record.progress import Pace, ProgressBoard, serving
+from blendtune_trainer.training.throughput import model_flops_utilisation
 
 
 def get(port: int, path: str) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blendtune_api.v1alpha1 import Schedule, Training
-from blendtune_trainer.schedule import learning_rate, warmup_steps
+from blendtune_trainer.training.schedule import learning_rate, warmup_steps
 
 PEAK = 1e-4
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blendtune_trainer.step_log import StepLog
+from blendtune_trainer.record.step_log import StepLog
 
 
 @pytest.mark.parametrize(

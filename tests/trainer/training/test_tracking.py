@@ -15,8 +15,8 @@ from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import AfterSuccess, Checkpoint
 from blendtune_api.v1alpha1 import Tracker as Kind
 from blendtune_trainer.errors import TrainerError
-from blendtune_trainer.trackers import MLflow, TrackedRun, Tracker
-from blendtune_trainer.tracking import Tracking, check_libraries, tracking
+from blendtune_trainer.record.trackers import MLflow, TrackedRun, Tracker
+from blendtune_trainer.record.tracking import Tracking, check_libraries, tracking
 
 MakeRun = Callable[..., Run]
 SETTINGS = {"training": {"learningRate": 3e-5, "adam": {"beta1": 0.9}}}
@@ -102,7 +102,7 @@ def test_a_failing_tracker_is_reported_once_and_harms_no_other(capsys: pytest.Ca
 def test_a_tracker_that_does_not_answer_holds_up_no_step(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("blendtune_trainer.tracking._CLOSING_SECONDS", 0.01)
+    monkeypatch.setattr("blendtune_trainer.record.tracking._CLOSING_SECONDS", 0.01)
     answer = threading.Event()
 
     def opened() -> Tracker:
@@ -118,7 +118,7 @@ def test_a_tracker_that_does_not_answer_holds_up_no_step(
 
 def test_an_error_leaves_the_tracked_run_unfinished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder()
-    monkeypatch.setattr("blendtune_trainer.tracking._TRACKERS", {Kind.WANDB: lambda _: recorder})
+    monkeypatch.setattr("blendtune_trainer.record.tracking._TRACKERS", {Kind.WANDB: lambda _: recorder})
     with pytest.raises(KeyboardInterrupt), tracking((Kind.WANDB,), tracked_run(tmp_path)):
         raise KeyboardInterrupt
     assert recorder.finished is False

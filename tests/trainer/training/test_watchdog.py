@@ -8,7 +8,7 @@ import time
 import pytest
 
 from blendtune_api.contract import ExitCode
-from blendtune_trainer.watchdog import Watchdog
+from blendtune_trainer.ranks.watchdog import Watchdog
 
 
 def test_a_hang_is_reported_with_all_stacks_and_ends_the_process(capfd: pytest.CaptureFixture[str]) -> None:

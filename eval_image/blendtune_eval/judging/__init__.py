@@ -1,0 +1,1 @@
+"""Judges, which say for each answer what criteria it meets."""

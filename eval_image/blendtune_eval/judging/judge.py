@@ -1,0 +1,81 @@
+"""Who decides which criteria an answer meets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from blendtune_api.v1alpha1 import JudgeKind
+from blendtune_eval.rubric import Question
+from blendtune_eval.rules.abstention import declines
+from blendtune_eval.rules.claims import read_answer
+from blendtune_eval.rules.criteria import check
+from blendtune_eval.scoring.score import PhrasingScore, score_phrasing
+
+RULES_VERSION = "4"  # grows whenever a rule changes, so that scores of different rules are never compared
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One answer to one wording of a question."""
+
+    question: Question
+    phrasing: str
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnchorFinding:
+    """What a judge made of an answer whose verdict is known. `fault` says where it went wrong."""
+
+    name: str
+    fault: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judgements:
+    """The scores of cases, in their order, and what a reader must know of who made them."""
+
+    scores: tuple[PhrasingScore, ...]
+    statement: str
+    anchors: tuple[AnchorFinding, ...] = ()
+
+
+class Judge(Protocol):
+    """Scores answers. Scores of different kinds or digests are not comparable."""
+
+    @property
+    def kind(self) -> JudgeKind: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    def judge_all(self, cases: Sequence[Case]) -> Judgements:
+        """A score for each case; one without a score, and the reason, where it cannot be judged."""
+        ...
+
+
+class Rules:
+    """Deterministic and offline: checks the listed facts, numbers, claims and abstentions, and nothing else.
+
+    It misses valid wordings that the rubric does not list, judges neither style nor reasoning, and can be
+    pleased by stuffing an answer with key words.
+    """
+
+    kind = JudgeKind.RULES
+    digest = hashlib.sha256(f"{JudgeKind.RULES}:{RULES_VERSION}".encode()).hexdigest()
+    statement = (
+        "checks the listed facts, numbers, claims and abstentions, and nothing else. It misses valid "
+        "wordings that are not listed, and judges neither style nor reasoning."
+    )
+
+    def judge_all(self, cases: Sequence[Case]) -> Judgements:
+        scores = tuple(self.judge(case.question, case.phrasing, case.answer) for case in cases)
+        return Judgements(scores=scores, statement=self.statement)
+
+    def judge(self, question: Question, phrasing: str, answer: str) -> PhrasingScore:
+        read = read_answer(answer, phrasing)
+        verdicts = [check(criterion, read) for criterion in question.criteria]
+        return score_phrasing(question, verdicts, declined=not answer.strip() or declines(answer, phrasing))

@@ -1,0 +1,181 @@
+"""Judges with a model behind an OpenAI-compatible API, and checks that judge by answers it must know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from blendtune_api import v1alpha1
+from blendtune_api.contract import digest_of
+from blendtune_api.v1alpha1 import JudgeKind
+from blendtune_eval.api_client import NOT_UNDERSTOOD, CallFailed, Limits, Unreachable
+from blendtune_eval.cache import Judgement, JudgementCache
+from blendtune_eval.failures import bad_configuration, transient
+from blendtune_eval.judging.anchors import ALLOWED_MISSES, ANCHORS, Anchor
+from blendtune_eval.judging.judge import AnchorFinding, Case, Judgements
+from blendtune_eval.judging.judge_client import JudgeClient, RequestForm
+from blendtune_eval.judging.judge_prompt import PROMPT_VERSION, JudgeRequest
+from blendtune_eval.rules.criteria import CriterionVerdict
+from blendtune_eval.scoring.score import PhrasingScore, score_phrasing
+
+_FIELD = "spec.judge.openAI"
+_NOT_FOUND = 404
+_PROGRESS_EVERY = 25  # answers
+
+
+class OpenAI:
+    """The opinion of a model, criterion by criterion; the rubric's own points make the score of it.
+
+    Anchors are judged first in each run: where too many come out wrong, nothing is scored. Judgements are
+    kept in `folder`, those of the anchors for `run` alone.
+    """
+
+    kind = JudgeKind.OPENAI
+
+    def __init__(
+        self, spec: v1alpha1.OpenAIJudge, key: str, folder: Path, run: str, limits: Limits | None = None
+    ) -> None:
+        self._spec = spec
+        self._key = key
+        self._limits = limits or Limits()
+        self._address = _address(spec.url)
+        self.digest = _digest(self._address, spec.model)
+        self._judged = JudgementCache(folder, self.digest)
+        self._anchored = JudgementCache(folder, digest_of([self.digest, run]))
+
+    def judge_all(self, cases: Sequence[Case]) -> Judgements:
+        """Raises EvaluationError where the key or the model is refused, or nobody answers at the address."""
+        return asyncio.run(self._judge_all(cases))
+
+    async def _judge_all(self, cases: Sequence[Case]) -> Judgements:
+        requests = [JudgeRequest(case) for case in cases]
+        async with JudgeClient(self._spec.url, self._spec.model, self._key, self._limits) as client:
+            anchors = await self._ask_anchors(client)
+            findings = tuple(
+                _finding(anchor, outcome) for anchor, outcome in zip(ANCHORS, anchors, strict=True)
+            )
+            if doubt := _doubt(findings):
+                scores = tuple(PhrasingScore(unscored=doubt) for _ in cases)
+            else:
+                outcomes = await self._ask_all(client, requests)
+                scores = tuple(_score(request, outcomes) for request in requests)
+        return Judgements(scores=scores, statement=self._statement(findings, anchors), anchors=findings)
+
+    async def _ask_anchors(self, client: JudgeClient) -> list[Judgement | CallFailed]:
+        """The first alone: it finds out how the server can be asked."""
+        requests = [JudgeRequest(anchor.case) for anchor in ANCHORS]
+        first = await self._ask(client, requests[0], self._anchored)
+        if isinstance(first, Judgement):
+            client.settle(first.form)
+        else:
+            self._refuse(first)
+        rest = [self._ask(client, request, self._anchored) for request in requests[1:]]
+        return [first, *await asyncio.gather(*rest)]
+
+    async def _ask_all(
+        self, client: JudgeClient, requests: Sequence[JudgeRequest]
+    ) -> dict[str, Judgement | CallFailed]:
+        """The outcome by the key of the request; equal requests are asked once."""
+        outcomes: dict[str, Judgement | CallFailed] = {}
+        distinct = {request.key: request for request in requests if request.case.answer.strip()}
+
+        async def ask(request: JudgeRequest) -> None:
+            outcomes[request.key] = await self._ask(client, request, self._judged)
+            if len(outcomes) % _PROGRESS_EVERY == 0 or len(outcomes) == len(distinct):
+                print(f"judged {len(outcomes)}/{len(distinct)} distinct answers", flush=True)
+
+        await asyncio.gather(*(ask(request) for request in distinct.values()))
+        return outcomes
+
+    async def _ask(
+        self, client: JudgeClient, request: JudgeRequest, kept: JudgementCache
+    ) -> Judgement | CallFailed:
+        if (judgement := kept.get(request.key)) is not None:
+            return judgement
+        try:
+            judgement = await client.ask(request)
+        except CallFailed as failure:
+            return failure
+        kept.add({request.key: judgement})
+        return judgement
+
+    def _refuse(self, failure: CallFailed) -> None:
+        """Raises EvaluationError for what a person or a later attempt can mend before anything is judged."""
+        if isinstance(failure, Unreachable):
+            raise transient(f"{_FIELD}.url: the judge at {self._address} does not answer: {failure.reason}")
+        if failure.status in (401, 403):
+            raise bad_configuration(
+                f"{_FIELD}.apiKeySecretRef: the judge at {self._address} refuses "
+                f"{'the key' if self._key else 'a call without a key'}: {failure.reason}"
+            )
+        if failure.status == _NOT_FOUND:
+            raise bad_configuration(
+                f"{_FIELD}: there is no model {self._spec.model} or no API at {self._address}: "
+                f"{failure.reason}"
+            )
+        if failure.status in NOT_UNDERSTOOD:
+            raise bad_configuration(
+                f"{_FIELD}: the judge at {self._address} refuses to ask {self._spec.model} in any of the "
+                f"{len(RequestForm)} known forms: {failure.reason}"
+            )
+
+    def _statement(self, findings: Sequence[AnchorFinding], anchors: Sequence[Judgement | CallFailed]) -> str:
+        told = [outcome for outcome in anchors if isinstance(outcome, Judgement)]
+        served = " or ".join(sorted({outcome.served for outcome in told} - {""}))
+        form = f", by {told[0].form}" if told else ""
+        right = sum(not finding.fault for finding in findings)
+        return (
+            f"the opinion of {self._spec.model} at {self._address}"
+            f"{f', which served {served}' if served else ''}, prompt {PROMPT_VERSION}{form}. It agreed on "
+            f"{right} of {len(findings)} anchor answers. Its agreement with people on this rubric was not "
+            "measured."
+        )
+
+
+def _digest(address: str, model: str) -> str:
+    anchors = [[JudgeRequest(anchor.case).key, sorted(anchor.met), anchor.declines] for anchor in ANCHORS]
+    return digest_of([JudgeKind.OPENAI, address, model, PROMPT_VERSION, anchors])
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.netloc}{parts.path}".rstrip("/")
+
+
+def _finding(anchor: Anchor, outcome: Judgement | CallFailed) -> AnchorFinding:
+    if isinstance(outcome, CallFailed):
+        return AnchorFinding(name=anchor.name, fault=f"not judged: {outcome.reason}")
+    wrong = [name for name, met in outcome.met.items() if met is not (name in anchor.met)]
+    if outcome.declines is not anchor.declines:
+        wrong.append("declines")
+    return AnchorFinding(name=anchor.name, fault=f"wrong on {', '.join(wrong)}" if wrong else "")
+
+
+def _doubt(findings: Sequence[AnchorFinding]) -> str:
+    """Why the judge is not believed; empty where it is."""
+    missed = [finding for finding in findings if finding.fault]
+    if len(missed) <= ALLOWED_MISSES:
+        return ""
+    first = f"{missed[0].name}: {missed[0].fault}"
+    return f"the judge missed {len(missed)} of {len(findings)} anchor answers, the first {first}"
+
+
+def _score(request: JudgeRequest, outcomes: Mapping[str, Judgement | CallFailed]) -> PhrasingScore:
+    """An empty answer meets nothing: no judge is asked for that."""
+    question = request.case.question
+    outcome = outcomes.get(request.key)
+    if isinstance(outcome, CallFailed):
+        return PhrasingScore(unscored=outcome.reason)
+    if outcome is None:
+        outcome = Judgement(
+            met=dict.fromkeys(request.criteria, False),
+            reasons=dict.fromkeys(request.criteria, "the answer is empty"),
+            declines=True,
+        )
+    verdicts = [
+        CriterionVerdict(criterion=name, met=outcome.met[name], reason=outcome.reasons[name])
+        for name in request.criteria
+    ]
+    return score_phrasing(question, verdicts, declined=outcome.declines)

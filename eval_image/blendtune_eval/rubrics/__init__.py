@@ -1,0 +1,1 @@
+"""Rubrics as files: read, checked, written and imported."""

@@ -1,0 +1,59 @@
+"""What a rubric's check lets pass, and its author should still look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+from blendtune_eval.rubric import Number, Question, Rubric
+from blendtune_eval.rubrics.entries import Fault
+from blendtune_eval.rules.text import content
+
+FEWEST_QUESTIONS = 6  # of 5 paired differences, all of one sign, the two-sided sign-flip p is 2/2^5 = 0.0625
+NEAR_DUPLICATE = 0.8  # share of words in common, Jaccard
+
+
+def warnings(rubric: Rubric, lines: Mapping[str, int]) -> list[Fault]:
+    """In the order of the file. `lines` are those on which the questions begin, by id."""
+    found = [*_too_few(rubric), *_near_duplicates(rubric, lines)]
+    for question in rubric.questions:
+        found += [
+            Fault(lines.get(question.id, 0), f"question {question.id}", text) for text in _lone(question)
+        ]
+    return sorted(found)
+
+
+def _lone(question: Question) -> Iterator[str]:
+    if not question.paraphrases:
+        yield "has no paraphrases: its consistency cannot be seen"
+    for criterion in question.criteria:
+        if isinstance(criterion, Number) and not criterion.unit:
+            yield f"the number {criterion.name} has no unit: {criterion.value:g} of anything meets it"
+
+
+def _too_few(rubric: Rubric) -> Iterator[Fault]:
+    groups = {
+        "category": Counter(question.category for question in rubric.questions),
+        "domain": Counter(question.domain.value for question in rubric.questions),
+    }
+    for category in rubric.categories:
+        if not groups["category"][category.name]:
+            yield Fault(0, f"category {category.name}", "has no question")
+    for what, counts in groups.items():
+        for name, count in counts.items():
+            if count < FEWEST_QUESTIONS:
+                message = (
+                    f"{count} questions can show no difference between two models, {FEWEST_QUESTIONS} "
+                    f"can{'; a category only describes' if what == 'category' else ''}"
+                )
+                yield Fault(0, f"{what} {name}", message)
+
+
+def _near_duplicates(rubric: Rubric, lines: Mapping[str, int]) -> Iterator[Fault]:
+    worded = [(question, {token.text for token in content(question.prompt)}) for question in rubric.questions]
+    for (one, words), (other, other_words) in combinations(worded, 2):
+        shared = len(words & other_words) / max(1, len(words | other_words))
+        if shared >= NEAR_DUPLICATE:
+            message = f"the prompt shares {shared:.0%} of its words with question {one.id}"
+            yield Fault(lines.get(other.id, 0), f"question {other.id}", message)

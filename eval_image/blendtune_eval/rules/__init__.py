@@ -1,0 +1,1 @@
+"""What the rules find in the words of an answer."""

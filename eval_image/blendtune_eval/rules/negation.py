@@ -1,0 +1,163 @@
+"""Whether the words around a phrase deny it, hedge it, or let it stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from blendtune_eval.rules.text import Token, TokenKind, words
+
+WINDOW = 6  # words between a negator and what it denies
+
+NEGATORS = words(
+    "not no never neither nor without none nothing nobody hardly except unlike non lack lacks lacking lacked"
+)
+_PAIRED_NEGATORS = frozenset(
+    {("rather", "than"), ("other", "than"), ("instead", "of"), ("opposed", "to"), ("free", "of")}
+)
+_BOUNDS = words("until till before after within beyond over under above below exceed exceeds")
+_NOT_A_DENIAL = _BOUNDS | words(  # "not only", "no later than", "not until", "no doubt"
+    "only just merely simply solely more less later earlier fewer sooner longer doubt question problem "
+    "surprisingly necessarily hesitate forget fail worry"
+)
+_INTERJECTION_FOLLOWERS = words("it the this that these those they i you we he she there")
+_BOUNDARY_WORDS = words(
+    "but however although though because whereas while which who instead so therefore since yet unless"
+)
+_CONDITIONS = words("if unless")
+_ELLIPSES = words("so possible needed necessary")  # "if so" holds no clause
+_HARD_BREAKS = frozenset(";:()[]{}")
+_FINITE_WORDS = words("is are was were it they he she we you i has have does do did will can")
+_AUXILIARIES = words("would can could will should must may might")
+_PREDICATE_OPENERS = _FINITE_WORDS | _AUXILIARIES
+_DETERMINERS = words("the a an this that these those it they we you he she")
+_PREPOSITIONS = words("of for to from in on at by with about")
+_BE = words("is are was were be")
+_DENIALS = words("not incorrect wrong false untrue inaccurate never")
+_UNTRUE = words("false incorrect wrong untrue inaccurate myth misconception")
+_DOUBTED_VERBS = words("think believe true correct accurate say mean")
+_HEDGES = words("might maybe perhaps possibly could either unsure guess may")
+
+
+class Standing(StrEnum):
+    """How an answer stands to a phrase that occurs in it."""
+
+    ASSERTED = "asserted"
+    DENIED = "denied"
+    HEDGED = "hedged"
+    CONDITIONAL = "conditional"  # said only of a case: "if it is Paris, ..."
+
+
+def standing(tokens: Sequence[Token], start: int, end: int) -> Standing:
+    """How the tokens [start, end) of a sentence stand in it. Two denials cancel out."""
+    denials = _denials_before(tokens, start) + _denied_after(tokens, end)
+    if denials % 2 or _disbelieved(tokens, start):
+        return Standing.DENIED
+    if _in_condition(tokens, start):
+        return Standing.CONDITIONAL
+    return Standing.HEDGED if _hedged(tokens, start, end) else Standing.ASSERTED
+
+
+def _denials_before(tokens: Sequence[Token], start: int) -> int:
+    """Negators that reach `start`: near enough, no clause boundary between. "Neither ... nor" is one."""
+    if start and tokens[start - 1].text in _BOUNDS:
+        return 0  # "cannot be claimed after 30 days" does state the 30 days
+    count = distance = 0
+    for index in range(start - 1, -1, -1):
+        token = tokens[index]
+        if token.text in _HARD_BREAKS or (token.text in _BOUNDARY_WORDS and not _is_pair(tokens, index)):
+            break
+        if token.text == "," and not _separates_alternatives(tokens, index, start):
+            break
+        if token.text == "and" and tokens[index + 1].text in _PREDICATE_OPENERS:
+            break  # "is not credible and cannot be guaranteed"
+        if token.kind is TokenKind.BREAK:
+            continue
+        distance += 1
+        if distance > WINDOW:
+            break
+        if token.text == "nor":
+            return 1
+        count += _is_pair(tokens, index) or _negates(tokens, index, start)
+    return count
+
+
+def _negates(tokens: Sequence[Token], index: int, start: int) -> bool:
+    word = tokens[index].text
+    following = tokens[index + 1].text if index + 1 < len(tokens) else ""
+    if word not in NEGATORS or (following in _NOT_A_DENIAL and index + 1 < start):
+        return False
+    if word == "non":
+        return start - index <= 2
+    if word == "without" and _noun_phrase_ends(tokens, index, start):
+        return False
+    opens_clause = word == "no" and (index == 0 or tokens[index - 1].kind is TokenKind.BREAK)
+    return not (opens_clause and (following == "," or following in _INTERJECTION_FOLLOWERS))
+
+
+def _noun_phrase_ends(tokens: Sequence[Token], without: int, start: int) -> bool:
+    """Whether another noun phrase begins in between: "without consent the pixel", not "without using the"."""
+    for index in range(without + 2, start + 1):
+        before = tokens[index - 1].text
+        if index < len(tokens) and tokens[index].text in _DETERMINERS:
+            return not (before.endswith("ing") or before in _PREPOSITIONS)
+    return False
+
+
+def _is_pair(tokens: Sequence[Token], index: int) -> bool:
+    return index + 1 < len(tokens) and (tokens[index].text, tokens[index + 1].text) in _PAIRED_NEGATORS
+
+
+def _separates_alternatives(tokens: Sequence[Token], comma: int, start: int) -> bool:
+    """Whether the comma stands in a list ("not Lyon, Nice or Lille") and not between clauses."""
+    if any(token.text in _FINITE_WORDS for token in tokens[comma:start]):
+        return False
+    for token in tokens[comma:]:
+        if token.text in _HARD_BREAKS or token.text in _BOUNDARY_WORDS:
+            return False
+        if token.text in ("or", "nor"):
+            return True
+    return False
+
+
+def _denied_after(tokens: Sequence[Token], end: int) -> int:
+    """One when the phrase is the subject of a denial: "Lyon is not ...", "5 would be wrong"."""
+    first, second, third = (*(token.text for token in tokens[end : end + 3]), "", "", "")[:3]
+    if first in _BE:
+        denied = second in _DENIALS and third not in _NOT_A_DENIAL
+        return int(denied or (second == "a" and third in _UNTRUE))
+    if first in _AUXILIARIES:
+        return int((second, third) == ("not", "be") or (second == "be" and third in _DENIALS))
+    return 0
+
+
+def _disbelieved(tokens: Sequence[Token], start: int) -> bool:
+    """Whether the sentence says before that it is not so: "I do not think that ...", "the myth that ..."."""
+    before = [token.text for token in tokens[:start]]
+    opening = next((i + 1 for i in range(len(before) - 1, -1, -1) if before[i] in ("but", ";")), 0)
+    before = before[opening:]
+    for index, word in enumerate(before):
+        rest = before[index + 1 :]
+        if word == "not" and rest and rest[0] in _DOUBTED_VERBS:
+            return "," not in rest
+        if word in _UNTRUE and "that" in rest and "not" not in before[max(index - 1, 0) : index]:
+            return True
+    return False
+
+
+def _in_condition(tokens: Sequence[Token], start: int) -> bool:
+    """Whether the clause around `start` opens with "if" or "unless"; a comma or "then" ends the clause."""
+    for index in range(start - 1, -1, -1):
+        word = tokens[index].text
+        if word in _HARD_BREAKS or word in (",", "then"):
+            return False
+        if word in _CONDITIONS:
+            return tokens[index + 1].text not in _ELLIPSES
+    return False
+
+
+def _hedged(tokens: Sequence[Token], start: int, end: int) -> bool:
+    """Whether the phrase is offered as one of several possibilities: "it might be Paris or Lyon"."""
+    before = tokens[start - 1].text if start else ""
+    after = tokens[end].text if end < len(tokens) else ""
+    return "or" in (before, after) and any(token.text in _HEDGES for token in tokens)

@@ -1,0 +1,1 @@
+"""Examples held out, chosen to the declared shares, and packed into bins."""

@@ -1,0 +1,107 @@
+"""The base model's files, tokenizer and size, without loading its weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from blendtune_api.chat_templates import MissingTokens, use_chat_template
+from blendtune_api.contract import Workspace
+from blendtune_api.shared_folder import SharedFolder
+from blendtune_api.sizing.shape import SIZES, ModelShape, ShapeError, read_shape
+from blendtune_api.v1alpha1 import ChatTemplate, Model
+from blendtune_trainer.errors import bad_configuration, bad_model
+from blendtune_trainer.model.model_files import convert_to_safetensors, download_from_hub, download_from_store
+from blendtune_trainer.uris import HubRepository, StorePath, model_location
+from blendtune_trainer.workspace import hold_in_turn
+
+
+def base_model_folder(model: Model, claims: Path, shared: SharedFolder) -> Path:
+    """Where the base model lies, or will lie once `fetch_base_model` has run."""
+    location = model_location(model.uri, model.revision, claims)
+    if isinstance(location, StorePath) and location.local is not None:
+        return location.local
+    return shared.base_model(model)
+
+
+def fetch_base_model(model: Model, claims: Path, shared: SharedFolder, uid: str) -> Path:
+    """The folder of the base model, downloaded by one run for all that share it unless its URI is a folder.
+
+    `uid` names the run, for those that wait for it. Raises TrainerError where there is no model, or the
+    store does not answer.
+    """
+    location = model_location(model.uri, model.revision, claims)
+    folder = base_model_folder(model, claims, shared)
+    if isinstance(location, StorePath) and location.local is not None:
+        _check_model(folder, model)
+    elif not folder.exists():
+        with hold_in_turn(Workspace(folder.with_suffix(".lock")), uid, folder.name):
+            if not folder.exists():
+                unfinished = folder.with_suffix(".unfinished")
+                _download(location, unfinished)
+                _check_model(unfinished, model)
+                unfinished.rename(folder)
+    return folder
+
+
+def _download(location: HubRepository | StorePath, folder: Path) -> None:
+    if isinstance(location, HubRepository):
+        download_from_hub(location, folder)
+    else:
+        download_from_store(location, folder)
+    convert_to_safetensors(folder)
+
+
+def _check_model(folder: Path, model: Model) -> None:
+    if not (folder / "config.json").is_file():
+        raise bad_model(f"spec.model.uri: {model.uri} holds no model: there is no config.json in {folder}")
+    if not any(folder.glob("*.safetensors")):
+        raise bad_model(f"spec.model.uri: {model.uri} holds no *.safetensors file; convert the weights first")
+
+
+def load_tokenizer(folder: Path, chat_template: ChatTemplate | None) -> Any:
+    """The tokenizer with the chat template of that name, or with its own.
+
+    Raises TrainerError where there is no tokenizer, or it lacks a token that the template is built of.
+    """
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise bad_model(f"spec.model.uri: no tokenizer could be loaded from {folder}: {error}") from error
+    if chat_template is not None:
+        try:
+            use_chat_template(tokenizer, chat_template)
+        except MissingTokens as error:
+            raise bad_configuration(f"spec.model.chatTemplate: {error}") from error
+    return tokenizer
+
+
+def empty_model(folder: Path) -> Any:
+    """The causal language model of `folder`, built from its configuration, without storage."""
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise bad_model(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
+
+
+def model_shape(model: Any) -> ModelShape:
+    """The shape of an `empty_model`, its parameters counted; tied weights count once."""
+    text_config = model.config.get_text_config()  # it knows every size by its common name
+    try:
+        shape = read_shape(
+            {name: getattr(text_config, name, None) for name in SIZES},
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+        )
+    except ShapeError as error:
+        folder = model.config.name_or_path
+        raise bad_model(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
+    largest = max(
+        sum(parameter.numel() for parameter in module.parameters(recurse=False)) for module in model.modules()
+    )
+    return replace(shape, largest_layer_parameters=largest)

@@ -1,0 +1,86 @@
+"""Loads the base model as it is trained: precision, attention and activation checkpointing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM
+from transformers.integrations import HfDeepSpeedConfig
+
+from blendtune_api.sizing.layout import attention_in_use
+from blendtune_api.v1alpha1 import Attention, Precision, Training
+from blendtune_trainer.errors import bad_configuration, bad_model
+from blendtune_trainer.model.memory import flash_attention_installed
+
+
+def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """`auto` is bf16 on CUDA and fp32 on CPU."""
+    if precision is Precision.AUTO:
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return torch.bfloat16 if precision is Precision.BF16 else torch.float32
+
+
+def attention_implementation(training: Training, device: torch.device) -> str:
+    """`auto` is FlashAttention 2 on CUDA when installed and in 16 bits, else sdpa; both see where packed
+    examples end.
+    """
+    installed, on_gpu = flash_attention_installed(), device.type == "cuda"
+    attention = attention_in_use(training, on_gpu=on_gpu, flash_attention=installed)
+    if attention is Attention.FLASH_ATTENTION_2 and not (installed and on_gpu):
+        raise bad_configuration(
+            "spec.training.attention: flash_attention_2 needs a CUDA device and the flash-attn package; "
+            "set auto or sdpa"
+        )
+    return str(attention)
+
+
+def load_model(
+    folder: Path,
+    training: Training,
+    device: torch.device,
+    *,
+    activation_checkpointing: bool,
+    deepspeed_config: dict[str, Any],
+) -> Any:
+    """The causal language model of `folder`, ready to train; under ZeRO-3 each rank holds its share from the
+    start.
+
+    Raises TrainerError where the folder holds no such model.
+    """
+    dtype = training_dtype(training.precision, device)
+    attention = attention_implementation(training, device)
+    zero3 = HfDeepSpeedConfig(deepspeed_config)  # from_pretrained finds it while it is alive
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            attn_implementation=attention,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise bad_model(
+            f"spec.model: no causal language model could be loaded from {folder}: {error}"
+        ) from error
+    del zero3
+    if activation_checkpointing:
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    model.config.use_cache = False
+    return model
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters with and without decay: norms, biases and other vectors are not pulled towards zero."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in trained if _dimensions(parameter) > 1]
+    vectors = [parameter for parameter in trained if _dimensions(parameter) <= 1]
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def _dimensions(parameter: nn.Parameter) -> int:
+    """Dimensions of the whole parameter; ZeRO-3 leaves only a flat share of it in place."""
+    return len(getattr(parameter, "ds_shape", parameter.shape))

@@ -1,0 +1,1 @@
+"""The processes of a training, on all nodes: how they start, agree and end."""

@@ -1,0 +1,99 @@
+"""The ranks of a training, and what they say to each other. The only module that imports DeepSpeed and its
+setup.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import distributed
+
+if not torch.cuda.is_available():
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when DeepSpeed is imported
+
+import deepspeed
+import deepspeed.ops
+
+from blendtune_api.contract import GpuPreset
+from blendtune_trainer.errors import transient
+from blendtune_trainer.ranks.hosts import is_loopback
+
+# On CPU DeepSpeed would compile its shared-memory collectives at first use; gloo does without a compiler.
+deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranks:
+    """This process among its peers, once they have all met."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def peak_memory_bytes(self) -> int | None:
+        """Most memory that this rank has allocated on its GPU; None on CPU."""
+        return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Each value summed over the ranks, in double precision."""
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(tensor)
+        return [float(value) for value in tensor.tolist()]
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up on any rank."""
+        return self.sum([float(flag)])[0] > 0
+
+    def from_first(self, value: Any) -> Any:
+        """What rank 0 passed here; the other ranks' values are ignored."""
+        box = [value]
+        distributed.broadcast_object_list(box, src=0, device=self.device)
+        return box[0]
+
+    def wait_for_all(self) -> None:
+        self.sum([0.0])
+
+    def part(self) -> None:
+        """Ends the meeting; every rank calls it, and none can say anything to the others from then on."""
+        deepspeed.comm.destroy_process_group()
+
+
+def meet(environment: Mapping[str, str], preset: GpuPreset, timeout: timedelta) -> Ranks:
+    """Joins the peers that RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT name.
+
+    A peer that stays away, or that leaves a collective unanswered, for `timeout` is taken for lost.
+    Raises TrainerError where this rank has no GPU though the preset promises one.
+    """
+    local_rank = int(environment["LOCAL_RANK"])
+    seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if preset.is_gpu and seen <= local_rank:
+        raise transient(
+            f"rank {environment['RANK']} finds no GPU: CUDA sees {seen}, and spec.cluster.gpuType "
+            f"{preset.name} promises one to each rank. Look at the driver and the device plugin of the node, "
+            "and at the runtimeClassName of the pod"
+        )
+    device = torch.device("cuda", local_rank) if seen else torch.device("cpu")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    elif "OMP_NUM_THREADS" in environment:
+        torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))
+    if is_loopback(environment["MASTER_ADDR"]):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # a host name of its own may not resolve
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    deepspeed.init_distributed(backend, auto_mpi_discovery=False, timeout=timeout, verbose=False)
+    return Ranks(rank=distributed.get_rank(), world_size=distributed.get_world_size(), device=device)
+
+
+def initialize(model: torch.nn.Module, optimizer: torch.optim.Optimizer, config: Mapping[str, Any]) -> Any:
+    """The DeepSpeed engine that trains `model`."""
+    engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=dict(config))
+    return engine

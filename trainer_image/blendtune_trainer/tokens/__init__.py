@@ -1,0 +1,1 @@
+"""Conversations as examples: token ids, and which of them are learnt from."""

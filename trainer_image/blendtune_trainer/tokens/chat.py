@@ -1,0 +1,231 @@
+"""Conversations as tokens, and which of those tokens the model is to learn: the assistant's turns.
+
+A template with `{% generation %}` markers, as all named ones have, says itself where the assistant speaks.
+For any other template a turn begins where the rendering of the messages before it, with the generation
+prompt, ends, which is verified for every turn. Either way what comes before an answer must be the first of
+the conversation's tokens when it is tokenised alone, because it is what the model will be given when it is
+asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+from transformers.utils.chat_template_utils import render_jinja_template
+
+from blendtune_api.v1alpha1 import ChatTemplate
+from blendtune_trainer.errors import bad_model
+from blendtune_trainer.rows.conversations import ASSISTANT, Conversation, RowFault
+
+_MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
+_PROBE: Conversation = [
+    {"role": "user", "content": "One?"},
+    {"role": ASSISTANT, "content": "Yes."},
+    {"role": "user", "content": "Two?"},
+    {"role": ASSISTANT, "content": "No."},
+]
+
+_NAMES = ", ".join(ChatTemplate)
+_KEPT_LENGTH = 64  # characters
+_KEPT_TEXTS = 1024
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class EncodedConversation:
+    input_ids: NDArray[np.int32]  # [n]
+    supervised: NDArray[np.bool_]  # [n]; never the first token, which nothing predicts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Rendered:
+    """A conversation as text, and the characters of its assistant turns."""
+
+    text: str
+    turns: tuple[Span, ...]
+
+
+class ChatEncoder:
+    """Applies the tokenizer's chat template. `tokenizer` is a fast tokenizer of transformers.
+
+    Raises TrainerError on construction where there is no template, or one whose assistant turns cannot be
+    told apart.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        if not getattr(tokenizer, "is_fast", False):
+            raise bad_model(
+                "spec.model: the tokenizer has no fast version (tokenizer.json), which blending needs"
+            )
+        if not tokenizer.chat_template:
+            raise bad_model(
+                f"spec.model: the tokenizer has no chat template. Set spec.model.chatTemplate to one of "
+                f"{_NAMES}, use a chat or instruct model, or add a chat_template.jinja file to the model's "
+                "folder"
+            )
+        self._template: str = tokenizer.get_chat_template()
+        self._has_markers = _MARKER.search(self._template) is not None
+        self._variables: dict[str, Any] = dict(tokenizer.special_tokens_map)
+        self._backend = tokenizer.backend_tokenizer
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        special = {index: token for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+        self._special_ids = frozenset(special) | frozenset(tokenizer.all_special_ids)
+        self._special_tokens = tuple(
+            {token.content for token in special.values()} | set(tokenizer.all_special_tokens)
+        )
+        begin = tokenizer.bos_token_id
+        self._turn_end_ids = self._special_ids - ({begin} if begin != tokenizer.eos_token_id else set())
+        self._known: dict[str, list[int]] = {}
+        self._end_of_turn = self._check_template()
+
+    @property
+    def template(self) -> str:
+        return self._template
+
+    @property
+    def end_of_turn_id(self) -> int | None:
+        """The special token that the template sets after an answer; None where it sets none."""
+        return self._end_of_turn
+
+    def encode(self, conversations: Sequence[Conversation]) -> list[EncodedConversation | RowFault]:
+        """Each conversation's tokens, whole, or why it cannot be learnt from."""
+        rendered = self._render(conversations)
+        whole = [item for item in rendered if isinstance(item, _Rendered)]
+        encodings = iter(self._backend.encode_batch([item.text for item in whole], add_special_tokens=False))
+        return [
+            self._mask(item, next(encodings)) if isinstance(item, _Rendered) else item for item in rendered
+        ]
+
+    def _check_template(self) -> int | None:
+        """The end-of-turn token of a short conversation."""
+        (outcome,) = self.encode([_PROBE])
+        if isinstance(outcome, RowFault):
+            raise bad_model(
+                f"spec.model: the chat template and the tokenizer cannot be trained with: {outcome}. Set "
+                f"spec.model.chatTemplate to another of {_NAMES}, or mark the assistant's turns with "
+                "{% generation %} and {% endgeneration %} in the model's chat_template.jinja"
+            )
+        last = int(outcome.input_ids[outcome.supervised][-1])
+        return last if last in self._special_ids else None
+
+    def _render(self, conversations: Sequence[Conversation]) -> list[_Rendered | RowFault]:
+        render = self._render_marked if self._has_markers else self._render_by_prefix
+        rendered: list[_Rendered | RowFault] = []
+        for conversation in conversations:
+            try:
+                rendered.append(render(conversation))
+            except RowFault as fault:
+                rendered.append(fault)
+            except (jinja2.TemplateError, LookupError, TypeError, ValueError) as error:
+                rendered.append(RowFault(f"the chat template refuses the conversation: {error}"))
+        return rendered
+
+    def _render_marked(self, conversation: Conversation) -> _Rendered:
+        (text,), (spans,) = render_jinja_template(
+            [conversation], chat_template=self._template, return_assistant_tokens_mask=True, **self._variables
+        )
+        return _Rendered(text=text, turns=tuple((start, end) for start, end in spans))
+
+    def _render_by_prefix(self, conversation: Conversation) -> _Rendered:
+        text = self._text(conversation)
+        turns: list[Span] = []
+        for index, message in enumerate(conversation):
+            if message["role"] != ASSISTANT:
+                continue
+            prompt = self._text(conversation[:index], add_generation_prompt=True)
+            last = index + 1 == len(conversation)
+            turn = text if last else self._text(conversation[: index + 1])
+            if not (text.startswith(turn) and turn.startswith(prompt)):
+                raise RowFault(
+                    f"message {index}: the template renders what comes before an answer differently once the "
+                    "answer stands, so the answer's tokens cannot be told apart"
+                )
+            turns.append((len(prompt), len(turn)))
+        return _Rendered(text=text, turns=tuple(turns))
+
+    def _text(self, conversation: Conversation, add_generation_prompt: bool = False) -> str:
+        (text,), _ = render_jinja_template(
+            [conversation],
+            chat_template=self._template,
+            add_generation_prompt=add_generation_prompt,
+            **self._variables,
+        )
+        return str(text)
+
+    def _mask(self, rendered: _Rendered, encoding: Any) -> EncodedConversation | RowFault:
+        ids: list[int] = encoding.ids
+        supervised = np.zeros(len(ids), np.bool_)
+        for number, turn in enumerate(rendered.turns, start=1):
+            start = self._start(rendered.text[: turn[0]], encoding)
+            if start is None:
+                return RowFault(
+                    f"answer {number}: its first characters and the prompt's last share a token; strip the "
+                    "white space at its start"
+                )
+            supervised[start : self._end(rendered.text, encoding, turn)] = True
+        supervised[:1] = False
+        if not supervised.any():
+            return RowFault("the chat template leaves no token of an assistant turn to learn")
+        return EncodedConversation(input_ids=np.array(ids, np.int32), supervised=supervised)
+
+    def _start(self, prompt: str, encoding: Any) -> int | None:
+        """Where an answer's tokens begin; None where one of them reaches back into the prompt.
+
+        A marker may stand after a space that many tokenizers join to the answer's first word.
+        """
+        start = self._prompt_length(prompt, encoding)
+        if start is None and self._has_markers:
+            start = self._prompt_length(prompt.rstrip(" "), encoding)
+        return start
+
+    def _prompt_length(self, prompt: str, encoding: Any) -> int | None:
+        """The prompt's tokens, when they are a prefix of the conversation's; None when they are not.
+
+        Text is split at special tokens before anything else, so it suffices to compare from the last one on.
+        """
+        ids = encoding.ids
+        special = _last_token(encoding, (0, len(prompt)))
+        while special > 0 and ids[special] not in self._special_ids:
+            special -= 1
+        special = max(special, 0)
+        character = encoding.token_to_chars(special)[0] if ids[special] in self._special_ids else 0
+        tail = self._tokens(prompt[character:])
+        return special + len(tail) if ids[special : special + len(tail)] == tail else None
+
+    def _tokens(self, text: str) -> list[int]:
+        """Token ids of a text; those of the short ones, which come back with every turn, are kept."""
+        known = self._known.get(text)
+        if known is not None:
+            return known
+        ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        if len(text) <= _KEPT_LENGTH and len(self._known) < _KEPT_TEXTS:
+            self._known[text] = ids
+        return ids
+
+    def _end(self, text: str, encoding: Any, turn: Span) -> int:
+        """Where a turn's tokens end: with its end-of-turn token, without the white space that follows it."""
+        start, end = turn
+        stripped = text[start:end].rstrip()
+        closed = stripped.endswith(self._special_tokens)
+        token = _last_token(encoding, (start, start + len(stripped) if closed else end)) + 1
+        if closed or not self._has_markers or token >= len(encoding.ids):
+            return token
+        return token + (encoding.ids[token] in self._turn_end_ids)  # a marker may stop short of it
+
+
+def _last_token(encoding: Any, span: Span) -> int:
+    """The token that holds the last character of the span that is in any; -1 where there is none."""
+    start, end = span
+    for character in range(end - 1, start - 1, -1):
+        token = encoding.char_to_token(character)
+        if token is not None:
+            return int(token)
+    return -1

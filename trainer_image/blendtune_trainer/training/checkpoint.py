@@ -1,0 +1,284 @@
+"""Checkpoints that are whole or absent, and that only the run that made them can resume from.
+
+A checkpoint is written into `step-N.tmp`, with a list of its files and their sizes, renamed to `step-N` when
+every rank is done, and only then named by the pointer file. Whatever kills the training, the pointer names a
+whole checkpoint; what storage loses afterwards the list tells, and the checkpoint before it is taken.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from blendtune_api.codec import decode, encode
+from blendtune_api.contract import ExitCode, RunConfig
+from blendtune_api.v1alpha1 import Reason
+from blendtune_trainer.errors import TrainerError, storage_full
+from blendtune_trainer.files import write_text
+from blendtune_trainer.leaves import leaves
+from blendtune_trainer.ranks.failures import is_storage_full
+from blendtune_trainer.ranks.group import Ranks
+
+POINTER = "latest.json"
+CONTENTS = "contents.json"  # in each checkpoint
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """What a checkpoint shares with the run that resumes from it. `settings` tells people what differs."""
+
+    config_digest: str
+    blend_digest: str
+    settings: Mapping[str, Any]
+
+    @staticmethod
+    def of(config: RunConfig, blend_digest: str) -> Identity:
+        spec = config.spec
+        settings = {"model": spec.model, "blend": spec.blend, "training": spec.training}
+        return Identity(config_digest=config.digest, blend_digest=blend_digest, settings=encode(settings))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pointer:
+    """The last whole checkpoint: `step` optimizer steps were taken, on `world_size` ranks at ZeRO `stage`."""
+
+    step: int
+    world_size: int
+    stage: int
+    identity: Identity
+
+    @property
+    def tag(self) -> str:
+        return f"step-{self.step}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What a whole checkpoint is made of."""
+
+    pointer: Pointer
+    files: Mapping[str, int]  # bytes of each, by its path in the checkpoint
+
+
+class Checkpoints:
+    """The checkpoints in `folder`, of which the latest `keep` stay."""
+
+    def __init__(self, folder: Path, identity: Identity, keep: int) -> None:
+        self._folder = folder
+        self._identity = identity
+        self._keep = keep
+
+    def latest(self) -> Pointer | None:
+        """The last whole checkpoint, to resume from. Raises TrainerError where another run left one."""
+        pointer = _read(Pointer, self._folder / POINTER)
+        steps = [step for step in self._steps() if pointer is None or step < pointer.step]
+        if pointer is not None:
+            self._check_ours(pointer)
+            steps.append(pointer.step)
+        whole = next(filter(None, map(self._whole, sorted(steps, reverse=True))), None)
+        if whole is not None:
+            self._check_ours(whole)
+        return whole
+
+    def _check_ours(self, pointer: Pointer) -> None:
+        differences = tuple(_differences(pointer.identity, self._identity))
+        if differences:
+            raise TrainerError(
+                Reason.BAD_CONFIGURATION,
+                ExitCode.OTHER_CHECKPOINT,
+                f"{self._folder / pointer.tag} is a checkpoint of another configuration: "
+                f"{'; '.join(differences)}. Restore what differs, set another spec.storage.path, or delete "
+                "this folder to train from the start",
+            )
+
+    def _whole(self, step: int) -> Pointer | None:
+        """What the checkpoint of a step says of itself; None, and why in the log, when it is not whole."""
+        folder = self._folder / f"step-{step}"
+        contents = _read(Contents, folder / CONTENTS)
+        damage = _damage(folder, contents)
+        if contents is not None and damage is None:
+            return contents.pointer
+        print(f"the checkpoint of step {step} is not whole: {damage}", flush=True)
+        return None
+
+    def remove_all_after(self, step: int) -> None:
+        """Removes what is not whole, or no longer of the way that the training takes from here."""
+        for folder in self._folder.glob("step-*"):
+            if (_step_of(folder) or step + 1) > step:
+                shutil.rmtree(folder)
+
+    def save(self, engine: Any, ranks: Ranks, step: int, stage: int) -> int:
+        """Saves the state after `step`, but for frozen weights: those are the base model's.
+
+        Every rank calls it; on rank 0 it returns the checkpoint's bytes, elsewhere 0. Raises TrainerError
+        when the storage is full.
+        """
+        size = 0
+        unfinished = self._folder / f"step-{step}.tmp"
+        with self._reporting_full_storage(unfinished):
+            engine.save_checkpoint(
+                str(self._folder), tag=unfinished.name, save_latest=False, exclude_frozen_parameters=True
+            )
+            ranks.wait_for_all()
+            if ranks.is_first:
+                size = self._publish(unfinished, step, ranks.world_size, stage)
+        ranks.wait_for_all()
+        return size
+
+    def load(self, engine: Any, ranks: Ranks, pointer: Pointer) -> None:
+        """Puts the engine where `pointer` left off; it must be configured `universal` when ranks differ."""
+        if pointer.world_size == ranks.world_size:
+            all_trained = all(parameter.requires_grad for parameter in engine.module.parameters())
+            engine.load_checkpoint(
+                str(self._folder),
+                tag=pointer.tag,
+                load_lr_scheduler_states=False,
+                load_module_strict=all_trained,
+            )
+            return
+        tag = f"{pointer.tag}.universal"
+        if ranks.is_first:
+            convert_to_universal(self._folder / pointer.tag, self._folder / tag)
+        ranks.wait_for_all()
+        with _own_optimizer_settings(engine.optimizer.optimizer):
+            engine.load_checkpoint(str(self._folder), tag=tag, load_lr_scheduler_states=False)
+        ranks.wait_for_all()
+        if ranks.is_first:
+            shutil.rmtree(self._folder / tag)
+
+    def _steps(self) -> list[int]:
+        return [step for folder in self._folder.glob("step-*") if (step := _step_of(folder)) is not None]
+
+    def _publish(self, unfinished: Path, step: int, world_size: int, stage: int) -> int:
+        """Gives a checkpoint that every rank has written its name; returns its bytes."""
+        pointer = Pointer(step=step, world_size=world_size, stage=stage, identity=self._identity)
+        files = [file for file in unfinished.rglob("*") if file.is_file()]
+        for file in files:
+            _flush(file)
+        sizes = {str(file.relative_to(unfinished)): file.stat().st_size for file in files}
+        write_text(unfinished / CONTENTS, json.dumps(encode(Contents(pointer=pointer, files=sizes))) + "\n")
+        shutil.rmtree(self._folder / pointer.tag, ignore_errors=True)
+        unfinished.rename(self._folder / pointer.tag)
+        write_text(self._folder / POINTER, json.dumps(encode(pointer), indent=2) + "\n")
+        for old in sorted(self._steps())[: -self._keep]:
+            shutil.rmtree(self._folder / f"step-{old}")
+        return sum(sizes.values())
+
+    @contextmanager
+    def _reporting_full_storage(self, unfinished: Path) -> Iterator[None]:
+        """Turns a failed write into storage_full, and frees the room that the half-written files take."""
+        try:
+            yield
+        except (OSError, RuntimeError) as error:
+            if not is_storage_full(error):
+                raise
+            shutil.rmtree(unfinished, ignore_errors=True)
+            free = shutil.disk_usage(self._folder).free
+            pointer = _read(Pointer, self._folder / POINTER)
+            stays = (
+                f"the checkpoint of step {pointer.step} stays"
+                if pointer
+                else "there is no earlier checkpoint"
+            )
+            raise storage_full(
+                f"{self._folder}: no room for a checkpoint ({free / 1e9:.1f} GB free): {error}; {stays}. "
+                "Enlarge the claim or free space on it, then raise spec.retry"
+            ) from error
+
+
+def convert_to_universal(source: Path, target: Path) -> None:
+    """Writes `source` as DeepSpeed's universal checkpoint, which any number of ranks can load."""
+    from deepspeed.checkpoint import ds_to_universal  # heavy, and seldom needed
+
+    shutil.rmtree(target, ignore_errors=True)
+    arguments = Namespace(
+        input_folder=str(source),
+        output_folder=str(target),
+        num_extract_workers=1,
+        num_merge_workers=1,
+        keep_temp_folder=False,
+        strict=True,
+        inject_missing_state=True,
+    )
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        ds_to_universal.main(arguments)
+
+
+@contextmanager
+def _own_optimizer_settings(optimizer: Any) -> Iterator[None]:
+    """Keeps parameter groups and step counters apart while a universal checkpoint is loaded.
+
+    At ZeRO-3 DeepSpeed 0.19 gives every group the settings of the first, weight decay among them, and every
+    parameter the same counter, which the optimizer then advances once for each of them.
+    """
+    decays = [group["weight_decay"] for group in optimizer.param_groups]
+    yield
+    for group, decay in zip(optimizer.param_groups, decays, strict=True):
+        group["weight_decay"] = decay
+    for state in optimizer.state.values():
+        if torch.is_tensor(state.get("step")):
+            state["step"] = state["step"].clone()
+
+
+def _differences(theirs: Identity, ours: Identity) -> Iterator[str]:
+    """What differs, field by field, in the words of the manifest."""
+    before, now = dict(leaves(theirs.settings, "spec")), dict(leaves(ours.settings, "spec"))
+    for path in sorted(before.keys() | now.keys()):
+        if before.get(path) != now.get(path):
+            yield f"{path} was {_said(before, path)} and is {_said(now, path)}"
+    if theirs.blend_digest != ours.blend_digest:
+        yield f"the blend was {theirs.blend_digest[:12]} and is {ours.blend_digest[:12]} (its data changed)"
+    elif theirs.config_digest != ours.config_digest and before == now:
+        yield "the configuration's digest differs"
+
+
+def _said(values: Mapping[str, Any], path: str) -> str:
+    return json.dumps(values[path]) if path in values else "unset"
+
+
+def _read(kind: type[T], path: Path) -> T | None:
+    """None where the file is missing, or holds something else."""
+    try:
+        return decode(kind, json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def _damage(folder: Path, contents: Contents | None) -> str | None:
+    """What is wrong with a checkpoint; None when it is whole."""
+    if contents is None:
+        return f"{folder / CONTENTS} is missing or cannot be read"
+    for name, size in contents.files.items():
+        try:
+            found = (folder / name).stat().st_size
+        except FileNotFoundError:
+            return f"{folder / name} is missing"
+        if found != size:
+            return f"{folder / name} has {found:,} of its {size:,} bytes"
+    return None
+
+
+def _step_of(folder: Path) -> int | None:
+    """N of a folder `step-N`; None for any other."""
+    number = folder.name.removeprefix("step-")
+    return int(number) if number.isdecimal() else None
+
+
+def _flush(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,135 @@
+"""The tuned model as a Hugging Face folder: safetensors, tokenizer, chat template, generation settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+import torch
+from transformers import GenerationConfig
+
+from blendtune_api.model_files import CONFIGS, is_own
+from blendtune_trainer.blending.lineage import Lineage, write_lineage
+from blendtune_trainer.files import flush_folder
+from blendtune_trainer.model.lora import merged_model
+from blendtune_trainer.ranks.group import Ranks
+from blendtune_trainer.tokens.chat import ChatEncoder
+from blendtune_trainer.uris import StorePath
+
+
+def export_model(engine: Any, tokenizer: Any, ranks: Ranks, folder: Path, lineage: Lineage | None) -> None:
+    """Writes the model into `folder`, whole or not at all; every rank calls it, rank 0 writes.
+
+    Plain `AutoModelForCausalLM.from_pretrained` loads it, and AutoTokenizer the chat template that it was
+    trained with.
+    """
+    weights = _trained_weights(engine, ranks)
+    if ranks.is_first:
+        _write_model(engine.module.model, tokenizer, folder, lineage, weights)
+    ranks.wait_for_all()
+
+
+def export_adapted_model(
+    engine: Any,
+    base: Path,
+    dtype: torch.dtype,
+    tokenizer: Any,
+    ranks: Ranks,
+    *,
+    adapter: Path,
+    model: Path,
+    lineage: Lineage | None,
+) -> None:
+    """Writes the trained adapter as peft's folder, and the base model with it merged in as `export_model`."""
+    weights = _trained_weights(engine, ranks)
+    if ranks.is_first:
+        with _replacing_folder(adapter) as unfinished:
+            engine.module.model.save_pretrained(unfinished, state_dict=weights, save_embedding_layers=False)
+            tokenizer.save_pretrained(unfinished)
+        _write_model(merged_model(base, adapter, dtype), tokenizer, model, lineage)
+    ranks.wait_for_all()
+
+
+def generation_config(model: Any, tokenizer: Any) -> GenerationConfig:
+    """Greedy decoding that ends at the model's own end tokens, the tokenizer's and the chat template's.
+
+    The base model's sampling settings are left behind: they were chosen for other weights, and some of them
+    do not pass transformers' own validation.
+    """
+    base = model.generation_config
+    declared = base.eos_token_id
+    ends = declared if isinstance(declared, list) else [declared]
+    ends = [*ends, tokenizer.eos_token_id, ChatEncoder(tokenizer).end_of_turn_id]
+    eos = sorted({int(token) for token in ends if token is not None})
+    padding = next(
+        (token for token in (base.pad_token_id, tokenizer.pad_token_id) if token is not None), None
+    )
+    return GenerationConfig(
+        bos_token_id=base.bos_token_id,
+        eos_token_id=eos[0] if len(eos) == 1 else eos or None,
+        pad_token_id=padding,
+    )
+
+
+def upload(folder: Path, target: StorePath) -> None:
+    """Copies the files of `folder` to another home, the configuration last.
+
+    Then it removes what an earlier model has left there: files that are a model's own by name, and no others.
+    """
+    filesystem, root = fsspec.core.url_to_fs(target.url)
+    filesystem.makedirs(root, exist_ok=True)
+    files = {file.name: file for file in folder.iterdir()}
+    for name in sorted(files, key=lambda name: (name in CONFIGS, name)):
+        filesystem.put_file(str(files[name]), f"{root}/{name}")
+    for path in filesystem.find(root, maxdepth=1):
+        name = PurePosixPath(path).name
+        if is_own(name) and name not in files:
+            filesystem.rm_file(path)
+
+
+def _trained_weights(engine: Any, ranks: Ranks) -> dict[str, Any]:
+    """The weights that are not frozen, whole, on rank 0, under the model's own names; empty on the others."""
+    prefix = "model."  # the attribute of SupervisedLoss
+    if engine.zero_optimization_partition_weights():
+        state = engine._zero3_consolidated_16bit_state_dict(exclude_frozen_parameters=True)
+    else:
+        state = engine.module_state_dict(exclude_frozen_parameters=True) if ranks.is_first else None
+    return {name.removeprefix(prefix): weight for name, weight in (state or {}).items()}
+
+
+def _write_model(
+    model: Any, tokenizer: Any, folder: Path, lineage: Lineage | None, weights: dict[str, Any] | None = None
+) -> None:
+    """Writes the model with these `weights`; by default with its own."""
+    model.config.use_cache = True
+    model.generation_config = generation_config(model, tokenizer)
+    with _replacing_folder(folder) as unfinished:
+        model.save_pretrained(unfinished, state_dict=weights)
+        tokenizer.save_pretrained(unfinished)
+        if lineage:
+            write_lineage(unfinished, lineage)
+
+
+@contextmanager
+def _replacing_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into that takes the place of `folder` when the block ends without an error."""
+    unfinished = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    yield unfinished
+    for file in unfinished.iterdir():
+        file.chmod(0o644)  # safetensors writes for its user alone, but evaluation may run as another
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+    flush_folder(unfinished)
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    unfinished.rename(folder)
+    flush_folder(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)

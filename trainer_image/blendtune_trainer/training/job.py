@@ -1,0 +1,258 @@
+"""A whole training of one run: load or resume, train, export, and the result."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from blendtune_api.contract import (
+    MessageError,
+    RunConfig,
+    TrainResult,
+    Workspace,
+    decode_message,
+    encode_message,
+    weights_digest,
+)
+from blendtune_api.sizing.cost import flops_per_token
+from blendtune_api.sizing.words import layout_words
+from blendtune_api.v1alpha1 import AfterSuccess, LoraExport, Method, Stage, Training
+from blendtune_trainer.blending.lineage import Lineage, read_lineage
+from blendtune_trainer.blending.packed import PackedBlend
+from blendtune_trainer.errors import bad_data
+from blendtune_trainer.files import write_text
+from blendtune_trainer.model.base_model import base_model_folder, load_tokenizer
+from blendtune_trainer.model.load import training_dtype
+from blendtune_trainer.model.memory import sizing_setup
+from blendtune_trainer.ranks.group import Ranks
+from blendtune_trainer.ranks.signals import StopRequest
+from blendtune_trainer.ranks.watchdog import Watchdog
+from blendtune_trainer.record.progress import ProgressBoard
+from blendtune_trainer.record.trackers import TrackedRun
+from blendtune_trainer.record.tracking import check_libraries, tracking
+from blendtune_trainer.stage import Run, keep_result
+from blendtune_trainer.training.checkpoint import Checkpoints, Identity, Pointer
+from blendtune_trainer.training.engine import load_engine, resumable_layout
+from blendtune_trainer.training.epochs import EpochModels
+from blendtune_trainer.training.export import export_adapted_model, export_model, upload
+from blendtune_trainer.training.loop import TrainingLoop
+from blendtune_trainer.training.plan import Plan, make_plan, planned_models
+from blendtune_trainer.training.report import TrainingReport
+from blendtune_trainer.training.throughput import model_flops_utilisation
+from blendtune_trainer.uris import store_path
+
+EXPORTED_FILE = (
+    "exported.json"  # the result, once the workspace holds the model and before it is copied elsewhere
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """What a training is made of, on one rank."""
+
+    run: Run
+    ranks: Ranks
+    board: ProgressBoard
+    stop: StopRequest
+    watchdog: Watchdog
+
+    @property
+    def config(self) -> RunConfig:
+        return self.run.config
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.run.workspace
+
+
+def train(job: Job) -> TrainResult:
+    """Trains, exports and returns the result; a training that is exported already is not done again.
+
+    Every rank calls it and returns the same; rank 0 last, since it alone copies the model to its second home.
+    Raises TrainerError.
+    """
+    check_libraries(job.config.spec.training.tracking)
+    blend = open_blend(job.config, job.workspace)
+    identity = Identity.of(job.config, blend.digest)
+    expected = planned_models(job.config.spec, blend)
+    result: TrainResult | None = job.ranks.from_first(
+        exported_result(job.workspace, identity, expected) if job.ranks.is_first else None
+    )
+    if result is None:
+        result = _train_and_export(job, blend, identity)
+    job.ranks.part()
+    if job.ranks.is_first:
+        _finish(job, result)
+    return result
+
+
+def open_blend(config: RunConfig, workspace: Workspace) -> PackedBlend:
+    blend = PackedBlend.open(workspace.blend)
+    if blend.sequence_length != config.spec.training.sequence_length:
+        raise bad_data(
+            f"{workspace.blend} holds bins of {blend.sequence_length} tokens, spec.training.sequenceLength "
+            f"is {config.spec.training.sequence_length}; run the blend stage again"
+        )
+    if blend.num_bins == 0:
+        raise bad_data(f"{workspace.blend} holds no bin to train on; run the blend stage again")
+    return blend
+
+
+def exported_result(
+    workspace: Workspace, identity: Identity, expected: Mapping[int, int]
+) -> TrainResult | None:
+    """The result of an earlier attempt of the same run whose models are in the workspace, whole."""
+    try:
+        result = decode_message((workspace.train / EXPORTED_FILE).read_text())
+    except (FileNotFoundError, MessageError):
+        return None
+    if not isinstance(result, TrainResult) or not workspace.model.is_dir():
+        return None
+    kept = {model.step for model in result.epochs if workspace.epoch(model.epoch).model.is_dir()}
+    if any(step <= result.steps and step not in kept for step in expected):
+        return None
+    same_run = (result.config_digest, result.blend_digest) == (identity.config_digest, identity.blend_digest)
+    return result if same_run and result.model_digest == weights_digest(workspace.model) else None
+
+
+def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> TrainResult:
+    config, ranks = job.config, job.ranks
+    training = config.spec.training
+    base = base_model_folder(config.spec.model, job.run.claims, job.run.shared)
+    setup = sizing_setup(config.spec, base, config.gpu, ranks.world_size)
+    token_flops = flops_per_token(setup.shape, setup.weights, training.sequence_length)
+    checkpoints = Checkpoints(job.workspace.checkpoints, identity, training.checkpoint.keep)
+    pointer = _resumable(checkpoints, ranks)
+    layout = resumable_layout(setup, pointer)
+    if ranks.is_first:
+        print(layout_words(layout, training.sequence_length), flush=True)
+    engine = load_engine(base, config, ranks, layout, pointer)
+    if pointer:
+        checkpoints.load(engine, ranks, pointer)
+
+    plan = make_plan(config.spec, blend, layout.bins_per_micro_batch)
+    first_step = pointer.step if pointer else 0
+    with tracking(
+        training.tracking if ranks.is_first else (), _tracked(job, identity, first_step)
+    ) as tracked:
+        report = TrainingReport(job.workspace, job.board, ranks, config.gpu, token_flops, tracked)
+        report.resume(first_step, plan.steps)
+        epoch_models = EpochModels(
+            job.workspace,
+            ranks,
+            plan.epoch_models,
+            lambda home, step: _export(job, engine, base, home, _lineage(job, blend, plan, step)),
+            first_step,
+        )
+        earlier = report.totals().rank_seconds
+        started = time.monotonic()
+        loop = TrainingLoop(
+            engine=engine,
+            blend=blend,
+            training=training,
+            plan=plan,
+            ranks=ranks,
+            stage=layout.zero_stage,
+            checkpoints=checkpoints,
+            report=report,
+            stop=job.stop,
+            watchdog=job.watchdog,
+            epoch_models=epoch_models,
+        )
+        report.phase("training")
+        with job.watchdog.watching():
+            last_step = loop.run(first_step)
+    gpu_seconds = earlier + (time.monotonic() - started) * ranks.world_size
+
+    report.phase("exporting")
+    _export(job, engine, base, job.workspace, _lineage(job, blend, plan, last_step))
+    result = None
+    if ranks.is_first:
+        result = _result(job, identity, report, epoch_models, token_flops, gpu_seconds)
+        write_text(job.workspace.train / EXPORTED_FILE, encode_message(result))
+    exported: TrainResult = ranks.from_first(result)
+    return exported
+
+
+def _tracked(job: Job, identity: Identity, first_step: int) -> TrackedRun:
+    return TrackedRun(
+        uid=job.config.uid,
+        name=f"{job.config.namespace}/{job.config.name}",
+        settings=identity.settings,
+        folder=job.workspace.train / "tracking",
+        first_step=first_step,
+    )
+
+
+def _resumable(checkpoints: Checkpoints, ranks: Ranks) -> Pointer | None:
+    pointer = None
+    if ranks.is_first:
+        pointer = checkpoints.latest()
+        checkpoints.remove_all_after(pointer.step if pointer else 0)
+        if pointer:
+            print(f"resuming from the checkpoint of step {pointer.step}", flush=True)
+    found: Pointer | None = ranks.from_first(pointer)
+    return found
+
+
+def _lineage(job: Job, blend: PackedBlend, plan: Plan, step: int) -> Lineage | None:
+    """How far the model has come in its sources after so many steps."""
+    start = read_lineage(job.workspace.blend)
+    return start.after(blend, min(step * plan.bins_per_step, blend.num_bins)) if start else None
+
+
+def _export(job: Job, engine: Any, base: Path, home: Workspace, lineage: Lineage | None) -> None:
+    training, ranks = job.config.spec.training, job.ranks
+    tokenizer = load_tokenizer(base, job.config.spec.model.chat_template)
+    if training.method is Method.FULL:
+        export_model(engine, tokenizer, ranks, home.model, lineage)
+        return
+    dtype = training_dtype(training.precision, ranks.device)
+    export_adapted_model(
+        engine, base, dtype, tokenizer, ranks, adapter=home.adapter, model=home.model, lineage=lineage
+    )
+
+
+def _result(
+    job: Job,
+    identity: Identity,
+    report: TrainingReport,
+    epoch_models: EpochModels,
+    token_flops: float,
+    gpu_seconds: float,
+) -> TrainResult:
+    totals = report.totals()
+    rate = totals.tokens / totals.rank_seconds if totals.rank_seconds > 0 else None
+    return TrainResult(
+        config_digest=identity.config_digest,
+        blend_digest=identity.blend_digest,
+        steps=totals.steps,
+        tokens=totals.tokens,
+        model_digest=weights_digest(job.workspace.model),
+        final_loss=totals.final_loss,
+        validation_loss=report.validation_losses(),
+        gpu_seconds=gpu_seconds,
+        tokens_per_second_per_gpu=rate,
+        mfu=model_flops_utilisation(rate, token_flops, job.config.gpu.peak_flops),
+        epochs=epoch_models.exported(),
+    )
+
+
+def exported_folder(training: Training, workspace: Workspace) -> Path:
+    """What is copied to the model's second home."""
+    only_adapter = training.method is Method.LORA and training.lora.export is LoraExport.ADAPTER
+    return workspace.adapter if only_adapter else workspace.model
+
+
+def _finish(job: Job, result: TrainResult) -> None:
+    """Copies the model to its second home, leaves the result, and drops what only training needed."""
+    spec = job.config.spec
+    if spec.export is not None:
+        upload(exported_folder(spec.training, job.workspace), store_path(spec.export.uri, job.run.claims))
+    keep_result(job.run, Stage.TRAIN, result)
+    if spec.training.checkpoint.after_success is AfterSuccess.DELETE:
+        shutil.rmtree(job.workspace.checkpoints, ignore_errors=True)

@@ -1,0 +1,186 @@
+"""The training loop: steps, validations and checkpoints, in an order that depends on nothing but the step."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import torch
+
+from blendtune_api.contract import ExitCode
+from blendtune_api.v1alpha1 import Reason, Training
+from blendtune_trainer.blending.packed import PackedBlend
+from blendtune_trainer.errors import TrainerError
+from blendtune_trainer.ranks.group import Ranks
+from blendtune_trainer.ranks.signals import StopRequest
+from blendtune_trainer.ranks.watchdog import Watchdog
+from blendtune_trainer.training.batches import bins_of_step, micro_batches
+from blendtune_trainer.training.checkpoint import Checkpoints
+from blendtune_trainer.training.epochs import EpochModels
+from blendtune_trainer.training.microbatch import forward
+from blendtune_trainer.training.plan import Plan
+from blendtune_trainer.training.report import StepReport, TrainingReport
+from blendtune_trainer.training.schedule import learning_rate
+from blendtune_trainer.training.validation import out_of_patience, validation_loss
+
+
+class TrainingLoop:
+    """Trains `engine` on `blend`. Every rank runs one, and all of them take the same decisions."""
+
+    def __init__(
+        self,
+        *,
+        engine: Any,
+        blend: PackedBlend,
+        training: Training,
+        plan: Plan,
+        ranks: Ranks,
+        stage: int,
+        checkpoints: Checkpoints,
+        report: TrainingReport,
+        stop: StopRequest,
+        watchdog: Watchdog,
+        epoch_models: EpochModels,
+    ) -> None:
+        self._engine = engine
+        self._blend = blend
+        self._training = training
+        self._plan = plan
+        self._ranks = ranks
+        self._stage = stage
+        self._checkpoints = checkpoints
+        self._report = report
+        self._stop = stop
+        self._watchdog = watchdog
+        self._epoch_models = epoch_models
+        self._saved_step: int | None = None
+        self._saved_at = time.monotonic()
+
+    def run(self, first_step: int) -> int:
+        """Trains from `first_step` on; returns the number of steps taken, fewer than planned when stopped
+        early.
+
+        Raises TrainerError with PREEMPTED after a stop signal on any rank: the state is saved by then.
+        """
+        step = first_step
+        self._saved_step = first_step
+        self._engine.train()  # a loaded model is in evaluation mode: no dropout, no recomputed activations
+        while True:
+            self._validate_when_due(step)
+            self._export_when_due(step)
+            if step == self._plan.steps or self._stops_early():
+                break
+            stop, save = self._take_step(step)
+            step += 1
+            if stop:
+                self._leave(step)
+            if save:
+                self._save(step)
+        if self._ranks.any(self._stop.requested):
+            self._leave(step)
+        return step
+
+    def _take_step(self, step: int) -> tuple[bool, bool]:
+        """One optimizer step. Whether any rank was asked to stop, and whether a checkpoint is due."""
+        start = time.monotonic()
+        bins = bins_of_step(step, self._plan.bins_per_step, self._blend.num_bins)
+        supervised = sum(self._blend.supervised_tokens(index) for index in bins)
+        rate = learning_rate(self._training, step, self._plan.steps)
+        for group in self._engine.optimizer.param_groups:
+            group["lr"] = rate
+        nll = self._accumulate(bins, supervised)
+        self._engine.step()
+        total, stop, save = self._ranks.sum([nll, self._stop.requested, self._checkpoint_due()])
+        norm = self._engine.get_global_grad_norm()
+        self._check_finite(step + 1, total, norm)
+        self._watchdog.beat()
+        self._report.step(
+            StepReport(
+                step=step + 1,
+                loss=total / supervised if supervised else None,
+                learning_rate=rate,
+                gradient_norm=None if norm is None else float(norm),
+                tokens=sum(self._blend.tokens(index) for index in bins),
+                seconds=time.monotonic() - start,
+                gpu_memory_bytes=self._ranks.peak_memory_bytes(),
+            )
+        )
+        return stop > 0, save > 0
+
+    def _check_finite(self, step: int, nll: float, gradient_norm: float | None) -> None:
+        """Raises TrainerError once the numbers have run away; every further step would be lost."""
+        if not math.isfinite(nll) or not math.isfinite(gradient_norm or 0.0):
+            raise TrainerError(
+                Reason.STAGE_FAILED,
+                ExitCode.BAD_CONFIGURATION,
+                f"training diverged: the loss or the gradient of step {step} is not a number. Lower "
+                "spec.training.learningRate or raise spec.training.warmupRatio; if it is the first step, "
+                "spec.model may be damaged",
+            )
+
+    def _accumulate(self, bins: range, supervised: int) -> float:
+        """Gradients of the mean loss over the step's supervised tokens; returns this rank's share of the sum.
+
+        DeepSpeed averages the ranks' gradients, hence the factor of the world size.
+        """
+        scale = self._ranks.world_size / max(1, supervised)
+        total = torch.zeros((), device=self._ranks.device)
+        for indices in micro_batches(
+            bins, self._ranks.rank, self._ranks.world_size, self._plan.bins_per_micro_batch
+        ):
+            torch.manual_seed(self._training.seed + min(indices, default=0))  # by the bins, not by the rank
+            nll = forward(self._engine, [self._blend.bin(index) for index in indices], self._ranks.device)
+            self._engine.backward(nll * scale, scale_wrt_gas=False)
+            total += nll.detach()
+        return float(total)
+
+    def _checkpoint_due(self) -> bool:
+        """Rank 0's clock decides for all."""
+        elapsed = time.monotonic() - self._saved_at
+        return self._ranks.is_first and elapsed >= self._training.checkpoint.every_minutes * 60
+
+    def _validate_when_due(self, step: int) -> None:
+        if step not in self._plan.validate_at or not self._blend.num_validation_bins:
+            return
+        if self._report.has_validation(step):
+            return
+        self._report.phase("validating")
+        loss = validation_loss(self._engine, self._blend, self._ranks, interrupted=self._wants_to_stop)
+        if loss is None:
+            self._leave(step)
+        else:
+            self._report.validation(step, loss)
+        self._report.phase("training")
+
+    def _export_when_due(self, step: int) -> None:
+        if not self._epoch_models.is_due(step):
+            return
+        self._report.phase("exporting")
+        self._epoch_models.export(step)
+        self._watchdog.beat()
+        self._report.phase("training")
+
+    def _wants_to_stop(self) -> bool:
+        self._watchdog.beat()
+        return self._stop.requested
+
+    def _stops_early(self) -> bool:
+        return out_of_patience(self._report.validation_means(), self._training.early_stopping.patience)
+
+    def _save(self, step: int) -> None:
+        self._report.phase("saving")
+        self._report.flush()
+        begin = time.monotonic()
+        size = self._checkpoints.save(self._engine, self._ranks, step, self._stage)
+        self._report.saved(step, time.monotonic() - begin, size)
+        self._saved_step = step
+        self._saved_at = time.monotonic()
+        self._watchdog.beat()
+        self._report.phase("training")
+
+    def _leave(self, step: int) -> None:
+        if step != self._saved_step:
+            self._save(step)
+        done = f"checkpointed at step {step} of {self._plan.steps}" if step else "no step was taken yet"
+        raise TrainerError(Reason.DISRUPTED, ExitCode.PREEMPTED, f"stopped on request: {done}")

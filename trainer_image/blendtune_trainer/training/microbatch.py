@@ -1,0 +1,31 @@
+"""One forward pass over a micro-batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from blendtune_trainer.blending.packed import IGNORED_LABEL, Bin
+
+# Two tokens of which none is supervised: a pass without weight that takes part in every collective.
+_EMPTY = Bin(
+    input_ids=np.zeros(2, np.int64),
+    labels=np.full(2, IGNORED_LABEL, np.int64),
+    position_ids=np.arange(2, dtype=np.int64),
+    sources=np.zeros(2, np.int16),
+)
+
+
+def forward(engine: Any, bins: Sequence[Bin], device: torch.device) -> Tensor:
+    """Summed negative log-likelihood of the bins' supervised tokens; 0, with a gradient of 0, without a bin.
+
+    The bins follow one another in a single row, as the examples do within a bin.
+    """
+    rows = bins or (_EMPTY,)
+    columns = zip(*((row.input_ids, row.labels, row.position_ids) for row in rows), strict=True)
+    loss: Tensor = engine(*(torch.from_numpy(np.concatenate(column))[None].to(device) for column in columns))
+    return loss

@@ -1,0 +1,70 @@
+"""What a training will do, step by step, decided before the first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from blendtune_api.v1alpha1 import MAX_EPOCH_MODELS, Blend, BlendedFineTuneSpec, Role
+from blendtune_trainer.blending.packed import PackedBlend
+from blendtune_trainer.errors import bad_configuration
+from blendtune_trainer.training.batches import count_steps, epoch_ends
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """Step k, from 0, reads the bins [k * bins_per_step, (k + 1) * bins_per_step)."""
+
+    steps: int
+    bins_per_step: int
+    bins_per_micro_batch: int
+    validate_at: frozenset[int]  # numbers of steps taken
+    epoch_models: Mapping[int, int]  # steps taken -> whole passes by then, where the model is exported
+
+
+def make_plan(spec: BlendedFineTuneSpec, blend: PackedBlend, bins_per_micro_batch: int) -> Plan:
+    """Raises TrainerError as `planned_models` does."""
+    steps = _steps(spec, blend)
+    return Plan(
+        steps=steps,
+        bins_per_step=_bins_per_step(spec),
+        bins_per_micro_batch=bins_per_micro_batch,
+        validate_at=frozenset({0, *epoch_ends(steps, _epochs(spec.blend, blend))}),
+        epoch_models=planned_models(spec, blend),
+    )
+
+
+def planned_models(spec: BlendedFineTuneSpec, blend: PackedBlend) -> dict[int, int]:
+    """Where `everyEpoch` wants a model: steps taken -> whole passes by then.
+
+    The last end is left out: its model is the training's own. Raises TrainerError where there are too many.
+    """
+    if not spec.evaluation.every_epoch:
+        return {}
+    epochs = _epochs(spec.blend, blend)
+    *between, steps = epoch_ends(_steps(spec, blend), epochs)
+    if len(between) > MAX_EPOCH_MODELS:
+        raise bad_configuration(
+            f"spec.evaluation.everyEpoch: {len(between)} models before the last, and at most "
+            f"{MAX_EPOCH_MODELS} are kept; lower spec.blend.budget or set everyEpoch to false"
+        )
+    return {step: math.floor(step * epochs / steps + _ROUNDING) for step in between}
+
+
+def _bins_per_step(spec: BlendedFineTuneSpec) -> int:
+    return spec.training.batch_tokens // spec.training.sequence_length
+
+
+def _steps(spec: BlendedFineTuneSpec, blend: PackedBlend) -> int:
+    return count_steps(blend.num_bins, _bins_per_step(spec))
+
+
+def _epochs(spec: Blend, blend: PackedBlend) -> float:
+    """Passes over the in-domain data; over all, when none is in-domain."""
+    if spec.budget.epochs is not None:
+        return spec.budget.epochs
+    in_domain = {source.name for source in spec.sources if source.role is Role.IN_DOMAIN}
+    return blend.passes(in_domain or {source.name for source in spec.sources})
