@@ -72,7 +72,7 @@ def _layer_bytes(shape: ModelShape, tokens: int, attention: Attention, element: 
     Its two norms keep their input in fp32 and their result; the projections their two inputs; attention its
     queries, keys, values and output; the gated feed-forward network four vectors of its own size.
     """
-    copies = shape.key_value_size if attention is Attention.FLASH_ATTENTION_2 else shape.query_size
+    copies = shape.query_size if attention is Attention.EAGER else shape.key_value_size
     norms = 2 * (4 + element) * shape.hidden_size
     inputs = 2 * element * shape.hidden_size
     attended = 2 * element * (shape.query_size + copies)
@@ -83,13 +83,17 @@ def _layer_bytes(shape: ModelShape, tokens: int, attention: Attention, element: 
 
 
 def _score_bytes(shape: ModelShape, tokens: int, attention: Attention, element: int) -> int:
-    """Per token: each head's normaliser; with SDPA also the mask of packed examples; eager, all scores, in
-    fp32 and as the weights of the values.
+    """Per token: each head's normaliser, with SDPA also the output of its example before all are joined;
+    eager, all scores, in fp32 and as the weights of the values.
     """
-    if attention is Attention.EAGER:
-        return tokens * shape.attention_heads * (4 if element == 4 else 4 + element)
     normalisers = 4 * shape.attention_heads
-    return normalisers if attention is Attention.FLASH_ATTENTION_2 else normalisers + element * tokens
+    match attention:
+        case Attention.EAGER:
+            return tokens * shape.attention_heads * (4 if element == 4 else 4 + element)
+        case Attention.SDPA:
+            return normalisers + element * shape.query_size
+        case _:
+            return normalisers
 
 
 def logits_bytes(vocabulary_size: int, tokens: int, *, element: int = 2) -> int:

@@ -24,6 +24,7 @@ from blendtune_api.sizing.memory import (
 from blendtune_api.sizing.shape import read_shape
 from blendtune_api.sizing.weights import Weights
 from blendtune_api.v1alpha1 import Attention
+from blendtune_trainer.model.attention import attend_within_examples, example_lengths
 
 GB = 10**9
 LLAMA_7B, LLAMA_13B, LLAMA_33B = 6_738_415_616, 13_015_864_320, 32_528_943_616
@@ -154,6 +155,8 @@ def _kept_by_layers(
         settings = AutoConfig.for_model(**config | {"num_hidden_layers": layers})
         dtype = torch.bfloat16 if element == 2 else torch.float32
         model = AutoModelForCausalLM.from_config(settings, dtype=dtype, attn_implementation=str(attention))
+        if attention is Attention.SDPA:
+            attend_within_examples(model, TOKENS)
         if lora is not None:
             model = get_peft_model(model, lora, autocast_adapter_dtype=False)
         model.train()
@@ -162,7 +165,8 @@ def _kept_by_layers(
         own = {weight.untyped_storage().data_ptr() for weight in (*model.parameters(), *model.buffers())}
         row = torch.arange(TOKENS)[None]
         with _saved() as storages:
-            logits = model(row, position_ids=row % 64, use_cache=False, logits_to_keep=1).logits
+            lengths = example_lengths(model, row % 64)
+            logits = model(row, position_ids=row % 64, use_cache=False, logits_to_keep=1, **lengths).logits
         assert logits.requires_grad
         totals.append(sum(size for place, size in storages.items() if place not in own))
     return totals[1] - totals[0]
@@ -184,14 +188,14 @@ def _saved() -> Iterator[dict[int, int]]:
         yield storages
 
 
-def test_flash_attention_keeps_neither_scores_nor_mask_nor_copies_of_shared_heads() -> None:
+def test_flash_attention_joins_no_outputs_and_only_eager_keeps_scores_and_copies_of_shared_heads() -> None:
     shape = read_shape(SMALL | {"model_type": "llama", "num_key_value_heads": 1})
     flash, sdpa, eager = (
         activation_bytes(shape, TOKENS, checkpointing=False, attention=attention)
         for attention in (Attention.FLASH_ATTENTION_2, Attention.SDPA, Attention.EAGER)
     )
-    assert sdpa - flash == 4 * (2 * TOKENS**2 + 4 * TOKENS * (256 - 64))
-    assert eager - sdpa == 4 * TOKENS * (4 * 6 * TOKENS - 2 * TOKENS - 4 * 4)
+    assert sdpa - flash == 4 * 2 * TOKENS * 256
+    assert eager - sdpa == 4 * TOKENS * (4 * 6 * TOKENS + 4 * (256 - 64) - 2 * 256 - 4 * 4)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
 from blendtune_trainer.blending.packed import Bin
+from blendtune_trainer.model.attention import OF_EACH_EXAMPLE, example_lengths
 from blendtune_trainer.training import loss as loss_module
 from blendtune_trainer.training.loss import SupervisedLoss, summed_nll
 from blendtune_trainer.training.microbatch import forward
@@ -21,9 +22,11 @@ from blendtune_trainer.training.microbatch import forward
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module", params=["sdpa", "eager"])
+@pytest.fixture(scope="module", params=["sdpa", "eager", OF_EACH_EXAMPLE])
 def model(request: pytest.FixtureRequest, base_model: Path) -> Any:
-    return AutoModelForCausalLM.from_pretrained(base_model, attn_implementation=request.param)
+    loaded = AutoModelForCausalLM.from_pretrained(base_model, attn_implementation="sdpa")
+    loaded.set_attn_implementation(request.param)
+    return loaded
 
 
 def examples_of(contents: Bin) -> list[slice]:
@@ -48,7 +51,8 @@ def test_equals_the_loss_of_transformers(model: Any) -> None:
     contents = alone(build_blend().bin(0), slice(0, 6))
     row = torch.from_numpy(contents.input_ids)[None]
     labels = torch.from_numpy(contents.labels)[None]
-    expected = model(input_ids=row, labels=labels).loss * contents.supervised_tokens
+    lengths = example_lengths(model, torch.arange(6)[None])
+    expected = model(input_ids=row, labels=labels, **lengths).loss * contents.supervised_tokens
     assert nll_of(model, contents) == pytest.approx(expected.item(), rel=1e-6)
 
 
@@ -66,8 +70,9 @@ def test_changing_one_example_leaves_its_bin_mates_logits_alone(model: Any) -> N
     changed_slice = examples_of(contents)[1]
     changed = row.clone()
     changed[0, changed_slice] = 200
-    before = model(input_ids=row, position_ids=positions, use_cache=False).logits[0]
-    after = model(input_ids=changed, position_ids=positions, use_cache=False).logits[0]
+    lengths = example_lengths(model, positions)
+    before = model(input_ids=row, position_ids=positions, use_cache=False, **lengths).logits[0]
+    after = model(input_ids=changed, position_ids=positions, use_cache=False, **lengths).logits[0]
     outside = np.ones(len(contents.input_ids), bool)
     outside[changed_slice] = False
     assert torch.equal(before[outside], after[outside])

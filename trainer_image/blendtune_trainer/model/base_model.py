@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from blendtune_trainer.errors import bad_configuration, bad_model
 from blendtune_trainer.model.model_files import convert_to_safetensors, download_from_hub, download_from_store
 from blendtune_trainer.uris import HubRepository, StorePath, model_location
 from blendtune_trainer.workspace import hold_in_turn
+
+_ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}  # kinds of layers
+_WHOLE_ROW = {"falcon", "gpt_oss", "xglm"}  # they take position_ids, and mask without them
 
 
 def base_model_folder(model: Model, claims: Path, shared: SharedFolder) -> Path:
@@ -81,13 +86,33 @@ def load_tokenizer(folder: Path, chat_template: ChatTemplate | None) -> Any:
 
 
 def empty_model(folder: Path) -> Any:
-    """The causal language model of `folder`, built from its configuration, without storage."""
+    """The causal language model of `folder`, built from its configuration, without storage.
+
+    Raises TrainerError where there is none, or one that cannot learn from packed examples.
+    """
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise bad_model(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
+    if leak := next(leaks(model), None):
+        raise bad_model(
+            f"spec.model.uri: {folder} holds a {config.model_type}, whose {leak} would let examples of one "
+            "bin into one another; choose a model of attention layers with positions of their own"
+        )
+    return model
+
+
+def leaks(model: Any) -> Iterator[str]:
+    """What is known to keep a model from beginning anew where `position_ids` do."""
+    config = model.config
+    kinds = set(getattr(config.get_text_config(), "layer_types", None) or ())
+    yield from (f"layers of kind {kind}" for kind in sorted(kinds - _ATTENTION))
+    if model._is_stateful:
+        yield "recurrent state"
+    if "position_ids" not in signature(model.forward).parameters or config.model_type in _WHOLE_ROW:
+        yield "attention to the whole row"
 
 
 def model_shape(model: Any) -> ModelShape:

@@ -13,6 +13,7 @@ from transformers.integrations import HfDeepSpeedConfig
 from blendtune_api.sizing.layout import attention_in_use
 from blendtune_api.v1alpha1 import Attention, Precision, Training
 from blendtune_trainer.errors import bad_configuration, bad_model
+from blendtune_trainer.model.attention import attend_within_examples
 from blendtune_trainer.model.memory import flash_attention_installed
 
 
@@ -66,6 +67,8 @@ def load_model(
             f"spec.model: no causal language model could be loaded from {folder}: {error}"
         ) from error
     del zero3
+    if attention == Attention.SDPA:
+        attend_within_examples(model, training.sequence_length)
     if activation_checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     model.config.use_cache = False

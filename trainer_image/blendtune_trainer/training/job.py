@@ -42,6 +42,7 @@ from blendtune_trainer.training.export import export_adapted_model, export_model
 from blendtune_trainer.training.loop import TrainingLoop
 from blendtune_trainer.training.plan import Plan, make_plan, planned_models
 from blendtune_trainer.training.report import TrainingReport
+from blendtune_trainer.training.separation import require_separation
 from blendtune_trainer.training.throughput import model_flops_utilisation
 from blendtune_trainer.uris import store_path
 
@@ -131,6 +132,8 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     if ranks.is_first:
         print(layout_words(layout, training.sequence_length), flush=True)
     engine = load_engine(base, config, ranks, layout, pointer)
+    dtype = training_dtype(training.precision, ranks.device)
+    require_separation(engine, ranks.device, dtype, setup.shape.vocabulary_size)
     if pointer:
         checkpoints.load(engine, ranks, pointer)
 

@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from blendtune_api.sizing.memory import LOSS_CHUNK_BYTES
 from blendtune_trainer.blending.packed import IGNORED_LABEL
+from blendtune_trainer.model.attention import example_lengths
 
 
 class SupervisedLoss(nn.Module):
@@ -33,7 +34,11 @@ class SupervisedLoss(nn.Module):
         """
         predicting = torch.nonzero(labels[0, 1:] != IGNORED_LABEL).squeeze(1)  # [m]
         logits = self.model(
-            input_ids=input_ids, position_ids=position_ids, logits_to_keep=predicting, use_cache=False
+            input_ids=input_ids,
+            position_ids=position_ids,
+            logits_to_keep=predicting,
+            use_cache=False,
+            **example_lengths(self.model, position_ids),
         ).logits
         return summed_nll(logits[0], labels[0, predicting + 1])
 

@@ -1,0 +1,77 @@
+"""Models in which examples of one bin see one another are refused, before the run and at its start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from blendtune_trainer.errors import TrainerError
+from blendtune_trainer.model.attention import attend_within_examples
+from blendtune_trainer.model.base_model import empty_model, leaks
+from blendtune_trainer.training.loss import SupervisedLoss
+from blendtune_trainer.training.separation import require_separation
+
+CPU = torch.device("cpu")
+VOCABULARY = 64
+SHAPE: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+APART = (
+    "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "gemma", "gemma2", "phi", "phi3", "olmo2",
+    "granite", "cohere", "stablelm", "starcoder2", "gpt_neox", "gpt2", "smollm3", "glm4",
+    "nemotron", "opt", "biogpt",
+)  # fmt: skip
+SEEING = (
+    "bloom", "mpt", "xglm", "falcon", "gpt_oss", "mamba", "jamba", "falcon_h1", "rwkv",
+    "recurrent_gemma", "qwen3_next", "minimax",
+)  # fmt: skip
+WITHOUT_POSITIONS = ("bloom", "mpt", "mamba", "rwkv")
+
+
+def small(model_type: str) -> Any:
+    """A model of this type with weights that are large enough to tell."""
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(model_type, **SHAPE)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def tried(model: Any) -> None:
+    if model.config._attn_implementation == "sdpa":
+        attend_within_examples(model, 128)
+    require_separation(SupervisedLoss(model), CPU, torch.float32, VOCABULARY)
+
+
+@pytest.mark.parametrize("model_type", APART)
+def test_attention_within_examples(model_type: str) -> None:
+    model = small(model_type)
+    assert list(leaks(model)) == []
+    tried(model)
+
+
+@pytest.mark.parametrize("model_type", SEEING)
+def test_a_model_that_sees_across_examples(model_type: str, tmp_path: Path) -> None:
+    model = small(model_type)
+    model.config.save_pretrained(tmp_path)
+    with pytest.raises(TrainerError, match=f"holds a {model_type}, whose .* would let examples"):
+        empty_model(tmp_path)
+    if model_type in WITHOUT_POSITIONS:
+        return
+    with pytest.raises(TrainerError, match="examples of one bin see one another"):
+        tried(model)

@@ -1,0 +1,66 @@
+"""A trial on the model itself, before the first step: examples of one bin must not see one another."""
+
+from __future__ import annotations
+
+from math import isclose
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from blendtune_trainer.blending.packed import IGNORED_LABEL, Bin
+from blendtune_trainer.errors import bad_model
+from blendtune_trainer.model.attention import attend_by_mask
+from blendtune_trainer.training.microbatch import forward
+
+_TOKENS = 24  # of each example
+_TOLERANCE = 1e-4  # of the loss; where nothing is seen, not a bit differs
+_TOLERANCE_OF_EXPERTS = 1e-2  # in 16 bits they round otherwise in other company
+
+
+def require_separation(engine: Any, device: torch.device, dtype: torch.dtype, vocabulary_size: int) -> None:
+    """Raises TrainerError where the loss of an example depends on the one before it in the bin.
+
+    Some models mask by padding alone, others carry a state along: they would learn from rows that have
+    nothing to do with each other. A model that does not hand the lengths of examples on to its attention gets
+    a mask. Every rank calls it.
+    """
+    model = getattr(engine, "module", engine).model
+    experts = any("expert" in name for name, _ in model.named_modules())
+    tolerance = _TOLERANCE_OF_EXPERTS if experts and dtype is not torch.float32 else _TOLERANCE
+    like, behind = _losses(engine, device, vocabulary_size)
+    if not isclose(like, behind, rel_tol=tolerance) and attend_by_mask(model):
+        like, behind = _losses(engine, device, vocabulary_size)
+    if not isclose(like, behind, rel_tol=tolerance):
+        raise bad_model(
+            "spec.model.uri: examples of one bin see one another in this model: the loss of an example is "
+            f"{like:.4f} behind its like and {behind:.4f} behind another. Choose a model whose attention "
+            "begins anew where position_ids do"
+        )
+
+
+def _losses(engine: Any, device: torch.device, vocabulary_size: int) -> tuple[float, float]:
+    """Loss of an example in a bin behind the same one, and behind another."""
+    example, other = np.random.default_rng(0).integers(0, vocabulary_size, (2, _TOKENS))
+    engine.eval()
+    try:
+        with torch.no_grad():
+            same, different = (
+                float(forward(engine, [_bin(before, example)], device)) / (_TOKENS - 1)
+                for before in (example, other)
+            )
+    finally:
+        engine.train()
+    return same, different
+
+
+def _bin(before: NDArray[np.int64], example: NDArray[np.int64]) -> Bin:
+    """Two examples, of which the second is learnt from."""
+    ignored = np.full(_TOKENS + 1, IGNORED_LABEL, np.int64)  # nothing predicts the second's first token
+    return Bin(
+        input_ids=np.concatenate([before, example]),
+        labels=np.concatenate([ignored, example[1:]]),
+        position_ids=np.tile(np.arange(_TOKENS), 2),
+        sources=np.zeros(2 * _TOKENS, np.int16),
+    )
