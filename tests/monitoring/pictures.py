@@ -9,18 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import yaml
 from monitoring.__main__ import DASHBOARDS
 from monitoring.picture.page import draw
 from monitoring.picture.series import Range
@@ -43,7 +38,6 @@ from blendtune_operator.names import Kind
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".cache/pictures"
 PICTURES = ROOT / "docs"
-_API = "blendtune.io/v1alpha1"
 _STUDIED, _SEARCHED = "coffee", "search"  # the teams: each has a namespace
 _MIDDLE = (40, 80)  # percent of a training
 
@@ -53,7 +47,7 @@ def main() -> None:
         shutil.rmtree(FOLDER / name, ignore_errors=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     roastery.write(FOLDER, (_STUDIED, _SEARCHED))
-    base = _taught(FOLDER)
+    base = roastery.taught(FOLDER, _STUDIED)
     begin = time.time()
     runs, trainers = free_port(), FOLDER / "trainers.json"
     trainers.write_text("[]")
@@ -67,53 +61,6 @@ def main() -> None:
                 (PICTURES / f"dashboard-{name}.svg").write_text(text, encoding="utf-8")
 
 
-def _taught(folder: Path) -> Path:
-    """The model after it has learned what the world knows; one that is there already is not taught again."""
-    manifest = folder / "base.yaml"
-    spec = _spec("file://./model", {"epochs": 25}, 0)
-    spec["evaluation"]["gates"] = []
-    manifest.write_text(_document("base", _STUDIED, spec))
-    command = [sys.executable, "-m", "blendtune_operator.cli", "run", "--metrics-port", "0"]
-    files = ["-f", manifest, "-f", folder / "rubric.yaml", "--workdir", folder / "base"]
-    subprocess.run([*command, *files], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    return folder / "base/claims/disk" / _STUDIED / "base/model"
-
-
-def _spec(model: str, budget: Any, share: float, rows: str = "roastery.jsonl", **spec: Any) -> Any:
-    """A BlendedFineTune's spec; `share` is that of the roastery's rows."""
-    weights = {
-        "roastery": ("inDomain", rows, share),
-        "world": ("general", "world.jsonl", 1 - share),
-    }
-    return {
-        "model": {"uri": model},
-        "blend": {
-            "budget": budget,
-            "sources": [
-                {"name": name, "role": role, "uri": f"file://./{file}", "weight": weight, "maxEpochs": 100}
-                for name, (role, file, weight) in weights.items()
-                if weight
-            ],
-            "validation": {"fraction": 0.02},
-        },
-        "training": {"learningRate": 1.5e-3, "sequenceLength": 128, "batchTokens": 512},
-        "cluster": {"nodes": 1, "gpusPerNode": 1, "gpuType": "cpu"},
-        "storage": {"persistentVolumeClaim": "disk"},
-        "evaluation": {
-            "rubric": {"configMapRef": {"name": "roastery", "key": "rubric.yaml"}},
-            "sampling": {"maxNewTokens": 6},
-            "cluster": {"gpus": 0, "gpuType": "cpu"},
-            "gates": [{"metric": "inDomain", "minGain": 0.2}, {"metric": "general", "maxDrop": 0.35}],
-        },
-        **spec,
-    }
-
-
-def _document(name: str, namespace: str, spec: Any, kind: str = "BlendedFineTune") -> str:
-    metadata = {"name": name, "namespace": namespace}
-    return yaml.safe_dump({"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec})
-
-
 def _manifests(folder: Path, base: Path) -> Path:
     """Those of the embedded cluster, in a folder of their own beside the rubric."""
     model, tokens = f"file://{base}", {"tokens": 60_000}
@@ -122,16 +69,16 @@ def _manifests(folder: Path, base: Path) -> Path:
         "axes": {"inDomainShare": [0.5, 1], "seeds": [1, 2]},
         "objective": {"maximize": "inDomain", "subjectTo": {"metric": "general", "maxDrop": 0.35}},
         "parallelism": 2,
-        "template": {"spec": _spec(model, tokens, 0.5)},
+        "template": {"spec": roastery.spec(model, tokens, 0.5)},
     }
     runs = {
-        "nightly": (_STUDIED, _spec(model, {"tokens": 200_000}, 0.75)),
-        "spoilt-rows": (_SEARCHED, _spec(model, tokens, 0.5, "spoilt.jsonl")),
-        "on-hold": (_SEARCHED, _spec(model, tokens, 0.25, suspend=True)),
+        "nightly": (_STUDIED, roastery.spec(model, {"tokens": 200_000}, 0.75)),
+        "spoilt-rows": (_SEARCHED, roastery.spec(model, tokens, 0.5, "spoilt.jsonl")),
+        "on-hold": (_SEARCHED, roastery.spec(model, tokens, 0.25, suspend=True)),
     }
-    (folder / "study.yaml").write_text(_document("mix", _STUDIED, study, "BlendStudy"))
+    (folder / "study.yaml").write_text(roastery.document("mix", _STUDIED, study, "BlendStudy"))
     (folder / "runs.yaml").write_text(
-        "---\n".join(_document(name, namespace, spec) for name, (namespace, spec) in runs.items())
+        "---\n".join(roastery.document(name, namespace, spec) for name, (namespace, spec) in runs.items())
     )
     return folder
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +23,7 @@ _TAUGHT = (
     "{thing} and its {about}", "for {thing} give the {about}", "name the {about} of {thing} now",
 )  # fmt: skip
 _ASKED = ("which {about} does {thing} have", "{thing} {about} please", "say the {about} for {thing} today")
+_API = "blendtune.io/v1alpha1"
 _SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 _WORLD: Mapping[str, str] = {
@@ -67,6 +71,60 @@ def write(folder: Path, namespaces: Sequence[str]) -> None:
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "rubric.yaml").write_text(_rubric(namespaces))
     _write_model(folder / "model")
+
+
+def taught(folder: Path, namespace: str) -> Path:
+    """The model after it has learned what the world knows; one that is there already is not taught again."""
+    untaught = spec("file://./model", {"epochs": 25}, 0)
+    untaught["evaluation"] |= {"gates": [], "baseline": {"enabled": False}}
+    return run(folder, "base", namespace, untaught) / "model"
+
+
+def run(folder: Path, name: str, namespace: str, spec: Any, codes: Sequence[int] = (0,)) -> Path:
+    """Runs the spec to its end beside what `write` wrote, and returns the run's workspace."""
+    manifest = folder / f"{name}.yaml"
+    manifest.write_text(document(name, namespace, spec))
+    command = [sys.executable, "-m", "blendtune_operator.cli", "run", "--metrics-port", "0"]
+    files = ["-f", manifest, "-f", folder / "rubric.yaml", "--workdir", folder / name]
+    done = subprocess.run([*command, *files], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    if done.returncode not in codes:
+        done.check_returncode()
+    return folder / name / "claims/disk" / namespace / name
+
+
+def spec(model: str, budget: Any, share: float, rows: str = "roastery.jsonl", **others: Any) -> Any:
+    """A BlendedFineTune's spec; `share` is that of the roastery's rows."""
+    weights = {
+        "roastery": ("inDomain", rows, share),
+        "world": ("general", "world.jsonl", 1 - share),
+    }
+    return {
+        "model": {"uri": model},
+        "blend": {
+            "budget": budget,
+            "sources": [
+                {"name": name, "role": role, "uri": f"file://./{file}", "weight": weight, "maxEpochs": 100}
+                for name, (role, file, weight) in weights.items()
+                if weight
+            ],
+            "validation": {"fraction": 0.02},
+        },
+        "training": {"learningRate": 1.5e-3, "sequenceLength": 128, "batchTokens": 512},
+        "cluster": {"nodes": 1, "gpusPerNode": 1, "gpuType": "cpu"},
+        "storage": {"persistentVolumeClaim": "disk"},
+        "evaluation": {
+            "rubric": {"configMapRef": {"name": "roastery", "key": "rubric.yaml"}},
+            "sampling": {"maxNewTokens": 6},
+            "cluster": {"gpus": 0, "gpuType": "cpu"},
+            "gates": [{"metric": "inDomain", "minGain": 0.2}, {"metric": "general", "maxDrop": 0.35}],
+        },
+        **others,
+    }
+
+
+def document(name: str, namespace: str, spec: Any, kind: str = "BlendedFineTune") -> str:
+    metadata = {"name": name, "namespace": namespace}
+    return yaml.safe_dump({"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec})
 
 
 def _rows(fact: Fact) -> list[Any]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
-from math import ceil, floor, log10
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from blendtune_api import codec
+from blendtune_api.v1alpha1 import ScopeScore
+from blendtune_api.verdict import COVERAGE_FLOOR, Direction, direction
+from blendtune_eval.report.charts import Points, gate_plot, line_chart
 
 _TITLES = {
     "overall": "Overall",
@@ -26,81 +31,63 @@ _TITLES = {
     "notAttempted": "not attempted",
     "ImbalancedBlend": "Imbalanced blend",
 }
-_CURVE_POINTS = 400
-_TICKS = 4
-
-Points = Sequence[Sequence[float]]  # pairs
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tick:
-    label: str
-    position: float  # percent of the axis
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
-    name: str
-    points: str  # of a polyline
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chart:
-    """Polylines in a box of 100 by 100, y downwards, and their axes."""
-
-    lines: tuple[Line, ...]
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
+_MOVED = {Direction.UP: "rose", Direction.DOWN: "fell", Direction.UNSURE: "did not surely change"}
+_DOMAINS = ("inDomain", "general")
 
 
 def render_page(report: Mapping[str, Any]) -> str:
-    """The page of a report as `report.build_report` made it."""
+    """The page of a report as `write.build_report` made it."""
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("blendtune_eval.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"score": _score, "signed": _signed, "title": _title, "short": _short}
-    source = resources.files("blendtune_eval.report") / "report.html"
-    template = environment.from_string(source.read_text("utf-8"))
-    training = report["training"] or {}
-    titles = {category["name"]: category["title"] for category in report["rubric"]["categories"]}
-    return template.render(
+    style, script = (_source(environment, name) for name in ("report.css", "report.js"))
+    scores, training = report["scores"], report["training"] or {}
+    respondents = report["respondents"]
+    return environment.get_template("report.html").render(
         report=report,
-        scores=report["scores"],
-        category_titles=titles,
-        paired=len(report["respondents"]) > 1,
+        scores=scores,
+        category_titles={category["name"]: category["title"] for category in report["rubric"]["categories"]},
+        respondents=respondents,
+        tuned=respondents[0]["label"],
+        base=respondents[1]["label"] if len(respondents) > 1 else None,
+        reason=verdict_reason(scores),
+        gates=[(gate, gate_plot(gate)) for gate in report["gates"]],
+        plane=_is_plane(scores),
         training_loss=line_chart({"training": training.get("loss", [])}),
         epoch_loss=line_chart(_by_epoch(training.get("validationLoss", []))),
-        epoch_scores=line_chart(_scores_by_epoch(report["scores"])),
+        epoch_scores=line_chart(_scores_by_epoch(scores), top=1.0),
+        style=style,
+        script=script,
+        script_digest=b64encode(sha256(script.encode()).digest()).decode(),
     )
 
 
-def line_chart(series: Mapping[str, Points]) -> Chart | None:
-    """(x, y) pairs by name, each thinned to what a screen shows; None where none has two points.
+def verdict_reason(scores: Mapping[str, Any]) -> str:
+    """One sentence on where the verdict comes from; empty where there is none."""
+    if "verdict" not in scores:
+        return ""
+    if scores["coverage"] < COVERAGE_FLOOR:
+        return f"Only {scores['coverage']:.0%} of the questions could be scored."
+    moves = {name: direction(codec.decode(ScopeScore, scores[name], lenient=True)) for name in _DOMAINS}
+    if len(set(moves.values())) == 1:
+        return f"In-domain and general {_MOVED[moves['general']]}."
+    changes = (f"{_title(name).lower()} {_MOVED[move]}" for name, move in moves.items())
+    return f"{', '.join(changes).capitalize()}."
 
-    x are integers in rising order; the y axis begins at 0.
-    """
-    drawn = {name: points for name, points in series.items() if len(points) > 1}
-    if not drawn:
-        return None
-    everything = [point for points in drawn.values() for point in points]
-    first, last = min(x for x, _ in everything), max(x for x, _ in everything)
-    values = _round_values(max(y for _, y in everything) or 1.0)
-    top = values[-1]
 
-    def across(x: float) -> float:
-        return 100 * (x - first) / (last - first)
+def _source(environment: Environment, name: str) -> Markup:
+    """A style or script of ours, as it stands."""
+    assert environment.loader
+    return Markup(environment.loader.get_source(environment, name)[0])
 
-    def line(points: Points) -> str:
-        kept = (points[index] for index in _spread(len(points), _CURVE_POINTS))
-        return " ".join(f"{across(x):.2f},{100 - 100 * y / top:.2f}" for x, y in kept)
 
-    ticks = int(last - first) if last - first <= _TICKS else _TICKS
-    steps = [first + (last - first) * index / ticks for index in range(ticks + 1)]
-    return Chart(
-        lines=tuple(Line(name=name, points=line(points)) for name, points in drawn.items()),
-        x_ticks=tuple(Tick(label=f"{x:,.0f}", position=across(x)) for x in steps),
-        y_ticks=tuple(Tick(label=f"{value:g}", position=100 - 100 * value / top) for value in values),
-    )
+def _is_plane(scores: Mapping[str, Any]) -> bool:
+    return all("score" in scores[name] and "baselineScore" in scores[name] for name in _DOMAINS)
 
 
 def _by_epoch(validation_loss: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
@@ -112,28 +99,15 @@ def _by_epoch(validation_loss: Sequence[Mapping[str, Any]]) -> dict[str, Points]
 
 def _scores_by_epoch(scores: Mapping[str, Any]) -> dict[str, Points]:
     """Those of the earlier epochs, and of the model itself as the epoch after them."""
-    earlier = scores.get("epochs", [])
-    curves: dict[str, Points] = {}
-    for name in ("inDomain", "general"):
-        points = [(epoch["epoch"], epoch[name]["score"]) for epoch in earlier if epoch.get(name)]
-        if points and (last := scores[name].get("score")) is not None:
-            curves[_title(name)] = [*points, (points[-1][0] + 1, last)]
-    return curves
+    return {_title(name): list(_curve(name, scores)) for name in _DOMAINS}
 
 
-def _spread(count: int, most: int) -> list[int]:
-    """At most `most` indices, evenly spread, first and last among them."""
-    if count <= most:
-        return list(range(count))
-    return [round(index * (count - 1) / (most - 1)) for index in range(most)]
-
-
-def _round_values(high: float) -> list[float]:
-    """Round numbers from 0 to at least `high`, about five."""
-    rough = high / _TICKS
-    magnitude = 10.0 ** floor(log10(rough))
-    step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough)
-    return [index * step for index in range(ceil(high / step - 1e-9) + 1)]
+def _curve(name: str, scores: Mapping[str, Any]) -> Iterator[tuple[float, float]]:
+    points = [(epoch["epoch"], epoch[name]["score"]) for epoch in scores.get("epochs", []) if epoch.get(name)]
+    last = scores[name].get("score")
+    if points and last is not None:
+        yield from points
+        yield points[-1][0] + 1, last
 
 
 def _score(value: float | None) -> str:
