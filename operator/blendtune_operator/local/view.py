@@ -180,19 +180,24 @@ def _blend_table(object: BlendedFineTune) -> Table:
 
 
 def _score_table(status: RubricEvalStatus | EvaluationSummary) -> Table:
-    """Narrow enough for 80 columns; what could not be scored has a column only where there is some."""
+    """Fits into 80 columns: long names are broken, numbers never. What could not be scored has a column only
+    where there is some.
+    """
     headline = [scope for scope in (status.overall, status.general, status.in_domain) if scope is not None]
     categories = status.categories if isinstance(status, RubricEvalStatus) else ()
     groups = (headline, status.dimensions, categories)
-    unscored = any(scope.unscored for group in groups for scope in group)
-    names = ["scope", "base", "tuned", "95% interval", "change", "95% interval", "n"]
+    rows = [[_score_row(scope) for scope in group] for group in groups]
     table = _table("Scores")
-    for name in [*names, "unscored"] if unscored else names:
-        table.add_column(name, no_wrap=True)
-    for group in groups:
-        for scope in group:
-            row = _score_row(scope)
-            table.add_row(*row, *([str(scope.unscored)] if unscored else []))
+    table.add_column("scope", overflow="fold")
+    names = ["base", "tuned", "95% interval", "change", "95% interval", "n"]
+    if any(scope.unscored for group in groups for scope in group):
+        names.append("unscored")
+    for column, name in enumerate(names, start=1):
+        widest = max(len(row[column]) for group in rows for row in group)
+        table.add_column(name, no_wrap=True, min_width=max(widest, len(name)))
+    for group in rows:
+        for row in group:
+            table.add_row(*row[: 1 + len(names)])
         table.add_section()
     return table
 
@@ -212,6 +217,7 @@ def _score_row(scope: ScopeScore) -> list[str]:
         number(scope.delta, "+"),
         interval(scope.delta_low, scope.delta_high, "+"),
         str(scope.n),
+        str(scope.unscored),
     ]
 
 

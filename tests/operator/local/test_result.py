@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.operator.builders import fine_tune
+from tests.operator.builders import fine_tune, rubric_eval
 
 from blendtune_api.v1alpha1 import (
     BenchmarkScore,
@@ -22,6 +22,8 @@ from blendtune_api.v1alpha1 import (
     Metric,
     NamedValue,
     Reason,
+    RubricEval,
+    RubricEvalStatus,
     ScopeScore,
     State,
     TrainerStatus,
@@ -107,10 +109,10 @@ def test_progress_fits_one_line() -> None:
     assert one_line(run).endswith("Training  step 11/109  loss 1.2500  190 tokens/s  ETA 0:01:30")
 
 
-def printed(run: BlendedFineTune) -> str:
-    console = Console(width=160, file=io.StringIO())
+def printed(run: BlendedFineTune, evaluation: RubricEval | None = None, width: int = 160) -> str:
+    console = Console(width=width, file=io.StringIO())
     with console.capture() as capture:
-        print_result(console, run, None, [("report", Path("/r/report.html"))])
+        print_result(console, run, evaluation, [("report", Path("/r/report.html"))])
     return capture.get()
 
 
@@ -143,6 +145,20 @@ def test_scores_stand_beside_the_base_models_and_what_is_missing_is_no_number() 
     assert "gate inDomain minGain 0.3: +0.800 (+0.700 to +0.900) Passed" in text
     assert "benchmark  mmlu: acc 0.500, base 0.520, change -0.020" in text
     assert "/r/report.html" in text
+
+
+def test_long_names_take_no_number_from_80_columns() -> None:
+    category = ScopeScore(
+        name="language-and-instructions-of-the-house", score=0.125, low=0.05, high=0.35, n=135, unscored=12,
+        baseline_score=0.25, delta=-0.125, delta_low=-0.48, delta_high=0.25,
+    )  # fmt: skip
+    status = RubricEvalStatus(state=State.SUCCEEDED, overall=category, categories=(category,))
+    evaluation = RubricEval(metadata=rubric_eval().metadata, spec=rubric_eval().spec, status=status)
+    run = with_status(BlendedFineTuneStatus(state=State.SUCCEEDED))
+    lines = printed(run, evaluation, width=80).splitlines()
+    (row, _) = (line for line in lines if "0.125" in line)
+    assert " ".join(row.split()[1:]) == "0.250 0.125 0.05 to 0.35 -0.125 -0.48 to +0.25 135 12"
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_failure_says_why() -> None:
