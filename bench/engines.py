@@ -1,4 +1,4 @@
-"""The same prompts through both engines of an evaluation: how many answers are the same, token by token.
+"""The same prompts through both engines of an evaluation: how many answers have the same text and length.
 
 Needs a program `vllm` on the PATH. Greedy, fp32, on the demo's model; writes bench/results/engines.json.
 """

@@ -59,6 +59,12 @@ class Setup:
         return element_bytes(self.training.precision)
 
     @property
+    def masked(self) -> bool:
+        """Whether SDPA needs a mask over the whole bin, and cannot attend to each example by itself."""
+        span = self.shape.attention_span
+        return self.attention is Attention.SDPA and span is not None and span < self.training.sequence_length
+
+    @property
     def bins_per_rank(self) -> int:
         """Most bins that one rank reads in a step."""
         return ceil(self.training.batch_tokens // self.training.sequence_length / self.gpus.count)
@@ -77,6 +83,7 @@ class Setup:
                 ranks=self.gpus.count,
                 checkpointing=checkpointing,
                 attention=self.attention,
+                masked=self.masked,
                 element=self.element,
             ),
         )
@@ -178,7 +185,9 @@ def _fitting(setup: Setup, room: float) -> Iterator[Layout]:
 
 
 def _most_bins(setup: Setup) -> int:
-    """Only FlashAttention keeps the bins of a row apart at no cost; the others would compute between them."""
+    """Only FlashAttention takes a row of several bins at once: SDPA takes its examples one after another, and
+    with a mask, as eager attention does, it computes between them.
+    """
     if setup.attention is not Attention.FLASH_ATTENTION_2:
         return 1
     within = LARGEST_MICRO_BATCH_TOKENS // setup.training.sequence_length

@@ -54,44 +54,53 @@ def gathered_layer_bytes(
 
 
 def activation_bytes(
-    shape: ModelShape, tokens: int, *, checkpointing: bool, attention: Attention, element: int = 2
+    shape: ModelShape,
+    tokens: int,
+    *,
+    checkpointing: bool,
+    attention: Attention,
+    masked: bool = False,
+    element: int = 2,
 ) -> int:
     """What a forward pass over `tokens` keeps for the backward pass, logits not counted.
 
+    `masked` is SDPA with a mask over all tokens instead of attention to each example by itself.
+
     Checkpointing keeps each layer's input, and one layer at a time that is computed again.
     """
-    layer = _layer_bytes(shape, tokens, attention, element)
+    layer = _layer_bytes(shape, tokens, attention, masked, element)
     if checkpointing:
         return shape.layers * element * tokens * shape.hidden_size + layer
     return shape.layers * layer
 
 
-def _layer_bytes(shape: ModelShape, tokens: int, attention: Attention, element: int) -> int:
+def _layer_bytes(shape: ModelShape, tokens: int, attention: Attention, masked: bool, element: int) -> int:
     """What one layer of LLaMA keeps, as transformers computes it.
 
     Its two norms keep their input in fp32 and their result; the projections their two inputs; attention its
     queries, keys, values and output; the gated feed-forward network four vectors of its own size.
     """
-    copies = shape.query_size if attention is Attention.EAGER else shape.key_value_size
+    repeats_shared_heads = masked or attention is Attention.EAGER
+    copies = shape.query_size if repeats_shared_heads else shape.key_value_size
     norms = 2 * (4 + element) * shape.hidden_size
     inputs = 2 * element * shape.hidden_size
     attended = 2 * element * (shape.query_size + copies)
     feed_forward = 4 * element * shape.intermediate_size
     return tokens * (
-        norms + inputs + attended + feed_forward + _score_bytes(shape, tokens, attention, element)
+        norms + inputs + attended + feed_forward + _score_bytes(shape, tokens, attention, masked, element)
     )
 
 
-def _score_bytes(shape: ModelShape, tokens: int, attention: Attention, element: int) -> int:
-    """Per token: each head's normaliser, with SDPA also the output of its example before all are joined;
-    eager, all scores, in fp32 and as the weights of the values.
+def _score_bytes(shape: ModelShape, tokens: int, attention: Attention, masked: bool, element: int) -> int:
+    """Per token: each head's normaliser, with SDPA also the output of its example before all are joined,
+    or the mask; eager, all scores, in fp32 and as the weights of the values.
     """
     normalisers = 4 * shape.attention_heads
     match attention:
         case Attention.EAGER:
             return tokens * shape.attention_heads * (4 if element == 4 else 4 + element)
         case Attention.SDPA:
-            return normalisers + element * shape.query_size
+            return normalisers + element * (tokens if masked else shape.query_size)
         case _:
             return normalisers
 
@@ -114,6 +123,7 @@ def memory(
     ranks: int,
     checkpointing: bool,
     attention: Attention,
+    masked: bool = False,
     element: int = 2,
 ) -> Memory:
     """The most that one of `ranks` GPUs holds while it trains on micro-batches of `tokens`."""
@@ -123,7 +133,12 @@ def memory(
             shape.largest_layer_parameters, stage, frozen=weights.frozen > 0, element=element
         ),
         activations=activation_bytes(
-            shape, tokens, checkpointing=checkpointing, attention=attention, element=element
+            shape,
+            tokens,
+            checkpointing=checkpointing,
+            attention=attention,
+            masked=masked,
+            element=element,
         ),
         logits=logits_bytes(shape.vocabulary_size, tokens, element=element),
     )

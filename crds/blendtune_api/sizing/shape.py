@@ -22,6 +22,7 @@ class ModelShape:
     query_size: int  # all heads together
     key_value_size: int  # of the keys; the values take as much
     vocabulary_size: int
+    attention_span: int | None = None  # tokens that every layer looks back over; None: all
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +56,7 @@ SIZES = (
     "intermediate_size",
     "vocab_size",
 )
+SPANS = ("layer_types", "sliding_window", "use_sliding_window")
 _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {  # of GPT-2 and OPT
     "hidden_size": ("n_embd",),
     "num_hidden_layers": ("n_layer",),
@@ -85,6 +87,7 @@ def read_shape(config: Mapping[str, Any], parameters: int | None = None) -> Mode
         query_size=heads * head_size,
         key_value_size=_size(config, "num_key_value_heads", heads) * head_size,
         vocabulary_size=_size(config, "vocab_size"),
+        attention_span=attention_span(config),
     )
     if parameters is None:
         if family is None:
@@ -95,6 +98,19 @@ def read_shape(config: Mapping[str, Any], parameters: int | None = None) -> Mode
             )
         shape = replace(shape, parameters=_count(shape, config, family))
     return replace(shape, largest_layer_parameters=_largest_layer(shape, family))
+
+
+def attention_span(config: Mapping[str, Any]) -> int | None:
+    """Tokens that every layer looks back over, its own among them; None where that is all, 0 where nobody
+    knows.
+    """
+    kinds = set(config.get("layer_types") or ())
+    window = config.get("sliding_window")
+    if kinds - {"full_attention", "sliding_attention"}:
+        return 0
+    if not window or config.get("use_sliding_window") is False or kinds == {"full_attention"}:
+        return None
+    return int(window)
 
 
 def _size(config: Mapping[str, Any], name: str, default: int | None = None) -> int:

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from transformers import DynamicCache, GenerationConfig
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import DummyLayer, DynamicLayer, DynamicSlidingWindowLayer
 
 from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.prompts import Prompt, longest
 
+_DIVISIBLE = {DynamicLayer, DynamicSlidingWindowLayer, DummyLayer}  # a dummy: the layer shares another's
 SEGMENT = 16  # tokens from one look at which answers have ended to the next
 
 
@@ -47,7 +48,7 @@ def generate(model: Any, batch: Sequence[Prompt], decoding: Decoding) -> list[li
         if ended.any() and cache is not None:
             going = torch.nonzero(~ended).squeeze(1)
             ids, mask, asked = ids[going], mask[going], asked[going]
-            cache.batch_select_indices(going.to(model.device))
+            cache.batch_select_indices(going)  # on the CPU: the layers may lie on several devices
     return [_until_stop(answers[index], decoding.stop_token_ids) for index in range(len(batch))]
 
 
@@ -62,7 +63,7 @@ def _divisible_cache(model: Any) -> DynamicCache | None:
     """A cache that rows can be taken from; None for a model whose layers keep a state of another kind."""
     cache = DynamicCache(config=model.config)
     kinds = {type(layer) for layer in cache.layers}
-    return cache if kinds <= {DynamicLayer, DynamicSlidingWindowLayer} else None
+    return cache if kinds <= _DIVISIBLE else None
 
 
 def _generation_config(decoding: Decoding, max_new_tokens: int) -> GenerationConfig:

@@ -189,6 +189,18 @@ def test_a_micro_batch_is_no_larger_than_it_must_be_and_fits_well(
     assert layout.activation_checkpointing in allowed
 
 
+def test_a_window_shorter_than_a_bin_is_sized_with_its_mask(make_setup: MakeSetup) -> None:
+    setup = make_setup("7B", 4, 8, attention=Attention.SDPA)
+    activations = {
+        span: replace(setup, shape=replace(setup.shape, attention_span=span))
+        .layout(1, 1, checkpointing=False)
+        .memory.activations
+        for span in (None, 2048, 1024)
+    }
+    assert activations[2048] == activations[None]
+    assert activations[1024] != activations[None]
+
+
 @pytest.mark.parametrize(
     ("number", "per_node", "expected"),
     [(1, 8, 1), (3, 8, 4), (5, 8, 8), (8, 8, 8), (9, 8, 16), (5, 6, 6), (4, 6, 6), (3, 1, 3)],

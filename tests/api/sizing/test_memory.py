@@ -126,6 +126,17 @@ def test_activations_are_what_autograd_keeps(
     assert kept == pytest.approx(predicted, rel=0.05)
 
 
+@pytest.mark.parametrize("element", [pytest.param(2, id="bf16"), pytest.param(4, id="fp32")])
+def test_a_window_shorter_than_the_bin_keeps_a_mask_and_copies_of_shared_heads(element: int) -> None:
+    config = SMALL | {"model_type": "mistral", "num_key_value_heads": 2, "sliding_window": TOKENS // 2}
+    shape = read_shape(config)
+    kept = _kept_by_layers(config, Attention.SDPA, element, checkpointing=False)
+    predicted = activation_bytes(
+        shape, TOKENS, checkpointing=False, attention=Attention.SDPA, masked=True, element=element
+    )
+    assert kept == pytest.approx(predicted, rel=0.05)
+
+
 # peft still asks transformers 5 by the old name.
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 @pytest.mark.parametrize("element", [pytest.param(2, id="bf16"), pytest.param(4, id="fp32")])

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from blendtune_api.sizing.known import LLAMA, shape_on_the_hub
-from blendtune_api.sizing.shape import ShapeError, read_shape
+from blendtune_api.sizing.shape import ShapeError, attention_span, read_shape
 
 SMALL: dict[str, Any] = {
     "hidden_size": 64,
@@ -92,3 +92,22 @@ def test_the_language_model_within_another() -> None:
 def test_what_a_configuration_lacks_is_told(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ShapeError, match=message):
         read_shape(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "span"),
+    [
+        pytest.param({}, None, id="no window"),
+        pytest.param({"sliding_window": 4096}, 4096, id="a window everywhere"),
+        pytest.param({"sliding_window": 4096, "use_sliding_window": False}, None, id="not used"),
+        pytest.param({"sliding_window": 0, "layer_types": ["full_attention"]}, None, id="none that slides"),
+        pytest.param(
+            {"sliding_window": 512, "layer_types": ["full_attention", "sliding_attention"]},
+            512,
+            id="some slide",
+        ),
+        pytest.param({"layer_types": ["full_attention", "chunked_attention"]}, 0, id="another kind"),
+    ],
+)
+def test_how_far_every_layer_looks_back(config: dict[str, Any], span: int | None) -> None:
+    assert attention_span(config) == span

@@ -13,6 +13,7 @@ from transformers import (
     MistralConfig,
     PreTrainedConfig,
     Qwen2Config,
+    Qwen2MoeConfig,
     Qwen3Config,
 )
 
@@ -34,6 +35,7 @@ CASES = [
     pytest.param(Qwen3Config(**SHAPE, head_dim=16), True, id="qwen3"),
     pytest.param(MistralConfig(**SHAPE, sliding_window=LONGEST), True, id="a window that shows all"),
     pytest.param(MistralConfig(**SHAPE, sliding_window=LONGEST - 1), False, id="a window that hides"),
+    pytest.param(Qwen2MoeConfig(**SHAPE), True, id="a window of 0 that no layer has"),
     pytest.param(Lfm2Config(**SHAPE, layer_types=["conv", "full_attention"]), False, id="convolutions"),
 ]
 

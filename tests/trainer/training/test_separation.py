@@ -15,7 +15,6 @@ from blendtune_trainer.model.base_model import empty_model, leaks
 from blendtune_trainer.training.loss import SupervisedLoss
 from blendtune_trainer.training.separation import require_separation
 
-CPU = torch.device("cpu")
 VOCABULARY = 64
 SHAPE: dict[str, Any] = {
     "vocab_size": VOCABULARY,
@@ -32,13 +31,38 @@ SHAPE: dict[str, Any] = {
 APART = (
     "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "gemma", "gemma2", "phi", "phi3", "olmo2",
     "granite", "cohere", "stablelm", "starcoder2", "gpt_neox", "gpt2", "smollm3", "glm4",
-    "nemotron", "opt", "biogpt",
+    "nemotron", "opt", "biogpt", "doge",
 )  # fmt: skip
 SEEING = (
     "bloom", "mpt", "xglm", "falcon", "gpt_oss", "mamba", "jamba", "falcon_h1", "rwkv",
     "recurrent_gemma", "qwen3_next", "minimax",
 )  # fmt: skip
 WITHOUT_POSITIONS = ("bloom", "mpt", "mamba", "rwkv")
+
+
+class Engine:
+    """What DeepSpeed's is, over a module."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.module = module
+
+    def __call__(self, *arguments: torch.Tensor) -> Any:
+        return self.module(*arguments)
+
+    def eval(self) -> None:
+        self.module.eval()
+
+    def train(self) -> None:
+        self.module.train()
+
+
+class Alone:
+    """The only rank."""
+
+    device, is_first = torch.device("cpu"), True
+
+    def any(self, flag: bool) -> bool:
+        return flag
 
 
 def small(model_type: str) -> Any:
@@ -55,7 +79,7 @@ def small(model_type: str) -> Any:
 def tried(model: Any) -> None:
     if model.config._attn_implementation == "sdpa":
         attend_within_examples(model, 128)
-    require_separation(SupervisedLoss(model), CPU, torch.float32, VOCABULARY)
+    require_separation(Engine(SupervisedLoss(model)), Alone(), torch.float32, VOCABULARY)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("model_type", APART)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from blendtune_api.sizing.shape import SPANS, attention_span
+
 OF_EACH_EXAMPLE = "sdpa_of_each_example"  # a name for transformers
 
 
@@ -25,12 +27,15 @@ def attention_of_each_example(
 ) -> tuple[Tensor, None]:
     """Causal attention of examples that follow one another in a row: [1, tokens, heads, width].
 
-    `query` is [1, heads, tokens, width], and `example_lengths` add up to its tokens; without them the row is
-    one example. A mask over the whole row would have the scores between examples computed, to be thrown away.
+    `query` is [1, heads, tokens, width], and `example_lengths` add up to its tokens; without them, or with a
+    mask of the model's own, the row is one example. A mask over the whole row would have the scores between
+    examples computed, to be thrown away.
     """
-    lengths = list(example_lengths or [query.shape[2]])
+    if attention_mask is not None or example_lengths is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)[0], None
+    lengths = list(example_lengths)
     examples = zip(*(torch.split(states, lengths, dim=2) for states in (query, key, value)), strict=True)
-    outputs = [sdpa_attention_forward(module, *states, attention_mask, **options)[0] for states in examples]
+    outputs = [sdpa_attention_forward(module, *states, None, **options)[0] for states in examples]
     return torch.cat(outputs, dim=1), None
 
 
@@ -43,9 +48,8 @@ def attend_within_examples(model: Any, longest: int) -> None:
     A sliding window that is shorter than the longest example, and layers of other kinds, need the mask.
     """
     config = model.config.get_text_config()
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    window = getattr(config, "sliding_window", None)
-    if kinds <= {"full_attention", "sliding_attention"} and (window is None or window >= longest):
+    span = attention_span({name: getattr(config, name, None) for name in SPANS})
+    if span is None or span >= longest:
         model.set_attn_implementation(OF_EACH_EXAMPLE)
 
 

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from blendtune_api.chat_templates import MissingTokens, use_chat_template
 from blendtune_api.contract import Workspace
 from blendtune_api.shared_folder import SharedFolder
-from blendtune_api.sizing.shape import SIZES, ModelShape, ShapeError, read_shape
+from blendtune_api.sizing.shape import SIZES, SPANS, ModelShape, ShapeError, read_shape
 from blendtune_api.v1alpha1 import ChatTemplate, Model
 from blendtune_trainer.errors import bad_configuration, bad_model
 from blendtune_trainer.model.model_files import convert_to_safetensors, download_from_hub, download_from_store
@@ -120,7 +120,7 @@ def model_shape(model: Any) -> ModelShape:
     text_config = model.config.get_text_config()  # it knows every size by its common name
     try:
         shape = read_shape(
-            {name: getattr(text_config, name, None) for name in SIZES},
+            {name: getattr(text_config, name, None) for name in (*SIZES, *SPANS)},
             parameters=sum(parameter.numel() for parameter in model.parameters()),
         )
     except ShapeError as error:

@@ -25,8 +25,8 @@ def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def attention_implementation(training: Training, device: torch.device) -> str:
-    """`auto` is FlashAttention 2 on CUDA when installed and in 16 bits, else sdpa; both see where packed
-    examples end.
+    """`auto` is FlashAttention 2 on CUDA when installed and in 16 bits, else sdpa; all keep the examples
+    of a bin apart.
     """
     installed, on_gpu = flash_attention_installed(), device.type == "cuda"
     attention = attention_in_use(training, on_gpu=on_gpu, flash_attention=installed)

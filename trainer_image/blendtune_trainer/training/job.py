@@ -133,7 +133,7 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
         print(layout_words(layout, training.sequence_length), flush=True)
     engine = load_engine(base, config, ranks, layout, pointer)
     dtype = training_dtype(training.precision, ranks.device)
-    require_separation(engine, ranks.device, dtype, setup.shape.vocabulary_size)
+    require_separation(engine, ranks, dtype, setup.shape.vocabulary_size)
     if pointer:
         checkpoints.load(engine, ranks, pointer)
 

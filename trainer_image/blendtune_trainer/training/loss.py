@@ -29,8 +29,8 @@ class SupervisedLoss(nn.Module):
     def forward(self, input_ids: Tensor, labels: Tensor, position_ids: Tensor) -> Tensor:
         """Sum of the negative log-likelihoods. All arguments are int64[1, n]; labels are not shifted.
 
-        `position_ids` restart at each example. There is no attention mask and no cache: only then does the
-        model see from the restarts where one example ends and the next begins.
+        `position_ids` restart at each example. The model is told the lengths, or finds the restarts, which it
+        looks for only where there is neither an attention mask nor a cache.
         """
         predicting = torch.nonzero(labels[0, 1:] != IGNORED_LABEL).squeeze(1)  # [m]
         logits = self.model(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from blendtune_trainer.blending.packed import IGNORED_LABEL, Bin
 from blendtune_trainer.errors import bad_model
 from blendtune_trainer.model.attention import attend_by_mask
+from blendtune_trainer.ranks.group import Ranks
 from blendtune_trainer.training.microbatch import forward
 
 _TOKENS = 24  # of each example
@@ -18,24 +19,26 @@ _TOLERANCE = 1e-4  # of the loss; where nothing is seen, not a bit differs
 _TOLERANCE_OF_EXPERTS = 1e-2  # in 16 bits they round otherwise in other company
 
 
-def require_separation(engine: Any, device: torch.device, dtype: torch.dtype, vocabulary_size: int) -> None:
+def require_separation(engine: Any, ranks: Ranks, dtype: torch.dtype, vocabulary_size: int) -> None:
     """Raises TrainerError where the loss of an example depends on the one before it in the bin.
 
     Some models mask by padding alone, others carry a state along: they would learn from rows that have
     nothing to do with each other. A model that does not hand the lengths of examples on to its attention gets
-    a mask. Every rank calls it.
+    a mask. Every rank calls it, and all decide alike.
     """
-    model = getattr(engine, "module", engine).model
+    model = engine.module.model
     experts = any("expert" in name for name, _ in model.named_modules())
     tolerance = _TOLERANCE_OF_EXPERTS if experts and dtype is not torch.float32 else _TOLERANCE
-    like, behind = _losses(engine, device, vocabulary_size)
-    if _differ(like, behind, tolerance) and attend_by_mask(model):
-        like, behind = _losses(engine, device, vocabulary_size)
-    if _differ(like, behind, tolerance):
+    like, behind = _losses(engine, ranks.device, vocabulary_size)
+    if ranks.any(_differ(like, behind, tolerance)) and attend_by_mask(model):
+        if ranks.is_first:
+            print("the model does not hand the lengths of examples on: its attention gets a mask", flush=True)
+        like, behind = _losses(engine, ranks.device, vocabulary_size)
+    if ranks.any(_differ(like, behind, tolerance)):
         raise bad_model(
             "spec.model.uri: examples of one bin see one another in this model: the loss of an example is "
-            f"{like:.4f} behind its like and {behind:.4f} behind another. Choose a model whose attention "
-            "begins anew where position_ids do"
+            f"{like:.4f} behind its like and {behind:.4f} behind another. Set spec.training.attention: "
+            "sdpa where it is another, or choose a model whose attention begins anew where position_ids do"
         )
 
 
