@@ -62,8 +62,8 @@ def test_what_fits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [line.split() for line in printed.splitlines() if line[:1] in "123"]
     assert rows == [
         ["1", "1", "146.4", "recomputed", "2.3", "1.0", "149.7", "no", "-", "-"],
-        ["2", "1", "83.4", "recomputed", "2.3", "1.0", "86.7", "no", "55", "128"],
-        ["3", "<", "1", "18.3", "kept", "37.8", "1.9", "58.0", "yes", "8", "16"],
+        ["2", "1", "83.4", "recomputed", "2.3", "1.0", "86.7", "no", "56", "128"],
+        ["3", "<", "1", "18.3", "kept", "38.9", "1.9", "59.1", "yes", "8", "16"],
     ]
 
 
