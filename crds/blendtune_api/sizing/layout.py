@@ -17,7 +17,7 @@ from blendtune_api.sizing.cost import (
     recomputed_flops_per_token,
 )
 from blendtune_api.sizing.memory import STAGES, element_bytes, memory, split_states
-from blendtune_api.sizing.shape import ModelShape
+from blendtune_api.sizing.shape import ModelShape, needs_mask
 from blendtune_api.sizing.weights import Weights, training_weights
 from blendtune_api.v1alpha1 import ActivationCheckpointing, Attention, Precision, Training
 
@@ -61,8 +61,8 @@ class Setup:
     @property
     def masked(self) -> bool:
         """Whether SDPA needs a mask over the whole bin, and cannot attend to each example by itself."""
-        span = self.shape.attention_span
-        return self.attention is Attention.SDPA and span is not None and span < self.training.sequence_length
+        sequence_length = self.training.sequence_length
+        return self.attention is Attention.SDPA and needs_mask(self.shape.attention_span, sequence_length)
 
     @property
     def bins_per_rank(self) -> int:

@@ -113,6 +113,11 @@ def attention_span(config: Mapping[str, Any]) -> int | None:
     return int(window)
 
 
+def needs_mask(span: int | None, tokens: int) -> bool:
+    """Whether an example of so many tokens is not seen whole by every layer with that `attention_span`."""
+    return span is not None and span < tokens
+
+
 def _size(config: Mapping[str, Any], name: str, default: int | None = None) -> int:
     for key in (name, *_OTHER_NAMES.get(name, ())):
         value = config.get(key)

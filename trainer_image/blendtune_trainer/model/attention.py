@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from blendtune_api.sizing.shape import SPANS, attention_span
+from blendtune_api.sizing.shape import SPANS, attention_span, needs_mask
 
 OF_EACH_EXAMPLE = "sdpa_of_each_example"  # a name for transformers
 
@@ -49,7 +49,7 @@ def attend_within_examples(model: Any, longest: int) -> None:
     """
     config = model.config.get_text_config()
     span = attention_span({name: getattr(config, name, None) for name in SPANS})
-    if span is None or span >= longest:
+    if not needs_mask(span, longest):
         model.set_attn_implementation(OF_EACH_EXAMPLE)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,17 @@ _EMPTY = Bin(
     position_ids=np.arange(2, dtype=np.int64),
     sources=np.zeros(2, np.int16),
 )
+
+
+@contextmanager
+def evaluating(engine: Any) -> Iterator[None]:
+    """Within the block the engine neither learns nor drops anything out."""
+    engine.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        engine.train()
 
 
 def forward(engine: Any, bins: Sequence[Bin], device: torch.device) -> Tensor:

@@ -12,7 +12,7 @@ from blendtune_trainer.blending.packed import IGNORED_LABEL, Bin
 from blendtune_trainer.errors import bad_model
 from blendtune_trainer.model.attention import attend_by_mask
 from blendtune_trainer.ranks.group import Ranks
-from blendtune_trainer.training.microbatch import forward
+from blendtune_trainer.training.microbatch import evaluating, forward
 
 _TOKENS = 24  # of each example
 _TOLERANCE = 1e-4  # of the loss; where nothing is seen, not a bit differs
@@ -50,15 +50,11 @@ def _differ(one: float, other: float, tolerance: float) -> bool:
 def _losses(engine: Any, device: torch.device, vocabulary_size: int) -> tuple[float, float]:
     """Loss of an example in a bin behind the same one, and behind another."""
     example, other = np.random.default_rng(0).integers(0, vocabulary_size, (2, _TOKENS))
-    engine.eval()
-    try:
-        with torch.no_grad():
-            same, different = (
-                float(forward(engine, [_bin(before, example)], device)) / (_TOKENS - 1)
-                for before in (example, other)
-            )
-    finally:
-        engine.train()
+    with evaluating(engine):
+        same, different = (
+            float(forward(engine, [_bin(before, example)], device)) / (_TOKENS - 1)
+            for before in (example, other)
+        )
     return same, different
 
 

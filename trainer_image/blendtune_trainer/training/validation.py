@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.ranks.group import Ranks
 from blendtune_trainer.training.batches import micro_batches
-from blendtune_trainer.training.microbatch import forward
+from blendtune_trainer.training.microbatch import evaluating, forward
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,20 +29,16 @@ def validation_loss(
     """
     sums = [0.0] * len(blend.source_names)
     counts = [0] * len(blend.source_names)
-    engine.eval()
-    try:
-        with torch.no_grad():
-            for indices in micro_batches(range(blend.num_validation_bins), ranks.rank, ranks.world_size):
-                if ranks.any(interrupted()):
-                    return None
-                bins = [blend.validation_bin(index) for index in indices]
-                nll = float(forward(engine, bins, ranks.device))
-                for index, contents in zip(indices, bins, strict=True):
-                    source = int(blend.validation_bin_sources[index])
-                    sums[source] += nll
-                    counts[source] += contents.supervised_tokens
-    finally:
-        engine.train()
+    with evaluating(engine):
+        for indices in micro_batches(range(blend.num_validation_bins), ranks.rank, ranks.world_size):
+            if ranks.any(interrupted()):
+                return None
+            bins = [blend.validation_bin(index) for index in indices]
+            nll = float(forward(engine, bins, ranks.device))
+            for index, contents in zip(indices, bins, strict=True):
+                source = int(blend.validation_bin_sources[index])
+                sums[source] += nll
+                counts[source] += contents.supervised_tokens
     totals = ranks.sum([*sums, *counts])
     return _mean_losses(blend.source_names, totals[: len(sums)], totals[len(sums) :])
 
