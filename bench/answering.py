@@ -32,14 +32,19 @@ RUBRIC = "business45"
 THREADS = os.cpu_count() or 1
 
 
+def wordings(count: int) -> list[str]:
+    """The rubric's first, of different lengths."""
+    return [text for question in load_builtin(RUBRIC).questions for text in question.phrasings][:count]
+
+
 def prepare(workdir: Path, model: Path, prompts: int, max_new_tokens: int) -> None:
-    """Settings for both arms: the rubric's first wordings, of different lengths, as the model reads them."""
+    """Settings for both arms: the rubric's first wordings, as the model reads them."""
     chat = ChatPrompts(model, "--model")
-    wordings = [text for question in load_builtin(RUBRIC).questions for text in question.phrasings][:prompts]
+    texts = wordings(prompts)
     settings = {
         "model": str(model),
-        "texts": [chat.rendered(text) for text in wordings],
-        "tokenIds": [chat.render(text).token_ids for text in wordings],
+        "texts": [chat.rendered(text) for text in texts],
+        "tokenIds": [chat.render(text).token_ids for text in texts],
         "stopTokenIds": chat.stop_token_ids(),
         "maxNewTokens": max_new_tokens,
         "batchSize": BATCH_SIZE,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from answering import MODEL, RESULTS, RUBRIC
+from answering import MODEL, RESULTS, wordings
 
 from blendtune_api.v1alpha1 import Engine
 from blendtune_eval.answering import answer, vllm_answer
@@ -21,7 +21,6 @@ from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.prompts import ChatPrompts
 from blendtune_eval.answering.vllm_server import PROGRAM
 from blendtune_eval.cache import AnswerCache, GivenAnswer
-from blendtune_eval.rubrics.loader import load_builtin
 
 ANSWER_ALL = {Engine.TRANSFORMERS: answer.answer_all, Engine.VLLM: vllm_answer.answer_all}
 
@@ -44,7 +43,7 @@ def answers(engine: Engine, model: Path, texts: list[str], max_new_tokens: int) 
 
 
 def measure(model: Path, prompts: int, max_new_tokens: int) -> dict[str, Any]:
-    texts = [text for question in load_builtin(RUBRIC).questions for text in question.phrasings][:prompts]
+    texts = wordings(prompts)
     ours, theirs = (answers(engine, model, texts, max_new_tokens) for engine in ANSWER_ALL)
     return {
         "prompts": len(texts),

@@ -23,6 +23,14 @@ CHATML_WITH_MARKERS = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
+# What the configurations of most decoders call their sizes.
+TINY = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
 
 
 def build_tokenizer(chat_template: str | None) -> PreTrainedTokenizerFast:
@@ -49,11 +57,7 @@ def write_tiny_model(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     """Writes a two-layer Llama of hidden size 32, seeded, with its tokenizer."""
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        **TINY,
         max_position_embeddings=512,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.tiny_model import TINY
 from transformers import (
     AutoModelForCausalLM,
     GenerationConfig,
@@ -24,11 +25,7 @@ VOCABULARY, LIMIT = 24, 40
 STOPS = (2, 3)
 SHAPE: dict[str, Any] = {
     "vocab_size": VOCABULARY,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
+    **TINY,
     "max_position_embeddings": 128,
     "eos_token_id": 2,
     "pad_token_id": 0,

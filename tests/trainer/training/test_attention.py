@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.tiny_model import TINY
 from transformers import (
     AutoModelForCausalLM,
     Lfm2Config,
@@ -23,11 +24,7 @@ from blendtune_trainer.training.loss import SupervisedLoss
 LONGEST = 32
 SHAPE: dict[str, Any] = {
     "vocab_size": 64,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
+    **TINY,
 }
 CASES = [
     pytest.param(LlamaConfig(**SHAPE), True, id="llama"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.tiny_model import TINY
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from blendtune_trainer.errors import TrainerError
@@ -18,11 +19,7 @@ from blendtune_trainer.training.separation import require_separation
 VOCABULARY = 64
 SHAPE: dict[str, Any] = {
     "vocab_size": VOCABULARY,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
+    **TINY,
     "max_position_embeddings": 128,
     "pad_token_id": 0,
     "bos_token_id": 1,
