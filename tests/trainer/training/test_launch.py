@@ -114,7 +114,8 @@ def test_success_leaves_the_result_of_rank_0(tmp_path: Path) -> None:
             67, Reason.OUT_OF_MEMORY, "a GPU ran out of memory", id="out of GPU memory",
         ),
         pytest.param(
-            "sys.exit(200)", 200, Reason.STAGE_FAILED, "rank 0 lost a peer", id="lost peer"
+            "forever() if rank else sys.exit(200)",
+            200, Reason.STAGE_FAILED, "rank 0 lost a peer", id="lost peer",
         ),
         pytest.param(
             "forever() if rank else os.abort()",
