@@ -13,7 +13,7 @@ MODEL := .cache/demo/smollm2-135m-instruct
 DEMO := examples/demo$(addprefix /,$(filter-out business,$(DOMAIN)))
 DEMO_RUN := runs/demo$(addprefix -,$(filter-out business,$(DOMAIN)))-$(BLEND)
 IMAGES := operator trainer eval
-SOURCES := crds/blendtune_api operator/blendtune_operator trainer_image/blendtune_trainer eval_image/blendtune_eval
+SOURCES := crds lib operator trainer_image eval_image
 
 .PHONY: help demo study test e2e check generate docs pictures sbom audit lock bench forgetting clean
 
@@ -37,6 +37,7 @@ check: $(INSTALLED) ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 generate: $(INSTALLED) ## write the CRDs, the API reference, the chart's table of values, Argo CD's settings and the dashboards
 	$(BIN)/python -m blendtune_api.generate

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from blendtune_api.contract import RubricResult
+from blendtune_api.contract import ExitCode, RubricResult
 from blendtune_api.v1alpha1 import Role
 from blendtune_eval.check_rubric import announce, check_alone, check_run_rubric
-from blendtune_eval.program import run_program, run_tool
 from blendtune_eval.rubric_tools import import_file, lint, new, preview
 from blendtune_eval.rubrics.loader import load_builtin, load_file
+from blendtune_runtime.errors import StageError
+from blendtune_runtime.program import run_program
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,10 +25,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run_program(lambda: evaluate(os.environ))
     if options.command in _TOOLS:
-        return run_tool(lambda: _TOOLS[options.command](options))
+        return _run_tool(lambda: _TOOLS[options.command](options))
     if options.file is None and options.builtin is None:
         return run_program(lambda: check_run_rubric(os.environ))
     return run_program(lambda: _check_alone(options))
+
+
+def _run_tool(tool: Callable[[], None]) -> int:
+    """Runs what a person calls outside of any run, and returns the exit code."""
+    try:
+        tool()
+    except StageError as error:
+        print(error, file=sys.stderr, flush=True)
+        return int(error.exit_code)
+    return int(ExitCode.SUCCESS)
 
 
 def _check_alone(options: argparse.Namespace) -> RubricResult:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from blendtune_api import student_t
-from blendtune_api.resolution import UPPER_END, Z
 from blendtune_api.v1alpha1 import BenchmarkScore
+from blendtune_core import student_t
+from blendtune_core.power import UPPER_END, Z
 
 _UNFILTERED = "none"
 

@@ -25,7 +25,7 @@ from blendtune_eval.answering.decoding import SEED
 from blendtune_eval.answering.subjects import Subject
 from blendtune_eval.benchmark_scores import Measured, measured
 from blendtune_eval.cache import Journal
-from blendtune_eval.failures import bad_configuration, transient
+from blendtune_runtime.errors import BadConfiguration, Transient
 
 FIELD = "spec.benchmarks"
 DATASETS_FOLDER = "datasets"
@@ -38,12 +38,12 @@ class Benchmarks:
     def __init__(self, names: Sequence[str], folder: Path) -> None:
         """`folder` holds the workspace's own tasks and prepared data sets; it need not be there.
 
-        Raises EvaluationError where the harness is not installed or does not know a name.
+        Raises StageError where the harness is not installed or does not know a name.
         """
         try:
             self._version = version("lm-eval")
         except PackageNotFoundError as error:
-            raise bad_configuration(
+            raise BadConfiguration(
                 f"{FIELD}: lm-evaluation-harness is not installed. Use an evaluation image that was built "
                 "with it, or install blendtune[benchmarks]"
             ) from error
@@ -57,7 +57,7 @@ class Benchmarks:
         self.digest = digest_of([self._names, self._settings])
 
     def prepare(self) -> None:
-        """Finds what cannot be run before anything else is done. Raises EvaluationError."""
+        """Finds what cannot be run before anything else is done. Raises StageError."""
         with self._own_data():
             for name in self._names:
                 self._load(name)
@@ -65,7 +65,7 @@ class Benchmarks:
     def measure(self, subject: Subject, results: Path, gpus: int) -> list[Measured]:
         """What a model scores, by the order of the names. What lies in the folder `results` is not run again.
 
-        Raises EvaluationError where a benchmark's data cannot be had, or it would run code that models write.
+        Raises StageError where a benchmark's data cannot be had, or it would run code that models write.
         """
         decoding = subject.decoding
         identity = digest_of(
@@ -93,12 +93,12 @@ class Benchmarks:
 
     def _check(self, name: str) -> None:
         if name not in self._tasks.all_tasks:
-            raise bad_configuration(
+            raise BadConfiguration(
                 f"{self._fields[name]}: there is no benchmark {name!r}, neither in lm-evaluation-"
                 f"harness {self._version} nor in the folder {self._folder}"
             )
         if name in self._tasks.all_tags:
-            raise bad_configuration(
+            raise BadConfiguration(
                 f"{self._fields[name]}: {name} is a tag of several tasks, which have no common score: "
                 "name the tasks"
             )
@@ -122,7 +122,7 @@ class Benchmarks:
                 )
         found = measured(name, outcome)
         if found is None:
-            raise bad_configuration(
+            raise BadConfiguration(
                 f"{self._fields[name]}: {name} has no score of its own: name the tasks in it"
             )
         return found
@@ -136,14 +136,14 @@ class Benchmarks:
             loaded = self._tasks.load([name])
         except OfflineModeIsEnabled as error:
             prepared = self._folder / DATASETS_FOLDER
-            raise bad_configuration(f"{missing} offline: prepare it in {prepared}. {error}") from error
+            raise BadConfiguration(f"{missing} offline: prepare it in {prepared}. {error}") from error
         except ConnectionError as error:
-            raise transient(f"{missing}: {error}") from error
+            raise Transient(f"{missing}: {error}") from error
         except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-            raise bad_configuration(f"{missing}: {error}") from error
+            raise BadConfiguration(f"{missing}: {error}") from error
         for task in loaded["tasks"].values():
             if getattr(task, "UNSAFE_CODE", False):
-                raise bad_configuration(
+                raise BadConfiguration(
                     f"{field}: {name} runs code that a model writes, which is not done here"
                 )
             if task.get_config("num_fewshot") is None:
@@ -168,7 +168,7 @@ class Benchmarks:
 
 
 def open_benchmarks(spec: RubricEvalSpec, claims: Path) -> Benchmarks | None:
-    """None where the spec names none. Raises EvaluationError."""
+    """None where the spec names none. Raises StageError."""
     if not spec.benchmarks:
         return None
     return Benchmarks(spec.benchmarks, benchmarks_folder(claims, spec.storage))

@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping
 
 from blendtune_api.contract import RubricResult, RunConfig, workspace
 from blendtune_api.v1alpha1 import Role
-from blendtune_eval.failures import bad_rubric
-from blendtune_eval.files import write_json
-from blendtune_eval.program import load_config, load_rubric
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.rubrics.entries import InvalidRubric
+from blendtune_eval.rubrics.reference import load_rubric
+from blendtune_runtime.errors import BadRubric
+from blendtune_runtime.files import write_json
+from blendtune_runtime.program import load_config
 
 
 def check_run_rubric(environment: Mapping[str, str]) -> RubricResult:
-    """Checks the rubric of a run and leaves it in its workspace. Raises EvaluationError with every fault."""
+    """Checks the rubric of a run and leaves it in its workspace. Raises StageError with every fault."""
     config, claims = load_config(RunConfig, environment)
     rubric = load_rubric(config.spec.evaluation.rubric, environment)
     path = workspace(claims, config.spec.storage, config.namespace, config.name).rubric
@@ -24,11 +25,11 @@ def check_run_rubric(environment: Mapping[str, str]) -> RubricResult:
 
 
 def check_alone(load: Callable[[], Rubric]) -> Rubric:
-    """Checks a rubric outside of any run. Raises EvaluationError with every fault."""
+    """Checks a rubric outside of any run. Raises StageError with every fault."""
     try:
         return load()
     except InvalidRubric as error:
-        raise bad_rubric(str(error)) from error
+        raise BadRubric(str(error)) from error
 
 
 def announce(rubric: Rubric) -> RubricResult:

@@ -16,24 +16,24 @@ from blendtune_api.contract import (
     storage_path,
 )
 from blendtune_api.v1alpha1 import BenchmarkScore, Engine, EpochScore, Stage
-from blendtune_api.verdict import not_comparable
+from blendtune_core.verdict import not_comparable
 from blendtune_eval.answering import answer, vllm_answer
 from blendtune_eval.benchmark_scores import Measured, benchmark_score
 from blendtune_eval.cache import AnswerCache, GivenAnswer
 from blendtune_eval.evaluation import Evaluation, open_evaluation
-from blendtune_eval.files import write_json, write_text
 from blendtune_eval.judging.judge import Case
 from blendtune_eval.report.write import Finding, build_report, write_report
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.scoring.analyse import Analysis, analyse, epoch_score
 from blendtune_eval.scoring.score import PhrasingScore, QuestionScore
+from blendtune_runtime.files import write_json, write_text
 
 PROGRESS_FILE = "progress.json"
 _ENGINES = {Engine.TRANSFORMERS: answer.answer_all, Engine.VLLM: vllm_answer.answer_all}
 
 
 def evaluate(environment: Mapping[str, str]) -> EvalResult:
-    """Raises EvaluationError where rubric, model or configuration is at fault."""
+    """Raises StageError where rubric, model or configuration is at fault."""
     evaluation = open_evaluation(environment)
     place, rubric = evaluation.place, evaluation.rubric
     if (kept := _kept_result(place, evaluation.identity)) is not None:

@@ -13,12 +13,13 @@ from blendtune_api.shared_folder import shared_folder
 from blendtune_api.v1alpha1 import Engine, EvaluationDigests
 from blendtune_eval.answering.subjects import Subject, open_epochs, open_subjects
 from blendtune_eval.benchmarks import Benchmarks, open_benchmarks
-from blendtune_eval.failures import transient
 from blendtune_eval.judging.judge import Judge
 from blendtune_eval.judging.judges import judge_for
-from blendtune_eval.program import load_config, load_rubric
 from blendtune_eval.rubric import Rubric
+from blendtune_eval.rubrics.reference import load_rubric
 from blendtune_eval.training import TrainingRecord, read_training
+from blendtune_runtime.errors import Transient
+from blendtune_runtime.program import load_config
 
 JUDGEMENTS_FOLDER = "judgements"
 BENCHMARK_RESULTS_FOLDER = "benchmark-results"
@@ -77,7 +78,7 @@ class Evaluation:
 
 
 def open_evaluation(environment: Mapping[str, str]) -> Evaluation:
-    """Raises EvaluationError where rubric, model or configuration is at fault."""
+    """Raises StageError where rubric, model or configuration is at fault."""
     config, claims = load_config(EvalConfig, environment)
     spec = config.spec
     _require_gpus(config)
@@ -103,11 +104,11 @@ def open_evaluation(environment: Mapping[str, str]) -> Evaluation:
 
 
 def _require_gpus(config: EvalConfig) -> None:
-    """Raises EvaluationError where models would be run on the CPU though the preset promises GPUs."""
+    """Raises StageError where models would be run on the CPU though the preset promises GPUs."""
     spec, promised = config.spec, config.gpu.is_gpu and config.spec.cluster.gpus > 0
     runs_models = spec.engine is Engine.TRANSFORMERS or bool(spec.benchmarks)  # vLLM has a CUDA of its own
     if promised and runs_models and not torch.cuda.is_available():
-        raise transient(
+        raise Transient(
             f"CUDA sees no GPU, and spec.cluster promises {spec.cluster.gpus} of type {config.gpu.name}. "
             "Look at the driver and the device plugin of the node, and at the runtimeClassName of the pod"
         )

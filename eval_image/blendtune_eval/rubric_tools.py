@@ -8,16 +8,16 @@ from pathlib import Path
 
 from blendtune_api.v1alpha1 import Role
 from blendtune_eval.check_rubric import check_alone
-from blendtune_eval.failures import bad_configuration
 from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Question, Rubric
 from blendtune_eval.rubrics.import_rubric import import_rows, slug
 from blendtune_eval.rubrics.lint import warnings
 from blendtune_eval.rubrics.loader import load_builtin, load_file, question_lines
+from blendtune_runtime.errors import BadConfiguration
 
 
 def lint(file: Path) -> Rubric:
-    """Prints a warning for all that looks doubtful. Raises EvaluationError with every fault."""
+    """Prints a warning for all that looks doubtful. Raises StageError with every fault."""
     rubric = check_alone(lambda: load_file(file))
     for warning in warnings(rubric, question_lines(file)):
         print(f"{file}{warning}", flush=True)
@@ -25,22 +25,22 @@ def lint(file: Path) -> Rubric:
 
 
 def new(file: Path) -> None:
-    """Writes a commented rubric to begin with. Raises EvaluationError where the file is there already."""
+    """Writes a commented rubric to begin with. Raises StageError where the file is there already."""
     _write(file, (resources.files("blendtune_eval.rubrics") / "skeleton.yaml").read_text("utf-8"))
     print(f"{file} was written: edit it, then run `blendtune rubric lint {file}`", flush=True)
 
 
 def import_file(rows: Path, file: Path, domain: Role) -> None:
-    """Writes a rubric of the rows that map, and lists the others. Raises EvaluationError when none does."""
+    """Writes a rubric of the rows that map, and lists the others. Raises StageError when none does."""
     try:
         lines = rows.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise bad_configuration(f"{rows} cannot be read: {error}") from error
+        raise BadConfiguration(f"{rows} cannot be read: {error}") from error
     imported = import_rows(lines, slug(rows.stem) or "imported", domain)
     for line, reason in imported.left_out:
         print(f"{rows}:{line}: left out: {reason}", flush=True)
     if not imported.questions:
-        raise bad_configuration(f"{rows}: no row has a question and an answer that the rules can decide")
+        raise BadConfiguration(f"{rows}: no row has a question and an answer that the rules can decide")
     _write(file, imported.text)
     print(
         f"{file} holds {imported.questions} questions; {len(imported.left_out)} rows were left out",
@@ -53,12 +53,12 @@ def preview(
 ) -> Rubric:
     """Prints the questions of a file, or of a built-in rubric, and how reference and answer score.
 
-    `render` makes a wording what the model reads. Raises EvaluationError for a faulty rubric or no question.
+    `render` makes a wording what the model reads. Raises StageError for a faulty rubric or no question.
     """
     file = Path(name)
     rubric = check_alone(lambda: load_file(file) if file.exists() else load_builtin(name))
     if answer is not None and question_id is None:
-        raise bad_configuration("an answer needs --question, the id of what it answers")
+        raise BadConfiguration("an answer needs --question, the id of what it answers")
     chosen = rubric.questions if question_id is None else (_question(rubric, question_id),)
     for question in chosen:
         _show(question, answer, render)
@@ -66,10 +66,10 @@ def preview(
 
 
 def _question(rubric: Rubric, question_id: str) -> Question:
-    """Raises EvaluationError for a question that is not there."""
+    """Raises StageError for a question that is not there."""
     question = next((question for question in rubric.questions if question.id == question_id), None)
     if question is None:
-        raise bad_configuration(f"rubric {rubric.name} has no question {question_id!r}")
+        raise BadConfiguration(f"rubric {rubric.name} has no question {question_id!r}")
     return question
 
 
@@ -98,6 +98,6 @@ def _write(file: Path, text: str) -> None:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(text)
     except FileExistsError as error:
-        raise bad_configuration(f"{file} is there already: name another file") from error
+        raise BadConfiguration(f"{file} is there already: name another file") from error
     except OSError as error:
-        raise bad_configuration(f"{file} cannot be written: {error.strerror}") from error
+        raise BadConfiguration(f"{file} cannot be written: {error.strerror}") from error

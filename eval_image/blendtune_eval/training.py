@@ -18,8 +18,8 @@ from blendtune_api.contract import (
     decode_message,
     workspace,
 )
-from blendtune_api.diagnosis import Trained
 from blendtune_api.v1alpha1 import Role, Stage
+from blendtune_core.diagnosis import Trained
 from blendtune_eval.rubric import Rubric
 
 _INPUTS_FILE = "inputs.json"  # beside the packed blend: the sources, the rubric's prompts met in the rows

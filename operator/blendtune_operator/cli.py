@@ -13,7 +13,7 @@ from rich.console import Console
 
 from blendtune_api import codec
 from blendtune_api.generate import crd_files
-from blendtune_api.sizing.cost import ASSUMED_MFU
+from blendtune_core.sizing.cost import ASSUMED_MFU
 from blendtune_operator.local.check import check, check_study, children, print_warnings
 from blendtune_operator.local.estimate import Known, estimates
 from blendtune_operator.local.estimate_view import print_estimate

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from blendtune_api.sizing.estimate import estimate
-from blendtune_api.sizing.known import LLAMA
-from blendtune_api.sizing.shape import read_shape
 from blendtune_api.v1alpha1 import Attention, BlendedFineTune
+from blendtune_core.sizing.estimate import estimate
+from blendtune_core.sizing.known import LLAMA
+from blendtune_core.sizing.shape import read_shape
 from blendtune_operator.local.check import check, children
 from blendtune_operator.local.manifest import load
 from blendtune_operator.plan.supported import refusals

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from blendtune_api.sizing import layout
-from blendtune_api.sizing.cost import ASSUMED_MFU, checkpoint_bytes
-from blendtune_api.sizing.estimate import stage_estimate
-from blendtune_api.sizing.known import LLAMA
-from blendtune_api.sizing.layout import Gpus, Setup, choose_layout
-from blendtune_api.sizing.memory import STAGES
-from blendtune_api.sizing.shape import read_shape
 from blendtune_api.v1alpha1 import Attention, Method, Training
+from blendtune_core.sizing import layout
+from blendtune_core.sizing.cost import ASSUMED_MFU, checkpoint_bytes
+from blendtune_core.sizing.estimate import stage_estimate
+from blendtune_core.sizing.known import LLAMA
+from blendtune_core.sizing.layout import Gpus, Setup, choose_layout
+from blendtune_core.sizing.memory import STAGES
+from blendtune_core.sizing.shape import read_shape
 from blendtune_operator.settings import GPU_PRESETS
 
 DOCS = (Path(__file__).parents[2] / "docs/sizing.md").read_text()

@@ -11,7 +11,7 @@ import sentencepiece
 
 from blendtune_api.v1alpha1 import ChatTemplate
 from blendtune_eval.answering.prompts import ChatPrompts
-from blendtune_trainer.model.base_model import load_tokenizer
+from blendtune_runtime.chat.tokenizer import load_tokenizer
 
 CORPUS = (
     "A chat between a curious user and an artificial intelligence assistant.",

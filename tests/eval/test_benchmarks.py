@@ -12,7 +12,7 @@ import pytest
 from blendtune_api.contract import Env, ExitCode
 from blendtune_eval import benchmarks
 from blendtune_eval.evaluate import evaluate
-from blendtune_eval.failures import EvaluationError
+from blendtune_runtime.errors import StageError
 
 tasks = pytest.importorskip(
     "lm_eval.tasks", reason="lm-evaluation-harness is not installed: pip install blendtune[benchmarks]"
@@ -148,7 +148,7 @@ def test_another_task_file_is_run_again(pod: Pod, own_tasks: Path) -> None:
     ],
 )
 def test_what_cannot_be_run_names_the_field(pod: Pod, name: str, words: str) -> None:
-    with pytest.raises(EvaluationError, match=words) as caught:
+    with pytest.raises(StageError, match=words) as caught:
         evaluate(pod(benchmarks=("shop_choices", name)))
     assert caught.value.message.startswith("spec.benchmarks[1]: ")
     assert caught.value.exit_code is ExitCode.BAD_CONFIGURATION
@@ -159,5 +159,5 @@ def test_a_missing_harness_is_said(pod: Pod, monkeypatch: pytest.MonkeyPatch) ->
         raise benchmarks.PackageNotFoundError(name)
 
     monkeypatch.setattr(benchmarks, "version", missing)
-    with pytest.raises(EvaluationError, match="lm-evaluation-harness is not installed"):
+    with pytest.raises(StageError, match="lm-evaluation-harness is not installed"):
         evaluate(pod(benchmarks=("mmlu",)))

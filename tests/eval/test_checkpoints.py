@@ -17,7 +17,7 @@ from huggingface_hub.utils import filter_repo_objects
 from blendtune_api.v1alpha1 import EvaluatedModel
 from blendtune_eval.answering.answer import load_model
 from blendtune_eval.answering.checkpoints import open_checkpoint
-from blendtune_eval.failures import EvaluationError
+from blendtune_runtime.errors import StageError
 
 
 class Bucket(MemoryFileSystem):
@@ -85,7 +85,7 @@ def test_only_the_top_folder_is_fetched_from_the_hub(
     ],
 )
 def test_a_uri_that_leads_astray_is_refused(uri: str, words: str, bucket: Bucket, tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match=words):
+    with pytest.raises(StageError, match=words):
         open_checkpoint(EvaluatedModel(uri=uri), "spec.model", tmp_path / "claims", tmp_path / "run/models")
     assert bucket.find("/") == []
     assert list(tmp_path.rglob("*.json")) == []
@@ -95,6 +95,6 @@ def test_code_of_a_model_is_not_run(tmp_path: Path) -> None:
     config = {"model_type": "mine", "auto_map": {"AutoConfig": "mine.C", "AutoModelForCausalLM": "mine.M"}}
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "mine.py").write_text(f"import os\nos.mkdir({str(tmp_path / 'touched')!r})\n")
-    with pytest.raises(EvaluationError, match="trust_remote_code"):
+    with pytest.raises(StageError, match="trust_remote_code"):
         load_model(tmp_path, gpus=0, context=8)
     assert not (tmp_path / "touched").exists()

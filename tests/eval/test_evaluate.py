@@ -55,8 +55,8 @@ from blendtune_eval.answering import answer
 from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.prompts import ChatPrompts, Prompt
 from blendtune_eval.evaluate import evaluate
-from blendtune_eval.failures import EvaluationError
 from blendtune_eval.rubric import Rubric
+from blendtune_runtime.errors import StageError
 
 Pod = Callable[..., dict[str, str]]
 
@@ -153,7 +153,7 @@ def test_earlier_epochs_are_asked_too(pod: Pod, models_folder: Path) -> None:
 
 def test_an_epoch_of_other_weights_is_refused(pod: Pod, models_folder: Path) -> None:
     other = EvaluatedEpoch(epoch=1, uri=f"file://{models_folder / 'base'}", digest="0" * 64)
-    with pytest.raises(EvaluationError, match=r"spec\.epochs\[0\]"):
+    with pytest.raises(StageError, match=r"spec\.epochs\[0\]"):
         evaluate(pod(epochs=(other,)))
 
 
@@ -232,7 +232,7 @@ def test_a_question_that_memory_does_not_hold_ends_the_evaluation_with_advice(
     pod: Pod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     within_memory(monkeypatch, most=0)
-    with pytest.raises(EvaluationError, match=r"out of memory\. Tried .* set engine: vllm") as caught:
+    with pytest.raises(StageError, match=r"out of memory\. Tried .* set engine: vllm") as caught:
         evaluate(pod())
     assert caught.value.exit_code is ExitCode.DOES_NOT_FIT
     assert caught.value.reason is Reason.DOES_NOT_FIT
@@ -243,7 +243,7 @@ def test_a_model_that_memory_does_not_hold_is_no_bad_model(pod: Pod, monkeypatch
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(answer.AutoModelForCausalLM, "from_pretrained", exhausted)
-    with pytest.raises(EvaluationError, match="out of memory") as caught:
+    with pytest.raises(StageError, match="out of memory") as caught:
         evaluate(pod())
     assert caught.value.exit_code is ExitCode.DOES_NOT_FIT
 
@@ -496,7 +496,7 @@ def test_known_failures(
 
 def test_gpus_that_cuda_does_not_see_are_worth_another_attempt(pod: Pod) -> None:
     environment = pod(gpu=GpuPreset(name="a100-80gb"))
-    with pytest.raises(EvaluationError, match="promises 1 of type a100-80gb") as caught:
+    with pytest.raises(StageError, match="promises 1 of type a100-80gb") as caught:
         evaluate(environment)
     assert caught.value.exit_code is ExitCode.TRANSIENT
     assert not folder_of(environment).exists()
@@ -509,7 +509,7 @@ def test_no_gpu_is_missed_where_none_is_asked_for(pod: Pod) -> None:
 
 def test_other_weights_are_refused(pod: Pod, models_folder: Path) -> None:
     wrong = EvaluatedModel(uri=f"file://{models_folder / 'tuned'}", digest="0" * 64)
-    with pytest.raises(EvaluationError, match="have the digest") as caught:
+    with pytest.raises(StageError, match="have the digest") as caught:
         evaluate(pod(model=wrong))
     assert caught.value.exit_code is ExitCode.BAD_MODEL
 
@@ -544,7 +544,7 @@ def test_no_chat_template(tmp_path: Path, models_folder: Path) -> None:
     for file in (models_folder / "tuned").iterdir():
         if file.name != "chat_template.jinja":
             (tmp_path / file.name).write_bytes(file.read_bytes())
-    with pytest.raises(EvaluationError, match="no chat template") as caught:
+    with pytest.raises(StageError, match="no chat template") as caught:
         ChatPrompts(tmp_path, "spec.model")
     assert caught.value.exit_code is ExitCode.BAD_MODEL
 

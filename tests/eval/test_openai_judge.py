@@ -17,12 +17,12 @@ from tests.eval.judge_server import Behaviour, Call, JudgeServer, judge_server, 
 
 from blendtune_api.contract import ExitCode
 from blendtune_eval.api_client import Limits
-from blendtune_eval.failures import EvaluationError
 from blendtune_eval.judging.anchors import ANCHORS
 from blendtune_eval.judging.judge import Case, Judgements, Rules
 from blendtune_eval.judging.openai_judge import OpenAI
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.scoring.score import Outcome
+from blendtune_runtime.errors import StageError
 
 LIMITS = Limits(first_wait=0.002, longest_wait=2.0, call=10.0, total=60.0)
 KEY = "sk-very-secret-key-0123456789"
@@ -467,7 +467,7 @@ def test_a_server_that_understands_no_form_ends_the_run(
     ask: Ask, server: JudgeServer, right: Case, status: int
 ) -> None:
     server.behaviour = error(status, "Unsupported parameter: 'messages'")
-    with pytest.raises(EvaluationError, match=r"any of the 4 known forms: HTTP 4.* 'messages'") as caught:
+    with pytest.raises(StageError, match=r"any of the 4 known forms: HTTP 4.* 'messages'") as caught:
         ask(right)
     assert caught.value.exit_code is ExitCode.BAD_CONFIGURATION
     assert len(server.bodies) == 4
@@ -533,7 +533,7 @@ def test_a_faulty_configuration_ends_the_run(
     ask: Ask, server: JudgeServer, right: Case, status: int, code: ExitCode, words: str
 ) -> None:
     server.behaviour = error(status, f"you sent {KEY}")
-    with pytest.raises(EvaluationError, match=words) as caught:
+    with pytest.raises(StageError, match=words) as caught:
         ask(right, key=KEY)
     assert caught.value.exit_code is code
     assert KEY not in caught.value.message
@@ -546,7 +546,7 @@ def test_nobody_at_the_address_is_worth_another_attempt(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         spec = replace(server.spec, url=f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
-        with pytest.raises(EvaluationError, match="does not answer") as caught:
+        with pytest.raises(StageError, match="does not answer") as caught:
             OpenAI(spec, "", tmp_path, "one", LIMITS).judge_all([right])
     assert caught.value.exit_code is ExitCode.TRANSIENT
 

@@ -14,9 +14,7 @@ import numpy as np
 import pytest
 
 from blendtune_api.v1alpha1 import Role, ScopeScore, Verdict
-from blendtune_api.verdict import Direction, direction, verdict
-from blendtune_eval.rubrics.loader import load_builtin
-from blendtune_eval.scoring.statistics import (
+from blendtune_core.statistics import (
     Floats,
     Interval,
     Sample,
@@ -25,6 +23,8 @@ from blendtune_eval.scoring.statistics import (
     mean_interval,
     sign_flip_p_value,
 )
+from blendtune_core.verdict import Direction, direction, verdict
+from blendtune_eval.rubrics.loader import load_builtin
 
 TRIALS = 1000
 TRIALS_OF_CATEGORIES = 250

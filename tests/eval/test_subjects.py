@@ -11,7 +11,6 @@ from tests.chat_tokenizers import CHATML_TOKENS, ENDS, byte_level_bpe, unigram
 from tests.eval.conftest import save_model
 from transformers import PreTrainedTokenizerFast
 
-from blendtune_api.chat_templates import template_text, use_chat_template
 from blendtune_api.contract import EvalConfig, ExitCode
 from blendtune_api.v1alpha1 import (
     ChatTemplate,
@@ -22,8 +21,9 @@ from blendtune_api.v1alpha1 import (
     Storage,
 )
 from blendtune_eval.answering.subjects import Subject, open_subjects
-from blendtune_eval.failures import EvaluationError
 from blendtune_eval.rubric import Rubric
+from blendtune_runtime.chat.templates import template_text, use_chat_template
+from blendtune_runtime.errors import StageError
 
 VICUNA, LLAMA_2, CHATML, LLAMA_3 = ChatTemplate
 Ask = Callable[..., list[Subject]]
@@ -130,7 +130,7 @@ def test_a_named_template_decides_prompt_and_ends(
 def test_a_template_of_other_tokens_is_refused(
     ask: Ask, model: EvaluatedModel, baseline: EvaluatedModel | None, words: str
 ) -> None:
-    with pytest.raises(EvaluationError) as raised:
+    with pytest.raises(StageError) as raised:
         ask(model, baseline)
     assert raised.value.exit_code is ExitCode.BAD_CONFIGURATION
     assert words in str(raised.value)

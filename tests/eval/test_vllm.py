@@ -21,7 +21,7 @@ from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.vllm_server import Deadlines
 from blendtune_eval.api_client import Limits
 from blendtune_eval.evaluate import evaluate
-from blendtune_eval.failures import EvaluationError
+from blendtune_runtime.errors import StageError
 
 Pod = Callable[..., dict[str, str]]
 PROMPTS = 7  # wordings of the small rubric, for each of two models
@@ -71,8 +71,8 @@ def answers(environment: dict[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def failure(environment: dict[str, str]) -> EvaluationError:
-    with pytest.raises(EvaluationError) as raised:
+def failure(environment: dict[str, str]) -> StageError:
+    with pytest.raises(StageError) as raised:
         evaluate(environment)
     return raised.value
 

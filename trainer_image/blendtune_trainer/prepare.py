@@ -11,27 +11,29 @@ from pathlib import Path
 from typing import Any
 
 from blendtune_api.contract import BlendResult, weights_digest
-from blendtune_api.sizing.estimate import training_cost
-from blendtune_api.sizing.layout import choose_layout
-from blendtune_api.sizing.words import refusal, weights_words
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage
+from blendtune_core.sizing.estimate import training_cost
+from blendtune_core.sizing.layout import choose_layout
+from blendtune_core.sizing.words import refusal, weights_words
+from blendtune_runtime.chat.tokenizer import load_tokenizer
+from blendtune_runtime.errors import DoesNotFit, StageError
+from blendtune_runtime.files import write_text
+from blendtune_runtime.program import run_program
+from blendtune_runtime.uris import data_location
 from blendtune_trainer.blending.assemble import SourceExamples, assemble, first_pass, split
 from blendtune_trainer.blending.lineage import Lineage, lineage_words, read_lineage, write_lineage
 from blendtune_trainer.blending.packed import PackedBlend
-from blendtune_trainer.errors import TrainerError, does_not_fit
-from blendtune_trainer.files import write_text
-from blendtune_trainer.model.base_model import fetch_base_model, load_tokenizer
+from blendtune_trainer.model.base_model import fetch_base_model
 from blendtune_trainer.model.memory import sizing_setup
 from blendtune_trainer.rows.collect import Row, collect
 from blendtune_trainer.rows.contamination import PromptSearch, check_matches, load_prompts
 from blendtune_trainer.rows.faults import Faults
 from blendtune_trainer.rows.reading import told_on_console
-from blendtune_trainer.stage import Run, keep_result, kept_result, load_run, run_program
+from blendtune_trainer.stage import Run, keep_result, kept_result, load_run
 from blendtune_trainer.tokens.digests import file_digest, text_digest
 from blendtune_trainer.tokens.examples import Examples, encode_rows
 from blendtune_trainer.tokens.token_cache import TokenCache
 from blendtune_trainer.tokens.tokenise import Tokeniser
-from blendtune_trainer.uris import data_location
 from blendtune_trainer.workspace import hold
 
 INPUTS_FILE = (
@@ -48,7 +50,7 @@ def main() -> int:
 def prepare(run: Run) -> BlendResult:
     """Leaves the packed blend of a run in its workspace, unless it is there already.
 
-    Raises TrainerError where the input is at fault; nothing is then left behind.
+    Raises StageError where the input is at fault; nothing is then left behind.
     """
     with hold(run.workspace, run.config.uid, run.config.digest):
         finished = finished_blend(run)
@@ -66,7 +68,7 @@ def finished_blend(run: Run) -> BlendResult | None:
     try:
         inputs = json.loads((run.workspace.blend / INPUTS_FILE).read_text())
         packed = PackedBlend.open(run.workspace.blend)
-    except (OSError, ValueError, TrainerError):
+    except (OSError, ValueError, StageError):
         return None
     same_rubric = inputs.get("rubricDigest") == _rubric_digest(run)
     return result if packed.digest == result.digest and same_rubric else None
@@ -85,7 +87,7 @@ def _prepare(run: Run) -> BlendResult:
     print(weights_words(setup.weights), flush=True)
     refused = refusal(setup)
     if refused is not None:
-        raise does_not_fit(f"spec.cluster: {refused}")
+        raise DoesNotFit(f"spec.cluster: {refused}")
     tokenizer = load_tokenizer(base, spec.model.chat_template)
     search = PromptSearch(load_prompts(workspace.rubric))
     cache = TokenCache(run.shared.tokens)
@@ -141,7 +143,7 @@ def _collect(run: Run, tokeniser: Tokeniser, search: PromptSearch) -> _Collected
 
     def examples(name: str, uri: str, field: str, searched: PromptSearch | None) -> Examples:
         met = faults.count
-        rows = collect(data_location(uri, run.claims), f"{field}.uri", faults)
+        rows = collect(data_location(uri, run.claims, f"{field}.uri"), f"{field}.uri", faults)
         encoded = encode_rows(
             rows if searched is None else _searching(rows, searched),
             tokeniser,

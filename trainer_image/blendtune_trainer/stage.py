@@ -1,21 +1,13 @@
-"""What the blend and train programs have in common: the pinned run they read and the outcome they leave."""
+"""The run that the blend and train programs work for, and the results that they keep beside its artifacts."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from blendtune_api import codec
 from blendtune_api.contract import (
-    Env,
-    ExitCode,
-    Failure,
     MessageError,
     Outcome,
     RunConfig,
@@ -24,13 +16,10 @@ from blendtune_api.contract import (
     encode_message,
     workspace,
 )
-from blendtune_api.redaction import redacted, without_secrets
 from blendtune_api.shared_folder import SharedFolder, shared_folder
-from blendtune_api.v1alpha1 import Reason, Stage
-from blendtune_trainer.errors import TrainerError, bad_configuration
-from blendtune_trainer.files import is_storage_full, storage_full_error, write_text
-
-UNFORESEEN = 1  # exit code of a failure that nobody foresaw; the operator tries again
+from blendtune_api.v1alpha1 import Stage
+from blendtune_runtime.files import write_text
+from blendtune_runtime.program import load_config
 
 T = TypeVar("T")
 
@@ -52,43 +41,9 @@ class Run:
 
 
 def load_run(environment: Mapping[str, str]) -> Run:
-    """The run that the environment names. Raises TrainerError, with every fault, where it cannot be read."""
-    try:
-        path = Path(environment[Env.CONFIG])
-        claims = Path(environment[Env.CLAIMS])
-    except KeyError as error:
-        raise bad_configuration(f"the environment variable {error.args[0]} is not set") from error
-    try:
-        config = codec.decode(RunConfig, json.loads(path.read_text()))
-    except (OSError, ValueError) as error:
-        raise bad_configuration(f"{path}: {error}") from error
+    """The run that the environment names. Raises BadConfiguration where it cannot be read."""
+    config, claims = load_config(RunConfig, environment)
     return Run(config=config, claims=claims)
-
-
-def run_program(program: Callable[[], Outcome], environment: Mapping[str, str] = os.environ) -> int:
-    """Runs `program`, leaves its outcome as the termination message, and returns the exit code."""
-    try:
-        outcome: Outcome = program()
-        code = int(ExitCode.SUCCESS)
-    except TrainerError as error:
-        outcome, code = error.failure(), int(error.exit_code)
-    except Exception as error:
-        print(without_secrets(traceback.format_exc(), environment), file=sys.stderr)
-        known = storage_full_error(error) if is_storage_full(error) else None
-        outcome = known.failure() if known else _unforeseen(error)
-        code = int(known.exit_code) if known else UNFORESEEN
-    outcome = redacted(outcome, environment)
-    if isinstance(outcome, Failure):
-        print(f"{outcome.reason}: {outcome.message}", file=sys.stderr, flush=True)
-    leave_message(outcome, environment)
-    return code
-
-
-def leave_message(outcome: Outcome, environment: Mapping[str, str] = os.environ) -> None:
-    """Writes the termination message, where the environment names a file for it."""
-    path = environment.get(Env.TERMINATION_LOG)
-    if path:
-        Path(path).write_text(encode_message(outcome))  # in place: the kubelet mounts the file itself
 
 
 def keep_result(run: Run, stage: Stage, outcome: Outcome) -> None:
@@ -104,7 +59,3 @@ def kept_result(run: Run, stage: Stage, kind: type[T]) -> T | None:
         return None
     same = getattr(outcome, "config_digest", None) == run.config.digest
     return outcome if isinstance(outcome, kind) and same else None
-
-
-def _unforeseen(error: Exception) -> Failure:
-    return Failure(reason=Reason.STAGE_FAILED, message=f"unforeseen {type(error).__name__}: {error}")

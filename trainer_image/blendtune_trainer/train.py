@@ -11,12 +11,13 @@ from transformers.utils import logging as transformers_logging
 
 from blendtune_api.contract import Env, Failure, TrainResult
 from blendtune_api.v1alpha1 import Reason
+from blendtune_runtime.program import leave_message, run_program
 from blendtune_trainer.ranks.failures import failure_of
 from blendtune_trainer.ranks.group import meet
 from blendtune_trainer.ranks.signals import StopRequest, end_with_parent
 from blendtune_trainer.ranks.watchdog import Watchdog
 from blendtune_trainer.record.progress import ProgressBoard, serving
-from blendtune_trainer.stage import leave_message, load_run, run_program
+from blendtune_trainer.stage import load_run
 from blendtune_trainer.training.job import Job, train
 from blendtune_trainer.workspace import hold
 

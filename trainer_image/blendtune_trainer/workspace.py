@@ -15,8 +15,8 @@ from pathlib import Path
 
 from blendtune_api.contract import Workspace
 from blendtune_api.v1alpha1 import Stage
-from blendtune_trainer.errors import TrainerError, workspace_in_use
-from blendtune_trainer.files import write_text
+from blendtune_runtime.errors import StageError, WorkspaceInUse
+from blendtune_runtime.files import write_text
 
 HEARTBEAT_SECONDS = 15.0
 _TURN_SECONDS = 1.0
@@ -38,7 +38,7 @@ def acquire(workspace: Workspace, uid: str, config_digest: str, now: float) -> N
     """Makes the workspace this run's.
 
     It is had by the run that holds it already, by one of the same configuration when the owner is dead, and
-    by anyone when the owner is dead and left no artifact. Raises TrainerError, naming the owner, otherwise.
+    by anyone when the owner is dead and left no artifact. Raises StageError, naming the owner, otherwise.
     """
     lock = Lock(
         uid=uid, config_digest=config_digest, host=socket.gethostname(), process=_process(), heartbeat=now
@@ -85,7 +85,7 @@ def hold_in_turn(workspace: Workspace, uid: str, config_digest: str) -> Iterator
         try:
             acquire(workspace, uid, config_digest, time.time())
             break
-        except TrainerError:
+        except StageError:
             held = read(workspace)
             if held is not None and held.uid != waited_for:
                 waited_for = held.uid
@@ -118,27 +118,27 @@ def _beating(workspace: Workspace, uid: str) -> Iterator[None]:
 
 
 def read(workspace: Workspace) -> Lock | None:
-    """The lock, or None where there is none. Raises TrainerError for a file that is none."""
+    """The lock, or None where there is none. Raises StageError for a file that is none."""
     try:
         return Lock(**json.loads(workspace.lock.read_text()))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
-        raise workspace_in_use(
+        raise WorkspaceInUse(
             f"{workspace.lock} is not a workspace lock; choose another spec.storage.path"
         ) from error
 
 
 def _check_left(workspace: Workspace, held: Lock, config_digest: str, now: float) -> None:
-    """Raises TrainerError unless the owner is dead and left nothing of another configuration."""
+    """Raises StageError unless the owner is dead and left nothing of another configuration."""
     if _is_alive(held, now):
         raise _refusal(workspace, held, "is at work in it")
     if held.config_digest != config_digest and _holds_artifacts(workspace):
         raise _refusal(workspace, held, "left artifacts of another model, blend or training in it")
 
 
-def _refusal(workspace: Workspace, held: Lock, what: str) -> TrainerError:
-    return workspace_in_use(
+def _refusal(workspace: Workspace, held: Lock, what: str) -> StageError:
+    return WorkspaceInUse(
         f"spec.storage: the workspace {workspace.root} is in use: run {held.uid} (on {held.host}) {what}. "
         "Choose another spec.storage.path, or remove that run and its folder"
     )

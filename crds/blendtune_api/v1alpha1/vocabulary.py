@@ -13,7 +13,7 @@ class Role(StrEnum):
 
 
 class ChatTemplate(StrEnum):
-    """How a conversation becomes text; the templates themselves are in `blendtune_api.chat_templates`."""
+    """How a conversation becomes text; the templates themselves are in `blendtune_runtime.chat.templates`."""
 
     VICUNA = "vicuna"
     LLAMA_2 = "llama-2"

@@ -17,7 +17,7 @@ from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.generate import generate
 from blendtune_eval.answering.prompts import ChatPrompts, Prompt, longest
 from blendtune_eval.cache import AnswerCache, GivenAnswer
-from blendtune_eval.failures import bad_configuration, bad_model, does_not_fit
+from blendtune_runtime.errors import BadConfiguration, BadModel, DoesNotFit
 
 BATCH_SIZE = 32
 
@@ -41,7 +41,7 @@ def answer_all(
     """The answers to the prompts, in their order. `on_progress` gets the number of prompts answered so far.
 
     Batches depend on the prompts, never on what is cached: a run that was cut off goes on with the same ones.
-    The model is loaded only when an answer is missing. Raises EvaluationError where it cannot be, or where a
+    The model is loaded only when an answer is missing. Raises StageError where it cannot be, or where a
     GPU's memory does not do for a single prompt.
     """
     distinct = list({prompt.digest: prompt for prompt in prompts}.values())
@@ -72,7 +72,7 @@ def batches(prompts: Sequence[Prompt], size: int) -> Iterator[list[Prompt]]:
 
 
 def load_model(folder: Path, gpus: int, context: int) -> Any:
-    """The causal language model in a folder, ready for `context` tokens. Raises EvaluationError."""
+    """The causal language model in a folder, ready for `context` tokens. Raises StageError."""
     transformers_logging.disable_progress_bar()
     require_context(folder, context)
     free_memory()
@@ -84,7 +84,7 @@ def load_model(folder: Path, gpus: int, context: int) -> Any:
                 folder, dtype=precision, local_files_only=True, trust_remote_code=False, **placement
             )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise bad_model(f"no causal language model could be loaded from {folder}: {error}") from error
+        raise BadModel(f"no causal language model could be loaded from {folder}: {error}") from error
     model.eval()
     with within_gpu_memory():
         return model if placement else model.to(device)
@@ -92,11 +92,11 @@ def load_model(folder: Path, gpus: int, context: int) -> Any:
 
 @contextmanager
 def within_gpu_memory() -> Iterator[None]:
-    """Raises EvaluationError where a GPU runs out of memory in the block."""
+    """Raises StageError where a GPU runs out of memory in the block."""
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise does_not_fit(
+        raise DoesNotFit(
             f"a GPU ran out of memory: {error}. Ask for more or larger GPUs (spec.cluster of a RubricEval, "
             "spec.evaluation.cluster of a BlendedFineTune), set engine: vllm, or lower sampling.maxNewTokens"
         ) from error
@@ -109,14 +109,14 @@ def free_memory() -> None:
 
 
 def require_context(folder: Path, context: int) -> None:
-    """Raises EvaluationError where the model in a folder does not take as many tokens."""
+    """Raises StageError where the model in a folder does not take as many tokens."""
     try:
         config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        raise bad_model(f"no causal language model could be loaded from {folder}: {error}") from error
+        raise BadModel(f"no causal language model could be loaded from {folder}: {error}") from error
     most = getattr(config.get_text_config(), "max_position_embeddings", None)
     if most is not None and context > most:
-        raise bad_configuration(
+        raise BadConfiguration(
             f"the longest question and spec.sampling.maxNewTokens make {context} tokens, the model takes "
             f"{most}: lower maxNewTokens or shorten the question"
         )
@@ -125,7 +125,7 @@ def require_context(folder: Path, context: int) -> None:
 def generate_within_memory(model: Any, batch: Sequence[Prompt], decoding: Decoding) -> list[list[int]]:
     """What `generate` returns; a batch for which a GPU has no memory is halved, and its halves in turn.
 
-    Raises EvaluationError where there is none for a single prompt.
+    Raises StageError where there is none for a single prompt.
     """
     if len(batch) == 1:
         with within_gpu_memory():

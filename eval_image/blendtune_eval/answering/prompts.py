@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
-from transformers import AutoTokenizer
 
-from blendtune_api.chat_templates import MissingTokens, use_chat_template
 from blendtune_api.v1alpha1 import ChatTemplate
-from blendtune_eval.failures import bad_configuration, bad_model
-
-_PROBE = "blendtune-probe"
+from blendtune_runtime.chat.rendering import ChatRenderer
+from blendtune_runtime.chat.tokenizer import load_tokenizer
+from blendtune_runtime.errors import BadConfiguration, BadModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Prompt:
 class ChatPrompts:
     """A tokenizer and a chat template: the one named, else the tokenizer's own, else the fallback.
 
-    Raises EvaluationError where there is none of them, or one of another tokenizer's tokens is named.
+    Raises StageError where there is none of them, or one of another tokenizer's tokens is named.
     """
 
     def __init__(
@@ -42,25 +40,13 @@ class ChatPrompts:
         named_template: ChatTemplate | None = None,
         fallback_template: str | None = None,
     ) -> None:
-        try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-        except (OSError, ValueError, KeyError) as error:
-            raise bad_model(f"{field}.uri: no tokenizer could be loaded from {folder}: {error}") from error
+        self._tokenizer = load_tokenizer(folder, named_template, field)
         self._tokenizer.chat_template = self._tokenizer.chat_template or fallback_template
-        if named_template is not None:
-            try:
-                use_chat_template(self._tokenizer, named_template)
-            except MissingTokens as error:
-                raise bad_configuration(f"{field}.chatTemplate: {error}") from error
-        if not self._tokenizer.chat_template:
-            raise bad_model(
-                f"{field}.uri: the tokenizer in {folder} has no chat template. Set {field}.chatTemplate to "
-                f"one of {', '.join(ChatTemplate)}, use a chat or instruct model, or add a "
-                "chat_template.jinja file to the model's folder"
-            )
-        self.template: str = self._tokenizer.get_chat_template()
+        self._renderer = ChatRenderer(self._tokenizer, field)
+
+    @property
+    def template(self) -> str:
+        return self._renderer.template
 
     @property
     def tokenizer(self) -> Any:
@@ -71,40 +57,29 @@ class ChatPrompts:
         return bool(self._tokenizer.get_vocab() == other._tokenizer.get_vocab())
 
     def render(self, question: str, system_prompt: str = "") -> Prompt:
-        """The question as a first user turn. Raises EvaluationError where the template refuses it."""
+        """The question as a first user turn. Raises StageError where the template refuses it."""
         text = self.rendered(question, system_prompt)
         return Prompt(tuple(self._tokenizer(text, add_special_tokens=False).input_ids))
 
     def rendered(self, question: str, system_prompt: str = "") -> str:
-        """The text that the model reads. Raises EvaluationError where the template refuses it."""
+        """The text that the model reads. Raises StageError where the template refuses it."""
         system = [{"role": "system", "content": system_prompt}] if system_prompt else []
         messages = [*system, {"role": "user", "content": question}]
         try:
-            return str(
-                self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-            )
+            return self._renderer.text(messages, add_generation_prompt=True)
         except (TemplateError, TypeError, ValueError) as error:
             what = "a system prompt" if system_prompt else "a question"
-            raise bad_configuration(f"the model's chat template refuses {what}: {error}") from error
+            raise BadConfiguration(f"the model's chat template refuses {what}: {error}") from error
 
     def stop_token_ids(self) -> tuple[int, ...]:
         """The ends of a text and of an assistant's turn, from the tokenizer and the template alone."""
-        stops = {self._tokenizer.eos_token_id, self._end_of_turn()} - {None}
+        stops = {self._tokenizer.eos_token_id, self._renderer.end_of_turn_id()} - {None}
         if not stops:
-            raise bad_model("the tokenizer has neither an end-of-text token nor an end-of-turn token")
+            raise BadModel("the tokenizer has neither an end-of-text token nor an end-of-turn token")
         return tuple(sorted(stops))
 
     def text(self, token_ids: list[int]) -> str:
         return str(self._tokenizer.decode(token_ids, skip_special_tokens=True)).strip()
-
-    def _end_of_turn(self) -> int | None:
-        """The special token that the template sets after an assistant's words."""
-        messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
-        rendered: str = self._tokenizer.apply_chat_template(messages, tokenize=False)
-        after = rendered.rpartition(_PROBE)[2].strip()
-        token_ids = self._tokenizer(after, add_special_tokens=False).input_ids
-        special = {index for index, token in self._tokenizer.added_tokens_decoder.items() if token.special}
-        return token_ids[0] if token_ids and token_ids[0] in special else None
 
 
 def longest(prompts: Sequence[Prompt]) -> int:

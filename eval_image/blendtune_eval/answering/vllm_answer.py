@@ -16,7 +16,7 @@ from blendtune_eval.answering.prompts import ChatPrompts, Prompt, longest
 from blendtune_eval.answering.vllm_server import SERVED_NAME, Deadlines, vllm_server
 from blendtune_eval.api_client import ApiClient, CallFailed, Limits, http_failure
 from blendtune_eval.cache import AnswerCache, GivenAnswer
-from blendtune_eval.failures import EvaluationError, bad_configuration, transient
+from blendtune_runtime.errors import BadConfiguration, StageError, Transient
 
 LIMITS = Limits(concurrency=64, call=1800.0, total=math.inf)
 DEADLINES = Deadlines()
@@ -33,7 +33,7 @@ def answer_all(
 ) -> list[GivenAnswer]:
     """The answers to the prompts, in their order. `on_progress` gets the number of prompts answered so far.
 
-    The server is started only when an answer is missing. Raises EvaluationError where it fails.
+    The server is started only when an answer is missing. Raises StageError where it fails.
     """
     distinct = {prompt.digest: prompt for prompt in prompts}
 
@@ -95,7 +95,7 @@ async def _ask_all(
 
 
 async def _ask(client: ApiClient, prompt: Prompt, chat: ChatPrompts, decoding: Decoding) -> GivenAnswer:
-    """Raises EvaluationError."""
+    """Raises StageError."""
 
     async def attempt() -> GivenAnswer:
         status, body = await client.post(_body(prompt, decoding))
@@ -139,7 +139,7 @@ def _body(prompt: Prompt, decoding: Decoding) -> bytes:
 
 
 def _given(body: bytes, chat: ChatPrompts) -> GivenAnswer:
-    """The answer as our own tokenizer reads its tokens. Raises CallFailed or EvaluationError."""
+    """The answer as our own tokenizer reads its tokens. Raises CallFailed or StageError."""
     try:
         (choice,) = json.loads(body)["choices"]
         finish, token_ids = choice["finish_reason"], choice.get("token_ids")
@@ -148,14 +148,14 @@ def _given(body: bytes, chat: ChatPrompts) -> GivenAnswer:
     if finish not in ("stop", "length"):
         raise CallFailed(f"the answer was ended by {finish!r}", again=True)
     if not isinstance(token_ids, list) or not all(isinstance(token, int) for token in token_ids):
-        raise bad_configuration(
+        raise BadConfiguration(
             "spec.engine: vllm: the server returns no token ids: use vLLM 0.10.2 or newer, which know "
             "return_token_ids"
         )
     return GivenAnswer(text=chat.text(token_ids), tokens=len(token_ids), finished=finish == "stop")
 
 
-def _failure(failure: CallFailed) -> EvaluationError:
+def _failure(failure: CallFailed) -> StageError:
     message = f"vllm does not answer a question: {failure.reason}"
     refused = failure.status is not None and not failure.again
-    return bad_configuration(f"spec.engine: {message}") if refused else transient(message)
+    return BadConfiguration(f"spec.engine: {message}") if refused else Transient(message)

@@ -20,8 +20,8 @@ from typing import NoReturn
 import httpx2
 
 from blendtune_api.contract import Env
-from blendtune_eval.failures import EvaluationError, bad_configuration, does_not_fit, transient
 from blendtune_eval.one_line import one_line
+from blendtune_runtime.errors import BadConfiguration, DoesNotFit, StageError, Transient
 
 PROGRAM = "vllm"
 SERVED_NAME = "model"
@@ -55,12 +55,12 @@ class VllmServer:
         self._reader.start()
 
     async def ended(self) -> NoReturn:
-        """Raises EvaluationError once the server has ended by itself."""
+        """Raises StageError once the server has ended by itself."""
         await self._process.wait()
         raise self._death("while it answered")
 
     async def ready(self, deadlines: Deadlines) -> None:
-        """Returns once the server is healthy. Raises EvaluationError where it ends or takes too long."""
+        """Returns once the server is healthy. Raises StageError where it ends or takes too long."""
         try:
             async with asyncio.timeout(deadlines.start), _client() as client:
                 while self._process.returncode is None:
@@ -69,7 +69,7 @@ class VllmServer:
                             return
                     await asyncio.sleep(deadlines.poll)
         except TimeoutError as error:
-            raise transient(
+            raise Transient(
                 f"{PROGRAM} was not ready within {deadlines.start:g} s; its last words: {self._last_words()}"
             ) from error
         raise self._death("before it was ready")
@@ -85,18 +85,18 @@ class VllmServer:
             await self._process.wait()
         self._reader.join(1)
 
-    def _death(self, when: str) -> EvaluationError:
+    def _death(self, when: str) -> StageError:
         self._reader.join(1)
         code = self._process.returncode
         assert code is not None, "it has ended"
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         message = f"{PROGRAM} {how} {when}; its last words: {self._last_words()}"
         if _OUT_OF_MEMORY.search(self._tail.decode(errors="replace")):
-            return does_not_fit(
+            return DoesNotFit(
                 f"{message}. The model does not fit into the memory of the GPUs: ask for more of them or "
                 "larger ones in spec.cluster, or lower spec.sampling.maxNewTokens",
             )
-        return transient(message)
+        return Transient(message)
 
     def _last_words(self) -> str:
         lines = [one_line(line) for line in self._tail.decode(errors="replace").splitlines() if line.strip()]
@@ -115,11 +115,11 @@ async def vllm_server(
 ) -> AsyncIterator[VllmServer]:
     """A healthy server for the model in a folder, for `context` tokens; stopped when the block ends.
 
-    Raises EvaluationError where there is no such program, or the server does not come up.
+    Raises StageError where there is no such program, or the server does not come up.
     """
     program = shutil.which(PROGRAM)
     if program is None:
-        raise bad_configuration(
+        raise BadConfiguration(
             f"spec.engine: vllm: there is no program {PROGRAM} here. Name an image that has it in "
             "spec.cluster.eval.image (docs/evaluation.md tells how to build one), install it in local mode, "
             "or set the engine to transformers"
@@ -137,7 +137,7 @@ async def vllm_server(
         )
     except OSError as error:
         os.close(output)
-        raise bad_configuration(f"spec.engine: vllm: {program} can't be started: {error}") from error
+        raise BadConfiguration(f"spec.engine: vllm: {program} can't be started: {error}") from error
     finally:
         os.close(written)
     server = VllmServer(process, port, key, output)

@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 import httpx2
 
 from blendtune_api.contract import Env, EvalConfig
-from blendtune_api.judging import is_same_model
 from blendtune_api.v1alpha1 import OpenAIJudge, RubricEvalSpec
-from blendtune_eval.failures import bad_configuration
+from blendtune_core.judging import is_same_model
 from blendtune_eval.judging.judge import Judge, Rules
 from blendtune_eval.judging.openai_judge import OpenAI
+from blendtune_runtime.errors import BadConfiguration
 
 
 def judge_for(config: EvalConfig, environment: Mapping[str, str], folder: Path) -> Judge:
-    """The judge of a run; it keeps its judgements in `folder`. Raises EvaluationError."""
+    """The judge of a run; it keeps its judgements in `folder`. Raises StageError."""
     spec = config.spec.judge.open_ai
     if spec is None:
         return Rules()
@@ -29,7 +29,7 @@ def judge_for(config: EvalConfig, environment: Mapping[str, str], folder: Path) 
 def _refuse_the_judged(judge: OpenAIJudge, spec: RubricEvalSpec) -> None:
     for field, model in (("spec.model", spec.model), ("spec.baseline.model", spec.baseline.model)):
         if model is not None and is_same_model(judge.model, model.uri):
-            raise bad_configuration(
+            raise BadConfiguration(
                 f"spec.judge.openAI.model: {judge.model} is {field}.uri by its name, and no model judges "
                 "itself: name another"
             )
@@ -39,7 +39,7 @@ def _check_url(url: str) -> None:
     try:
         _ = httpx2.URL(url), urlsplit(url).port  # each finds faults that the other passes over
     except (httpx2.InvalidURL, ValueError) as error:
-        raise bad_configuration(f"spec.judge.openAI.url: {url} is no URL: {error}") from error
+        raise BadConfiguration(f"spec.judge.openAI.url: {url} is no URL: {error}") from error
 
 
 def _key(spec: OpenAIJudge, environment: Mapping[str, str]) -> str:
@@ -49,7 +49,7 @@ def _key(spec: OpenAIJudge, environment: Mapping[str, str]) -> str:
     key = environment.get(Env.JUDGE_API_KEY, "").strip()
     where = f"spec.judge.openAI.apiKeySecretRef: key {secret.key} of Secret {secret.name}"
     if not key:
-        raise bad_configuration(f"{where} is empty: {Env.JUDGE_API_KEY} holds nothing")
+        raise BadConfiguration(f"{where} is empty: {Env.JUDGE_API_KEY} holds nothing")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise bad_configuration(f"{where} is no API key: it holds other characters than a header may")
+        raise BadConfiguration(f"{where} is no API key: it holds other characters than a header may")
     return key

@@ -12,13 +12,13 @@ from blendtune_api.contract import digest_of
 from blendtune_api.v1alpha1 import JudgeKind
 from blendtune_eval.api_client import NOT_UNDERSTOOD, CallFailed, Limits, Unreachable
 from blendtune_eval.cache import Judgement, JudgementCache
-from blendtune_eval.failures import bad_configuration, transient
 from blendtune_eval.judging.anchors import ALLOWED_MISSES, ANCHORS, Anchor
 from blendtune_eval.judging.judge import AnchorFinding, Case, Judgements
 from blendtune_eval.judging.judge_client import JudgeClient, RequestForm
 from blendtune_eval.judging.judge_prompt import PROMPT_VERSION, JudgeRequest
 from blendtune_eval.rules.criteria import CriterionVerdict
 from blendtune_eval.scoring.score import PhrasingScore, score_phrasing
+from blendtune_runtime.errors import BadConfiguration, Transient
 
 _FIELD = "spec.judge.openAI"
 _NOT_FOUND = 404
@@ -46,7 +46,7 @@ class OpenAI:
         self._anchored = JudgementCache(folder, digest_of([self.digest, run]))
 
     def judge_all(self, cases: Sequence[Case]) -> Judgements:
-        """Raises EvaluationError where the key or the model is refused, or nobody answers at the address."""
+        """Raises StageError where the key or the model is refused, or nobody answers at the address."""
         return asyncio.run(self._judge_all(cases))
 
     async def _judge_all(self, cases: Sequence[Case]) -> Judgements:
@@ -102,21 +102,21 @@ class OpenAI:
         return judgement
 
     def _refuse(self, failure: CallFailed) -> None:
-        """Raises EvaluationError for what a person or a later attempt can mend before anything is judged."""
+        """Raises StageError for what a person or a later attempt can mend before anything is judged."""
         if isinstance(failure, Unreachable):
-            raise transient(f"{_FIELD}.url: the judge at {self._address} does not answer: {failure.reason}")
+            raise Transient(f"{_FIELD}.url: the judge at {self._address} does not answer: {failure.reason}")
         if failure.status in (401, 403):
-            raise bad_configuration(
+            raise BadConfiguration(
                 f"{_FIELD}.apiKeySecretRef: the judge at {self._address} refuses "
                 f"{'the key' if self._key else 'a call without a key'}: {failure.reason}"
             )
         if failure.status == _NOT_FOUND:
-            raise bad_configuration(
+            raise BadConfiguration(
                 f"{_FIELD}: there is no model {self._spec.model} or no API at {self._address}: "
                 f"{failure.reason}"
             )
         if failure.status in NOT_UNDERSTOOD:
-            raise bad_configuration(
+            raise BadConfiguration(
                 f"{_FIELD}: the judge at {self._address} refuses to ask {self._spec.model} in any of the "
                 f"{len(RequestForm)} known forms: {failure.reason}"
             )

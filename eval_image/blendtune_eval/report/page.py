@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from blendtune_api import codec
 from blendtune_api.v1alpha1 import ScopeScore
-from blendtune_api.verdict import COVERAGE_FLOOR, Direction, direction
+from blendtune_core.verdict import COVERAGE_FLOOR, Direction, direction
 from blendtune_eval.report.charts import Points, gate_plot, line_chart
 
 _TITLES = {

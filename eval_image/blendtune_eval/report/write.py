@@ -13,15 +13,13 @@ from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.contract import EvalResult
-from blendtune_api.diagnosis import diagnose
-from blendtune_api.gates import judge_gates
+from blendtune_core.diagnosis import diagnose
+from blendtune_core.gates import judge_gates
 from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.subjects import Subject
 from blendtune_eval.benchmark_scores import Measured
 from blendtune_eval.cache import GivenAnswer
 from blendtune_eval.evaluation import Evaluation
-from blendtune_eval.failures import bad_configuration
-from blendtune_eval.files import write_text
 from blendtune_eval.judging.judge import Judge, Judgements
 from blendtune_eval.report.page import render_page
 from blendtune_eval.rubric import Forbidden, Question, Rubric
@@ -29,6 +27,8 @@ from blendtune_eval.scoring.analyse import Analysis
 from blendtune_eval.scoring.dimensions import DEFINITIONS
 from blendtune_eval.scoring.score import QuestionScore
 from blendtune_eval.training import TrainingRecord
+from blendtune_runtime.errors import BadConfiguration
+from blendtune_runtime.files import write_text
 
 FORMAT_VERSION = 2
 _PACKAGES = ("blendtune", "torch", "transformers")
@@ -94,17 +94,17 @@ def write_report(folder: Path, report: Mapping[str, Any]) -> None:
 def rebuild(folder: Path) -> Path:
     """Writes report.html and answers.jsonl again from report.json, and returns the page.
 
-    `folder` is the report's or that of the run above it. Raises EvaluationError where there is no report.
+    `folder` is the report's or that of the run above it. Raises StageError where there is no report.
     """
     place = next((each for each in (folder, folder / "eval") if (each / "report.json").is_file()), None)
     if place is None:
-        raise bad_configuration(f"{folder} holds no report.json: name the folder of a report")
+        raise BadConfiguration(f"{folder} holds no report.json: name the folder of a report")
     try:
         report = json.loads((place / "report.json").read_text(encoding="utf-8"))
     except ValueError as error:
-        raise bad_configuration(f"{place / 'report.json'} is no JSON: {error}") from error
+        raise BadConfiguration(f"{place / 'report.json'} is no JSON: {error}") from error
     if not isinstance(report, dict) or report.get("formatVersion") != FORMAT_VERSION:
-        raise bad_configuration(f"{place / 'report.json'} is no report of format {FORMAT_VERSION}")
+        raise BadConfiguration(f"{place / 'report.json'} is no report of format {FORMAT_VERSION}")
     write_report(place, report)
     return place / "report.html"
 

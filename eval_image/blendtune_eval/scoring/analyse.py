@@ -6,12 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from blendtune_api.v1alpha1 import EpochScope, EpochScore, Role, ScopeScore, Verdict
-from blendtune_api.verdict import verdict
-from blendtune_eval.rubric import Category, Question
-from blendtune_eval.scoring import dimensions
-from blendtune_eval.scoring.dimensions import Diagnostics, diagnose
-from blendtune_eval.scoring.score import QuestionScore
-from blendtune_eval.scoring.statistics import (
+from blendtune_core.statistics import (
     Sample,
     delta_interval,
     holm,
@@ -19,6 +14,11 @@ from blendtune_eval.scoring.statistics import (
     minimum_detectable_effect,
     sign_flip_p_value,
 )
+from blendtune_core.verdict import verdict
+from blendtune_eval.rubric import Category, Question
+from blendtune_eval.scoring import dimensions
+from blendtune_eval.scoring.dimensions import Diagnostics, diagnose
+from blendtune_eval.scoring.score import QuestionScore
 
 OVERALL, GENERAL, IN_DOMAIN = "overall", "general", "inDomain"
 _STRATA = {role: stratum for stratum, role in enumerate(Role)}

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from blendtune_api import codec
 from blendtune_api.contract import RUBRIC_FILE, Env, RubricResult, decode_message
-from blendtune_api.resolution import QuestionCounts, why_unresolved
 from blendtune_api.v1alpha1 import BlendedFineTune, Gate, RubricEval, RubricReference
+from blendtune_core.power import QuestionCounts, why_unresolved
 from blendtune_operator import render
 from blendtune_operator.local.manifest import Document, ManifestError, Manifests, StudyManifest
 from blendtune_operator.names import Kind, Object, Run

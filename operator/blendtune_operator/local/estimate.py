@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from blendtune_api.sizing.cost import ASSUMED_MFU
-from blendtune_api.sizing.estimate import Estimate, estimate
-from blendtune_api.sizing.known import nearest_llama, shape_on_the_hub
-from blendtune_api.sizing.layout import attention_in_use
-from blendtune_api.sizing.shape import ModelShape, ShapeError, read_shape
 from blendtune_api.v1alpha1 import BlendedFineTune
+from blendtune_core.sizing.cost import ASSUMED_MFU
+from blendtune_core.sizing.estimate import Estimate, estimate
+from blendtune_core.sizing.known import nearest_llama, shape_on_the_hub
+from blendtune_core.sizing.layout import attention_in_use
+from blendtune_core.sizing.shape import ModelShape, ShapeError, read_shape
 from blendtune_operator.local.check import refused
 from blendtune_operator.local.manifest import Document, ManifestError, Manifests
 from blendtune_operator.settings import Settings

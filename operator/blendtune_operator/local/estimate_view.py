@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from blendtune_api.sizing.estimate import Estimate, StageEstimate
-from blendtune_api.sizing.layout import USABLE_MEMORY
-from blendtune_api.sizing.words import layout_words, size_words, time_words
+from blendtune_core.sizing.estimate import Estimate, StageEstimate
+from blendtune_core.sizing.layout import USABLE_MEMORY
+from blendtune_core.sizing.words import layout_words, size_words, time_words
 
 
 def print_estimate(console: Console, name: str, estimate: Estimate) -> None:

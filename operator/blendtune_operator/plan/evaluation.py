@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from blendtune_api import codec
-from blendtune_api.gates import judge_gates, sum_up
 from blendtune_api.v1alpha1 import (
     ConditionStatus,
     ConditionType,
@@ -14,6 +13,7 @@ from blendtune_api.v1alpha1 import (
     RubricEvalSpec,
     RubricEvalStatus,
 )
+from blendtune_core.gates import judge_gates, sum_up
 from blendtune_operator import names, render
 from blendtune_operator.conditions import find, is_true
 from blendtune_operator.names import Kind, Object

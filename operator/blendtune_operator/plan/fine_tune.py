@@ -6,11 +6,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from blendtune_api.contract import BlendResult, MessageError, RubricResult, TrainResult
-from blendtune_api.diagnosis import Trained, diagnose
-from blendtune_api.resolution import QuestionCounts
-from blendtune_api.sizing.layout import Gpus
-from blendtune_api.sizing.weights import Weights
-from blendtune_api.sizing.words import sized_words
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     BlendedFineTuneStatus,
@@ -23,6 +18,11 @@ from blendtune_api.v1alpha1 import (
     Stage,
     TrainingStatus,
 )
+from blendtune_core.diagnosis import Trained, diagnose
+from blendtune_core.power import QuestionCounts
+from blendtune_core.sizing.layout import Gpus
+from blendtune_core.sizing.weights import Weights
+from blendtune_core.sizing.words import sized_words
 from blendtune_operator import names, render
 from blendtune_operator.conditions import FINE_TUNE_CONDITIONS
 from blendtune_operator.names import Kind, Object

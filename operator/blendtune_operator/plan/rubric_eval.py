@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 from blendtune_api.contract import EvalResult
-from blendtune_api.gates import judge_gates, sum_up
 from blendtune_api.v1alpha1 import (
     ConditionStatus,
     ConditionType,
@@ -15,6 +14,7 @@ from blendtune_api.v1alpha1 import (
     RubricEvalStatus,
     Stage,
 )
+from blendtune_core.gates import judge_gates, sum_up
 from blendtune_operator import render
 from blendtune_operator.conditions import RUBRIC_EVAL_CONDITIONS
 from blendtune_operator.names import Object

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from blendtune_api.codec import Fault
-from blendtune_api.judging import is_same_model
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     Cluster,
     Engine,
     Reason,
 )
+from blendtune_core.judging import is_same_model
 from blendtune_operator.names import Run
 from blendtune_operator.settings import Settings
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.e2e.report.browser import chromium, missing
 
-from blendtune_eval.failures import EvaluationError
 from blendtune_eval.report.write import rebuild
+from blendtune_runtime.errors import StageError
 
 ROOT = Path(__file__).parents[3]
 DEMO = ROOT / "runs/demo-blend/claims/demo/default/adwright-demo"
@@ -22,7 +22,7 @@ def main() -> int:
         return 2
     try:
         draw(rebuild(DEMO), PICTURE)
-    except EvaluationError as error:
+    except StageError as error:
         print(f"{error} (`make demo` makes the demo's)", file=sys.stderr)
         return 2
     return 0

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from blendtune_api.blend_study import RecommendationVerdict
-from blendtune_api.student_t import quantile
 from blendtune_api.v1alpha1 import Method
-from blendtune_eval.scoring.statistics import Sample, mean_interval
+from blendtune_core.statistics import Sample, mean_interval
+from blendtune_core.student_t import quantile
 from blendtune_operator.plan.study.observation import Interval, Observation, Setting, summarise
 from blendtune_operator.plan.study.recommendation import (
     ERROR_RATE,

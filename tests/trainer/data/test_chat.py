@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
 from blendtune_api.contract import ExitCode
-from blendtune_trainer.errors import TrainerError
+from blendtune_runtime.errors import StageError
 from blendtune_trainer.rows.conversations import Conversation, RowFault
 from blendtune_trainer.tokens.chat import ChatEncoder, EncodedConversation
 
@@ -110,7 +110,7 @@ def test_a_tokenizer_set_to_truncate_does_not() -> None:
 
 
 def test_a_tokenizer_without_template_is_refused(tokenizer_without_template: PreTrainedTokenizerFast) -> None:
-    with pytest.raises(TrainerError, match="has no chat template") as raised:
+    with pytest.raises(StageError, match="has no chat template") as raised:
         ChatEncoder(tokenizer_without_template)
     assert raised.value.exit_code is ExitCode.BAD_MODEL
 
@@ -128,7 +128,7 @@ def test_a_tokenizer_without_template_is_refused(tokenizer_without_template: Pre
     ],
 )
 def test_a_template_whose_answers_cannot_be_told_apart_is_refused(template: str) -> None:
-    with pytest.raises(TrainerError, match="cannot be trained with") as raised:
+    with pytest.raises(StageError, match="cannot be trained with") as raised:
         ChatEncoder(build_tokenizer(template))
     assert raised.value.exit_code is ExitCode.BAD_MODEL
     assert "{% generation %}" in raised.value.message

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.chat_tokenizers import ENDS, EVERY_TOKEN, byte_level_bpe
 
-from blendtune_api.chat_templates import MissingTokens, use_chat_template
 from blendtune_api.v1alpha1 import ChatTemplate
+from blendtune_runtime.chat.templates import MissingTokens, use_chat_template
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/chat-templates.md").read_text(encoding="utf-8")
 SHOWN = dict(re.findall(r"^### ([\w-]+)\n.*?^```\n(.+?)\n```$", DOCUMENT, re.MULTILINE | re.DOTALL))

@@ -9,11 +9,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from blendtune_trainer.errors import TrainerError
+from blendtune_runtime.errors import StageError
+from blendtune_runtime.uris import HubRepository, StorePath, data_location, model_location, store_path
 from blendtune_trainer.rows.collect import Row, collect
 from blendtune_trainer.rows.conversations import RowFault, canonical_bytes, to_conversation
 from blendtune_trainer.rows.faults import Faults
-from blendtune_trainer.uris import HubRepository, StorePath, data_location, model_location, store_path
 
 CHAT = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]}
 SHAREGPT = {"conversations": [{"from": "human", "value": "Hi?"}, {"from": "gpt", "value": "Yes."}]}
@@ -26,7 +26,7 @@ def read(path: Path) -> tuple[list[Row], Faults]:
 
 
 def message_of(faults: Faults) -> str:
-    with pytest.raises(TrainerError) as raised:
+    with pytest.raises(StageError) as raised:
         faults.check()
     return raised.value.message
 
@@ -213,22 +213,24 @@ def test_the_first_twenty_faults_are_shown_and_all_counted(tmp_path: Path) -> No
     ],
 )
 def test_data_uris(uri: str, expected: object) -> None:
-    assert data_location(uri, Path("/claims")) == expected
+    assert data_location(uri, Path("/claims"), "uri") == expected
 
 
 def test_model_uris() -> None:
     claims = Path("/claims")
-    assert model_location("hf://org/name", "main", claims) == HubRepository(name="org/name", revision="main")
-    assert model_location("pvc://models/base", "main", claims) == StorePath(url="/claims/models/base")
+    assert model_location("hf://org/name", "main", claims, "uri") == HubRepository(
+        name="org/name", revision="main"
+    )
+    assert model_location("pvc://models/base", "main", claims, "uri") == StorePath(url="/claims/models/base")
 
 
 @pytest.mark.parametrize("uri", ["pvc://a/../../etc", "s3://a/../b", "http://x/y", "hf://name"])
 def test_a_uri_that_leads_astray_is_refused(uri: str) -> None:
-    with pytest.raises(TrainerError) as raised:
-        data_location(uri, Path("/claims"))
+    with pytest.raises(StageError) as raised:
+        data_location(uri, Path("/claims"), "uri")
     assert raised.value.message.startswith(uri)
 
 
 def test_a_store_path_knows_whether_it_is_local() -> None:
-    assert store_path("file:///a", Path("/claims")).local == Path("/a")
-    assert store_path("s3://a/b", Path("/claims")).local is None
+    assert store_path("file:///a", Path("/claims"), "uri").local == Path("/a")
+    assert store_path("s3://a/b", Path("/claims"), "uri").local is None

@@ -26,11 +26,11 @@ from tests.chat_tokenizers import (
 from tests.tiny_model import CHATML
 from transformers import PreTrainedTokenizerFast
 
-from blendtune_api.chat_templates import template_text, use_chat_template
 from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import ChatTemplate
-from blendtune_trainer.errors import TrainerError
-from blendtune_trainer.model.base_model import load_tokenizer
+from blendtune_runtime.chat.templates import template_text, use_chat_template
+from blendtune_runtime.chat.tokenizer import load_tokenizer
+from blendtune_runtime.errors import StageError
 from blendtune_trainer.rows.conversations import Conversation, RowFault
 from blendtune_trainer.tokens.chat import ChatEncoder, EncodedConversation
 
@@ -394,7 +394,7 @@ def test_a_template_of_other_tokens_is_refused(
     tmp_path: Path, special_tokens: tuple[str, ...], template: ChatTemplate, words: str
 ) -> None:
     byte_level_bpe(special_tokens).save_pretrained(tmp_path)
-    with pytest.raises(TrainerError, match="chatTemplate: ") as raised:
+    with pytest.raises(StageError, match="chatTemplate: ") as raised:
         load_tokenizer(tmp_path, template)
     assert raised.value.exit_code is ExitCode.BAD_CONFIGURATION
     assert words in raised.value.message
@@ -404,7 +404,7 @@ def test_a_token_that_is_not_special_will_not_do(tmp_path: Path) -> None:
     tokenizer = byte_level_bpe(ENDS)
     tokenizer.add_tokens(list(CHATML_TOKENS))
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(TrainerError, match="lacks among its special tokens"):
+    with pytest.raises(StageError, match="lacks among its special tokens"):
         load_tokenizer(tmp_path, CHAT_ML)
 
 
@@ -412,7 +412,7 @@ def test_a_tokenizer_that_joins_every_answer_to_its_prompt_is_refused() -> None:
     tokenizer = sentencepiece_bpe(merged=[(":", "▁")])
     use_chat_template(tokenizer, VICUNA)
     with pytest.raises(
-        TrainerError, match="its first characters and the prompt's last share a token"
+        StageError, match="its first characters and the prompt's last share a token"
     ) as raised:
         ChatEncoder(tokenizer)
     assert raised.value.exit_code is ExitCode.BAD_MODEL

@@ -27,13 +27,14 @@ from blendtune_api.contract import (
     decode_message,
 )
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Reason, Stage
+from blendtune_runtime.errors import StageError
+from blendtune_runtime.program import run_program
 from blendtune_trainer.blending.lineage import read_lineage, write_lineage
 from blendtune_trainer.blending.packed import PackedBlend
-from blendtune_trainer.errors import TrainerError
 from blendtune_trainer.model.base_model import base_model_folder, empty_model
 from blendtune_trainer.model.lora import adapter_parameters
 from blendtune_trainer.prepare import prepare
-from blendtune_trainer.stage import Run, load_run, run_program
+from blendtune_trainer.stage import Run, load_run
 
 SEQUENCE_LENGTH = 256
 Change = Callable[[dict[str, Any]], object]
@@ -108,8 +109,8 @@ def edit(path: str, value: object) -> Change:
     return change
 
 
-def failure_of(run: Run) -> TrainerError:
-    with pytest.raises(TrainerError) as raised:
+def failure_of(run: Run) -> StageError:
+    with pytest.raises(StageError) as raised:
         prepare(run)
     assert not run.workspace.blend.exists()
     return raised.value
@@ -410,7 +411,7 @@ def test_a_finished_blend_is_searched_again_for_another_rubric(make_run: Callabl
     write_rubric(run, "general", "What is the boiling point of water?")
     assert prepare(run).digest == first.digest
     write_rubric(run, "general", "Question 3 about x?")
-    with pytest.raises(TrainerError, match=r"question q1: general\.jsonl:4"):
+    with pytest.raises(StageError, match=r"question q1: general\.jsonl:4"):
         prepare(run)
     assert PackedBlend.open(run.workspace.blend).digest == first.digest
 
@@ -425,7 +426,7 @@ def test_an_unfinished_blend_is_done_again(make_run: Callable[..., Run]) -> None
 
 def test_another_configuration_does_not_write_over_it(make_run: Callable[..., Run]) -> None:
     prepare(make_run())
-    with pytest.raises(TrainerError, match="left artifacts of another") as raised:
+    with pytest.raises(StageError, match="left artifacts of another") as raised:
         prepare(make_run(edit("blend.seed", 7), uid="u2"))
     assert raised.value.exit_code is ExitCode.WORKSPACE_IN_USE
 
@@ -508,7 +509,7 @@ def test_a_configuration_that_cannot_be_read(
     environment: dict[str, str], tmp_path: Path, content: str, parts: list[str]
 ) -> None:
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(TrainerError) as raised:
+    with pytest.raises(StageError) as raised:
         load_run(environment)
     assert raised.value.exit_code is ExitCode.BAD_CONFIGURATION
     for part in parts:

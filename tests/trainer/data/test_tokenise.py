@@ -12,7 +12,7 @@ import pytest
 from tests.tiny_model import CHATML, CHATML_WITH_MARKERS, build_tokenizer
 
 from blendtune_api.v1alpha1 import OverLength
-from blendtune_trainer.errors import TrainerError
+from blendtune_runtime.errors import StageError
 from blendtune_trainer.rows.collect import Row
 from blendtune_trainer.rows.faults import Faults
 from blendtune_trainer.tokens import tokenise
@@ -142,7 +142,7 @@ def test_faults_and_lengths_are_told_again_from_the_cache(tmp_path: Path) -> Non
         faults = Faults()
         bad = replace(row(3), conversation=[*row(3).conversation, {"role": "odd", "content": "\ud800"}])
         encode([*rows(40), bad], tmp_path, over_length=OverLength.ERROR, faults=faults)
-        with pytest.raises(TrainerError) as raised:
+        with pytest.raises(StageError) as raised:
             faults.check()
         twice.append(str(raised.value))
     assert twice[0] == twice[1]

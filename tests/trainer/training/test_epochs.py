@@ -14,8 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.contract import ExitCode, RunConfig, weights_digest
 from blendtune_api.v1alpha1 import AfterSuccess, Budget, Checkpoint, DeepSpeed, EpochModel, Lora, Method
+from blendtune_runtime.errors import StageError
 from blendtune_trainer.blending.lineage import Lineage, SourcePosition, read_lineage, write_lineage
-from blendtune_trainer.errors import TrainerError
 from blendtune_trainer.training.plan import planned_models
 
 MakeRun = Callable[..., Run]
@@ -127,5 +127,5 @@ def test_a_budget_of_tokens_has_passes_too() -> None:
 
 def test_more_models_than_a_message_holds_are_refused() -> None:
     config = every_epoch(build_config(Path("/models/base")), Budget(epochs=40))
-    with pytest.raises(TrainerError, match=r"spec\.evaluation\.everyEpoch: 39 models"):
+    with pytest.raises(StageError, match=r"spec\.evaluation\.everyEpoch: 39 models"):
         planned_models(config.spec, build_blend(bins=40 * BINS_PER_STEP))

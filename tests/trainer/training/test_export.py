@@ -11,9 +11,9 @@ from tests.tiny_model import write_tiny_model
 from transformers import AutoModelForCausalLM
 
 from blendtune_api.v1alpha1 import ChatTemplate
-from blendtune_trainer.model.base_model import load_tokenizer
+from blendtune_runtime.chat.tokenizer import load_tokenizer
+from blendtune_runtime.uris import StorePath
 from blendtune_trainer.training.export import generation_config, upload
-from blendtune_trainer.uris import StorePath
 
 
 @pytest.mark.parametrize(

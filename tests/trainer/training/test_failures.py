@@ -9,14 +9,14 @@ import torch
 from torch import distributed
 
 from blendtune_api.contract import ExitCode
-from blendtune_trainer.errors import bad_data
+from blendtune_runtime.errors import BadData
 from blendtune_trainer.ranks.failures import failure_of
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        pytest.param(bad_data("row 3"), ExitCode.BAD_DATA, id="known already"),
+        pytest.param(BadData("row 3"), ExitCode.BAD_DATA, id="known already"),
         pytest.param(OSError(errno.ENOSPC, "No space left on device"), ExitCode.STORAGE_FULL, id="disk full"),
         pytest.param(OSError(errno.EDQUOT, "quota"), ExitCode.STORAGE_FULL, id="quota"),
         pytest.param(

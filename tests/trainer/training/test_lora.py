@@ -26,7 +26,8 @@ from blendtune_api.v1alpha1 import (
     LoraExport,
     Method,
 )
-from blendtune_trainer.model.base_model import empty_model, load_tokenizer
+from blendtune_runtime.chat.tokenizer import load_tokenizer
+from blendtune_trainer.model.base_model import empty_model
 from blendtune_trainer.model.lora import adapter_parameters
 from blendtune_trainer.training.loss import SupervisedLoss
 

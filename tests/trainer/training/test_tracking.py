@@ -14,7 +14,7 @@ from tests.trainer.training.runs import Interruption, Run
 from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import AfterSuccess, Checkpoint
 from blendtune_api.v1alpha1 import Tracker as Kind
-from blendtune_trainer.errors import TrainerError
+from blendtune_runtime.errors import StageError
 from blendtune_trainer.record.trackers import MLflow, TrackedRun, Tracker
 from blendtune_trainer.record.tracking import Tracking, check_libraries, tracking
 
@@ -130,7 +130,7 @@ def test_a_missing_library_is_refused_with_what_to_install(
 ) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == kind.value else find(name))
-    with pytest.raises(TrainerError, match=package) as caught:
+    with pytest.raises(StageError, match=package) as caught:
         check_libraries((Kind.TENSORBOARD, kind))
     assert caught.value.exit_code is ExitCode.BAD_CONFIGURATION
     assert caught.value.message.startswith("spec.training.tracking[1]: ")

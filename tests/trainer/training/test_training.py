@@ -16,7 +16,6 @@ import torch
 from tests.trainer.training.runs import Interruption, Run, build_blend, finish
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from blendtune_api.chat_templates import template_text
 from blendtune_api.contract import ExitCode, Failure, GpuPreset, weights_digest
 from blendtune_api.v1alpha1 import (
     AfterSuccess,
@@ -28,6 +27,7 @@ from blendtune_api.v1alpha1 import (
     Precision,
     Reason,
 )
+from blendtune_runtime.chat.templates import template_text
 
 MakeRun = Callable[..., Run]
 KEEP = Checkpoint(every_minutes=600, after_success=AfterSuccess.KEEP)

@@ -75,7 +75,7 @@ def assemble(
     """The packed blend, and what each source came to in it.
 
     `identity` is everything but the tokens that decides the blend; both are in its digest. Each source goes
-    on from `start`. Raises TrainerError where a source is too small for the budget.
+    on from `start`. Raises StageError where a source is too small for the budget.
     """
     blend_sources = [
         _blend_source(each, spec, index, position.taken)

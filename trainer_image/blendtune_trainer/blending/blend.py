@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blendtune_api.v1alpha1 import Role, Unit
-from blendtune_trainer.errors import TrainerError, bad_configuration, bad_data
+from blendtune_runtime.errors import BadConfiguration, BadData, StageError
 
 _TOLERANCE = 1e-9  # what rounding may add to a number of passes
 _UNIT_WORDS = {Unit.TOKENS: "tokens", Unit.SUPERVISED_TOKENS: "supervised tokens", Unit.EXAMPLES: "examples"}
@@ -60,7 +60,7 @@ def blend(sources: Sequence[BlendSource], budget: BlendBudget, seed: int) -> Ble
     """The order of a blend.
 
     Each source is passed over in seeded permutations, another one for each pass, up to the whole example
-    nearest to its part of the budget. Raises TrainerError where a source is empty or would be passed over
+    nearest to its part of the budget. Raises StageError where a source is empty or would be passed over
     more than `max_epochs` times.
     """
     _check(sources, budget)
@@ -97,12 +97,12 @@ def units_needed(sources: Sequence[BlendSource], budget: BlendBudget) -> NDArray
 
 def _check(sources: Sequence[BlendSource], budget: BlendBudget) -> None:
     if (budget.epochs is None) == (budget.tokens is None):
-        raise bad_configuration("spec.blend.budget: set exactly one of epochs and tokens")
+        raise BadConfiguration("spec.blend.budget: set exactly one of epochs and tokens")
     for source in sources:
         if not source.weight > 0:
-            raise bad_configuration(f"{source.field}.weight: must be above 0, got {source.weight:g}")
+            raise BadConfiguration(f"{source.field}.weight: must be above 0, got {source.weight:g}")
         if not source.units:
-            raise bad_data(f"{source.field} ({source.name}): no example is left to train on")
+            raise BadData(f"{source.field} ({source.name}): no example is left to train on")
 
 
 def _check_passes(sources: Sequence[BlendSource], needed: NDArray[np.float64], budget: BlendBudget) -> None:
@@ -115,8 +115,8 @@ def _check_passes(sources: Sequence[BlendSource], needed: NDArray[np.float64], b
         raise _data_error(faults)
 
 
-def _data_error(faults: Sequence[str]) -> TrainerError:
-    return bad_data("\n".join(faults))
+def _data_error(faults: Sequence[str]) -> StageError:
+    return BadData("\n".join(faults))
 
 
 def _too_small(index: int, sources: Sequence[BlendSource], budget: BlendBudget, needed: float) -> str:

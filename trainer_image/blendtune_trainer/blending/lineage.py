@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from blendtune_api.codec import decode, encode
+from blendtune_runtime.files import write_text
 from blendtune_trainer.blending.packed import PackedBlend
-from blendtune_trainer.files import write_text
 
 LINEAGE_FILE = "blendtune.json"  # in the folder of a model; in that of a blend, how far it starts
 

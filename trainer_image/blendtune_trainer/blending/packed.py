@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blendtune_trainer.errors import bad_data
-from blendtune_trainer.files import replacing, write_text
+from blendtune_runtime.errors import BadData
+from blendtune_runtime.files import replacing, write_text
 
 IGNORED_LABEL = -100  # what the cross-entropy of PyTorch ignores
 _INDEX_FILE = "packed.json"  # written last: a folder without it holds no whole blend
@@ -119,14 +119,14 @@ class PackedBlend:
 
     @staticmethod
     def open(folder: Path) -> PackedBlend:
-        """The blend of `folder`, its arrays memory-mapped. Raises TrainerError where none is whole."""
+        """The blend of `folder`, its arrays memory-mapped. Raises StageError where none is whole."""
         try:
             index = json.loads((folder / _INDEX_FILE).read_text())
             if index["format"] != _FORMAT:
                 raise ValueError(f"format {index['format']}, this trainer reads {_FORMAT}")
             arrays = {name: _map(folder / f"{name}.npy") for name in _ARRAYS}
         except (OSError, ValueError, KeyError) as error:
-            raise bad_data(f"{folder}: no whole packed blend ({error}); run the blend stage again") from error
+            raise BadData(f"{folder}: no whole packed blend ({error}); run the blend stage again") from error
         return PackedBlend(
             **arrays,
             source_names=tuple(index["sourceNames"]),

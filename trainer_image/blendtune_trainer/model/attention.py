@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from blendtune_api.sizing.shape import SPANS, attention_span, needs_mask
+from blendtune_core.sizing.shape import SPANS, attention_span, needs_mask
 
 OF_EACH_EXAMPLE = "sdpa_of_each_example"  # a name for transformers
 

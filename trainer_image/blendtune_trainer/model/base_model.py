@@ -1,4 +1,4 @@
-"""The base model's files, tokenizer and size, without loading its weights."""
+"""The base model's files and size, without loading its weights."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM
 
-from blendtune_api.chat_templates import MissingTokens, use_chat_template
 from blendtune_api.contract import Workspace
 from blendtune_api.shared_folder import SharedFolder
-from blendtune_api.sizing.shape import SIZES, SPANS, ModelShape, ShapeError, read_shape
-from blendtune_api.v1alpha1 import ChatTemplate, Model
-from blendtune_trainer.errors import bad_configuration, bad_model
-from blendtune_trainer.model.model_files import convert_to_safetensors, download_from_hub, download_from_store
-from blendtune_trainer.uris import HubRepository, StorePath, model_location
+from blendtune_api.v1alpha1 import Model
+from blendtune_core.sizing.shape import SIZES, SPANS, ModelShape, ShapeError, read_shape
+from blendtune_runtime.errors import BadModel
+from blendtune_runtime.models.download import download
+from blendtune_runtime.uris import StorePath, model_location
 from blendtune_trainer.workspace import hold_in_turn
 
 _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}  # kinds of layers
@@ -27,7 +26,7 @@ _WHOLE_ROW = {"falcon", "gpt_oss", "xglm"}  # they take position_ids, and mask w
 
 def base_model_folder(model: Model, claims: Path, shared: SharedFolder) -> Path:
     """Where the base model lies, or will lie once `fetch_base_model` has run."""
-    location = model_location(model.uri, model.revision, claims)
+    location = model_location(model.uri, model.revision, claims, "spec.model.uri")
     if isinstance(location, StorePath) and location.local is not None:
         return location.local
     return shared.base_model(model)
@@ -36,10 +35,10 @@ def base_model_folder(model: Model, claims: Path, shared: SharedFolder) -> Path:
 def fetch_base_model(model: Model, claims: Path, shared: SharedFolder, uid: str) -> Path:
     """The folder of the base model, downloaded by one run for all that share it unless its URI is a folder.
 
-    `uid` names the run, for those that wait for it. Raises TrainerError where there is no model, or the
+    `uid` names the run, for those that wait for it. Raises StageError where there is no model, or the
     store does not answer.
     """
-    location = model_location(model.uri, model.revision, claims)
+    location = model_location(model.uri, model.revision, claims, "spec.model.uri")
     folder = base_model_folder(model, claims, shared)
     if isinstance(location, StorePath) and location.local is not None:
         _check_model(folder, model)
@@ -47,57 +46,32 @@ def fetch_base_model(model: Model, claims: Path, shared: SharedFolder, uid: str)
         with hold_in_turn(Workspace(folder.with_suffix(".lock")), uid, folder.name):
             if not folder.exists():
                 unfinished = folder.with_suffix(".unfinished")
-                _download(location, unfinished)
+                download(location, unfinished, "spec.model")
                 _check_model(unfinished, model)
                 unfinished.rename(folder)
     return folder
 
 
-def _download(location: HubRepository | StorePath, folder: Path) -> None:
-    if isinstance(location, HubRepository):
-        download_from_hub(location, folder)
-    else:
-        download_from_store(location, folder)
-    convert_to_safetensors(folder)
-
-
 def _check_model(folder: Path, model: Model) -> None:
     if not (folder / "config.json").is_file():
-        raise bad_model(f"spec.model.uri: {model.uri} holds no model: there is no config.json in {folder}")
+        raise BadModel(f"spec.model.uri: {model.uri} holds no model: there is no config.json in {folder}")
     if not any(folder.glob("*.safetensors")):
-        raise bad_model(f"spec.model.uri: {model.uri} holds no *.safetensors file; convert the weights first")
-
-
-def load_tokenizer(folder: Path, chat_template: ChatTemplate | None) -> Any:
-    """The tokenizer with the chat template of that name, or with its own.
-
-    Raises TrainerError where there is no tokenizer, or it lacks a token that the template is built of.
-    """
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise bad_model(f"spec.model.uri: no tokenizer could be loaded from {folder}: {error}") from error
-    if chat_template is not None:
-        try:
-            use_chat_template(tokenizer, chat_template)
-        except MissingTokens as error:
-            raise bad_configuration(f"spec.model.chatTemplate: {error}") from error
-    return tokenizer
+        raise BadModel(f"spec.model.uri: {model.uri} holds no *.safetensors file; convert the weights first")
 
 
 def empty_model(folder: Path) -> Any:
     """The causal language model of `folder`, built from its configuration, without storage.
 
-    Raises TrainerError where there is none, or one that cannot learn from packed examples.
+    Raises StageError where there is none, or one that cannot learn from packed examples.
     """
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        raise bad_model(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
+        raise BadModel(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
     if leak := next(leaks(model), None):
-        raise bad_model(
+        raise BadModel(
             f"spec.model.uri: {folder} holds a {config.model_type}, whose {leak} would let examples of one "
             "bin into one another; choose a model of attention layers with positions of their own"
         )
@@ -125,7 +99,7 @@ def model_shape(model: Any) -> ModelShape:
         )
     except ShapeError as error:
         folder = model.config.name_or_path
-        raise bad_model(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
+        raise BadModel(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
     largest = max(
         sum(parameter.numel() for parameter in module.parameters(recurse=False)) for module in model.modules()
     )

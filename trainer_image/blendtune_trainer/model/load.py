@@ -10,9 +10,9 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 from transformers.integrations import HfDeepSpeedConfig
 
-from blendtune_api.sizing.layout import attention_in_use
 from blendtune_api.v1alpha1 import Attention, Precision, Training
-from blendtune_trainer.errors import bad_configuration, bad_model
+from blendtune_core.sizing.layout import attention_in_use
+from blendtune_runtime.errors import BadConfiguration, BadModel
 from blendtune_trainer.model.attention import attend_within_examples
 from blendtune_trainer.model.memory import flash_attention_installed
 
@@ -31,7 +31,7 @@ def attention_implementation(training: Training, device: torch.device) -> str:
     installed, on_gpu = flash_attention_installed(), device.type == "cuda"
     attention = attention_in_use(training, on_gpu=on_gpu, flash_attention=installed)
     if attention is Attention.FLASH_ATTENTION_2 and not (installed and on_gpu):
-        raise bad_configuration(
+        raise BadConfiguration(
             "spec.training.attention: flash_attention_2 needs a CUDA device and the flash-attn package; "
             "set auto or sdpa"
         )
@@ -49,7 +49,7 @@ def load_model(
     """The causal language model of `folder`, ready to train; under ZeRO-3 each rank holds its share from the
     start.
 
-    Raises TrainerError where the folder holds no such model.
+    Raises StageError where the folder holds no such model.
     """
     dtype = training_dtype(training.precision, device)
     attention = attention_implementation(training, device)
@@ -63,7 +63,7 @@ def load_model(
             trust_remote_code=False,
         )
     except (OSError, ValueError, KeyError) as error:
-        raise bad_model(
+        raise BadModel(
             f"spec.model: no causal language model could be loaded from {folder}: {error}"
         ) from error
     del zero3

@@ -10,9 +10,9 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
 
-from blendtune_api.lora import Shape, adapted_layers, module_names, trainable_parameters, unknown_targets
 from blendtune_api.v1alpha1 import Lora, Model
-from blendtune_trainer.errors import bad_configuration
+from blendtune_core.lora import Shape, adapted_layers, module_names, trainable_parameters, unknown_targets
+from blendtune_runtime.errors import BadConfiguration
 
 # peft is imported where it is used: a full fine-tuning does without it.
 _ALL_LINEAR = "all-linear"  # peft's word for every linear layer but the head
@@ -34,13 +34,13 @@ def linear_layers(model: Any) -> dict[str, Shape]:
 def adapter_parameters(model: Any, lora: Lora) -> int:
     """Parameters that `lora` trains over a model, which may be without storage.
 
-    Raises TrainerError for a target that names no linear layer of it.
+    Raises StageError for a target that names no linear layer of it.
     """
     layers = linear_layers(model)
     unknown = unknown_targets(layers, lora.target_modules)
     if unknown:
         faults = (f"[{index}]: no linear layer is named {lora.target_modules[index]!r}" for index in unknown)
-        raise bad_configuration(
+        raise BadConfiguration(
             "\n".join(f"spec.training.lora.targetModules{fault}" for fault in faults)
             + f"\nThis model has {', '.join(module_names(layers))}; leave the list empty to adapt all of them"
         )

@@ -6,8 +6,8 @@ import importlib.util
 from pathlib import Path
 
 from blendtune_api.contract import GpuPreset
-from blendtune_api.sizing.layout import Gpus, Setup, attention_in_use
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Method
+from blendtune_core.sizing.layout import Gpus, Setup, attention_in_use
 from blendtune_trainer.model.base_model import empty_model, model_shape
 from blendtune_trainer.model.lora import adapter_parameters
 
@@ -21,7 +21,7 @@ def sizing_setup(
 ) -> Setup:
     """What decides the layout of this run's training of the model in `base`.
 
-    The ranks are the spec's, or those that have met. Raises TrainerError where the folder holds no causal
+    The ranks are the spec's, or those that have met. Raises StageError where the folder holds no causal
     language model, and for a target of a LoRA that names no layer of it.
     """
     nodes = spec.cluster.nodes

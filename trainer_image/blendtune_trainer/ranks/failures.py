@@ -7,10 +7,8 @@ import re
 import torch
 from torch import distributed
 
-from blendtune_api.contract import ExitCode
-from blendtune_api.v1alpha1 import Reason
-from blendtune_trainer import files
-from blendtune_trainer.errors import TrainerError
+from blendtune_runtime import errors
+from blendtune_runtime.errors import OutOfMemory, PeerLost, StageError
 
 _TORCH_WRITE_FAILED = re.compile(r"PytorchStreamWriter failed|file write failed|unexpected pos \d+ vs")
 _PEER_GONE = re.compile(
@@ -18,27 +16,25 @@ _PEER_GONE = re.compile(
 )
 
 
-def failure_of(error: BaseException) -> TrainerError | None:
-    """The known failure behind `error`; None for one that nobody foresaw."""
-    if isinstance(error, TrainerError):
+def failure_of(error: BaseException) -> StageError | None:
+    """The StageError that says what `error` means; None where it is unexpected."""
+    if isinstance(error, StageError):
         return error
     if is_storage_full(error):
-        return files.storage_full_error(error)
+        return errors.storage_full(error)
     if isinstance(error, torch.OutOfMemoryError):
-        return TrainerError(
-            Reason.OUT_OF_MEMORY,
-            ExitCode.DOES_NOT_FIT,
+        return OutOfMemory(
             f"a GPU ran out of memory: {error}. Use more GPUs, a higher spec.training.deepspeed.stage, "
             "spec.training.activationCheckpointing: enabled, or a shorter spec.training.sequenceLength",
         )
     if is_peer_lost(error):
-        return TrainerError(Reason.STAGE_FAILED, ExitCode.PEER_LOST, f"another rank was lost: {error}")
+        return PeerLost(f"another rank was lost: {error}")
     return None
 
 
 def is_storage_full(error: BaseException) -> bool:
     """A write that found no room; torch.save says so without an errno."""
-    if files.is_storage_full(error) or (error.__context__ and files.is_storage_full(error.__context__)):
+    if errors.is_storage_full(error) or (error.__context__ and errors.is_storage_full(error.__context__)):
         return True
     return isinstance(error, RuntimeError) and _TORCH_WRITE_FAILED.search(str(error)) is not None
 

@@ -20,7 +20,7 @@ import deepspeed
 import deepspeed.ops
 
 from blendtune_api.contract import GpuPreset
-from blendtune_trainer.errors import transient
+from blendtune_runtime.errors import Transient
 from blendtune_trainer.ranks.hosts import is_loopback
 
 # On CPU DeepSpeed would compile its shared-memory collectives at first use; gloo does without a compiler.
@@ -71,12 +71,12 @@ def meet(environment: Mapping[str, str], preset: GpuPreset, timeout: timedelta) 
     """Joins the peers that RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT name.
 
     A peer that stays away, or that leaves a collective unanswered, for `timeout` is taken for lost.
-    Raises TrainerError where this rank has no GPU though the preset promises one.
+    Raises StageError where this rank has no GPU though the preset promises one.
     """
     local_rank = int(environment["LOCAL_RANK"])
     seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if preset.is_gpu and seen <= local_rank:
-        raise transient(
+        raise Transient(
             f"rank {environment['RANK']} finds no GPU: CUDA sees {seen}, and spec.cluster.gpuType "
             f"{preset.name} promises one to each rank. Look at the driver and the device plugin of the node, "
             "and at the runtimeClassName of the pod"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from blendtune_trainer.files import write_text
+from blendtune_runtime.files import write_text
 
 
 class StepLog:

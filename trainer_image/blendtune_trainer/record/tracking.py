@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from threading import Thread
 
 from blendtune_api.v1alpha1 import Tracker as Kind
-from blendtune_trainer.errors import bad_configuration
+from blendtune_runtime.errors import BadConfiguration
 from blendtune_trainer.record.trackers import MLflow, TensorBoard, TrackedRun, Tracker, WeightsAndBiases
 
 _CLOSING_SECONDS = 30.0  # how long the end of a training waits for the trackers
@@ -28,11 +28,11 @@ _LIBRARIES = {
 
 
 def check_libraries(kinds: Sequence[Kind]) -> None:
-    """Raises TrainerError where the library of a tracker is not installed."""
+    """Raises StageError where the library of a tracker is not installed."""
     for index, kind in enumerate(kinds):
         module, package = _LIBRARIES[kind]
         if importlib.util.find_spec(module) is None:
-            raise bad_configuration(
+            raise BadConfiguration(
                 f"spec.training.tracking[{index}]: {kind.value} needs the Python package {package}, which "
                 "this image lacks. Install it in an image on top of the trainer's and name that in "
                 f"spec.cluster.train.image, or take {kind.value} out of the list"

@@ -11,10 +11,10 @@ from typing import IO, Any
 
 import fsspec
 
-from blendtune_trainer.errors import transient
+from blendtune_runtime.errors import Transient
+from blendtune_runtime.uris import HubRepository, StorePath
 from blendtune_trainer.rows.conversations import Conversation, RowFault, to_conversation
 from blendtune_trainer.rows.faults import Faults
-from blendtune_trainer.uris import HubRepository, StorePath
 
 _SUFFIXES = (".jsonl", ".json", ".parquet")
 _HIDDEN = re.compile(r"(^|/)[._]")
@@ -41,7 +41,7 @@ def collect(location: HubRepository | StorePath, field: str, faults: Faults) -> 
     """The conversations of a source in the order of its files, sorted by name, and rows.
 
     Whatever cannot be read or learnt from is added to `faults`, with its place, and left out. `field` is the
-    path of the URI in the spec. Raises TrainerError where a store does not answer.
+    path of the URI in the spec. Raises StageError where a store does not answer.
     """
     for each in _values(location, field, faults):
         try:
@@ -61,7 +61,7 @@ def _values(location: HubRepository | StorePath, field: str, faults: Faults) -> 
         faults.add(field, f"no such file or folder: {location.url}")
         return
     except OSError as error:
-        raise transient(f"{field}: {location.url} cannot be read: {error}") from error
+        raise Transient(f"{field}: {location.url} cannot be read: {error}") from error
     if not files:
         faults.add(field, f"{location.url} holds no {', '.join(_SUFFIXES)} file")
     whole = sum(file.size for file in files)
@@ -188,4 +188,4 @@ def _hub_rows(repository: HubRepository, field: str, faults: Faults) -> Iterator
     except (datasets.exceptions.DatasetNotFoundError, ValueError) as error:
         faults.add(field, f"hf://datasets/{repository.name} cannot be read: {error}")
     except OSError as error:
-        raise transient(f"{field}: hf://datasets/{repository.name} does not answer: {error}") from error
+        raise Transient(f"{field}: hf://datasets/{repository.name} does not answer: {error}") from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from blendtune_trainer.errors import bad_data, bad_rubric
+from blendtune_runtime.errors import BadData, BadRubric
 from blendtune_trainer.rows.conversations import Conversation
 
 _WORD = re.compile(r"\w+")
@@ -46,14 +46,14 @@ class PromptMatch:
 
 
 def load_prompts(path: Path) -> tuple[RubricPrompt, ...]:
-    """The wordings of the checked rubric; none where no rubric was checked. Raises TrainerError on others."""
+    """The wordings of the checked rubric; none where no rubric was checked. Raises StageError on others."""
     try:
         rubric = json.loads(path.read_text())
         return tuple(prompt for question in rubric["questions"] for prompt in _wordings(question))
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise bad_rubric(f"{path}: not a checked rubric ({error!r}); run the rubric check again") from error
+        raise BadRubric(f"{path}: not a checked rubric ({error!r}); run the rubric check again") from error
 
 
 def _wordings(question: Mapping[str, Any]) -> Iterable[RubricPrompt]:
@@ -112,7 +112,7 @@ def normalised_words(text: str) -> Words:
 
 
 def check_matches(matches: Sequence[PromptMatch]) -> tuple[str, ...]:
-    """A warning about in-domain questions in the training rows. Raises TrainerError for general ones.
+    """A warning about in-domain questions in the training rows. Raises StageError for general ones.
 
     The general questions measure what was forgotten, so an answer learnt by heart would hide just that.
     """
@@ -122,7 +122,7 @@ def check_matches(matches: Sequence[PromptMatch]) -> tuple[str, ...]:
         if len(general) > _SHOWN:
             lines.append(f"... {len(general)} in all; these are the first {_SHOWN}")
         lines.append("General questions may not stand in the training rows: remove the rows, or ask others")
-        raise bad_data("\n".join(lines))
+        raise BadData("\n".join(lines))
     questions = sorted({match.question for match in matches})
     if not questions:
         return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blendtune_trainer.errors import bad_data
+from blendtune_runtime.errors import BadData
 
 _SHOWN = 20
 
@@ -21,10 +21,10 @@ class Faults:
             self._lines.append(f"{place}: {message}")
 
     def check(self) -> None:
-        """Raises TrainerError when there was any fault."""
+        """Raises StageError when there was any fault."""
         if not self.count:
             return
         lines = list(self._lines)
         if self.count > len(lines):
             lines.append(f"... {self.count:,} faults in all; these are the first {len(lines)}")
-        raise bad_data("\n".join(lines))
+        raise BadData("\n".join(lines))

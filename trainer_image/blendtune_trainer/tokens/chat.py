@@ -9,7 +9,6 @@ asked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +16,11 @@ from typing import Any
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
-from transformers.utils.chat_template_utils import render_jinja_template
 
-from blendtune_api.v1alpha1 import ChatTemplate
-from blendtune_trainer.errors import bad_model
+from blendtune_runtime.chat.rendering import NAMED_TEMPLATES, ChatRenderer, Span
+from blendtune_runtime.errors import BadModel
 from blendtune_trainer.rows.conversations import ASSISTANT, Conversation, RowFault
 
-_MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _PROBE: Conversation = [
     {"role": "user", "content": "One?"},
     {"role": ASSISTANT, "content": "Yes."},
@@ -31,11 +28,8 @@ _PROBE: Conversation = [
     {"role": ASSISTANT, "content": "No."},
 ]
 
-_NAMES = ", ".join(ChatTemplate)
 _KEPT_LENGTH = 64  # characters
 _KEPT_TEXTS = 1024
-
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -55,24 +49,16 @@ class _Rendered:
 class ChatEncoder:
     """Applies the tokenizer's chat template. `tokenizer` is a fast tokenizer of transformers.
 
-    Raises TrainerError on construction where there is no template, or one whose assistant turns cannot be
+    Raises StageError on construction where there is no template, or one whose assistant turns cannot be
     told apart.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         if not getattr(tokenizer, "is_fast", False):
-            raise bad_model(
+            raise BadModel(
                 "spec.model: the tokenizer has no fast version (tokenizer.json), which blending needs"
             )
-        if not tokenizer.chat_template:
-            raise bad_model(
-                f"spec.model: the tokenizer has no chat template. Set spec.model.chatTemplate to one of "
-                f"{_NAMES}, use a chat or instruct model, or add a chat_template.jinja file to the model's "
-                "folder"
-            )
-        self._template: str = tokenizer.get_chat_template()
-        self._has_markers = _MARKER.search(self._template) is not None
-        self._variables: dict[str, Any] = dict(tokenizer.special_tokens_map)
+        self._renderer = ChatRenderer(tokenizer)
         self._backend = tokenizer.backend_tokenizer
         self._backend.no_truncation()
         self._backend.no_padding()
@@ -84,16 +70,11 @@ class ChatEncoder:
         begin = tokenizer.bos_token_id
         self._turn_end_ids = self._special_ids - ({begin} if begin != tokenizer.eos_token_id else set())
         self._known: dict[str, list[int]] = {}
-        self._end_of_turn = self._check_template()
+        self._check_template()
 
     @property
     def template(self) -> str:
-        return self._template
-
-    @property
-    def end_of_turn_id(self) -> int | None:
-        """The special token that the template sets after an answer; None where it sets none."""
-        return self._end_of_turn
+        return self._renderer.template
 
     def encode(self, conversations: Sequence[Conversation]) -> list[EncodedConversation | RowFault]:
         """Each conversation's tokens, whole, or why it cannot be learnt from."""
@@ -104,20 +85,18 @@ class ChatEncoder:
             self._mask(item, next(encodings)) if isinstance(item, _Rendered) else item for item in rendered
         ]
 
-    def _check_template(self) -> int | None:
-        """The end-of-turn token of a short conversation."""
+    def _check_template(self) -> None:
+        """Raises BadModel where a short conversation cannot be encoded."""
         (outcome,) = self.encode([_PROBE])
         if isinstance(outcome, RowFault):
-            raise bad_model(
+            raise BadModel(
                 f"spec.model: the chat template and the tokenizer cannot be trained with: {outcome}. Set "
-                f"spec.model.chatTemplate to another of {_NAMES}, or mark the assistant's turns with "
-                "{% generation %} and {% endgeneration %} in the model's chat_template.jinja"
+                f"spec.model.chatTemplate to another of {NAMED_TEMPLATES}, or mark the assistant's turns "
+                "with {% generation %} and {% endgeneration %} in the model's chat_template.jinja"
             )
-        last = int(outcome.input_ids[outcome.supervised][-1])
-        return last if last in self._special_ids else None
 
     def _render(self, conversations: Sequence[Conversation]) -> list[_Rendered | RowFault]:
-        render = self._render_marked if self._has_markers else self._render_by_prefix
+        render = self._render_marked if self._renderer.has_generation_markers else self._render_by_prefix
         rendered: list[_Rendered | RowFault] = []
         for conversation in conversations:
             try:
@@ -129,20 +108,18 @@ class ChatEncoder:
         return rendered
 
     def _render_marked(self, conversation: Conversation) -> _Rendered:
-        (text,), (spans,) = render_jinja_template(
-            [conversation], chat_template=self._template, return_assistant_tokens_mask=True, **self._variables
-        )
-        return _Rendered(text=text, turns=tuple((start, end) for start, end in spans))
+        text, turns = self._renderer.marked_text(conversation)
+        return _Rendered(text=text, turns=turns)
 
     def _render_by_prefix(self, conversation: Conversation) -> _Rendered:
-        text = self._text(conversation)
+        text = self._renderer.text(conversation)
         turns: list[Span] = []
         for index, message in enumerate(conversation):
             if message["role"] != ASSISTANT:
                 continue
-            prompt = self._text(conversation[:index], add_generation_prompt=True)
+            prompt = self._renderer.text(conversation[:index], add_generation_prompt=True)
             last = index + 1 == len(conversation)
-            turn = text if last else self._text(conversation[: index + 1])
+            turn = text if last else self._renderer.text(conversation[: index + 1])
             if not (text.startswith(turn) and turn.startswith(prompt)):
                 raise RowFault(
                     f"message {index}: the template renders what comes before an answer differently once the "
@@ -150,15 +127,6 @@ class ChatEncoder:
                 )
             turns.append((len(prompt), len(turn)))
         return _Rendered(text=text, turns=tuple(turns))
-
-    def _text(self, conversation: Conversation, add_generation_prompt: bool = False) -> str:
-        (text,), _ = render_jinja_template(
-            [conversation],
-            chat_template=self._template,
-            add_generation_prompt=add_generation_prompt,
-            **self._variables,
-        )
-        return str(text)
 
     def _mask(self, rendered: _Rendered, encoding: Any) -> EncodedConversation | RowFault:
         ids: list[int] = encoding.ids
@@ -182,7 +150,7 @@ class ChatEncoder:
         A marker may stand after a space that many tokenizers join to the answer's first word.
         """
         start = self._prompt_length(prompt, encoding)
-        if start is None and self._has_markers:
+        if start is None and self._renderer.has_generation_markers:
             start = self._prompt_length(prompt.rstrip(" "), encoding)
         return start
 
@@ -216,7 +184,7 @@ class ChatEncoder:
         stripped = text[start:end].rstrip()
         closed = stripped.endswith(self._special_tokens)
         token = _last_token(encoding, (start, start + len(stripped) if closed else end)) + 1
-        if closed or not self._has_markers or token >= len(encoding.ids):
+        if closed or not self._renderer.has_generation_markers or token >= len(encoding.ids):
             return token
         return token + (encoding.ids[token] in self._turn_end_ids)  # a marker may stop short of it
 

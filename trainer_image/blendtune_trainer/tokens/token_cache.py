@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from blendtune_trainer.files import replacing
+from blendtune_runtime.files import replacing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -20,10 +20,9 @@ from typing import Any, TypeVar
 import torch
 
 from blendtune_api.codec import decode, encode
-from blendtune_api.contract import ExitCode, RunConfig
-from blendtune_api.v1alpha1 import Reason
-from blendtune_trainer.errors import TrainerError, storage_full
-from blendtune_trainer.files import write_text
+from blendtune_api.contract import RunConfig
+from blendtune_runtime.errors import OtherCheckpoint, StorageFull
+from blendtune_runtime.files import write_text
 from blendtune_trainer.leaves import leaves
 from blendtune_trainer.ranks.failures import is_storage_full
 from blendtune_trainer.ranks.group import Ranks
@@ -81,7 +80,7 @@ class Checkpoints:
         self._keep = keep
 
     def latest(self) -> Pointer | None:
-        """The last whole checkpoint, to resume from. Raises TrainerError where another run left one."""
+        """The last whole checkpoint, to resume from. Raises StageError where another run left one."""
         pointer = _read(Pointer, self._folder / POINTER)
         steps = [step for step in self._steps() if pointer is None or step < pointer.step]
         if pointer is not None:
@@ -95,9 +94,7 @@ class Checkpoints:
     def _check_ours(self, pointer: Pointer) -> None:
         differences = tuple(_differences(pointer.identity, self._identity))
         if differences:
-            raise TrainerError(
-                Reason.BAD_CONFIGURATION,
-                ExitCode.OTHER_CHECKPOINT,
+            raise OtherCheckpoint(
                 f"{self._folder / pointer.tag} is a checkpoint of another configuration: "
                 f"{'; '.join(differences)}. Restore what differs, set another spec.storage.path, or delete "
                 "this folder to train from the start",
@@ -122,7 +119,7 @@ class Checkpoints:
     def save(self, engine: Any, ranks: Ranks, step: int, stage: int) -> int:
         """Saves the state after `step`, but for frozen weights: those are the base model's.
 
-        Every rank calls it; on rank 0 it returns the checkpoint's bytes, elsewhere 0. Raises TrainerError
+        Every rank calls it; on rank 0 it returns the checkpoint's bytes, elsewhere 0. Raises StageError
         when the storage is full.
         """
         size = 0
@@ -178,7 +175,7 @@ class Checkpoints:
 
     @contextmanager
     def _reporting_full_storage(self, unfinished: Path) -> Iterator[None]:
-        """Turns a failed write into storage_full, and frees the room that the half-written files take."""
+        """Turns a failed write into StorageFull, and frees the room that the half-written files take."""
         try:
             yield
         except (OSError, RuntimeError) as error:
@@ -192,7 +189,7 @@ class Checkpoints:
                 if pointer
                 else "there is no earlier checkpoint"
             )
-            raise storage_full(
+            raise StorageFull(
                 f"{self._folder}: no room for a checkpoint ({free / 1e9:.1f} GB free): {error}; {stays}. "
                 "Enlarge the claim or free space on it, then raise spec.retry"
             ) from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from blendtune_api.v1alpha1 import Training
-from blendtune_trainer.errors import bad_configuration
+from blendtune_runtime.errors import BadConfiguration
 
 # What Blendtune sets itself, and where the user says it.
 _RESERVED = {
@@ -46,7 +46,7 @@ def deepspeed_config(
     already divided by the step's supervised tokens. `universal` makes the next load read a universal
     checkpoint.
 
-    Raises TrainerError for an override of something that the spec sets.
+    Raises StageError for an override of something that the spec sets.
     """
     _refuse_reserved(training.deepspeed.overrides)
     config: dict[str, Any] = {
@@ -94,4 +94,4 @@ def _refuse_reserved(overrides: Mapping[str, Any]) -> None:
         for key in path.split("."):
             value = value.get(key) if isinstance(value, Mapping) else None
         if value is not None:
-            raise bad_configuration(f"spec.training.deepspeed.overrides.{path}: set spec.{field} instead")
+            raise BadConfiguration(f"spec.training.deepspeed.overrides.{path}: set spec.{field} instead")

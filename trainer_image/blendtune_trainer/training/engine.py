@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from blendtune_api.contract import Layout, RunConfig
-from blendtune_api.sizing.layout import Setup, choose_layout, with_stage
 from blendtune_api.v1alpha1 import Method
+from blendtune_core.sizing.layout import Setup, choose_layout, with_stage
 from blendtune_trainer.model.load import load_model, parameter_groups, training_dtype
 from blendtune_trainer.model.lora import with_adapter
 from blendtune_trainer.ranks.group import Ranks, initialize
@@ -29,7 +29,7 @@ def resumable_layout(setup: Setup, pointer: Pointer | None) -> Layout:
 def load_engine(base: Path, config: RunConfig, ranks: Ranks, layout: Layout, pointer: Pointer | None) -> Any:
     """DeepSpeed's engine over the base model of a folder, ready for the checkpoint that `pointer` names.
 
-    Raises TrainerError where the folder holds no causal language model.
+    Raises StageError where the folder holds no causal language model.
     """
     training = config.spec.training
     settings = deepspeed_config(

@@ -13,13 +13,13 @@ import fsspec
 import torch
 from transformers import GenerationConfig
 
-from blendtune_api.model_files import CONFIGS, is_own
+from blendtune_runtime.chat.rendering import ChatRenderer
+from blendtune_runtime.files import flush_folder
+from blendtune_runtime.models.files import CONFIGS, is_own
+from blendtune_runtime.uris import StorePath
 from blendtune_trainer.blending.lineage import Lineage, write_lineage
-from blendtune_trainer.files import flush_folder
 from blendtune_trainer.model.lora import merged_model
 from blendtune_trainer.ranks.group import Ranks
-from blendtune_trainer.tokens.chat import ChatEncoder
-from blendtune_trainer.uris import StorePath
 
 
 def export_model(engine: Any, tokenizer: Any, ranks: Ranks, folder: Path, lineage: Lineage | None) -> None:
@@ -64,7 +64,7 @@ def generation_config(model: Any, tokenizer: Any) -> GenerationConfig:
     base = model.generation_config
     declared = base.eos_token_id
     ends = declared if isinstance(declared, list) else [declared]
-    ends = [*ends, tokenizer.eos_token_id, ChatEncoder(tokenizer).end_of_turn_id]
+    ends = [*ends, tokenizer.eos_token_id, ChatRenderer(tokenizer).end_of_turn_id()]
     eos = sorted({int(token) for token in ends if token is not None})
     padding = next(
         (token for token in (base.pad_token_id, tokenizer.pad_token_id) if token is not None), None

@@ -18,14 +18,16 @@ from blendtune_api.contract import (
     encode_message,
     weights_digest,
 )
-from blendtune_api.sizing.cost import flops_per_token
-from blendtune_api.sizing.words import layout_words
 from blendtune_api.v1alpha1 import AfterSuccess, LoraExport, Method, Stage, Training
+from blendtune_core.sizing.cost import flops_per_token
+from blendtune_core.sizing.words import layout_words
+from blendtune_runtime.chat.tokenizer import load_tokenizer
+from blendtune_runtime.errors import BadData
+from blendtune_runtime.files import write_text
+from blendtune_runtime.uris import store_path
 from blendtune_trainer.blending.lineage import Lineage, read_lineage
 from blendtune_trainer.blending.packed import PackedBlend
-from blendtune_trainer.errors import bad_data
-from blendtune_trainer.files import write_text
-from blendtune_trainer.model.base_model import base_model_folder, load_tokenizer
+from blendtune_trainer.model.base_model import base_model_folder
 from blendtune_trainer.model.load import training_dtype
 from blendtune_trainer.model.memory import sizing_setup
 from blendtune_trainer.ranks.group import Ranks
@@ -44,7 +46,6 @@ from blendtune_trainer.training.plan import Plan, make_plan, planned_models
 from blendtune_trainer.training.report import TrainingReport
 from blendtune_trainer.training.separation import require_separation
 from blendtune_trainer.training.throughput import model_flops_utilisation
-from blendtune_trainer.uris import store_path
 
 EXPORTED_FILE = (
     "exported.json"  # the result, once the workspace holds the model and before it is copied elsewhere
@@ -74,7 +75,7 @@ def train(job: Job) -> TrainResult:
     """Trains, exports and returns the result; a training that is exported already is not done again.
 
     Every rank calls it and returns the same; rank 0 last, since it alone copies the model to its second home.
-    Raises TrainerError.
+    Raises StageError.
     """
     check_libraries(job.config.spec.training.tracking)
     blend = open_blend(job.config, job.workspace)
@@ -94,12 +95,12 @@ def train(job: Job) -> TrainResult:
 def open_blend(config: RunConfig, workspace: Workspace) -> PackedBlend:
     blend = PackedBlend.open(workspace.blend)
     if blend.sequence_length != config.spec.training.sequence_length:
-        raise bad_data(
+        raise BadData(
             f"{workspace.blend} holds bins of {blend.sequence_length} tokens, spec.training.sequenceLength "
             f"is {config.spec.training.sequence_length}; run the blend stage again"
         )
     if blend.num_bins == 0:
-        raise bad_data(f"{workspace.blend} holds no bin to train on; run the blend stage again")
+        raise BadData(f"{workspace.blend} holds no bin to train on; run the blend stage again")
     return blend
 
 
@@ -255,7 +256,10 @@ def _finish(job: Job, result: TrainResult) -> None:
     """Copies the model to its second home, leaves the result, and drops what only training needed."""
     spec = job.config.spec
     if spec.export is not None:
-        upload(exported_folder(spec.training, job.workspace), store_path(spec.export.uri, job.run.claims))
+        upload(
+            exported_folder(spec.training, job.workspace),
+            store_path(spec.export.uri, job.run.claims, "spec.export.uri"),
+        )
     keep_result(job.run, Stage.TRAIN, result)
     if spec.training.checkpoint.after_success is AfterSuccess.DELETE:
         shutil.rmtree(job.workspace.checkpoints, ignore_errors=True)

@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 
-from blendtune_api.contract import ExitCode
-from blendtune_api.v1alpha1 import Reason, Training
+from blendtune_api.v1alpha1 import Training
+from blendtune_runtime.errors import Diverged, Preempted
 from blendtune_trainer.blending.packed import PackedBlend
-from blendtune_trainer.errors import TrainerError
 from blendtune_trainer.ranks.group import Ranks
 from blendtune_trainer.ranks.signals import StopRequest
 from blendtune_trainer.ranks.watchdog import Watchdog
@@ -61,7 +60,7 @@ class TrainingLoop:
         """Trains from `first_step` on; returns the number of steps taken, fewer than planned when stopped
         early.
 
-        Raises TrainerError with PREEMPTED after a stop signal on any rank: the state is saved by then.
+        Raises StageError with PREEMPTED after a stop signal on any rank: the state is saved by then.
         """
         step = first_step
         self._saved_step = first_step
@@ -109,11 +108,9 @@ class TrainingLoop:
         return stop > 0, save > 0
 
     def _check_finite(self, step: int, nll: float, gradient_norm: float | None) -> None:
-        """Raises TrainerError once the numbers have run away; every further step would be lost."""
+        """Raises Diverged once the numbers have run away; every further step would be lost."""
         if not math.isfinite(nll) or not math.isfinite(gradient_norm or 0.0):
-            raise TrainerError(
-                Reason.STAGE_FAILED,
-                ExitCode.BAD_CONFIGURATION,
+            raise Diverged(
                 f"training diverged: the loss or the gradient of step {step} is not a number. Lower "
                 "spec.training.learningRate or raise spec.training.warmupRatio; if it is the first step, "
                 "spec.model may be damaged",
@@ -183,4 +180,4 @@ class TrainingLoop:
         if step != self._saved_step:
             self._save(step)
         done = f"checkpointed at step {step} of {self._plan.steps}" if step else "no step was taken yet"
-        raise TrainerError(Reason.DISRUPTED, ExitCode.PREEMPTED, f"stopped on request: {done}")
+        raise Preempted(f"stopped on request: {done}")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from blendtune_api.sizing.memory import LOSS_CHUNK_BYTES
+from blendtune_core.sizing.memory import LOSS_CHUNK_BYTES
 from blendtune_trainer.blending.packed import IGNORED_LABEL
 from blendtune_trainer.model.attention import example_lengths
 

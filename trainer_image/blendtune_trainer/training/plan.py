@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from blendtune_api.v1alpha1 import MAX_EPOCH_MODELS, Blend, BlendedFineTuneSpec, Role
+from blendtune_runtime.errors import BadConfiguration
 from blendtune_trainer.blending.packed import PackedBlend
-from blendtune_trainer.errors import bad_configuration
 from blendtune_trainer.training.batches import count_steps, epoch_ends
 
 _ROUNDING = 1e-9
@@ -26,7 +26,7 @@ class Plan:
 
 
 def make_plan(spec: BlendedFineTuneSpec, blend: PackedBlend, bins_per_micro_batch: int) -> Plan:
-    """Raises TrainerError as `planned_models` does."""
+    """Raises StageError as `planned_models` does."""
     steps = _steps(spec, blend)
     return Plan(
         steps=steps,
@@ -40,14 +40,14 @@ def make_plan(spec: BlendedFineTuneSpec, blend: PackedBlend, bins_per_micro_batc
 def planned_models(spec: BlendedFineTuneSpec, blend: PackedBlend) -> dict[int, int]:
     """Where `everyEpoch` wants a model: steps taken -> whole passes by then.
 
-    The last end is left out: its model is the training's own. Raises TrainerError where there are too many.
+    The last end is left out: its model is the training's own. Raises StageError where there are too many.
     """
     if not spec.evaluation.every_epoch:
         return {}
     epochs = _epochs(spec.blend, blend)
     *between, steps = epoch_ends(_steps(spec, blend), epochs)
     if len(between) > MAX_EPOCH_MODELS:
-        raise bad_configuration(
+        raise BadConfiguration(
             f"spec.evaluation.everyEpoch: {len(between)} models before the last, and at most "
             f"{MAX_EPOCH_MODELS} are kept; lower spec.blend.budget or set everyEpoch to false"
         )

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from blendtune_runtime.errors import BadModel
 from blendtune_trainer.blending.packed import IGNORED_LABEL, Bin
-from blendtune_trainer.errors import bad_model
 from blendtune_trainer.model.attention import attend_by_mask
 from blendtune_trainer.ranks.group import Ranks
 from blendtune_trainer.training.microbatch import evaluating, forward
@@ -20,7 +20,7 @@ _TOLERANCE_OF_EXPERTS = 1e-2  # in 16 bits they round otherwise in other company
 
 
 def require_separation(engine: Any, ranks: Ranks, dtype: torch.dtype, vocabulary_size: int) -> None:
-    """Raises TrainerError where the loss of an example depends on the one before it in the bin.
+    """Raises StageError where the loss of an example depends on the one before it in the bin.
 
     Some models mask by padding alone, others carry a state along: they would learn from rows that have
     nothing to do with each other. A model that does not hand the lengths of examples on to its attention gets
@@ -35,7 +35,7 @@ def require_separation(engine: Any, ranks: Ranks, dtype: torch.dtype, vocabulary
             print("the model does not hand the lengths of examples on: its attention gets a mask", flush=True)
         like, behind = _losses(engine, ranks.device, vocabulary_size)
     if ranks.any(_differ(like, behind, tolerance)):
-        raise bad_model(
+        raise BadModel(
             "spec.model.uri: examples of one bin see one another in this model: the loss of an example is "
             f"{like:.4f} behind its like and {behind:.4f} behind another. Set spec.training.attention: "
             "sdpa where it is another, or choose a model whose attention begins anew where position_ids do"

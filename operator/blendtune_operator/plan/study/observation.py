@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import inf, sqrt
 from statistics import fmean, variance
 
-from blendtune_api.resolution import Z
 from blendtune_api.v1alpha1 import Method
+from blendtune_core.power import Z
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from blendtune_api.blend_study import RecommendationVerdict
-from blendtune_api.student_t import quantile
+from blendtune_core.student_t import quantile
 from blendtune_operator.plan.study.observation import Mean, Observation, Summary, difference, summarise
 
 ERROR_RATE = 0.05

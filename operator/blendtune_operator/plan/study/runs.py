@@ -8,7 +8,6 @@ from datetime import datetime
 
 from blendtune_api import codec
 from blendtune_api.blend_study import Objective, StudyRun, StudyRunState, StudyScore
-from blendtune_api.gates import scope_of
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     ConditionType,
@@ -17,7 +16,8 @@ from blendtune_api.v1alpha1 import (
     Reason,
     Stage,
 )
-from blendtune_api.verdict import COVERAGE_FLOOR
+from blendtune_core.gates import scope_of
+from blendtune_core.verdict import COVERAGE_FLOOR
 from blendtune_operator.conditions import find, is_true, moment
 from blendtune_operator.names import Object
 from blendtune_operator.plan.attempts import last_attempt

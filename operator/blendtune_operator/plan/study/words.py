@@ -12,7 +12,7 @@ from blendtune_api.blend_study import (
     RecommendationVerdict,
     StudySetting,
 )
-from blendtune_api.student_t import quantile
+from blendtune_core.student_t import quantile
 from blendtune_operator.plan.study.observation import Mean, Setting, Summary
 from blendtune_operator.plan.study.recommendation import Recommendation
 

@@ -1,0 +1,180 @@
+"""Gates: whether the scores pass the thresholds of a spec. Pure, and asked again whenever a gate is edited.
+
+A gate on a score or a difference passes or fails when the 95% interval lies wholly on that side of its
+threshold, and no answer to the unscored questions could bring the value to the other side; else it is
+inconclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from blendtune_api.v1alpha1 import (
+    ConditionStatus,
+    EpochScore,
+    Gate,
+    GateResult,
+    GateStatus,
+    Metric,
+    Reason,
+    ScopeScore,
+)
+from blendtune_core.verdict import COVERAGE_FLOOR
+
+_TOLERANCE = 1e-9  # thresholds such as 1 - 0.9 are not exact in binary
+
+
+class Scores(Protocol):
+    """What an evaluation's result, a RubricEval's status and a BlendedFineTune's summary have in common."""
+
+    @property
+    def overall(self) -> ScopeScore | None: ...
+    @property
+    def general(self) -> ScopeScore | None: ...
+    @property
+    def in_domain(self) -> ScopeScore | None: ...
+    @property
+    def dimensions(self) -> tuple[ScopeScore, ...]: ...
+    @property
+    def epochs(self) -> tuple[EpochScore, ...]: ...
+    @property
+    def coverage(self) -> float | None: ...
+    @property
+    def not_compared(self) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Measured:
+    """A value that is the better the larger, its interval, and what the unscored could make of it."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    worst: float | None
+    best: float | None
+
+
+def judge_gates(gates: Iterable[Gate], scores: Scores) -> tuple[GateStatus, ...]:
+    """The outcome of each gate."""
+    return tuple(_judge(gate, scores) for gate in gates)
+
+
+def sum_up(results: Sequence[GateStatus]) -> tuple[ConditionStatus, Reason, str]:
+    """What the condition GatesPassed says of all gates together: status, reason, message with the numbers."""
+    if not results:
+        return ConditionStatus.TRUE, Reason.NO_GATES, "the spec declares no gates"
+    failed = [gate for gate in results if gate.result is GateResult.FAILED]
+    open_ = [gate for gate in results if gate.result is GateResult.INCONCLUSIVE]
+    if failed:
+        return ConditionStatus.FALSE, Reason.GATES_FAILED, f"failed: {_described(failed)}"
+    if open_:
+        message = f"a person must decide: {_described(open_)}"
+        return ConditionStatus.UNKNOWN, Reason.GATES_INCONCLUSIVE, message
+    return ConditionStatus.TRUE, Reason.GATES_PASSED, f"passed: {_described(results)}"
+
+
+def scope_of(metric: Metric, scores: Scores) -> ScopeScore | None:
+    """The scope that a metric names; None where it was not measured."""
+    scopes = (scores.overall, scores.general, scores.in_domain, *scores.dimensions)
+    return next((scope for scope in scopes if scope is not None and scope.name == metric), None)
+
+
+def _judge(gate: Gate, scores: Scores) -> GateStatus:
+    scope = scope_of(gate.metric, scores) or ScopeScore(name=gate.metric)
+    if gate.max_critical_errors is not None:
+        return _critical_errors(gate.metric, gate.max_critical_errors, scope)
+    if gate.min_score is not None:
+        return _bound(gate.metric, "minScore", gate.min_score, _score(scope), scope, scores)
+    if gate.min_gain is not None:
+        return _bound(gate.metric, "minGain", gate.min_gain, _delta(scope), scope, scores)
+    return _bound(gate.metric, "maxDrop", gate.max_drop or 0.0, _delta(scope), scope, scores)
+
+
+def _bound(
+    metric: Metric, rule: str, threshold: float, measured: _Measured, scope: ScopeScore, scores: Scores
+) -> GateStatus:
+    """A drop is a negative gain: it is judged as a gain, and shown turned round."""
+    status = GateStatus(metric=metric, rule=rule, threshold=threshold, result=GateResult.INCONCLUSIVE)
+    if measured.value is None or measured.low is None or measured.high is None:
+        return replace(status, message=_nothing_measured(scope, scores))
+    value, low, high = measured.value, measured.low, measured.high
+    bar = threshold
+    shown = value, low, high
+    if rule == "maxDrop":
+        bar = -threshold
+        shown = 0.0 - value, 0.0 - high, 0.0 - low
+    result, where = GateResult.INCONCLUSIVE, "on both sides of"
+    if low >= bar - _TOLERANCE:
+        result, where = GateResult.PASSED, "wholly within"
+    elif high < bar - _TOLERANCE:
+        result, where = GateResult.FAILED, "wholly beyond"
+    message = (
+        f"{shown[0]:.3f}, its 95% interval {shown[1]:.3f} to {shown[2]:.3f} lies {where} the threshold "
+        f"of {threshold:g}"
+    )
+    if scores.coverage is not None and scores.coverage < COVERAGE_FLOOR:
+        result = GateResult.INCONCLUSIVE
+        message += f", but only {scores.coverage:.0%} of the questions were scored"
+    elif _could_turn(result, bar, measured):
+        result = GateResult.INCONCLUSIVE
+        message += ", but its unscored questions could turn it"
+    return replace(status, result=result, value=shown[0], low=shown[1], high=shown[2], message=message)
+
+
+def _score(scope: ScopeScore) -> _Measured:
+    return _Measured(value=scope.score, low=scope.low, high=scope.high, worst=scope.worst, best=scope.best)
+
+
+def _delta(scope: ScopeScore) -> _Measured:
+    return _Measured(
+        value=scope.delta,
+        low=scope.delta_low,
+        high=scope.delta_high,
+        worst=scope.delta_worst,
+        best=scope.delta_best,
+    )
+
+
+def _could_turn(result: GateResult, bar: float, measured: _Measured) -> bool:
+    """Whether the value would lie on the other side, were the unscored questions to show the contrary."""
+    if result is GateResult.PASSED:
+        return measured.worst is not None and measured.worst < bar - _TOLERANCE
+    if result is GateResult.FAILED:
+        return measured.best is not None and measured.best >= bar - _TOLERANCE
+    return False
+
+
+def _critical_errors(metric: Metric, most: int, scope: ScopeScore) -> GateStatus:
+    """Questions of the metric answered with a critical error. Those unscored may hide more."""
+    count, unscored = scope.critical_errors, scope.unscored
+    message = f"{count} of {scope.n + unscored} questions were answered with a critical error"
+    if not scope.n and not unscored:
+        result, message = GateResult.INCONCLUSIVE, "the rubric has no such question"
+    elif count > most:
+        result = GateResult.FAILED
+    elif count + unscored > most:
+        result, message = GateResult.INCONCLUSIVE, f"{message}, and {unscored} could not be scored"
+    else:
+        result = GateResult.PASSED
+    return GateStatus(
+        metric=metric,
+        rule="maxCriticalErrors",
+        threshold=most,
+        result=result,
+        value=count,
+        low=count,
+        high=count + unscored,
+        message=f"{message}; at most {most} may be",
+    )
+
+
+def _nothing_measured(scope: ScopeScore, scores: Scores) -> str:
+    if scope.score is None:
+        return "none of its questions was scored" if scope.unscored else "the rubric has no such question"
+    return scores.not_compared or "there is no baseline to compare with"
+
+
+def _described(gates: Iterable[GateStatus]) -> str:
+    return "; ".join(f"{gate.metric} {gate.rule}: {gate.message}" for gate in gates)

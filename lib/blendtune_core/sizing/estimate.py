@@ -1,0 +1,155 @@
+"""The whole estimate of a run: what each ZeRO stage needs, the layout that is chosen, time and disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+
+from blendtune_api.contract import GpuPreset, Layout
+from blendtune_api.v1alpha1 import Attention, BlendedFineTuneSpec
+from blendtune_core.sizing.cost import (
+    ASSUMED_MFU,
+    checkpoint_bytes,
+    disk_bytes,
+    flops_per_token,
+    training_seconds,
+)
+from blendtune_core.sizing.layout import (
+    PRACTICAL_MEMORY,
+    Gpus,
+    Setup,
+    choose_layout,
+    fewest_gpus,
+    fits,
+    whole_nodes,
+    with_stage,
+)
+from blendtune_core.sizing.memory import STAGES
+from blendtune_core.sizing.shape import ModelShape
+from blendtune_core.sizing.weights import Weights
+from blendtune_core.sizing.words import refusal
+
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageEstimate:
+    """One ZeRO stage on the GPUs of the spec. Numbers of GPUs are None where no number would do, or where the
+    memory of a GPU is not known.
+    """
+
+    layout: Layout  # the best at this stage
+    fits: bool
+    fewest_gpus: int | None
+    practical_gpus: int | None  # with PRACTICAL_MEMORY, and in parts of a node or whole nodes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingCost:
+    """Times and rates are those of the optimizer steps; None where the peak of the GPUs is not known."""
+
+    tokens: int
+    steps: int
+    assumed_mfu: float
+    seconds: float | None
+    gpu_hours: float | None
+    tokens_per_second: float | None  # of all GPUs together
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """Sizes in bytes."""
+
+    shape: ModelShape
+    weights: Weights
+    gpu_type: str
+    gpus: int
+    gpu_memory_bytes: int | None
+    sequence_length: int
+    attention: Attention
+    layout: Layout
+    fits: bool
+    refusal: str | None  # why it does not fit, and what would
+    stages: tuple[StageEstimate, ...]
+    training: TrainingCost  # of the budget, or of a million tokens where it is not known in tokens
+    budget_known: bool
+    checkpoint_bytes: int
+    disk_bytes: int
+
+
+def estimate(
+    spec: BlendedFineTuneSpec,
+    shape: ModelShape,
+    preset: GpuPreset,
+    attention: Attention,
+    *,
+    tokens: int | None = None,
+    mfu: float = ASSUMED_MFU,
+) -> Estimate:
+    """What a run of `spec` needs. `tokens` are those of the whole blend; unset, those of its budget."""
+    gpus = Gpus(preset=preset, nodes=spec.cluster.nodes, per_node=spec.cluster.gpus_per_node)
+    setup = Setup(shape=shape, training=spec.training, gpus=gpus, attention=attention)
+    layout = choose_layout(setup)
+    tokens = tokens or spec.blend.budget.tokens
+    keep = spec.training.checkpoint.keep
+    downloaded = spec.model.uri.startswith(("hf://", "s3://"))
+    return Estimate(
+        shape=shape,
+        weights=setup.weights,
+        gpu_type=preset.name,
+        gpus=gpus.count,
+        gpu_memory_bytes=preset.memory_bytes,
+        sequence_length=spec.training.sequence_length,
+        attention=attention,
+        layout=layout,
+        fits=fits(layout, preset),
+        refusal=refusal(setup),
+        stages=tuple(stage_estimate(setup, stage) for stage in STAGES),
+        training=training_cost(setup, tokens or MILLION, mfu),
+        budget_known=tokens is not None,
+        checkpoint_bytes=checkpoint_bytes(setup.weights, setup.element),
+        disk_bytes=disk_bytes(
+            setup.weights,
+            keep,
+            downloaded=downloaded,
+            epoch_models=_epoch_models(spec),
+            element=setup.element,
+        ),
+    )
+
+
+def _epoch_models(spec: BlendedFineTuneSpec) -> int:
+    """Models that `everyEpoch` keeps beside the last; none are counted where the budget is in tokens."""
+    epochs = spec.blend.budget.epochs
+    if epochs is None or not spec.evaluation.every_epoch:
+        return 0
+    return ceil(epochs) - 1
+
+
+def stage_estimate(setup: Setup, stage: int) -> StageEstimate:
+    """The best that the GPUs can do at `stage`, whatever stage the spec asks for."""
+    layout = choose_layout(replace(setup, training=with_stage(setup.training, stage)))
+    practical = fewest_gpus(setup, stage, PRACTICAL_MEMORY)
+    return StageEstimate(
+        layout=layout,
+        fits=fits(layout, setup.gpus.preset),
+        fewest_gpus=fewest_gpus(setup, stage),
+        practical_gpus=None if practical is None else whole_nodes(practical, setup.gpus.per_node),
+    )
+
+
+def training_cost(setup: Setup, tokens: int, mfu: float = ASSUMED_MFU) -> TrainingCost:
+    """Steps and time over so many tokens, in bins that are full."""
+    gpus, training = setup.gpus, setup.training
+    seconds = None
+    if gpus.preset.peak_flops is not None:
+        token_flops = flops_per_token(setup.shape, setup.weights, training.sequence_length)
+        seconds = training_seconds(tokens, token_flops, gpus.count, gpus.preset.peak_flops, mfu)
+    return TrainingCost(
+        tokens=tokens,
+        steps=ceil(tokens / training.batch_tokens),
+        assumed_mfu=mfu,
+        seconds=seconds,
+        gpu_hours=None if seconds is None else seconds * gpus.count / 3600,
+        tokens_per_second=None if seconds is None else tokens / seconds,
+    )

@@ -1,0 +1,144 @@
+"""Memory of one GPU: model states by ZeRO stage, activations and logits of a micro-batch."""
+
+from __future__ import annotations
+
+from blendtune_api.contract import Memory
+from blendtune_api.v1alpha1 import Attention, Precision
+from blendtune_core.sizing.shape import ModelShape
+from blendtune_core.sizing.weights import Weights
+
+STAGES = (1, 2, 3)
+LOSS_CHUNK_BYTES = 256 * 2**20  # most float32 logits that the loss holds at a time
+
+_MASTER_STATES = 16  # bytes per parameter, all fp32: gradient, master weight and Adam's two moments
+
+
+def element_bytes(precision: Precision) -> int:
+    """Bytes of a parameter and of an activation on a GPU, where `auto` is bf16."""
+    return 4 if precision is Precision.FP32 else 2
+
+
+def model_state_bytes(weights: Weights, stage: int, ranks: int, *, element: int = 2) -> int:
+    """Parameters on one GPU, and gradients and Adam's states of those that are trained.
+
+    With none frozen and elements of 2 bytes, stage 2 is DeepSpeed's estimate_zero2_model_states_mem_needs
+    without offload; stage 1 is stage 2 with whole gradients on every GPU (arXiv 1910.02054, section 5).
+    """
+    whole, divided = split_states(weights, stage, element)
+    return whole + divided // ranks
+
+
+def split_states(weights: Weights, stage: int, element: int) -> tuple[int, int]:
+    """Bytes that every GPU holds, and bytes that the ranks divide among them."""
+    trained, frozen = weights.trained, element * weights.frozen
+    if stage == 1:
+        return frozen + 2 * element * trained, _MASTER_STATES * trained
+    if stage == 2:
+        return frozen + element * trained, (element + _MASTER_STATES) * trained
+    if stage == 3:
+        return 0, frozen + (element + _MASTER_STATES) * trained
+    raise ValueError(f"there is no ZeRO stage {stage}: it must be 1, 2 or 3")
+
+
+def gathered_layer_bytes(
+    largest_layer_parameters: int, stage: int, *, frozen: bool = False, element: int = 2
+) -> int:
+    """Weights and gradients of the largest layer, which stage 3 holds whole while it computes with it.
+
+    A `frozen` one has no gradients. With trained elements of 2 bytes, this and the model states are
+    DeepSpeed's estimate_zero3_model_states_mem_needs without offload.
+    """
+    if stage != 3:
+        return 0
+    return (1 if frozen else 2) * element * largest_layer_parameters
+
+
+def activation_bytes(
+    shape: ModelShape,
+    tokens: int,
+    *,
+    checkpointing: bool,
+    attention: Attention,
+    masked: bool = False,
+    element: int = 2,
+) -> int:
+    """What a forward pass over `tokens` keeps for the backward pass, logits not counted.
+
+    `masked` is SDPA with a mask over all tokens instead of attention to each example by itself.
+
+    Checkpointing keeps each layer's input, and one layer at a time that is computed again.
+    """
+    layer = _layer_bytes(shape, tokens, attention, masked, element)
+    if checkpointing:
+        return shape.layers * element * tokens * shape.hidden_size + layer
+    return shape.layers * layer
+
+
+def _layer_bytes(shape: ModelShape, tokens: int, attention: Attention, masked: bool, element: int) -> int:
+    """What one layer of LLaMA keeps, as transformers computes it.
+
+    Its two norms keep their input in fp32 and their result; the projections their two inputs; attention its
+    queries, keys, values and output; the gated feed-forward network four vectors of its own size.
+    """
+    repeats_shared_heads = masked or attention is Attention.EAGER
+    copies = shape.query_size if repeats_shared_heads else shape.key_value_size
+    norms = 2 * (4 + element) * shape.hidden_size
+    inputs = 2 * element * shape.hidden_size
+    attended = 2 * element * (shape.query_size + copies)
+    feed_forward = 4 * element * shape.intermediate_size
+    return tokens * (
+        norms + inputs + attended + feed_forward + _score_bytes(shape, tokens, attention, masked, element)
+    )
+
+
+def _score_bytes(shape: ModelShape, tokens: int, attention: Attention, masked: bool, element: int) -> int:
+    """Per token: each head's normaliser, with SDPA also the output of its example before all are joined,
+    or the mask; eager, all scores, in fp32 and as the weights of the values.
+    """
+    normalisers = 4 * shape.attention_heads
+    match attention:
+        case Attention.EAGER:
+            return tokens * shape.attention_heads * (4 if element == 4 else 4 + element)
+        case Attention.SDPA:
+            return normalisers + element * (tokens if masked else shape.query_size)
+        case _:
+            return normalisers
+
+
+def logits_bytes(vocabulary_size: int, tokens: int, *, element: int = 2) -> int:
+    """Logits and their gradient when every token is supervised; the loss works on fp32 chunks of them.
+
+    Of a chunk there are the logits in fp32, their log-softmax and its gradient.
+    """
+    logits = tokens * vocabulary_size
+    return 2 * element * logits + 3 * min(4 * logits, LOSS_CHUNK_BYTES)
+
+
+def memory(
+    shape: ModelShape,
+    weights: Weights,
+    tokens: int,
+    *,
+    stage: int,
+    ranks: int,
+    checkpointing: bool,
+    attention: Attention,
+    masked: bool = False,
+    element: int = 2,
+) -> Memory:
+    """The most that one of `ranks` GPUs holds while it trains on micro-batches of `tokens`."""
+    return Memory(
+        model_states=model_state_bytes(weights, stage, ranks, element=element),
+        gathered_layer=gathered_layer_bytes(
+            shape.largest_layer_parameters, stage, frozen=weights.frozen > 0, element=element
+        ),
+        activations=activation_bytes(
+            shape,
+            tokens,
+            checkpointing=checkpointing,
+            attention=attention,
+            masked=masked,
+            element=element,
+        ),
+        logits=logits_bytes(shape.vocabulary_size, tokens, element=element),
+    )

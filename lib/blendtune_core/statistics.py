@@ -1,0 +1,189 @@
+"""Intervals and tests for the scores of a few dozen questions. Pure and seeded: equal input, equal output.
+
+The question is the unit that is drawn at random; its phrasings are averaged before anything is computed here.
+General and in-domain questions are drawn apart: they are the strata of what is computed over both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from math import sqrt
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blendtune_core import student_t
+from blendtune_core.power import UPPER_END, Z, detectable
+
+RESAMPLES = 10_000
+SEED = 20231007
+PSEUDO_QUESTIONS = 2
+PSEUDO_SHIFT = 0.5
+_ENUMERATED = 13  # questions up to which all 2^n signs are tried
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A value for each question, with its weight (more than 0) and the stratum it was drawn in.
+
+    The questions are kept in an order of their own, so that theirs does not change what is drawn.
+    """
+
+    values: Floats
+    weights: Floats
+    strata: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, values: Sequence[float], weights: Sequence[float], strata: Sequence[int] | None = None
+    ) -> Sample:
+        """Raises ValueError where the lengths differ."""
+        rows = sorted(zip(strata or [0] * len(values), values, weights, strict=True))
+        return cls(
+            values=np.asarray([value for _, value, _ in rows], dtype=np.float64),
+            weights=np.asarray([weight for _, _, weight in rows], dtype=np.float64),
+            strata=np.asarray([stratum for stratum, _, _ in rows], dtype=np.int64),
+        )
+
+    @property
+    def shares(self) -> Floats:
+        return self.weights / np.sum(self.weights)
+
+    @property
+    def mean(self) -> float:
+        return float(self.shares @ self.values)
+
+    @property
+    def effective_size(self) -> float:
+        """Questions of equal weight that would tell as much (Kish 1965): (sum of w)^2 / sum of w^2."""
+        return 1 / float(np.sum(self.shares**2))
+
+    @property
+    def variance(self) -> float:
+        """Weighted mean square of the values about the mean of their stratum."""
+        squares = (
+            float(np.sum(part.weights)) * float(part.shares @ (part.values - part.mean) ** 2)
+            for part in self.parts()
+        )
+        return sum(squares) / float(np.sum(self.weights))
+
+    def parts(self) -> Iterator[Sample]:
+        for stratum in np.unique(self.strata):
+            kept = self.strata == stratum
+            yield Sample(self.values[kept], self.weights[kept], self.strata[kept])
+
+
+def wilson(rate: float, n: float) -> Interval:
+    """Score interval of a rate over n trials (Wilson 1927); n may be an effective, fractional number."""
+    centre = rate + Z * Z / (2 * n)
+    half = Z * sqrt(rate * (1 - rate) / n + Z * Z / (4 * n * n))
+    scale = 1 + Z * Z / n
+    return Interval(
+        max(0.0, min(rate, (centre - half) / scale)), min(1.0, max(rate, (centre + half) / scale))
+    )
+
+
+def mean_interval(sample: Sample, minimum: float = 0.0) -> Interval:
+    """Interval of a weighted mean of values in [minimum, 1].
+
+    Wilson's interval with the number of questions that the weights (Kish) and the spread of the values amount
+    to: graded scores spread less than passes and failures of the same mean. Two further questions that spread
+    as much as passes and failures do are assumed, so that a handful of equal values do not look certain. For
+    passes and failures of equal weight in one stratum it is Wilson's interval itself.
+    """
+    width = 1 - minimum
+    n = sample.effective_size
+    mean = min(1.0, max(0.0, (sample.mean - minimum) / width))
+    bernoulli = mean * (1 - mean)
+    spread = sample.variance / width**2 / bernoulli if bernoulli > 1e-12 else 1.0
+    spread = (n * min(spread, 1.0) + PSEUDO_QUESTIONS) / (n + PSEUDO_QUESTIONS)
+    interval = wilson(mean, n / spread)
+    return Interval(interval.low * width + minimum, interval.high * width + minimum)
+
+
+def delta_interval(sample: Sample) -> Interval:
+    """Interval of a weighted mean of paired differences in [-1, 1], by bootstrap over the questions.
+
+    The expanded percentile interval (Hesterberg 2015, The American Statistician 69:371): plain percentiles
+    are too narrow for few questions, by sqrt((n-1)/n) and by z in the place of t. Each stratum is drawn from
+    by itself. Two questions of average weight that moved half a point, one either way, are added to those
+    drawn from, in the spirit of Agresti and Coull (1998): without them, differences that are all alike would
+    give an interval of no width.
+    """
+    parts = list(sample.parts())
+    total = float(np.sum(sample.weights))
+    means = sum(float(np.sum(part.weights)) / total * _resampled_means(part) for part in parts)
+    freedom = max(1.0, sample.effective_size - len(parts))
+    expansion = sqrt(1 + len(parts) / freedom)
+    tail = NormalDist().cdf(-expansion * student_t.quantile(UPPER_END, freedom))
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return Interval(max(-1.0, min(sample.mean, float(low))), min(1.0, max(sample.mean, float(high))))
+
+
+def sign_flip_p_value(sample: Sample) -> float:
+    """Two-sided p-value of no difference: how often random signs give a mean as far from zero.
+
+    Up to 13 questions all signs are tried; beyond, RESAMPLES of them, the observed ones counted in.
+    """
+    products = sample.values * sample.weights
+    as_far = np.abs(_signs(len(products)) @ products) >= abs(float(np.sum(products))) - 1e-12
+    if len(products) <= _ENUMERATED:
+        return float(np.mean(as_far))
+    return (1 + int(np.sum(as_far))) / (1 + RESAMPLES)
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """The p-values corrected for their number (Holm 1979): at most 5% of any false alarm among them."""
+    corrected: dict[str, float] = {}
+    least = 0.0
+    for rank, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[name]))
+        corrected[name] = least
+    return corrected
+
+
+def minimum_detectable_effect(sample: Sample) -> float:
+    """Smallest difference found with 80% power at 5%, by the spread of these questions.
+
+    The variance counts the same two pseudo-questions as the interval does.
+    """
+    n = len(sample.values)
+    variance = (n * sample.variance + PSEUDO_QUESTIONS * PSEUDO_SHIFT**2) / (n + PSEUDO_QUESTIONS)
+    return detectable(sample.effective_size, sqrt(variance))
+
+
+def _resampled_means(part: Sample) -> Floats:
+    """Weighted means of RESAMPLES draws from one stratum, its pseudo-questions among what is drawn from."""
+    values = np.concatenate([part.values, [part.mean - PSEUDO_SHIFT, part.mean + PSEUDO_SHIFT]])
+    weights = np.concatenate([part.weights, np.full(PSEUDO_QUESTIONS, np.mean(part.weights))])
+    counts = _counts(len(part.values), int(part.strata[0]))
+    means: Floats = (counts @ (values * weights)) / (counts @ weights)
+    return means
+
+
+@lru_cache(maxsize=4)
+def _counts(n: int, stratum: int) -> Floats:
+    """How often each of n questions and the pseudo-questions is drawn, in RESAMPLES draws of n."""
+    drawn_from = n + PSEUDO_QUESTIONS
+    random = np.random.default_rng([SEED, stratum])
+    return random.multinomial(n, np.full(drawn_from, 1 / drawn_from), size=RESAMPLES).astype(np.float64)
+
+
+@lru_cache(maxsize=4)
+def _signs(n: int) -> Floats:
+    if n <= _ENUMERATED:
+        return np.array(list(product([-1.0, 1.0], repeat=n)))
+    signs: Floats = np.random.default_rng(SEED).choice(np.array([-1.0, 1.0]), size=(RESAMPLES, n))
+    return signs

@@ -1,0 +1,1 @@
+"""What the programs of the trainer and evaluation images have in common."""

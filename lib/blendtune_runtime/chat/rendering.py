@@ -1,0 +1,68 @@
+"""The one place where conversations become text: for training, and for the questions of an evaluation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from transformers.utils.chat_template_utils import render_jinja_template
+
+from blendtune_api.v1alpha1 import ChatTemplate
+from blendtune_runtime.errors import BadModel
+
+Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "content": ...}
+Span = tuple[int, int]  # the first character, and the one behind the last
+
+NAMED_TEMPLATES = ", ".join(ChatTemplate)
+_GENERATION_MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
+_PROBE = "blendtune-probe"
+
+
+class ChatRenderer:
+    """Applies the chat template of a tokenizer of transformers.
+
+    `field` is the model's path in the spec. Raises BadModel on construction where there is no template.
+    Where a template refuses a conversation, the methods raise what it raises: jinja2.TemplateError,
+    LookupError, TypeError or ValueError.
+    """
+
+    def __init__(self, tokenizer: Any, field: str = "spec.model") -> None:
+        if not tokenizer.chat_template:
+            raise BadModel(
+                f"{field}: the tokenizer has no chat template. Set {field}.chatTemplate to one of "
+                f"{NAMED_TEMPLATES}, use a chat or instruct model, or add a chat_template.jinja file to the "
+                "model's folder"
+            )
+        self._tokenizer = tokenizer
+        self.template: str = tokenizer.get_chat_template()
+        self.has_generation_markers = _GENERATION_MARKER.search(self.template) is not None
+        self._variables: dict[str, Any] = dict(tokenizer.special_tokens_map)
+
+    def text(self, conversation: Sequence[Message], add_generation_prompt: bool = False) -> str:
+        """The conversation as the model reads it, with what opens an answer when that is asked for."""
+        (text,), _ = render_jinja_template(
+            [conversation],
+            chat_template=self.template,
+            add_generation_prompt=add_generation_prompt,
+            **self._variables,
+        )
+        return str(text)
+
+    def marked_text(self, conversation: Sequence[Message]) -> tuple[str, tuple[Span, ...]]:
+        """The conversation, and its spans between `{% generation %}` and `{% endgeneration %}`."""
+        (text,), (spans,) = render_jinja_template(
+            [conversation],
+            chat_template=self.template,
+            return_assistant_tokens_mask=True,
+            **self._variables,
+        )
+        return str(text), tuple((start, end) for start, end in spans)
+
+    def end_of_turn_id(self) -> int | None:
+        """The special token that the template sets after an assistant's words; None where it sets none."""
+        conversation = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
+        after = self.text(conversation).rpartition(_PROBE)[2].strip()
+        token_ids = self._tokenizer(after, add_special_tokens=False).input_ids
+        special = {index for index, token in self._tokenizer.added_tokens_decoder.items() if token.special}
+        return token_ids[0] if token_ids and token_ids[0] in special else None

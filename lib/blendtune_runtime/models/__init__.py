@@ -1,0 +1,1 @@
+"""A model's files: which they are, and how they are downloaded."""
