@@ -60,13 +60,16 @@ def test_only_the_top_folder_is_fetched_from_the_hub(
     shutil.copytree(models_folder / "tuned", hub)
     shutil.copytree(models_folder / "tuned", hub / "original")
 
-    def download(name: str, *, revision: str, local_dir: Path, **patterns: list[str]) -> None:
+    def list_files(_: object, name: str, *, revision: str) -> list[str]:
         assert (name, revision) == ("org/tuned", "main")
-        files = [str(file.relative_to(hub)) for file in hub.rglob("*") if file.is_file()]
-        for file in filter_repo_objects(files, **patterns):
+        return [str(file.relative_to(hub)) for file in hub.rglob("*") if file.is_file()]
+
+    def download(name: str, *, revision: str, local_dir: Path, **patterns: list[str]) -> None:
+        for file in filter_repo_objects(list_files(None, name, revision=revision), **patterns):
             (local_dir / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(hub / file, local_dir / file)
 
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", list_files)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     model = EvaluatedModel(uri="hf://org/tuned")
     checkpoint = open_checkpoint(model, "spec.model", tmp_path / "claims", tmp_path / "run/models")

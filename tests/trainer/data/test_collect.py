@@ -227,8 +227,8 @@ def test_model_uris() -> None:
 @pytest.mark.parametrize("uri", ["pvc://a/../../etc", "s3://a/../b", "http://x/y", "hf://name"])
 def test_a_uri_that_leads_astray_is_refused(uri: str) -> None:
     with pytest.raises(StageError) as raised:
-        data_location(uri, Path("/claims"), "uri")
-    assert raised.value.message.startswith(uri)
+        data_location(uri, Path("/claims"), "spec.blend.sources[ads].uri")
+    assert raised.value.message.startswith(f"spec.blend.sources[ads].uri: {uri}")
 
 
 def test_a_store_path_knows_whether_it_is_local() -> None:
