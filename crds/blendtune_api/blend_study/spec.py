@@ -1,0 +1,169 @@
+"""The spec of a BlendStudy: the run that is varied, the axes it is varied on, and what to look for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from blendtune_api.blend_study.limits import MAX_RUNS, MAX_SHARES
+from blendtune_api.marks import Mark, Rule
+from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Method, Metric, Model
+
+
+class Hold(StrEnum):
+    """What stays the same while the share is varied."""
+
+    TOKENS = "tokens"
+    IN_DOMAIN_PASSES = "inDomainPasses"
+
+
+class SearchKind(StrEnum):
+    GRID = "grid"
+    BISECT = "bisect"
+
+
+_Share = Annotated[float, Mark("Share of in-domain data, 0..1.", minimum=0, maximum=1)]
+_Epochs = Annotated[float, Mark("Number of epochs.", exclusive_minimum=0, maximum=1000)]
+_Method = Annotated[Method, Mark("full or lora.")]
+_Seed = Annotated[int, Mark("Seed of blend and training.", minimum=0, maximum=2**31 - 1)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyTemplate:
+    spec: Annotated[
+        BlendedFineTuneSpec,
+        Mark(
+            "What all runs have in common. The run's name is appended to storage.path (unset: "
+            "<namespace>/<name of the study>) and to export.uri."
+        ),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Axes:
+    """What the runs differ in: each combination is one run."""
+
+    in_domain_share: Annotated[
+        tuple[_Share, ...],
+        Mark(
+            "Shares of in-domain data. Sources of one role divide theirs by their weights; a role without a "
+            "share is left out.",
+            min_items=1,
+            max_items=MAX_SHARES,
+        ),
+    ]
+    models: Annotated[
+        tuple[Model, ...], Mark("Base models. Empty: the template's own.", max_items=MAX_SHARES)
+    ] = ()
+    epochs: Annotated[
+        tuple[_Epochs, ...],
+        Mark(
+            "Passes over the in-domain data or, under hold: tokens, multiples of the template's tokens. "
+            "Empty: the template's own budget.",
+            max_items=MAX_SHARES,
+        ),
+    ] = ()
+    method: Annotated[
+        tuple[_Method, ...], Mark("Ways to fine-tune. Empty: the template's own.", max_items=2)
+    ] = ()
+    seeds: Annotated[
+        tuple[_Seed, ...],
+        Mark(
+            "Seeds of blend and training. Empty: the template's own seed of training. With two or more, "
+            "chance can be told from effect.",
+            max_items=MAX_SHARES,
+        ),
+    ] = ()
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="size(self.inDomainShare)"
+            + "".join(
+                f" * (has(self.{axis}) && size(self.{axis}) > 0 ? size(self.{axis}) : 1)"
+                for axis in ("models", "epochs", "method", "seeds")
+            )
+            + f" <= {MAX_RUNS}",
+            message=f"a study has at most {MAX_RUNS} runs: the product of the lengths of its axes",
+            check=lambda self: self.combinations <= MAX_RUNS,
+        ),
+    )
+
+    @property
+    def combinations(self) -> int:
+        result = len(self.in_domain_share)
+        for axis in (self.models, self.epochs, self.method, self.seeds):
+            result *= max(1, len(axis))
+        return result
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    kind: Annotated[
+        SearchKind,
+        Mark("grid: the axes as they are. bisect: then also shares between them, around the best allowed."),
+    ] = SearchKind.GRID
+    max_runs: Annotated[int, Mark("Most runs of the study.", minimum=1, maximum=MAX_RUNS)] = MAX_RUNS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bound:
+    metric: Annotated[Metric, Mark("What may not drop further.")]
+    max_drop: Annotated[float, Mark("Most loss against the run's base model.", minimum=0, maximum=1)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objective:
+    maximize: Annotated[Metric, Mark("What shall be large.")]
+    subject_to: Annotated[Bound, Mark("What the recommended setting must keep.")]
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.maximize != self.subjectTo.metric",
+            message="maximize and subjectTo.metric must differ",
+            check=lambda self: self.maximize is not self.subject_to.metric,
+            field_path="maximize",
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stopping:
+    failed_runs: Annotated[
+        int | None,
+        Mark(
+            "Failed runs after which no other starts. Unset: none is too many.", minimum=1, maximum=MAX_RUNS
+        ),
+    ] = None
+    gpu_hours: Annotated[
+        float | None,
+        Mark(
+            "Hours of training times GPUs that all runs together may take. Unset: any number.",
+            exclusive_minimum=0,
+            maximum=1e9,
+        ),
+    ] = None
+
+
+def _default_objective() -> Objective:
+    return Objective(maximize=Metric.IN_DOMAIN, subject_to=Bound(metric=Metric.GENERAL, max_drop=0.1))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlendStudySpec:
+    template: Annotated[StudyTemplate, Mark("The run that is varied.")]
+    axes: Annotated[Axes, Mark("What is varied.")]
+    hold: Annotated[
+        Hold,
+        Mark(
+            "tokens: all shares train on the template's budget of tokens, so that they compare. "
+            "inDomainPasses: on equally many passes over the in-domain data."
+        ),
+    ] = Hold.TOKENS
+    parallelism: Annotated[int, Mark("Most runs at the same time.", minimum=1, maximum=MAX_RUNS)] = 1
+    search: Annotated[Search, Mark("Which combinations are run.")] = field(default_factory=Search)
+    objective: Annotated[Objective, Mark("What the recommendation looks for.")] = field(
+        default_factory=_default_objective
+    )
+    stopping: Annotated[Stopping, Mark("When to stop before the end.")] = field(default_factory=Stopping)
+    suspend: Annotated[bool, Mark("Suspend every run, and start none, until false again.")] = False
