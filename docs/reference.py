@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from blendtune_api.codec import encode
-from blendtune_api.crd import RESOURCES, Resource
+from blendtune_api.crd import RESOURCES, ResourceDefinition
 from blendtune_api.fields import Field, fields_of, is_int_or_string, rules_of, unwrap
 from blendtune_api.marks import Mark
 from blendtune_api.v1alpha1 import API_VERSION, BlendedFineTuneSpec
@@ -55,7 +55,7 @@ def reference() -> str:
     """The page."""
     parts = [
         "# API reference",
-        f"Every field of `{API_VERSION}`, generated from the types in `crds/blendtune_api/v1alpha1`. "
+        f"Every field of `{API_VERSION}`, generated from the types in `crds/blendtune_api`. "
         "A field without a default that is not required may be left out. Defaults below a list are applied "
         "by the operator, all others are in the schema, where `kubectl explain bft.spec` shows them too.",
     ]
@@ -64,7 +64,7 @@ def reference() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _resource(resource: Resource) -> Iterator[str]:
+def _resource(resource: ResourceDefinition) -> Iterator[str]:
     yield f"## {resource.kind}"
     yield f"{resource.cls.__doc__} `kubectl get {resource.short_name}`, in full `{resource.full_name}`."
     types = {field.name: field.type for field in fields_of(resource.cls)}

@@ -1,4 +1,4 @@
-"""Dataclasses to JSON-able values and back. Decoding lists every fault at once, each with its path."""
+"""Converts dataclasses to JSON values and back. Decoding reports every fault at once, each with its path."""
 
 from __future__ import annotations
 
@@ -9,15 +9,9 @@ from enum import Enum
 from typing import Any, TypeVar, cast
 
 from blendtune_api.blend_study import BLEND_STUDY, BlendStudy, BlendStudySpec, BlendStudyStatus
+from blendtune_api.faults import Fault, InvalidObject, describe, unknown_fields
 from blendtune_api.fields import fields_of
-from blendtune_api.reading import (
-    Fault,
-    InvalidObject,
-    Tolerance,
-    describe,
-    object_reader,
-    unknown_fields,
-)
+from blendtune_api.reading import Tolerance, object_reader
 from blendtune_api.v1alpha1 import (
     API_VERSION,
     BLENDED_FINE_TUNE,
@@ -47,11 +41,13 @@ _KINDS: dict[str, tuple[type[Resource], type, type]] = {
 
 
 def encode(value: object) -> Any:
-    """The JSON-able form of dataclasses, mappings, sequences, enums and scalars.
+    """The JSON form of dataclasses, mappings, sequences, enums and scalars.
 
-    The form is canonical: equal values give equal JSON, before and after a way through an API server. So a
-    field is left out when it is empty and that is its default, an integral float becomes an
-    int, and a float that JSON cannot say (NaN, infinity) becomes None.
+    The form is canonical: equal values give equal JSON, also after a round trip through an API server.
+    Therefore a field whose value is both empty and its default is left out, an integral float becomes an int,
+    and a float that JSON cannot express (NaN, infinity) becomes None.
+
+    Raises TypeError for any other value.
     """
     if isinstance(value, Enum):
         return value.value
@@ -69,9 +65,10 @@ def encode(value: object) -> Any:
 
 
 def decode(cls: type[T], data: object, path: str = "", *, lenient: bool = False) -> T:
-    """The dataclass that `data` describes. Raises InvalidObject with every fault, below `path`.
+    """Decodes `data` as the dataclass `cls`. Raises InvalidObject with every fault; paths begin at `path`.
 
-    `lenient` is for what another version wrote: unknown fields are ignored, bounds and rules are not checked.
+    With `lenient`, for data that another version wrote, unknown fields are ignored and neither bounds nor
+    rules are checked.
     """
     faults: list[Fault] = []
     tolerance = Tolerance.UNKNOWN_FIELDS | Tolerance.BOUNDS if lenient else Tolerance.NOTHING
@@ -82,9 +79,9 @@ def decode(cls: type[T], data: object, path: str = "", *, lenient: bool = False)
 
 
 def decode_object(document: object) -> Resource:
-    """A whole resource. Of the status, what can't be read is left out: it may be a newer operator's.
+    """Decodes a whole custom resource. Raises InvalidObject with every fault.
 
-    Raises InvalidObject with every fault.
+    Parts of the status that cannot be read are left out, because a newer operator may have written them.
     """
     if not isinstance(document, Mapping):
         raise InvalidObject([Fault("", f"must be an object, not {describe(document)}")])
@@ -113,7 +110,7 @@ def decode_object(document: object) -> Resource:
 
 
 def encode_object(value: Resource) -> dict[str, Any]:
-    """A whole resource as the API server would show it."""
+    """A whole custom resource as the API server would return it."""
     return {"apiVersion": API_VERSION, "kind": type(value).__name__, **encode(value)}
 
 

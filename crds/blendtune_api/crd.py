@@ -1,4 +1,4 @@
-"""The CustomResourceDefinitions, made from the dataclasses."""
+"""The CustomResourceDefinitions (apiextensions.k8s.io/v1), generated from the dataclasses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CATEGORY = "blendtune"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of `kubectl get`."""
+    """An additional printer column: a column of `kubectl get`."""
 
     name: str
     type: str
@@ -24,8 +24,8 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Resource:
-    """How the API server serves one kind."""
+class ResourceDefinition:
+    """How the API server serves one kind: its names and its printer columns."""
 
     cls: type
     plural: str
@@ -50,7 +50,7 @@ _GATES = Column(
 )
 _AGE = Column("Age", "date", ".metadata.creationTimestamp", "Time since the creation.")
 
-BLENDED_FINE_TUNES = Resource(
+BLENDED_FINE_TUNES = ResourceDefinition(
     cls=BlendedFineTune,
     plural="blendedfinetunes",
     short_name="bft",
@@ -76,7 +76,7 @@ BLENDED_FINE_TUNES = Resource(
         _AGE,
     ),
 )
-RUBRIC_EVALS = Resource(
+RUBRIC_EVALS = ResourceDefinition(
     cls=RubricEval,
     plural="rubricevals",
     short_name="rubric",
@@ -90,7 +90,7 @@ RUBRIC_EVALS = Resource(
         _AGE,
     ),
 )
-BLEND_STUDIES = Resource(
+BLEND_STUDIES = ResourceDefinition(
     cls=BlendStudy,
     plural="blendstudies",
     short_name="study",
@@ -113,7 +113,7 @@ BLEND_STUDIES = Resource(
 RESOURCES = (BLENDED_FINE_TUNES, RUBRIC_EVALS, BLEND_STUDIES)
 
 
-def custom_resource_definition(resource: Resource) -> dict[str, Any]:
+def custom_resource_definition(resource: ResourceDefinition) -> dict[str, Any]:
     """The CRD of a kind, as apiextensions.k8s.io/v1."""
     names = {
         "kind": resource.kind,
@@ -148,7 +148,7 @@ def custom_resource_definition(resource: Resource) -> dict[str, Any]:
 
 
 def root_schema(cls: type) -> Schema:
-    """The schema of a whole object. Its metadata is the API server's own; its status gets no defaults."""
+    """The schema of a whole object. The API server validates the metadata; the status has no defaults."""
     types = {field.name: field for field in fields_of(cls)}
     spec, status = types["spec"], types["status"]
     return {

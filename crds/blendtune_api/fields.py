@@ -1,4 +1,4 @@
-"""The fields of the API's dataclasses, read once per class: what `codec` and `schema` both walk."""
+"""The fields of the API's dataclasses, read once per class. `codec` and `schema` both iterate over them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_MARK = Mark("")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. `type` is bare: without Annotated and without `| None`."""
+    """A field of a dataclass. `type` is the bare type: without Annotated and without `| None`."""
 
     name: str
     json_name: str
@@ -48,7 +48,7 @@ def rules_of(cls: type) -> tuple[Rule, ...]:
 
 
 def unwrap(annotation: Any) -> tuple[Any, Mark, bool]:
-    """The bare type of an annotation, its mark (an empty one where it has none), whether it admits None."""
+    """The bare type of an annotation, its mark (an empty mark if it has none), and whether it allows None."""
     mark = _NO_MARK
     if get_origin(annotation) is Annotated:
         annotation, *extras = get_args(annotation)
@@ -65,7 +65,7 @@ def is_int_or_string(annotation: Any) -> bool:
 
 
 def camel_case(name: str) -> str:
-    """The name that a field has in JSON and YAML."""
+    """The name of a field in JSON and YAML."""
     if name in _CAMEL_EXCEPTIONS:
         return _CAMEL_EXCEPTIONS[name]
     head, *tail = name.split("_")

@@ -14,7 +14,7 @@ FOLDERS = (_ROOT / "crds", _ROOT / "helm/blendtune/files/crds")  # Helm reads no
 
 
 def crd_files() -> dict[str, str]:
-    """Text of each CRD by the name of its file."""
+    """The text of each CRD, by file name."""
     return {
         f"{GROUP}_{resource.plural}.yaml": to_yaml(custom_resource_definition(resource))
         for resource in RESOURCES

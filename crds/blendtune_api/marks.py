@@ -1,7 +1,7 @@
-"""Marks that give a dataclass field its place in the OpenAPI schema.
+"""Marks: the description, bounds and validation rules of the API's fields, like kubebuilder's markers.
 
-A field is written `Annotated[float, Mark("Share of the blend.", exclusive_minimum=0)]`; `schema` turns the
-marks into the CRD and `codec` checks the same bounds when a manifest is read without an API server.
+A field is written `Annotated[float, Mark("Share of the blend.", exclusive_minimum=0)]`. `schema` turns the
+marks into the CRD, and `codec` checks the same bounds when a manifest is read without an API server.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """One validation rule over an object: the CEL that the API server runs and its twin in Python.
+    """A validation rule over an object: the CEL expression that the API server runs, and the same in Python.
 
-    `check` gets the decoded dataclass and is true when the rule holds. A rule about a change of the object
-    (it needs `oldSelf`) has no twin: a manifest read from a file has no old self.
+    `check` takes the decoded dataclass and returns true if the rule holds. It is None for a transition rule
+    (one that needs `oldSelf`), because a manifest that is read from a file has no old version.
     """
 
     cel: str
@@ -27,7 +27,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Description and bounds of one field. Lengths count characters; items count list or map entries."""
+    """Description and bounds of a field. Lengths count characters; items count entries of a list or map."""
 
     description: str
     minimum: float | None = None

@@ -1,54 +1,35 @@
-"""Readers from JSON values to the API's dataclasses. They report every fault they meet and go on."""
+"""Readers convert JSON values to the API's dataclasses. They report every fault instead of the first."""
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import is_dataclass
 from enum import Enum, Flag, auto
 from typing import Any, get_args, get_origin
 
+from blendtune_api.bounds import duplicates, number_bounds, size_faults, string_bounds
+from blendtune_api.faults import Fault, describe, join, unknown_fields
 from blendtune_api.fields import fields_of, is_int_or_string, rules_of, unwrap
 from blendtune_api.marks import Mark
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong at one place of a document, such as `spec.blend.sources[1].weight`."""
-
-    path: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
-
-
-class InvalidObject(ValueError):
-    """A document that is not what it should be, with every fault that was found."""
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(map(str, self.faults)))
-
-
 class Tolerance(Flag):
-    """What a reader lets pass without a fault."""
+    """What a reader accepts without a fault."""
 
     NOTHING = 0
     UNKNOWN_FIELDS = auto()
-    BOUNDS = auto()  # and rules: another version may have others
-    UNREADABLE = auto()  # optional fields and list items that can't be read are left out
+    BOUNDS = auto()  # bounds and rules are not checked: another version may have others
+    UNREADABLE = auto()  # optional fields and list items that cannot be read are left out
 
 
-# Gets the JSON value, its path and the list that takes faults. What it returns after a fault is no value.
+# Takes the JSON value, its path, and the list to which it adds faults. After a fault the result is undefined.
 Reader = Callable[[Any, str, list[Fault]], Any]
 
 
 def object_reader(cls: Any, tolerance: Tolerance) -> Reader:
-    """Reader of a dataclass; built once per class, since an operator reads thousands of objects."""
+    """The reader of a dataclass. It is built once per class: an operator reads thousands of objects."""
     return _object_reader(cls, tolerance)
 
 
@@ -72,10 +53,10 @@ def _object_reader(cls: Any, tolerance: Tolerance) -> Reader:
                 if field.nullable and field.json_name in data:
                     values[field.name] = None
                 elif field.required:
-                    faults.append(Fault(_join(path, field.json_name), "is required"))
+                    faults.append(Fault(join(path, field.json_name), "is required"))
                 continue
             faults_before_field = len(faults)
-            value = reader(item, _join(path, field.json_name), faults)
+            value = reader(item, join(path, field.json_name), faults)
             if len(faults) == faults_before_field:
                 values[field.name] = value
             elif Tolerance.UNREADABLE in tolerance and not field.required:
@@ -84,39 +65,13 @@ def _object_reader(cls: Any, tolerance: Tolerance) -> Reader:
             return None
         result = cls(**values)
         faults += [
-            Fault(_join(path, rule.field_path), rule.message)
+            Fault(join(path, rule.field_path), rule.message)
             for rule in rules
             if rule.check is not None and not rule.check(result)
         ]
         return result
 
     return read
-
-
-def unknown_fields(data: Mapping[Any, Any], known: Sequence[str], path: str) -> list[Fault]:
-    """A fault for each key that is not known, with the nearest name or all of them."""
-    faults = []
-    for key in data:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            faults.append(Fault(_join(path, str(key)), f"unknown field; {hint}"))
-    return faults
-
-
-def describe(data: object) -> str:
-    """The value in the words of a fault: shortened, and what it is where it can't be shown."""
-    if data is None:
-        return "nothing"
-    if isinstance(data, bool):
-        return str(data).lower()
-    if isinstance(data, str):
-        return repr(data if len(data) <= 60 else data[:57] + "...")
-    if isinstance(data, Mapping):
-        return "an object"
-    if isinstance(data, float):
-        return f"{data:.10g}"
-    return "a list" if isinstance(data, Sequence) else str(data)
 
 
 def _reader(annotation: Any, mark: Mark, tolerance: Tolerance) -> Reader:
@@ -137,7 +92,7 @@ def _reader(annotation: Any, mark: Mark, tolerance: Tolerance) -> Reader:
 
 def _scalar_reader(annotation: type, mark: Mark, tolerance: Tolerance) -> Reader:
     convert = _CONVERSIONS[annotation]
-    bounds = _string_bounds(mark) if annotation is str else _number_bounds(mark)
+    bounds = string_bounds(mark) if annotation is str else number_bounds(mark)
     if Tolerance.BOUNDS in tolerance:
         bounds = []
 
@@ -176,7 +131,7 @@ def _tuple_reader(annotation: Any, mark: Mark, tolerance: Tolerance) -> Reader:
             faults.append(Fault(path, f"must be a list, not {describe(data)}"))
             return None
         if Tolerance.BOUNDS not in tolerance:
-            faults += _size_faults(data, path, mark) + _duplicates(data, path, mark.list_map_keys)
+            faults += size_faults(data, path, mark) + duplicates(data, path, mark.list_map_keys)
         values = []
         for index, item in enumerate(data):
             faults_before_item = len(faults)
@@ -198,11 +153,11 @@ def _mapping_reader(annotation: Any, mark: Mark, tolerance: Tolerance) -> Reader
             faults.append(Fault(path, f"must be an object, not {describe(data)}"))
             return None
         if Tolerance.BOUNDS not in tolerance:
-            faults += _size_faults(data, path, mark)
+            faults += size_faults(data, path, mark)
         for key in data:
             if not isinstance(key, str):
                 faults.append(Fault(path, f"the key {describe(key)} must be a string (put it in quotes)"))
-        return {key: value_reader(item, _join(path, str(key)), faults) for key, item in data.items()}
+        return {key: value_reader(item, join(path, str(key)), faults) for key, item in data.items()}
 
     return read
 
@@ -261,63 +216,3 @@ _CONVERSIONS: dict[type, Callable[[Any], Any]] = {
     int: _to_int,
     float: _to_float,
 }
-
-_Bound = tuple[Callable[[Any], bool], str]
-
-
-def _number_bounds(mark: Mark) -> list[_Bound]:
-    bounds: list[_Bound] = []
-    if (minimum := mark.minimum) is not None:
-        bounds.append((lambda value: value >= minimum, f"must be at least {minimum}"))
-    if (open_minimum := mark.exclusive_minimum) is not None:
-        bounds.append((lambda value: value > open_minimum, f"must be greater than {open_minimum}"))
-    if (maximum := mark.maximum) is not None:
-        bounds.append((lambda value: value <= maximum, f"must be at most {maximum}"))
-    if (open_maximum := mark.exclusive_maximum) is not None:
-        bounds.append((lambda value: value < open_maximum, f"must be less than {open_maximum}"))
-    return bounds
-
-
-def _string_bounds(mark: Mark) -> list[_Bound]:
-    bounds: list[_Bound] = []
-    if (shortest := mark.min_length) is not None:
-        bounds.append(
-            (lambda value: len(value) >= shortest, f"must have at least {_count(shortest, 'character')}")
-        )
-    if (longest := mark.max_length) is not None:
-        bounds.append(
-            (lambda value: len(value) <= longest, f"must have at most {_count(longest, 'character')}")
-        )
-    if mark.pattern is not None:
-        pattern = re.compile(mark.pattern, re.ASCII)  # \s and \w of the API server's RE2 are ASCII
-        bounds.append((lambda value: bool(pattern.fullmatch(value)), f"must match {mark.pattern}"))
-    return bounds
-
-
-def _size_faults(items: Sequence[Any] | Mapping[Any, Any], path: str, mark: Mark) -> list[Fault]:
-    if mark.min_items is not None and len(items) < mark.min_items:
-        return [Fault(path, f"must have at least {_count(mark.min_items, 'item')}, not {len(items)}")]
-    if mark.max_items is not None and len(items) > mark.max_items:
-        return [Fault(path, f"must have at most {_count(mark.max_items, 'item')}, not {len(items)}")]
-    return []
-
-
-def _duplicates(items: Sequence[Any], path: str, keys: tuple[str, ...]) -> list[Fault]:
-    """A fault for each item whose keys an earlier item has."""
-    faults = []
-    seen: dict[str, int] = {}
-    for index, item in enumerate(items if keys else ()):
-        if isinstance(item, Mapping) and all(key in item for key in keys):
-            first = seen.setdefault(repr([item[key] for key in keys]), index)
-            if first != index:
-                where = _join(f"{path}[{index}]", keys[0] if len(keys) == 1 else "")
-                faults.append(Fault(where, f"must be unique, but {path}[{first}] has the same"))
-    return faults
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path and name else path or name

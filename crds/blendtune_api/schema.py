@@ -1,4 +1,4 @@
-"""Dataclasses to structural OpenAPI v3 schemas, as CustomResourceDefinitions want them.
+"""Converts dataclasses to structural OpenAPI v3 schemas, as CustomResourceDefinitions require them.
 
 See https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/.
 """
@@ -25,7 +25,7 @@ _SCALARS: dict[type, Schema] = {
 
 
 def object_schema(cls: Any, *, defaults: bool = True) -> Schema:
-    """The schema of a dataclass. Without `defaults`, as in list items and statuses, its fields get none."""
+    """The schema of a dataclass. `defaults` is false in list items and statuses, where fields have none."""
     fields = fields_of(cls)
     schema: Schema = {"type": "object"}
     required = [field.json_name for field in fields if field.required]
@@ -49,8 +49,8 @@ def _field_schema(field: Field, defaults: bool) -> Schema:
     schema = _type_schema(field.type, field.mark, defaults)
     if not defaults or field.required:
         return schema
-    # Even an empty default is written, so that leaving a field out is no change where changes are refused.
-    # That of an object is written whole: the API server checks it against the object's rules as it stands.
+    # An empty default is written too: then leaving the field out is not a change, where changes are refused.
+    # The default of an object is written in full: the API server checks it against the object's rules.
     default = encode(field.default)
     return schema if default is None else schema | {"default": default}
 
@@ -94,7 +94,7 @@ def _open_schema(mark: Mark) -> Schema:
 
 
 def _bounds(mark: Mark) -> Schema:
-    """Bounds of numbers and strings. In apiextensions/v1 an exclusive bound is a flag beside the bound."""
+    """Bounds of numbers and strings. In apiextensions/v1 an exclusive bound is a boolean beside the bound."""
     schema: Schema = {}
     if mark.exclusive_minimum is not None:
         schema |= {"minimum": mark.exclusive_minimum, "exclusiveMinimum": True}

@@ -1,4 +1,7 @@
-"""What several runs use: answers, encoded rows and downloaded models, each by what it was made from."""
+"""The shared folder: a cache of answers, encoded rows and downloaded models for several runs.
+
+Each entry is named after a digest of what it was made from.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,23 @@ _KEY_LENGTH = 16
 
 @dataclass(frozen=True, slots=True)
 class SharedFolder:
-    """The folder of `spec.storage.sharedPath`, or the run's own workspace where it is unset."""
+    """The folder that `spec.storage.sharedPath` names, or the run's own workspace if it is unset."""
 
     root: Path
-    is_own: bool = False  # the workspace of one run, which has one base model
+    is_own: bool = False  # it is the workspace of a single run, which has one base model
 
     @property
     def answers(self) -> Path:
-        """By the digest of the weights."""
+        """Answers, by the digest of the model's weights."""
         return self.root / "answers"
 
     @property
     def tokens(self) -> Path:
-        """By the digest of rows, tokenizer, template and sequence length."""
+        """Encoded rows, by the digest of rows, tokenizer, chat template and sequence length."""
         return self.root / "tokens"
 
     def base_model(self, model: Model) -> Path:
-        """Where a remote model lies once it is downloaded whole."""
+        """The folder of a model from hf:// or s3://. It exists once the download is complete."""
         if self.is_own:
             return self.root / "base"
         return self.root / "models" / digest_of([model.uri, model.revision])[:_KEY_LENGTH]

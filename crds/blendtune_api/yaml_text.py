@@ -1,4 +1,4 @@
-"""JSON-able values as YAML text that every YAML reader, 1.1 or 1.2, reads the same way."""
+"""Writes JSON values as YAML text that YAML 1.1 and YAML 1.2 parsers read in the same way."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z_.$][A-Za-z0-9_./$-]*")
-# Words that some reader takes for something else than a string.
+# Words that some parser reads as something other than a string.
 _NOT_PLAIN = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", ".nan"])
 
 
 def to_yaml(value: Any) -> str:
-    """The value in block style, its keys in their order, ending with a newline."""
+    """The value in block style, with its keys in the given order and a final newline."""
     return "\n".join(_lines(value)) + "\n"
 
 
@@ -53,6 +53,6 @@ def _scalar(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """JSON's quotes and escapes, which are YAML's too; what is not printable must be escaped in YAML."""
+    """A double-quoted JSON string, which is YAML too. In YAML, unprintable characters must be escaped."""
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in quoted)

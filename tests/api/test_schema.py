@@ -15,7 +15,7 @@ from tests.api.structural import Schema, as_json_schema, nodes, structural_fault
 from blendtune_api import blend_study as study
 from blendtune_api import v1alpha1 as api
 from blendtune_api.codec import decode, decode_object, encode, encode_object
-from blendtune_api.crd import RESOURCES, Resource, custom_resource_definition, root_schema
+from blendtune_api.crd import RESOURCES, ResourceDefinition, custom_resource_definition, root_schema
 from blendtune_api.fields import rules_of
 from blendtune_api.marks import Mark, Rule
 from blendtune_api.schema import object_schema
@@ -32,7 +32,7 @@ EACH_RULE = pytest.mark.parametrize(
 
 
 @EACH_RESOURCE
-def test_the_schema_is_structural(resource: Resource) -> None:
+def test_the_schema_is_structural(resource: ResourceDefinition) -> None:
     assert structural_faults(root_schema(resource.cls)) == []
 
 
@@ -55,7 +55,7 @@ def test_the_structural_check_sees_what_the_api_server_refuses() -> None:
 
 
 @EACH_RESOURCE
-def test_every_value_is_bounded(resource: Resource) -> None:
+def test_every_value_is_bounded(resource: ResourceDefinition) -> None:
     """The cost of CEL rules is estimated from the bounds; a value without one is taken to be huge."""
     for path, schema in nodes(root_schema(resource.cls)):
         kind = schema.get("type")
@@ -72,14 +72,14 @@ def test_every_value_is_bounded(resource: Resource) -> None:
 
 
 @EACH_RESOURCE
-def test_every_field_is_described(resource: Resource) -> None:
+def test_every_field_is_described(resource: ResourceDefinition) -> None:
     for path, schema in nodes(root_schema(resource.cls)):
         if path.startswith((".spec", ".status")) and not path.endswith("[]"):
             assert schema.get("description", "").endswith((".", ".)")), path
 
 
 @EACH_RESOURCE
-def test_patterns_mean_the_same_to_python_and_to_the_api_server(resource: Resource) -> None:
+def test_patterns_mean_the_same_to_python_and_to_the_api_server(resource: ResourceDefinition) -> None:
     for path, schema in nodes(root_schema(resource.cls)):
         pattern = schema.get("pattern", "^$")
         assert pattern.startswith("^") and pattern.endswith("$"), path
@@ -89,7 +89,7 @@ def test_patterns_mean_the_same_to_python_and_to_the_api_server(resource: Resour
 
 
 @EACH_RESOURCE
-def test_printer_columns_point_at_fields(resource: Resource) -> None:
+def test_printer_columns_point_at_fields(resource: ResourceDefinition) -> None:
     schema = root_schema(resource.cls)
     for column in resource.columns:
         assert "[-1" not in column.json_path
@@ -104,7 +104,7 @@ def test_printer_columns_point_at_fields(resource: Resource) -> None:
 
 
 @EACH_RESOURCE
-def test_names_of_the_resource(resource: Resource) -> None:
+def test_names_of_the_resource(resource: ResourceDefinition) -> None:
     crd = custom_resource_definition(resource)
     spec = crd["spec"]
     assert crd["metadata"]["name"] == f"{spec['names']['plural']}.{spec['group']}"
@@ -143,7 +143,7 @@ def test_the_text_of_a_rule_is_sound(cls: type, rule: Rule) -> None:
     [resource for resource in RESOURCES if resource.cls is not study.BlendStudy],
     ids=lambda resource: resource.kind,
 )
-def test_what_is_frozen_is_the_whole_spec_but_what_stays_editable(resource: Resource) -> None:
+def test_what_is_frozen_is_the_whole_spec_but_what_stays_editable(resource: ResourceDefinition) -> None:
     editable = {
         "BlendedFineTune": {"cluster", "credentials", "suspend", "retry", "ttlSecondsAfterFinished",
                             "evaluation.gates"},

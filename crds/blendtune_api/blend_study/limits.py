@@ -8,5 +8,5 @@ BLEND_STUDY = "BlendStudy"
 MAX_RUNS = 100
 MAX_SHARES = 21
 RECOMMENDATION_LENGTH = 8192  # characters
-RUN_SUFFIX_LENGTH = 13  # "-<share in percent>-<8 digits of a digest>"
+RUN_SUFFIX_LENGTH = 13  # of a run's name: "-<share in percent>-<8 hexadecimal digits of a digest>"
 STUDY_NAME_MAX_LENGTH = NAME_MAX_LENGTH - RUN_SUFFIX_LENGTH

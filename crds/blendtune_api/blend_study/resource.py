@@ -35,8 +35,8 @@ class BlendStudy:
     """Runs a BlendedFineTune in several blends, sizes and lengths, and recommends one of them."""
 
     metadata: ObjectMeta
-    spec: Annotated[BlendStudySpec, Mark("What is wanted.")]
-    status: Annotated[BlendStudyStatus, Mark("What is; written by the operator.")] = field(
+    spec: Annotated[BlendStudySpec, Mark("The desired state.")]
+    status: Annotated[BlendStudyStatus, Mark("The observed state, written by the operator.")] = field(
         default_factory=BlendStudyStatus
     )
 

@@ -1,4 +1,4 @@
-"""The spec of a BlendStudy: the run that is varied, the axes it is varied on, and what to look for."""
+"""The spec of a BlendStudy: the template of its runs, the axes on which they differ, and the objective."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Method, Metric, Model
 
 
 class Hold(StrEnum):
-    """What stays the same while the share is varied."""
+    """What stays the same when the share changes."""
 
     TOKENS = "tokens"
     IN_DOMAIN_PASSES = "inDomainPasses"
@@ -34,7 +34,7 @@ class StudyTemplate:
     spec: Annotated[
         BlendedFineTuneSpec,
         Mark(
-            "What all runs have in common. The run's name is appended to storage.path (unset: "
+            "The spec that all runs have in common. The run's name is appended to storage.path (unset: "
             "<namespace>/<name of the study>) and to export.uri."
         ),
     ]
@@ -42,13 +42,13 @@ class StudyTemplate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Axes:
-    """What the runs differ in: each combination is one run."""
+    """The axes of the study: each combination of their values is one run."""
 
     in_domain_share: Annotated[
         tuple[_Share, ...],
         Mark(
-            "Shares of in-domain data. Sources of one role divide theirs by their weights; a role without a "
-            "share is left out.",
+            "Shares of in-domain data. The sources of a role divide its share by their weights; a role whose "
+            "share is 0 is left out.",
             min_items=1,
             max_items=MAX_SHARES,
         ),
@@ -70,8 +70,8 @@ class Axes:
     seeds: Annotated[
         tuple[_Seed, ...],
         Mark(
-            "Seeds of blend and training. Empty: the template's own seed of training. With two or more, "
-            "chance can be told from effect.",
+            "Seeds of blend and training. Empty: the template's own seed of training. Two or more tell an "
+            "effect from chance.",
             max_items=MAX_SHARES,
         ),
     ] = ()
@@ -91,6 +91,7 @@ class Axes:
 
     @property
     def combinations(self) -> int:
+        """The number of runs."""
         result = len(self.in_domain_share)
         for axis in (self.models, self.epochs, self.method, self.seeds):
             result *= max(1, len(axis))
@@ -101,21 +102,25 @@ class Axes:
 class Search:
     kind: Annotated[
         SearchKind,
-        Mark("grid: the axes as they are. bisect: then also shares between them, around the best allowed."),
+        Mark(
+            "grid: the axes as given. bisect: afterwards also shares between them, around the best allowed."
+        ),
     ] = SearchKind.GRID
     max_runs: Annotated[int, Mark("Most runs of the study.", minimum=1, maximum=MAX_RUNS)] = MAX_RUNS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bound:
-    metric: Annotated[Metric, Mark("What may not drop further.")]
-    max_drop: Annotated[float, Mark("Most loss against the run's base model.", minimum=0, maximum=1)]
+    metric: Annotated[Metric, Mark("The metric that is bounded.")]
+    max_drop: Annotated[
+        float, Mark("Largest drop against the run's base model allowed.", minimum=0, maximum=1)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Objective:
-    maximize: Annotated[Metric, Mark("What shall be large.")]
-    subject_to: Annotated[Bound, Mark("What the recommended setting must keep.")]
+    maximize: Annotated[Metric, Mark("The metric to maximize.")]
+    subject_to: Annotated[Bound, Mark("The bound that the recommended setting must keep.")]
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -132,13 +137,15 @@ class Stopping:
     failed_runs: Annotated[
         int | None,
         Mark(
-            "Failed runs after which no other starts. Unset: none is too many.", minimum=1, maximum=MAX_RUNS
+            "Number of failed runs after which no other starts. Unset: any number.",
+            minimum=1,
+            maximum=MAX_RUNS,
         ),
     ] = None
     gpu_hours: Annotated[
         float | None,
         Mark(
-            "Hours of training times GPUs that all runs together may take. Unset: any number.",
+            "GPU hours of training that all runs together may take. Unset: any number.",
             exclusive_minimum=0,
             maximum=1e9,
         ),
@@ -151,19 +158,19 @@ def _default_objective() -> Objective:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BlendStudySpec:
-    template: Annotated[StudyTemplate, Mark("The run that is varied.")]
-    axes: Annotated[Axes, Mark("What is varied.")]
+    template: Annotated[StudyTemplate, Mark("The template of the runs.")]
+    axes: Annotated[Axes, Mark("What the runs differ in.")]
     hold: Annotated[
         Hold,
         Mark(
-            "tokens: all shares train on the template's budget of tokens, so that they compare. "
-            "inDomainPasses: on equally many passes over the in-domain data."
+            "tokens: all shares train on the template's budget of tokens, which makes them comparable. "
+            "inDomainPasses: all make the same number of passes over the in-domain data."
         ),
     ] = Hold.TOKENS
     parallelism: Annotated[int, Mark("Most runs at the same time.", minimum=1, maximum=MAX_RUNS)] = 1
     search: Annotated[Search, Mark("Which combinations are run.")] = field(default_factory=Search)
-    objective: Annotated[Objective, Mark("What the recommendation looks for.")] = field(
+    objective: Annotated[Objective, Mark("What the recommended setting must achieve.")] = field(
         default_factory=_default_objective
     )
     stopping: Annotated[Stopping, Mark("When to stop before the end.")] = field(default_factory=Stopping)
-    suspend: Annotated[bool, Mark("Suspend every run, and start none, until false again.")] = False
+    suspend: Annotated[bool, Mark("Suspend every run and start none, until it is false again.")] = False

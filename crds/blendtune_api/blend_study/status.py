@@ -36,7 +36,7 @@ class RecommendationVerdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyScore:
-    """A metric of one run, with its 95% interval over the questions, and its change against the base."""
+    """A metric of one run with its 95% interval over the questions, and the delta to the base model."""
 
     name: Annotated[Metric, Mark("Name of the metric.")]
     score: Annotated[float, Mark("Score.", minimum=0, maximum=1)]
@@ -49,7 +49,7 @@ class StudyScore:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyRun:
-    """One run. What it has shown stays here when its BlendedFineTune is removed."""
+    """One run of the study. It stays here when its BlendedFineTune is removed."""
 
     name: Annotated[str, Mark("Name of the BlendedFineTune.", max_length=NAME_MAX_LENGTH)]
     in_domain_share: Annotated[float, Mark("Share of in-domain data.", minimum=0, maximum=1)]
@@ -64,15 +64,15 @@ class StudyRun:
     ] = ()
     gpu_hours: Annotated[float | None, Mark("GPUs held times hours of training.", minimum=0)] = None
     removed_gpu_hours: Annotated[
-        float, Mark("Of them, those of BlendedFineTunes of this name that were removed.", minimum=0)
+        float, Mark("Of them, spent by removed BlendedFineTunes of this name.", minimum=0)
     ] = 0
     verdict: Annotated[Verdict | None, Mark("Tuned against base.")] = None
-    message: Annotated[str, Mark("Why it failed, or has no scores that compare.", max_length=1024)] = ""
+    message: Annotated[str, Mark("Why it failed, or has no comparable scores.", max_length=1024)] = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudySetting:
-    """A combination of the axes without the seed, and the means over its seeds."""
+    """A setting: a combination of the axes without the seed, and the means over its runs."""
 
     in_domain_share: Annotated[float, Mark("Share of in-domain data.", minimum=0, maximum=1)]
     model: Annotated[str, Mark("URI of the base model.", max_length=1024)]
@@ -80,11 +80,11 @@ class StudySetting:
     method: Annotated[Method, Mark("full or lora.")]
     runs: Annotated[int, Mark("Runs, one for each seed.", minimum=0)] = 0
     objective: Annotated[float, Mark("Mean of the metric to maximize.", minimum=0, maximum=1)]
-    constrained: Annotated[float, Mark("Mean of the metric that may not drop.", minimum=0, maximum=1)]
-    change: Annotated[float, Mark("Mean of its change against the base.", minimum=-1, maximum=1)]
+    constrained: Annotated[float, Mark("Mean of the bounded metric.", minimum=0, maximum=1)]
+    change: Annotated[float, Mark("Mean of its delta to the base model.", minimum=-1, maximum=1)]
     gpu_hours: Annotated[float | None, Mark("Mean of the runs' GPU hours.", minimum=0)] = None
     gain_per_gpu_hour: Annotated[
-        float | None, Mark("Gain of the metric to maximize over the base, by GPU hour.")
+        float | None, Mark("Gain of the metric to maximize over the base model, per GPU hour.")
     ] = None
 
 
@@ -93,8 +93,8 @@ class RecommendationStatus:
     verdict: Annotated[
         RecommendationVerdict,
         Mark(
-            "Recommended; CannotTell: the data does not tell the settings apart, or none surely keeps the "
-            "bound; NoneAllowed: all surely break it."
+            "Recommended; CannotTell: the data cannot tell the settings apart, or no setting surely keeps "
+            "the bound; NoneAllowed: every setting surely breaks it."
         ),
     ]
     setting: Annotated[
@@ -102,7 +102,9 @@ class RecommendationStatus:
     ] = None
     objective_low: Annotated[float | None, Mark("Lower end of its 95% interval.")] = None
     objective_high: Annotated[float | None, Mark("Upper end.")] = None
-    change_low: Annotated[float | None, Mark("Lower end of that of the constrained metric's change.")] = None
+    change_low: Annotated[float | None, Mark("Lower end of the interval of the bounded metric's delta.")] = (
+        None
+    )
     change_high: Annotated[float | None, Mark("Upper end.")] = None
     tied: Annotated[
         tuple[Annotated[str, Mark("A setting.", max_length=2048)], ...],
@@ -115,9 +117,9 @@ class RecommendationStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunCounts:
-    total: Annotated[int, Mark("Runs of the study as it is known by now.", minimum=0)] = 0
-    running: Annotated[int, Mark("Runs that are under way.", minimum=0)] = 0
-    succeeded: Annotated[int, Mark("Runs that ended well.", minimum=0)] = 0
+    total: Annotated[int, Mark("Runs of the study known so far.", minimum=0)] = 0
+    running: Annotated[int, Mark("Runs in progress.", minimum=0)] = 0
+    succeeded: Annotated[int, Mark("Runs that succeeded.", minimum=0)] = 0
     failed: Annotated[int, Mark("Runs that failed.", minimum=0)] = 0
 
 
@@ -125,7 +127,7 @@ class RunCounts:
 class GpuHours:
     spent: Annotated[float, Mark("Spent so far, by all runs.", minimum=0)] = 0
     expected: Annotated[
-        float | None, Mark("Expected by the end; absent until a run has shown how long one takes.", minimum=0)
+        float | None, Mark("Expected in all; absent until a run has shown how long one takes.", minimum=0)
     ] = None
 
 
@@ -138,7 +140,7 @@ class BlendStudyStatus:
         StudyState | None, Mark("Summary of the conditions, for people. Programs read the conditions.")
     ] = None
     conditions: Annotated[
-        tuple[Condition, ...], Mark("What holds, by type.", max_items=16, list_map_keys=("type",))
+        tuple[Condition, ...], Mark("The conditions, by type.", max_items=16, list_map_keys=("type",))
     ] = ()
     counts: Annotated[RunCounts | None, Mark("Runs by state.")] = None
     gpu_hours: Annotated[GpuHours | None, Mark("GPU hours of training.")] = None
@@ -149,4 +151,4 @@ class BlendStudyStatus:
         tuple[StudySetting, ...],
         Mark("Settings that no other beats in both metrics of the objective.", max_items=MAX_RUNS),
     ] = ()
-    recommendation: Annotated[RecommendationStatus | None, Mark("What to use.")] = None
+    recommendation: Annotated[RecommendationStatus | None, Mark("The recommended setting.")] = None

@@ -1,7 +1,7 @@
-"""What the operator and the images say to each other: environment, files, messages and exit codes.
+"""The contract between the operator and the images: environment variables, files, messages and exit codes.
 
-A pod gets its pinned configuration as a file, finds every claim under one folder, and answers with a
-termination message (JSON, at most 4,096 bytes) that it also writes beside its artifacts.
+A pod reads its pinned configuration from a file, finds every claim mounted under one folder, and reports its
+outcome as a termination message (JSON, at most 4,096 bytes), which it also writes beside its artifacts.
 """
 
 from blendtune_api.contract.config import EvalConfig, GpuPreset, RunConfig

@@ -12,12 +12,12 @@ from blendtune_api.v1alpha1 import BlendedFineTuneSpec, RubricEvalSpec, Storage
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GpuPreset:
-    """What one GPU of a type offers. `peak_flops` is dense bf16, per second; None where nothing is known."""
+    """A type of GPU. `peak_flops` is the peak of dense bf16 in FLOP/s; None means unknown."""
 
     name: str
     memory_bytes: int | None = None
     peak_flops: float | None = None
-    resource_name: str | None = "nvidia.com/gpu"  # None: the pods ask for no device and train on CPU
+    resource_name: str | None = "nvidia.com/gpu"  # None: the pods request no device and train on CPU
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ()
 
@@ -28,7 +28,7 @@ class GpuPreset:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
-    """The pinned run of a BlendedFineTune: what its blend and train pods read."""
+    """The pinned configuration of a BlendedFineTune, read by its blend and train pods."""
 
     uid: str
     namespace: str
@@ -39,14 +39,17 @@ class RunConfig:
 
     @property
     def digest(self) -> str:
-        """Digest of all that decides the artifacts; the same digest may take over a workspace."""
+        """Digest of everything that decides the artifacts. It must be the same to take over a workspace."""
         spec = self.spec
         return digest_of([spec.model, spec.blend, spec.training])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvalConfig:
-    """The pinned run of a RubricEval. The rows of `training_workspace` are searched for its prompts."""
+    """The pinned configuration of a RubricEval, read by its eval pod.
+
+    The training rows in `training_workspace` are searched for the rubric's wordings.
+    """
 
     uid: str
     namespace: str

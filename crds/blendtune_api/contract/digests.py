@@ -18,7 +18,7 @@ def digest_of(value: object) -> str:
 def weights_digest(folder: Path) -> str:
     """Digest of a model's weights: sha256 over name, size and content of its *.safetensors files, by name.
 
-    Raises FileNotFoundError where there is no such file.
+    Raises FileNotFoundError if the folder has no such file.
     """
     files = sorted(folder.glob("*.safetensors"))
     if not files:

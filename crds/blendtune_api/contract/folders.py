@@ -1,4 +1,4 @@
-"""Where a run's files lie within the claims."""
+"""The paths of a run's files within the claims (PersistentVolumeClaims)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from blendtune_api.v1alpha1 import Storage
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The files of a run. `root` is the run's own folder within its claim."""
+    """The paths of a run's files. `root` is the run's own folder within its claim."""
 
     root: Path
 
@@ -20,7 +20,7 @@ class Workspace:
 
     @property
     def rubric(self) -> Path:
-        """The checked rubric as JSON: what the blend Job searches the training rows for."""
+        """The checked rubric as JSON. The blend Job searches the training rows for its wordings."""
         return self.root / "rubric.json"
 
     @property
@@ -46,11 +46,11 @@ class Workspace:
 
     @property
     def adapter(self) -> Path:
-        """What a LoRA trained, as peft's folder; `model` is the base model with it merged in."""
+        """The LoRA adapter as peft saves it; `model` is the base model with the adapter merged in."""
         return self.root / "adapter"
 
     def epoch(self, number: int) -> Workspace:
-        """Where `model` and `adapter` lie as they were after so many passes over the in-domain data."""
+        """The folder with `model` and `adapter` as they were after epoch `number`, counted from 1."""
         return Workspace(self.root / "epochs" / str(number))
 
     @property
@@ -58,17 +58,17 @@ class Workspace:
         return self.root / "eval"
 
     def result(self, stage: str) -> Path:
-        """Where a stage keeps its result: the same JSON as its termination message."""
+        """The file in which a stage keeps its result: the same JSON as its termination message."""
         return self.root / stage / "result.json"
 
 
 def storage_path(storage: Storage, namespace: str, name: str) -> PurePosixPath:
-    """Path of a run's folder under the folder of claims."""
+    """Path of a run's workspace, relative to the folder in which the claims are mounted."""
     return PurePosixPath(storage.persistent_volume_claim) / (storage.path or f"{namespace}/{name}")
 
 
 def benchmarks_folder(claims: Path, storage: Storage) -> Path:
-    """Where a claim has the tasks of benchmarks and their data, for all runs that use the claim."""
+    """The folder of benchmark tasks and their data, shared by all runs that use the claim."""
     return claims / storage.persistent_volume_claim / "benchmarks"
 
 

@@ -1,4 +1,4 @@
-"""The termination message: an outcome as JSON that the kubelet keeps whole."""
+"""The termination message: an outcome as JSON, small enough that the kubelet does not truncate it."""
 
 from __future__ import annotations
 
@@ -21,22 +21,24 @@ from blendtune_api.contract.outcome import (
 MESSAGE_LIMIT_BYTES = 4096  # what the kubelet keeps of a termination message
 _INFLATED_LIMIT_BYTES = 1_000_000
 _CUT = " [...]"
-_CUT_AT_ONCE = 50  # characters
+_CUT_STEP = 50  # characters that are cut at a time
 _OUTCOMES: dict[str, type[Outcome]] = {
     kind.__name__: kind for kind in (RubricResult, BlendResult, TrainResult, EvalResult, Failure)
 }
 
 
 class MessageError(ValueError):
-    """A termination message that is empty, cut or of another kind."""
+    """A termination message that is empty, truncated or of another kind."""
 
 
 def encode_message(outcome: Outcome) -> str:
-    """The outcome as compact JSON of at most MESSAGE_LIMIT_BYTES; floats keep six digits.
+    """The outcome as compact JSON of at most MESSAGE_LIMIT_BYTES; floats keep six significant digits.
 
-    What is too large is deflated; then the message of a Failure, the warnings of a BlendResult and the reason
-    of an EvalResult are cut, and the last of its benchmarks are left out: the report has them all.
-    Raises MessageError where that is not enough.
+    An outcome that is too large is compressed, except a Failure, which stays readable. If that is not enough,
+    the message of a Failure and the unscored reason of an EvalResult are truncated, and trailing warnings of
+    a BlendResult and trailing benchmarks of an EvalResult are dropped (the report has them all).
+
+    Raises MessageError if the outcome is still too large.
     """
     text = _message_text(outcome)
     while not _fits(text):
@@ -46,9 +48,9 @@ def encode_message(outcome: Outcome) -> str:
 
 
 def decode_message(text: str) -> Outcome:
-    """The outcome that a container left. Raises MessageError where there is none to be read.
+    """The outcome that a container left. Raises MessageError if the text holds none.
 
-    Fields that this version does not know are ignored: the image may be newer than the operator.
+    Unknown fields are ignored: the image may be newer than the operator.
     """
     try:
         document = json.loads(text)
@@ -62,7 +64,7 @@ def decode_message(text: str) -> Outcome:
 def _message_text(outcome: Outcome) -> str:
     body = {"kind": type(outcome).__name__, "result": _rounded(codec.encode(outcome))}
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    text = text.encode(errors="replace").decode()  # names of files may carry bytes that are no text
+    text = text.encode(errors="replace").decode()  # file names may hold bytes that are not valid UTF-8
     if _fits(text) or isinstance(outcome, Failure):
         return text  # a failure stays readable in `kubectl describe pod`
     return json.dumps({"deflated": base64.b85encode(zlib.compress(text.encode(), level=9)).decode()})
@@ -77,7 +79,7 @@ def _shortened(outcome: Outcome) -> Outcome:
         kept = outcome.message.removesuffix(_CUT)
         return replace(outcome, message=kept[: len(kept) * 3 // 4] + _CUT)
     if isinstance(outcome, EvalResult) and outcome.unscored_reason:
-        return replace(outcome, unscored_reason=outcome.unscored_reason[:-_CUT_AT_ONCE])
+        return replace(outcome, unscored_reason=outcome.unscored_reason[:-_CUT_STEP])
     if isinstance(outcome, EvalResult) and outcome.benchmarks:
         return replace(outcome, benchmarks=outcome.benchmarks[:-1])
     if isinstance(outcome, BlendResult) and outcome.warnings:

@@ -1,4 +1,4 @@
-"""What a stage leaves: its result, or why there is none; and its progress until then."""
+"""The outcome of a stage, which is a result or a failure, and its progress while it runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from blendtune_api.v1alpha1 import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RubricResult:
-    """The rubric was checked and lies in the workspace."""
+    """The rubric is sound and was written to the workspace."""
 
     name: str
     digest: str
@@ -29,7 +29,7 @@ class RubricResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Memory:
-    """Bytes of one GPU, by what takes them."""
+    """Bytes in use on one GPU, by purpose."""
 
     model_states: int
     gathered_layer: int  # of ZeRO stage 3
@@ -43,7 +43,7 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """How a training lies on its GPUs. A micro-batch is one row of `bins_per_micro_batch` bins."""
+    """How a training is laid out on its GPUs. A micro-batch is one row of `bins_per_micro_batch` bins."""
 
     zero_stage: int
     bins_per_micro_batch: int
@@ -59,10 +59,10 @@ class BlendResult:
     steps: int
     sources: tuple[BlendedSource, ...]
     parameters: int  # of the base model
-    adapter_parameters: int = 0  # that a LoRA trains
+    adapter_parameters: int = 0  # trained by a LoRA
     base_model_digest: str = ""
     layout: Layout | None = None
-    training_seconds: float | None = None  # expected, of the steps; None where the peak is not known
+    training_seconds: float | None = None  # estimated time of the steps; None if the GPU's peak is unknown
     warnings: tuple[str, ...] = ()
 
 
@@ -78,7 +78,7 @@ class TrainResult:
     gpu_seconds: float | None = None
     tokens_per_second_per_gpu: float | None = None
     mfu: float | None = None
-    epochs: tuple[EpochModel, ...] = ()  # but for the last pass, whose model is the result's own
+    epochs: tuple[EpochModel, ...] = ()  # without the last epoch, whose model is `model_digest`
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,12 +96,12 @@ class EvalResult:
     contaminated: int = 0  # rubric questions found in the training rows
     epochs: tuple[EpochScore, ...] = ()
     benchmarks: tuple[BenchmarkScore, ...] = ()
-    unscored_reason: str = ""  # the most frequent one, where questions are unscored
+    unscored_reason: str = ""  # the most frequent reason, if questions are unscored
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """Why a stage ended without a result. The message tells what was wrong, where, and what to do."""
+    """Why a stage ended without a result. The message says what was wrong, where, and what to do."""
 
     reason: Reason
     message: str
@@ -112,7 +112,7 @@ Outcome = RubricResult | BlendResult | TrainResult | EvalResult | Failure
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """What `/progress` of rank 0 answers, as JSON."""
+    """The response of rank 0 to `GET /progress`, as JSON."""
 
     step: int
     steps: int
@@ -123,6 +123,6 @@ class Progress:
     tokens_per_second_per_gpu: float | None = None
     mfu: float | None = None
     remaining_seconds: float | None = None
-    save_seconds: float | None = None  # of the slowest checkpoint of this attempt, until all ranks had saved
-    checkpoint_bytes: int | None = None  # of the latest checkpoint
+    save_seconds: float | None = None  # the slowest checkpoint of this attempt, until all ranks had saved
+    checkpoint_bytes: int | None = None  # size of the latest checkpoint
     phase: str = ""  # loading, validating, training, saving, exporting

@@ -1,4 +1,4 @@
-"""What every pod finds: environment variables and mounted files; and how it tells why it ended."""
+"""What every pod is given (environment variables, mounted files), and the exit codes with which it ends."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ RUBRIC_FILE = "rubric.yaml"
 
 
 class Env(StrEnum):
-    """Environment variables that the operator sets in every pod, or in those named."""
+    """Environment variables that the operator sets: in every pod, or in pods of the stage that is named."""
 
     CONFIG = "BLENDTUNE_CONFIG"  # path of CONFIG_FILE
-    CLAIMS = "BLENDTUNE_CLAIMS"  # folder in which each claim is mounted under its own name
+    CLAIMS = "BLENDTUNE_CLAIMS"  # folder in which every claim is mounted, each under its own name
     TERMINATION_LOG = "BLENDTUNE_TERMINATION_LOG"
     RUBRIC = "BLENDTUNE_RUBRIC"  # path of the user's rubric; unset for a built-in one
-    JUDGE_API_KEY = "BLENDTUNE_JUDGE_API_KEY"  # eval: from the user's Secret; unset where none is named
+    JUDGE_API_KEY = "BLENDTUNE_JUDGE_API_KEY"  # eval: from the user's Secret; unset if the spec names none
     ATTEMPT = "BLENDTUNE_ATTEMPT"  # number of the attempt, from 1
     NODES = "BLENDTUNE_NODES"  # train: pods of the gang
     NODE_RANK = "BLENDTUNE_NODE_RANK"  # train: index of this pod
@@ -27,7 +27,7 @@ class Env(StrEnum):
 
 
 class ExitCode(IntEnum):
-    """64-78 are permanent: another attempt would end the same. 128 and above are worth another attempt."""
+    """64-78 are permanent: another attempt would fail in the same way. 128 and above are retryable."""
 
     SUCCESS = 0
     BAD_CONFIGURATION = 64

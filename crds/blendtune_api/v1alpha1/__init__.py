@@ -1,11 +1,36 @@
 """The resources of `blendtune.io/v1alpha1`: BlendedFineTune and RubricEval, spec and status.
 
-Every field carries its description and bounds; the CRDs and the API reference are generated from here. A
-default that stands inside a list item is applied in code, never in the schema: the API server would write it
-into the object and GitOps tools would report a permanent difference.
+Every field has its description and bounds; the CRDs and the API reference are generated from them. Defaults
+inside list items are applied in code and never in the schema: the API server would write them into the
+object, and GitOps tools would report a permanent difference.
 """
 
 from blendtune_api.v1alpha1.blend import Blend, Budget, Source, Validation
+from blendtune_api.v1alpha1.enums import (
+    ActivationCheckpointing,
+    AfterSuccess,
+    Attention,
+    ChatTemplate,
+    ConditionStatus,
+    ConditionType,
+    DiagnosisVerdict,
+    Engine,
+    GateResult,
+    JudgeKind,
+    LoraExport,
+    Method,
+    Metric,
+    OverLength,
+    Precision,
+    Reason,
+    Role,
+    Schedule,
+    Stage,
+    State,
+    Tracker,
+    Unit,
+    Verdict,
+)
 from blendtune_api.v1alpha1.evaluation import (
     EvaluatedEpoch,
     EvaluatedModel,
@@ -91,31 +116,6 @@ from blendtune_api.v1alpha1.training import (
     Export,
     Lora,
     Training,
-)
-from blendtune_api.v1alpha1.vocabulary import (
-    ActivationCheckpointing,
-    AfterSuccess,
-    Attention,
-    ChatTemplate,
-    ConditionStatus,
-    ConditionType,
-    DiagnosisVerdict,
-    Engine,
-    GateResult,
-    JudgeKind,
-    LoraExport,
-    Method,
-    Metric,
-    OverLength,
-    Precision,
-    Reason,
-    Role,
-    Schedule,
-    Stage,
-    State,
-    Tracker,
-    Unit,
-    Verdict,
 )
 
 __all__ = [

@@ -7,6 +7,7 @@ from math import ceil
 from typing import Annotated, ClassVar
 
 from blendtune_api.marks import Mark, Rule
+from blendtune_api.v1alpha1.enums import OverLength, Role, Unit
 from blendtune_api.v1alpha1.limits import (
     DATA_URI,
     DNS_LABEL,
@@ -14,7 +15,6 @@ from blendtune_api.v1alpha1.limits import (
     MAX_SOURCES,
     VALIDATION_FRACTION,
 )
-from blendtune_api.v1alpha1.vocabulary import OverLength, Role, Unit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +74,7 @@ class Source:
     ] = None
 
     def resolved_max_epochs(self, budget: Budget) -> float:
-        """The most passes over this source. By default a budget of tokens sets no bound on in-domain data."""
+        """The most passes over this source; by default infinite for in-domain data and a budget of tokens."""
         if self.max_epochs is not None:
             return self.max_epochs
         if self.role is Role.GENERAL:
@@ -87,7 +87,9 @@ class Validation:
     fraction: Annotated[
         float | None,
         Mark(
-            "Rows of each source held out before blending. Unset, without uri: 0.02.", minimum=0, maximum=0.5
+            "Fraction of each source's rows held out before blending. Unset, without uri: 0.02.",
+            minimum=0,
+            maximum=0.5,
         ),
     ] = None
     uri: Annotated[
@@ -104,7 +106,7 @@ class Validation:
 
     @property
     def resolved_fraction(self) -> float:
-        """The fraction of each source that is held out; 0 when a uri names the validation rows."""
+        """The fraction of each source that is held out; 0 if `uri` names the validation rows."""
         if self.uri is not None:
             return 0.0
         return VALIDATION_FRACTION if self.fraction is None else self.fraction

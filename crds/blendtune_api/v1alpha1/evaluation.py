@@ -1,4 +1,4 @@
-"""How to prove what was gained and forgotten: rubric, judge, gates."""
+"""How a model is evaluated: rubric, baseline, judge, sampling, benchmarks and gates."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from blendtune_api.marks import Mark, Rule
+from blendtune_api.v1alpha1.enums import ChatTemplate, Engine, JudgeKind, Metric
 from blendtune_api.v1alpha1.limits import (
     API_URL,
     BENCHMARK_NAME,
@@ -15,7 +16,6 @@ from blendtune_api.v1alpha1.limits import (
     MODEL_URI,
 )
 from blendtune_api.v1alpha1.pods import Credentials, KeySelector, StagePod, Storage
-from blendtune_api.v1alpha1.vocabulary import ChatTemplate, Engine, JudgeKind, Metric
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,14 +97,23 @@ class EvaluationCluster:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gate:
-    """One threshold that the tuned model must meet. No schema defaults: gates are list items."""
+    """A threshold that the tuned model must meet. A gate is a list item, so the schema has no defaults."""
 
     metric: Annotated[Metric, Mark("What is measured.")]
-    min_score: Annotated[float | None, Mark("Least score.", minimum=0, maximum=1)] = None
-    min_gain: Annotated[float | None, Mark("Least gain over the base model.", minimum=0, maximum=1)] = None
-    max_drop: Annotated[float | None, Mark("Most loss against the base model.", minimum=0, maximum=1)] = None
+    min_score: Annotated[float | None, Mark("Smallest score allowed.", minimum=0, maximum=1)] = None
+    min_gain: Annotated[
+        float | None, Mark("Smallest gain over the base model allowed.", minimum=0, maximum=1)
+    ] = None
+    max_drop: Annotated[
+        float | None, Mark("Largest drop against the base model allowed.", minimum=0, maximum=1)
+    ] = None
     max_critical_errors: Annotated[
-        int | None, Mark("Most critical errors within the metric's questions.", minimum=0, maximum=100_000)
+        int | None,
+        Mark(
+            "Largest number of the metric's questions that may be answered with a critical error.",
+            minimum=0,
+            maximum=100_000,
+        ),
     ] = None
 
     RULES: ClassVar[tuple[Rule, ...]] = (
@@ -124,10 +133,10 @@ class Gate:
 
 
 _ENGINE = Mark(
-    "What runs the models that are asked: transformers, or vllm, a server that the pod starts for each model "
-    "in turn; for large models on GPUs. The image needs the program vllm."
+    "What runs the evaluated models: transformers, or vllm, a server that the pod starts for each model in "
+    "turn; for large models on GPUs. The image needs the program vllm."
 )
-_GATES = Mark("Thresholds that GitOps obeys.", max_items=16)
+_GATES = Mark("Thresholds that the scores must meet. GitOps tools see the result.", max_items=16)
 _BenchmarkName = Annotated[
     str, Mark("A task or group of lm-evaluation-harness.", pattern=BENCHMARK_NAME, max_length=100)
 ]
@@ -147,8 +156,10 @@ class Evaluation:
     baseline: Annotated[EvaluationBaseline, Mark("The base model beside the tuned one.")] = field(
         default_factory=EvaluationBaseline
     )
-    every_epoch: Annotated[bool, Mark("Score each epoch's checkpoint: the continual-training curve.")] = False
-    judge: Annotated[Judge, Mark("Who judges the answers.")] = field(default_factory=Judge)
+    every_epoch: Annotated[
+        bool, Mark("Score the model after each epoch too: the continual-training curve.")
+    ] = False
+    judge: Annotated[Judge, Mark("What judges the answers.")] = field(default_factory=Judge)
     sampling: Annotated[Sampling, Mark("How answers are decoded.")] = field(default_factory=Sampling)
     engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
@@ -160,7 +171,7 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluatedModel:
-    """A checkpoint to evaluate."""
+    """A model to evaluate."""
 
     uri: Annotated[
         str, Mark("hf://, s3://, pvc:// or file:// (local mode).", pattern=MODEL_URI, max_length=1024)
@@ -216,7 +227,7 @@ class RubricEvalSpec:
     rubric: Annotated[RubricReference, Mark("The questions. Unset: business45.")] = field(
         default_factory=lambda: RubricReference(builtin="business45")
     )
-    judge: Annotated[Judge, Mark("Who judges the answers.")] = field(default_factory=Judge)
+    judge: Annotated[Judge, Mark("What judges the answers.")] = field(default_factory=Judge)
     sampling: Annotated[Sampling, Mark("How answers are decoded.")] = field(default_factory=Sampling)
     engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()

@@ -12,7 +12,7 @@ NAME_MAX_LENGTH = 40  # leaves room for "-train-<attempt>-worker-<index>" within
 MAX_SOURCES = 16
 MAX_CATEGORIES = 16
 MAX_BENCHMARKS = 16
-MAX_EPOCH_MODELS = 16  # whose digests fit into a message
+MAX_EPOCH_MODELS = 16  # their digests fit into a termination message
 MAX_EPOCH_LOSSES = 8
 ATTEMPTS_KEPT = 5
 
@@ -22,7 +22,7 @@ VALIDATION_FRACTION = 0.02
 MODEL_URI = r"^(hf|s3|pvc|file)://[^\s]+$"
 DATA_URI = r"^(hf|s3|pvc|file)://[^\s]+$"
 EXPORT_URI = r"^(s3|pvc|file)://[^\s]+$"
-API_URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"  # without credentials, which belong in a Secret
+API_URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"  # without credentials: they belong in a Secret
 DNS_1035_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 RELATIVE_PATH = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"

@@ -1,4 +1,4 @@
-"""What the pods of every stage need: model, workspace, credentials, and how they differ."""
+"""What the pods of every stage need: model, storage and credentials; and what a user may change of them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from blendtune_api.marks import Mark
+from blendtune_api.v1alpha1.enums import ChatTemplate
 from blendtune_api.v1alpha1.limits import DNS_LABEL, MODEL_URI, RELATIVE_PATH
-from blendtune_api.v1alpha1.vocabulary import ChatTemplate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,8 +63,8 @@ class Storage:
     shared_path: Annotated[
         str | None,
         Mark(
-            "Folder within the claim for what several runs use: answers of models, encoded rows, downloaded "
-            "models. Unset: the run's own folder.",
+            "Folder within the claim for what several runs share: answers, encoded rows, downloaded models. "
+            "Unset: the run's own folder.",
             pattern=RELATIVE_PATH,
             max_length=255,
         ),
@@ -75,7 +75,10 @@ class Storage:
 class Credentials:
     secret_ref: Annotated[
         LocalObjectReference | None,
-        Mark("Secret whose keys the pods that need them get as environment. Never read by the operator."),
+        Mark(
+            "Secret whose keys become environment variables of the pods that need them. The operator never "
+            "reads it."
+        ),
     ] = None
     service_account_name: Annotated[
         str | None, Mark("Service account of the pods.", pattern=DNS_LABEL, max_length=63)
@@ -84,14 +87,14 @@ class Credentials:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StagePod:
-    """How the pods of one stage differ from what the operator renders."""
+    """What a user changes of the pods of one stage, over what the operator renders."""
 
     image: Annotated[str, Mark("Image. Empty: the operator's default for this stage.", max_length=512)] = ""
     resources: Annotated[
         Mapping[str, Any],
         Mark(
-            "Container resources, as in core/v1, beside the GPUs. Unset: no CPU or memory is requested, and "
-            "the pod is the first to go when its node runs short.",
+            "Container resources, as in core/v1, in addition to the GPUs. Unset: no CPU or memory is "
+            "requested, and the pod is among the first to be evicted when its node runs short.",
             max_items=8,
             preserve_unknown_fields=True,
         ),
@@ -99,7 +102,8 @@ class StagePod:
     pod_template: Annotated[
         Mapping[str, Any],
         Mark(
-            "Partial core/v1 PodTemplateSpec, merged over the rendered: maps by key, named lists by name.",
+            "Partial core/v1 PodTemplateSpec, merged over the rendered one: maps by key, lists of named items "
+            "by name.",
             max_items=8,
             preserve_unknown_fields=True,
         ),

@@ -25,11 +25,13 @@ class BlendedFineTuneSpec:
     credentials: Annotated[Credentials, Mark("Secrets and service account of the pods.")] = field(
         default_factory=Credentials
     )
-    export: Annotated[Export | None, Mark("A second home for the model.")] = None
+    export: Annotated[Export | None, Mark("Where else to copy the model.")] = None
     evaluation: Annotated[Evaluation, Mark("How to prove what was gained and forgotten.")] = field(
         default_factory=Evaluation
     )
-    suspend: Annotated[bool, Mark("Stop after a checkpoint and free the GPUs, until false again.")] = False
+    suspend: Annotated[bool, Mark("Stop after a checkpoint and free the GPUs, until it is false again.")] = (
+        False
+    )
     retry: Annotated[
         int,
         Mark("May only grow: each growth runs a failed run's failed stage again.", minimum=0, maximum=10_000),
@@ -51,7 +53,7 @@ class ObjectMeta:
     name: Annotated[
         str, Mark("Unique within the namespace.", pattern=DNS_1035_LABEL, max_length=NAME_MAX_LENGTH)
     ]
-    namespace: Annotated[str, Mark("Where the object lies.", pattern=DNS_LABEL, max_length=63)] = "default"
+    namespace: Annotated[str, Mark("Namespace of the object.", pattern=DNS_LABEL, max_length=63)] = "default"
     uid: str = ""
     generation: int = 1
     resource_version: str = ""
@@ -60,9 +62,10 @@ class ObjectMeta:
 
 
 def _frozen(fields: tuple[str, ...], message: str) -> Rule:
-    """Once the run has started, these fields of the spec may neither change nor go away.
+    """A transition rule: once the run has started, these fields may be neither changed nor removed.
 
-    It stands at the root of the object: a rule at the field itself would not run when the field is removed.
+    The rule is at the root of the object, because a rule at the field itself does not run if the field is
+    removed.
     """
     unchanged = (
         f"has(self.spec.{name}) == has(oldSelf.spec.{name})"
@@ -93,8 +96,8 @@ class BlendedFineTune:
     """Fine-tunes a language model on a declared blend and proves what it gained and what it forgot."""
 
     metadata: ObjectMeta
-    spec: Annotated[BlendedFineTuneSpec, Mark("What is wanted.")]
-    status: Annotated[BlendedFineTuneStatus, Mark("What is; written by the operator.")] = field(
+    spec: Annotated[BlendedFineTuneSpec, Mark("The desired state.")]
+    status: Annotated[BlendedFineTuneStatus, Mark("The observed state, written by the operator.")] = field(
         default_factory=BlendedFineTuneStatus
     )
 
@@ -126,11 +129,11 @@ class BlendedFineTune:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RubricEval:
-    """Asks a model the questions of a rubric, beside a baseline, and scores the answers."""
+    """Asks a model, and a baseline to compare with, the questions of a rubric and scores the answers."""
 
     metadata: ObjectMeta
-    spec: Annotated[RubricEvalSpec, Mark("What is wanted.")]
-    status: Annotated[RubricEvalStatus, Mark("What is; written by the operator.")] = field(
+    spec: Annotated[RubricEvalSpec, Mark("The desired state.")]
+    status: Annotated[RubricEvalStatus, Mark("The observed state, written by the operator.")] = field(
         default_factory=RubricEvalStatus
     )
 

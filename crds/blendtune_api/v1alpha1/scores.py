@@ -1,4 +1,4 @@
-"""Scores, and what they amount to, as the status holds them."""
+"""Scores, gates, verdicts and diagnosis, as the status holds them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from blendtune_api.marks import Mark
+from blendtune_api.v1alpha1.enums import DiagnosisVerdict, GateResult, Metric, Verdict
 from blendtune_api.v1alpha1.limits import MAX_BENCHMARKS, MAX_EPOCH_MODELS
-from blendtune_api.v1alpha1.vocabulary import DiagnosisVerdict, GateResult, Metric, Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,34 +29,36 @@ class ScopeScore:
     p_value: Annotated[
         float | None,
         Mark(
-            "Chance of so large a delta were there none, by sign flips; for the domains, Holm-corrected.",
+            "Two-sided p-value of the delta, by a sign-flip test; for the domains, Holm-corrected.",
             minimum=0,
             maximum=1,
         ),
     ] = None
     minimum_detectable_effect: Annotated[
-        float | None, Mark("Delta that would be found 4 times in 5.", minimum=0)
+        float | None, Mark("Smallest delta that is found with 80% power at 5%.", minimum=0)
     ] = None
     worst: Annotated[
-        float | None, Mark("Score, were every unscored question failed; absent without any.", minimum=0)
+        float | None,
+        Mark("Score if every unscored question had failed; absent if none is unscored.", minimum=0),
     ] = None
-    best: Annotated[float | None, Mark("Score, were every unscored question passed.", maximum=1)] = None
+    best: Annotated[float | None, Mark("Score if every unscored question had passed.", maximum=1)] = None
     delta_worst: Annotated[
-        float | None, Mark("Delta, were all that is unscored against the model.", minimum=-1)
+        float | None, Mark("Delta if every unscored question went against the model.", minimum=-1)
     ] = None
     delta_best: Annotated[
-        float | None, Mark("Delta, were all that is unscored for the model.", maximum=1)
+        float | None, Mark("Delta if every unscored question went for the model.", maximum=1)
     ] = None
     critical_errors: Annotated[int, Mark("Questions answered with a critical error.", minimum=0)] = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpochScope:
-    """One scope's score after an earlier epoch, and what the model gained in it since."""
+    """The score of a scope after an earlier epoch, and the gain since then."""
 
     score: Annotated[float, Mark("Score after that epoch.", minimum=0, maximum=1)]
     gain: Annotated[
-        float | None, Mark("The model's score less that, on the questions scored in both.", minimum=-1)
+        float | None,
+        Mark("The final model's score minus that one, on the questions scored for both.", minimum=-1),
     ] = None
     low: Annotated[float | None, Mark("Lower end of the gain's 95% interval.", minimum=-1)] = None
     high: Annotated[float | None, Mark("Upper end of the gain's 95% interval.", minimum=-1)] = None
@@ -71,7 +73,7 @@ class EpochScore:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BenchmarkScore:
-    """What lm-evaluation-harness measured on one benchmark, on the scale of its metric."""
+    """The result of lm-evaluation-harness on one benchmark, on the scale of its metric."""
 
     name: Annotated[str, Mark("Name of the task or group.", max_length=100)]
     metric: Annotated[
@@ -122,7 +124,7 @@ class EvaluationDigests:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationSummary:
-    """What a BlendedFineTune shows of its RubricEval."""
+    """The part of a RubricEval's status that its BlendedFineTune shows."""
 
     name: Annotated[str, Mark("Name of the RubricEval.", max_length=253)]
     overall: Annotated[ScopeScore | None, Mark("All questions.")] = None
@@ -147,7 +149,7 @@ class EvaluationSummary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RubricStatus:
-    name: Annotated[str, Mark("Name that the rubric gives itself.", max_length=63)]
+    name: Annotated[str, Mark("Name of the rubric, as its file states it.", max_length=63)]
     digest: Annotated[str, Mark("Digest of the questions and criteria.", max_length=128)]
     general: Annotated[int, Mark("General questions.", minimum=0)]
     in_domain: Annotated[int, Mark("In-domain questions.", minimum=0)]
@@ -155,5 +157,5 @@ class RubricStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnosis:
-    verdict: Annotated[DiagnosisVerdict, Mark("What the scores say of the blend.")]
+    verdict: Annotated[DiagnosisVerdict, Mark("What the scores say about the blend.")]
     message: Annotated[str, Mark("The evidence, and what to try.", max_length=4096)]

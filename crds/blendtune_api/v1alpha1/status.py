@@ -1,4 +1,4 @@
-"""What is: the status of both resources, written by the operator."""
+"""The status of BlendedFineTune and RubricEval, written by the operator."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from blendtune_api.marks import Mark
+from blendtune_api.v1alpha1.enums import ConditionStatus, Stage, State, Verdict
 from blendtune_api.v1alpha1.limits import (
     ATTEMPTS_KEPT,
     MAX_CATEGORIES,
@@ -25,7 +26,6 @@ from blendtune_api.v1alpha1.scores import (
     RubricStatus,
     ScopeScore,
 )
-from blendtune_api.v1alpha1.vocabulary import ConditionStatus, Stage, State, Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +37,7 @@ class Condition:
     reason: Annotated[str, Mark("Why, in one word.", min_length=1, max_length=1024)]
     message: Annotated[str, Mark("Why, and what to do.", max_length=32_768)]
     last_transition_time: Annotated[str, Mark("When status last changed.", format="date-time")]
-    observed_generation: Annotated[int, Mark("Generation of the spec this speaks of.", minimum=0)] = 0
+    observed_generation: Annotated[int, Mark("Generation of the spec that it is about.", minimum=0)] = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,14 +61,14 @@ class NamedValue:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainerStatus:
-    """Field names are Kubeflow TrainJob's."""
+    """Live progress of a training. The field names are those of Kubeflow's TrainJob."""
 
     progress_percentage: Annotated[int | None, Mark("Progress of the training.", minimum=0, maximum=100)] = (
         None
     )
     estimated_remaining_seconds: Annotated[int | None, Mark("Expected time to the end.", minimum=0)] = None
     metrics: Annotated[tuple[NamedValue, ...], Mark("Latest metrics of rank 0.", max_items=16)] = ()
-    last_updated_time: Annotated[str | None, Mark("When the trainer was last heard.", format="date-time")] = (
+    last_updated_time: Annotated[str | None, Mark("When the trainer last answered.", format="date-time")] = (
         None
     )
 
@@ -142,7 +142,7 @@ class ModelStatus:
     digest: Annotated[str, Mark("Digest of its weights.", max_length=128)]
 
 
-_CONDITIONS = Mark("What holds, by type.", max_items=16, list_map_keys=("type",))
+_CONDITIONS = Mark("The conditions, by type.", max_items=16, list_map_keys=("type",))
 _STATE = Mark("Summary of the conditions, for people. Programs read the conditions.")
 _ATTEMPTS = Mark("The latest attempts.", max_items=ATTEMPTS_KEPT)
 

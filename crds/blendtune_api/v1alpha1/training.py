@@ -1,4 +1,4 @@
-"""How to train, on what, and where the model goes."""
+"""How to train, on which hardware, and where to export the model."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from blendtune_api.marks import Mark, Rule
-from blendtune_api.v1alpha1.limits import EXPORT_URI
-from blendtune_api.v1alpha1.pods import StagePod
-from blendtune_api.v1alpha1.vocabulary import (
+from blendtune_api.v1alpha1.enums import (
     ActivationCheckpointing,
     AfterSuccess,
     Attention,
@@ -19,6 +17,8 @@ from blendtune_api.v1alpha1.vocabulary import (
     Schedule,
     Tracker,
 )
+from blendtune_api.v1alpha1.limits import EXPORT_URI
+from blendtune_api.v1alpha1.pods import StagePod
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +103,7 @@ class EarlyStopping:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Training:
-    """learningRate, schedule, weightDecay and sequenceLength default to the paper's (arXiv 2310.04945)."""
+    """learningRate, schedule, weightDecay and sequenceLength have the paper's defaults (arXiv 2310.04945)."""
 
     method: Annotated[Method, Mark("full fine-tuning or lora.")] = Method.FULL
     lora: Annotated[Lora, Mark("Settings of method lora.")] = field(default_factory=Lora)
@@ -148,7 +148,7 @@ class Training:
     hang_timeout_minutes: Annotated[
         float,
         Mark(
-            "Minutes without a step after which a rank ends itself, retryable.",
+            "Minutes without a step after which a rank exits with a retryable code.",
             exclusive_minimum=0,
             maximum=10_080,
         ),

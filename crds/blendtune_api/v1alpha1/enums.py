@@ -1,4 +1,4 @@
-"""The words of the API: every enumerated value of spec and status."""
+"""Every enumerated value of spec and status."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a source teaches: the business, or the world that must not be forgotten."""
+    """The domain of a source or question: what the model is to learn, or what it must not forget."""
 
     IN_DOMAIN = "inDomain"
     GENERAL = "general"
 
 
 class ChatTemplate(StrEnum):
-    """How a conversation becomes text; the templates themselves are in `blendtune_runtime.chat.templates`."""
+    """The chat templates that can be named. Their texts are in `blendtune_runtime.chat.templates`."""
 
     VICUNA = "vicuna"
     LLAMA_2 = "llama-2"
@@ -30,7 +30,7 @@ class Unit(StrEnum):
 
 
 class OverLength(StrEnum):
-    """What happens to a conversation longer than the sequence length. It is never cut."""
+    """What happens to a conversation that is longer than the sequence length. It is never truncated."""
 
     DROP = "drop"
     ERROR = "error"
@@ -42,7 +42,7 @@ class Method(StrEnum):
 
 
 class LoraExport(StrEnum):
-    """What of a LoRA training goes to spec.export.uri; the workspace always keeps both."""
+    """Which result of a LoRA training is copied to spec.export.uri. The workspace always keeps both."""
 
     MERGED = "Merged"
     ADAPTER = "Adapter"
@@ -63,7 +63,7 @@ class Precision(StrEnum):
 
 
 class Attention(StrEnum):
-    """`auto` is FlashAttention 2 on CUDA in 16 bits when installed, else scaled dot product attention."""
+    """`auto` is FlashAttention 2 on CUDA in 16 bits if it is installed, else scaled dot product attention."""
 
     AUTO = "auto"
     FLASH_ATTENTION_2 = "flash_attention_2"
@@ -78,7 +78,7 @@ class ActivationCheckpointing(StrEnum):
 
 
 class AfterSuccess(StrEnum):
-    """What becomes of the training checkpoints once the model is exported."""
+    """What happens to the training checkpoints once the model is exported."""
 
     DELETE = "Delete"
     KEEP = "Keep"
@@ -103,7 +103,7 @@ class Engine(StrEnum):
 
 
 class Metric(StrEnum):
-    """The scopes that a gate may name. Categories describe; with five questions each they cannot decide."""
+    """The scopes that a gate may name. Categories are not among them: they have too few questions."""
 
     OVERALL = "overall"
     GENERAL = "general"
@@ -206,7 +206,7 @@ class GateResult(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The tuned model against the base model, over the general and the in-domain questions."""
+    """The tuned model compared with the base model, over the general and the in-domain questions."""
 
     IMPROVED = "Improved"
     REGRESSED = "Regressed"
