@@ -1,8 +1,8 @@
-"""What scores and validation losses say of the blend, and which ratio or number of epochs to try next.
+"""The diagnosis: what scores and validation losses say about the blend, and what to try next.
 
-The method's own reading (arXiv 2310.04945) knows three signatures of failure: general kept but in-domain poor
-(the blend is imbalanced), in-domain up but general down (forgetting), and results that level off or worsen
-from epoch to epoch (overtraining).
+The paper (arXiv 2310.04945) describes three ways to fail: general skills are kept but in-domain ones are poor
+(an imbalanced blend), in-domain skills improve but general ones drop (forgetting), and results level off or
+worsen from epoch to epoch (overtraining).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from blendtune_core.learning_curve import learning_curve
 from blendtune_core.score_curve import MEANINGFUL_GAIN, ScoreCurve
 from blendtune_core.verdict import Direction, direction
 
-POOR_SCORE = 0.5  # an in-domain score that is surely lower, without a sure gain, counts as poor
-_STEP = 2.0  # by how much the odds of in-domain to general data move in the next try
+POOR_SCORE = 0.5  # an in-domain score counts as poor if its whole interval is lower
+_STEP = 2.0  # the factor by which the next try changes the odds of in-domain to general data
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trained:
-    """What the model was trained on, and how well it came to know that. Each part may be missing."""
+    """What the model was trained on, and its validation losses. Each part may be empty."""
 
     roles: Mapping[str, Role] = field(default_factory=dict)  # by the name of the source
     sources: tuple[BlendedSource, ...] = ()
@@ -40,7 +40,7 @@ class Trained:
 
 
 def diagnose(scores: Scores, gates: Sequence[GateStatus], trained: Trained) -> Diagnosis:
-    """The verdict with its evidence and what to try. Gates say what the user tolerates and expects."""
+    """The verdict, its evidence and what to try next. The gates say what the user tolerates and expects."""
     losses = learning_curve(trained.validation_loss, trained.roles)
     curve = ScoreCurve(scores.epochs)
     fewer_epochs = curve.advice or losses.advice
@@ -73,12 +73,14 @@ def diagnose(scores: Scores, gates: Sequence[GateStatus], trained: Trained) -> D
 
 
 def _forgot(general: ScopeScore, gates: Sequence[GateStatus]) -> bool:
-    """Whether general scores fell beyond noise, and not surely within the drop that a gate allows."""
+    """Whether the general score fell significantly, and no gate that allows the drop passed."""
     return direction(general) is Direction.DOWN and not _tolerated(gates)
 
 
 def _is_poor(domain: ScopeScore, gates: Sequence[GateStatus]) -> bool:
-    """Whether the domain was not learned: a gate on it failed, or no gain is sure and little is known."""
+    """Whether the domain was not learned: a gate on it failed, or it did not rise significantly and either
+    its gain is surely small or its score surely poor.
+    """
     if any(
         gate.metric is Metric.IN_DOMAIN
         and gate.rule in ("minScore", "minGain")
@@ -93,6 +95,7 @@ def _is_poor(domain: ScopeScore, gates: Sequence[GateStatus]) -> bool:
 
 
 def _tolerated(gates: Sequence[GateStatus]) -> bool:
+    """Whether a gate allows the drop of the general score: one with maxDrop passed."""
     return any(
         gate.metric is Metric.GENERAL and gate.rule == "maxDrop" and gate.result is GateResult.PASSED
         for gate in gates
@@ -128,7 +131,7 @@ def _losses(trained: Trained) -> Iterator[str]:
 
 
 def _in_domain_share(trained: Trained) -> float | None:
-    """The achieved share of in-domain data; None where the blend is not known."""
+    """The achieved share of in-domain data; None if the blend is unknown."""
     shares = {Role.IN_DOMAIN: 0.0, Role.GENERAL: 0.0}
     for source in trained.sources:
         if source.name in trained.roles:
@@ -138,7 +141,7 @@ def _in_domain_share(trained: Trained) -> float | None:
 
 
 def _try_share(share: float | None, factor: float) -> str:
-    """The advice to multiply the odds of in-domain to general data."""
+    """The advice to multiply the odds of in-domain to general data by `factor`."""
     if share is None:
         return "Give the other kind of data more weight."
     if share >= 1.0:

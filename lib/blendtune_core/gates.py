@@ -1,8 +1,7 @@
-"""Gates: whether the scores pass the thresholds of a spec. Pure, and asked again whenever a gate is edited.
+"""Gates: whether the scores meet the thresholds of a spec. They are judged again whenever a gate is edited.
 
-A gate on a score or a difference passes or fails when the 95% interval lies wholly on that side of its
-threshold, and no answer to the unscored questions could bring the value to the other side; else it is
-inconclusive.
+A gate on a score or a difference passes or fails if the whole 95% interval lies on that side of its threshold
+and the unscored questions could not move the value to the other side. Otherwise it is inconclusive.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _TOLERANCE = 1e-9  # thresholds such as 1 - 0.9 are not exact in binary
 
 
 class Scores(Protocol):
-    """What an evaluation's result, a RubricEval's status and a BlendedFineTune's summary have in common."""
+    """The scores of an evaluation: an EvalResult, a RubricEvalStatus or an EvaluationSummary."""
 
     @property
     def overall(self) -> ScopeScore | None: ...
@@ -47,7 +46,7 @@ class Scores(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Measured:
-    """A value that is the better the larger, its interval, and what the unscored could make of it."""
+    """A value (larger is better), its interval, and its worst and best case over the unscored questions."""
 
     value: float | None
     low: float | None
@@ -62,7 +61,7 @@ def judge_gates(gates: Iterable[Gate], scores: Scores) -> tuple[GateStatus, ...]
 
 
 def sum_up(results: Sequence[GateStatus]) -> tuple[ConditionStatus, Reason, str]:
-    """What the condition GatesPassed says of all gates together: status, reason, message with the numbers."""
+    """Status, reason and message of the condition GatesPassed, over all gates together."""
     if not results:
         return ConditionStatus.TRUE, Reason.NO_GATES, "the spec declares no gates"
     failed = [gate for gate in results if gate.result is GateResult.FAILED]
@@ -76,7 +75,7 @@ def sum_up(results: Sequence[GateStatus]) -> tuple[ConditionStatus, Reason, str]
 
 
 def scope_of(metric: Metric, scores: Scores) -> ScopeScore | None:
-    """The scope that a metric names; None where it was not measured."""
+    """The scope that a metric names; None if it was not measured."""
     scopes = (scores.overall, scores.general, scores.in_domain, *scores.dimensions)
     return next((scope for scope in scopes if scope is not None and scope.name == metric), None)
 
@@ -95,7 +94,9 @@ def _judge(gate: Gate, scores: Scores) -> GateStatus:
 def _bound(
     metric: Metric, rule: str, threshold: float, measured: _Measured, scope: ScopeScore, scores: Scores
 ) -> GateStatus:
-    """A drop is a negative gain: it is judged as a gain, and shown turned round."""
+    """The status of a gate on a score or delta. A drop is judged as a negative gain, and shown with its sign
+    reversed.
+    """
     status = GateStatus(metric=metric, rule=rule, threshold=threshold, result=GateResult.INCONCLUSIVE)
     if measured.value is None or measured.low is None or measured.high is None:
         return replace(status, message=_nothing_measured(scope, scores))
@@ -138,7 +139,7 @@ def _delta(scope: ScopeScore) -> _Measured:
 
 
 def _could_turn(result: GateResult, bar: float, measured: _Measured) -> bool:
-    """Whether the value would lie on the other side, were the unscored questions to show the contrary."""
+    """Whether the worst or best case of the unscored questions lies on the other side of the threshold."""
     if result is GateResult.PASSED:
         return measured.worst is not None and measured.worst < bar - _TOLERANCE
     if result is GateResult.FAILED:
@@ -147,7 +148,7 @@ def _could_turn(result: GateResult, bar: float, measured: _Measured) -> bool:
 
 
 def _critical_errors(metric: Metric, most: int, scope: ScopeScore) -> GateStatus:
-    """Questions of the metric answered with a critical error. Those unscored may hide more."""
+    """The status of a gate on critical errors. Unscored questions count as possible critical errors."""
     count, unscored = scope.critical_errors, scope.unscored
     message = f"{count} of {scope.n + unscored} questions were answered with a critical error"
     if not scope.n and not unscored:

@@ -1,19 +1,19 @@
-"""Whether the model that judges is one of the judged: a model's opinion of itself is no measure."""
+"""Whether a judge model is one of the evaluated models. A model must not judge itself."""
 
 from __future__ import annotations
 
-_SAY_NOTHING = frozenset({"", "model", "base", "main", "latest", "default"})  # names of any model
+_GENERIC_NAMES = frozenset({"", "model", "base", "main", "latest", "default"})  # they identify no model
 
 
 def is_same_model(judge: str, uri: str) -> bool:
-    """Whether a judge's name at its server is that of the model at `uri`, as far as names can tell.
+    """Whether `judge`, the name of a model at its server, names the model at `uri`, as far as names can tell.
 
-    Servers know a model by its name on the Hub, by its folder, or by the last part of either: the last parts
-    are compared, upper and lower case and a revision passed over. `org/name` and `other/name` are the same.
+    A server may name a model after its repository on the Hub, its folder, or the last part of either.
+    Therefore only the last parts are compared, ignoring case and revision: `org/name` equals `other/name`.
     """
     name, path = _plain(judge), _plain(uri)
     last = name.rpartition("/")[2]
-    return name == path or (last not in _SAY_NOTHING and last == path.rpartition("/")[2])
+    return name == path or (last not in _GENERIC_NAMES and last == path.rpartition("/")[2])
 
 
 def _plain(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The validation loss from epoch to epoch: where more training stopped to help."""
+"""The validation loss by epoch: the epoch after which more training no longer helped."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from dataclasses import dataclass
 
 from blendtune_api.v1alpha1 import EpochLoss, Role, SourceLoss
 
-NOISE = 0.01  # relative: losses this near to the lowest are as good
+NOISE = 0.01  # relative: a loss within 1% of the lowest counts as equally good
 
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
-    """Losses by epoch, in order; fewer than two say nothing."""
+    """Losses by epoch, in order. Fewer than two allow no conclusion."""
 
     points: tuple[EpochLoss, ...] = ()
 
     @property
     def enough(self) -> EpochLoss | None:
-        """The first epoch that was as good as the best; None without any."""
+        """The first epoch that was as good as the best; None if there are no epochs."""
         lowest = min((point.loss for point in self.points), default=0.0)
         return next((point for point in self.points if point.loss <= lowest * (1 + NOISE)), None)
 
     @property
     def is_overtrained(self) -> bool:
-        """Whether an earlier epoch was as good as the last: the loss levelled off or grew."""
+        """Whether an epoch before the last was as good as the best: the loss levelled off or grew."""
         return self.enough is not None and self.enough is not self.points[-1]
 
     @property
     def grew(self) -> bool:
-        """Whether the loss is higher at the end than it once was."""
+        """Whether the loss at the end is higher than its minimum."""
         lowest = min((point.loss for point in self.points), default=0.0)
         return bool(self.points) and self.points[-1].loss > lowest * (1 + NOISE)
 
     @property
     def evidence(self) -> str:
+        """A sentence for the diagnosis; empty if the model is not overtrained."""
         enough = self.enough
         if enough is None or not self.is_overtrained:
             return ""
@@ -47,6 +48,7 @@ class LearningCurve:
 
     @property
     def advice(self) -> str:
+        """The advice to train for fewer epochs; empty if the model is not overtrained."""
         enough = self.enough
         if enough is None or not self.is_overtrained:
             return ""
@@ -54,14 +56,14 @@ class LearningCurve:
 
 
 def try_epochs(epochs: int) -> str:
-    """The advice to train for so many."""
+    """The advice to train for this number of epochs."""
     return f"Try {epochs} epoch{'s' * (epochs != 1)} (spec.blend.budget.epochs)."
 
 
 def learning_curve(validation_loss: Iterable[SourceLoss], roles: Mapping[str, Role]) -> LearningCurve:
-    """The mean over the in-domain sources that were validated; over all, where none is in-domain.
+    """The mean loss over the in-domain sources with held-out rows, or over all sources if none is in-domain.
 
-    `roles` are those of the sources, by name.
+    `roles` has the role of each source, by name.
     """
     losses = [loss for loss in validation_loss if loss.epochs]
     losses = [loss for loss in losses if roles.get(loss.name) is Role.IN_DOMAIN] or losses

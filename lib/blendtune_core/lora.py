@@ -1,4 +1,4 @@
-"""Which layers a LoRA adapts and how many parameters it trains, from the shapes of the model's layers."""
+"""The layers that a LoRA adapts and the parameters that it trains, by the shapes of the model's layers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ Shape = tuple[int, int]  # inputs and outputs of a linear layer
 
 
 def adapted_layers(layers: Mapping[str, Shape], target_modules: Sequence[str]) -> dict[str, Shape]:
-    """Those of a model's linear layers, by full name, that `target_modules` name; all where it is empty.
+    """The linear layers, by full name, that `target_modules` select; all of them if it is empty.
 
-    A target is a layer's full name or its last parts, as in peft: `q_proj` names it in every block.
+    A target is the full name of a layer or its last parts, as in peft: `q_proj` selects it in every block.
     """
     if not target_modules:
         return dict(layers)
@@ -22,7 +22,7 @@ def adapted_layers(layers: Mapping[str, Shape], target_modules: Sequence[str]) -
 
 
 def unknown_targets(layers: Iterable[str], target_modules: Sequence[str]) -> list[int]:
-    """Positions of the targets that name none of the layers."""
+    """The indices of the targets that match no layer."""
     names = tuple(layers)
     return [
         index
@@ -32,12 +32,14 @@ def unknown_targets(layers: Iterable[str], target_modules: Sequence[str]) -> lis
 
 
 def module_names(layers: Iterable[str]) -> list[str]:
-    """The last part of each layer's full name: what people write as a target."""
+    """The last part of each layer's full name, sorted and without repeats: what users write as targets."""
     return sorted({name.rpartition(".")[2] for name in layers})
 
 
 def trainable_parameters(adapted: Mapping[str, Shape], rank: int) -> int:
-    """A layer of n inputs and m outputs gets r x n and m x r parameters (arXiv 2106.09685, section 4.1)."""
+    """The parameters of the adapter. A layer of n inputs and m outputs gets matrices of r x n and m x r
+    (arXiv 2106.09685, section 4.1).
+    """
     return sum(rank * (inputs + outputs) for inputs, outputs in adapted.values())
 
 

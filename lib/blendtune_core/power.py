@@ -1,8 +1,8 @@
-"""What a rubric can tell apart: whether its number of questions can carry the margin of a gate."""
+"""Statistical power: which differences a rubric can detect, and which gates it has too few questions for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import NormalDist
@@ -10,21 +10,24 @@ from statistics import NormalDist
 from blendtune_api.codec import Fault
 from blendtune_api.v1alpha1 import Gate, Metric
 
-ASSUMED_DEVIATION = 0.3  # of a question's difference between two models of which one was tuned from the other
+ASSUMED_DEVIATION = 0.3  # standard deviation of a question's delta, tuned against base model
 UPPER_END = 0.975  # the probability below the upper end of a two-sided 95% interval
 Z = NormalDist().inv_cdf(UPPER_END)
 _Z_POWER = NormalDist().inv_cdf(0.8)
-_ALONE = "there is no baseline to compare with: the gate will stay inconclusive; name one, or use minScore"
+_NO_BASELINE = (
+    "there is no baseline to compare with: the gate will stay inconclusive; name one, or use minScore"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuestionCounts:
-    """Questions of a rubric, by domain."""
+    """The number of a rubric's questions, by domain."""
 
     general: int
     in_domain: int
 
     def of(self, metric: Metric) -> int:
+        """The number of questions that a metric is computed over."""
         match metric:
             case Metric.GENERAL:
                 return self.general
@@ -34,17 +37,10 @@ class QuestionCounts:
                 return self.general + self.in_domain
 
 
-BUILTIN_RUBRICS: Mapping[str, QuestionCounts] = {
-    "business45": QuestionCounts(general=22, in_domain=23),
-    "healthcare45": QuestionCounts(general=22, in_domain=23),
-    "legal45": QuestionCounts(general=22, in_domain=23),
-}
+def detectable_difference(questions: float, deviation: float = ASSUMED_DEVIATION) -> float:
+    """The smallest mean delta that is found with 80% power at a two-sided level of 5%.
 
-
-def detectable(questions: float, deviation: float = ASSUMED_DEVIATION) -> float:
-    """Smallest difference found with 80% power at 5%, by normal approximation.
-
-    `deviation` is that of a question's difference.
+    By the normal approximation; `deviation` is the standard deviation of a question's delta.
     """
     return (Z + _Z_POWER) * deviation / sqrt(questions)
 
@@ -52,23 +48,24 @@ def detectable(questions: float, deviation: float = ASSUMED_DEVIATION) -> float:
 def unresolved(
     gates: Iterable[Gate], counts: QuestionCounts, path: str, *, has_baseline: bool = True
 ) -> tuple[Fault, ...]:
-    """The gates, at `path`[i], that so few questions will mostly leave inconclusive, or can't ever pass.
+    """A fault at `path`[i] for each gate that will mostly be inconclusive, or can never pass.
 
-    Without a baseline none that asks for a difference can.
+    The reason is that there are too few questions or, for a gate on a difference, that there is no baseline.
     """
     found = (
-        (index, why_unresolved(gate, counts) if has_baseline or not _compares(gate) else _ALONE)
+        (index, why_unresolved(gate, counts) if has_baseline or not _compares(gate) else _NO_BASELINE)
         for index, gate in enumerate(gates)
     )
     return tuple(Fault(f"{path}[{index}]", message) for index, message in found if message)
 
 
 def _compares(gate: Gate) -> bool:
+    """Whether the gate is on a difference to the baseline."""
     return gate.min_gain is not None or gate.max_drop is not None
 
 
 def why_unresolved(gate: Gate, counts: QuestionCounts) -> str:
-    """Why so few questions cannot carry the gate, and what would; empty where they can."""
+    """Why there are too few questions for the gate, and what to do; empty if there are enough."""
     questions = counts.of(gate.metric)
     if questions == 0:
         return f"the rubric has no question for {gate.metric}: the gate will stay inconclusive"
@@ -82,7 +79,11 @@ def why_unresolved(gate: Gate, counts: QuestionCounts) -> str:
 
 
 def _out_of_reach(metric: Metric, least: float, questions: int) -> str:
-    """Wilson's interval of a perfect score begins at n / (n + z^2); that of an impact is twice as deep."""
+    """A fault if even the interval of a perfect score lies below `least`.
+
+    Wilson's interval of a perfect score over n questions begins at n / (n + z^2). That of businessImpact is
+    twice as wide: its values run from -1 to 1.
+    """
     depth = 2 if metric is Metric.BUSINESS_IMPACT else 1
     perfect = 1 - depth * Z**2 / (questions + Z**2)
     if perfect >= least:
@@ -94,7 +95,7 @@ def _out_of_reach(metric: Metric, least: float, questions: int) -> str:
 
 
 def _too_fine(gate: str, margin: float, questions: int) -> str:
-    least = detectable(questions)
+    least = detectable_difference(questions)
     if margin >= least:
         return ""
     needed = f"ask {ceil(questions * (least / margin) ** 2)} questions, or " if margin else ""

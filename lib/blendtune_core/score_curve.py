@@ -1,4 +1,4 @@
-"""The scores from epoch to epoch: where more training stopped to help."""
+"""The scores by epoch: the epoch after which more training no longer helped."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from blendtune_api.v1alpha1 import EpochScope, EpochScore
 from blendtune_core.learning_curve import try_epochs
 
-MEANINGFUL_GAIN = 0.05  # a gain that is surely smaller than this counts as none
+MEANINGFUL_GAIN = 0.05  # a gain whose whole interval lies below this counts as none
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreCurve:
-    """Scores after earlier epochs, in order, each with what the model gained since."""
+    """Scores after earlier epochs, in order, each with the gain of the final model since then."""
 
     epochs: tuple[EpochScore, ...] = ()
 
     @property
     def better(self) -> EpochScore | None:
-        """The first epoch since which a domain surely fell, and none surely rose."""
+        """The first epoch since which the score of a domain surely fell and none surely rose."""
         return next((epoch for epoch in self.epochs if _fell(epoch) and not _rose(epoch)), None)
 
     @property
     def enough(self) -> EpochScore | None:
-        """The first epoch after which there was surely nothing to gain in the domain that was trained for."""
+        """The first epoch after which there was surely no meaningful gain in-domain."""
         return next((epoch for epoch in self.epochs if _is_level(epoch) and not _rose(epoch)), None)
 
     @property
@@ -37,6 +37,7 @@ class ScoreCurve:
 
     @property
     def evidence(self) -> str:
+        """A sentence for the diagnosis; empty if the model is not overtrained."""
         best = self._best
         if best is None:
             return ""
@@ -46,6 +47,7 @@ class ScoreCurve:
 
     @property
     def advice(self) -> str:
+        """The advice to train for fewer epochs; empty if the model is not overtrained."""
         best = self._best
         if best is None:
             return ""

@@ -1,7 +1,7 @@
 """Intervals and tests for the scores of a few dozen questions. Pure and seeded: equal input, equal output.
 
-The question is the unit that is drawn at random; its phrasings are averaged before anything is computed here.
-General and in-domain questions are drawn apart: they are the strata of what is computed over both.
+The question is the sampling unit; its wordings are averaged before anything is computed here. General and
+in-domain questions are resampled separately: they are the strata of any value computed over both.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blendtune_core import student_t
-from blendtune_core.power import UPPER_END, Z, detectable
+from blendtune_core.power import UPPER_END, Z, detectable_difference
 
 RESAMPLES = 10_000
 SEED = 20231007
-PSEUDO_QUESTIONS = 2
-PSEUDO_SHIFT = 0.5
-_ENUMERATED = 13  # questions up to which all 2^n signs are tried
+PSEUDO_QUESTIONS = 2  # added to the questions of an interval, so that equal values do not look certain
+PSEUDO_SHIFT = 0.5  # how far each of them lies from the mean of a delta, one on either side
+_ENUMERATED = 13  # questions up to which all 2^n sign patterns are enumerated
 
 Floats = NDArray[np.float64]
 
@@ -36,9 +36,9 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A value for each question, with its weight (more than 0) and the stratum it was drawn in.
+    """A value for each question, with its weight (greater than 0) and its stratum. Arrays of one length.
 
-    The questions are kept in an order of their own, so that theirs does not change what is drawn.
+    The questions are sorted, so that the order in which they are given does not change the random draws.
     """
 
     values: Floats
@@ -49,7 +49,7 @@ class Sample:
     def of(
         cls, values: Sequence[float], weights: Sequence[float], strata: Sequence[int] | None = None
     ) -> Sample:
-        """Raises ValueError where the lengths differ."""
+        """A sample of these questions. Raises ValueError if the lengths differ."""
         rows = sorted(zip(strata or [0] * len(values), values, weights, strict=True))
         return cls(
             values=np.asarray([value for _, value, _ in rows], dtype=np.float64),
@@ -59,6 +59,7 @@ class Sample:
 
     @property
     def shares(self) -> Floats:
+        """The weights, normalised to a sum of 1."""
         return self.weights / np.sum(self.weights)
 
     @property
@@ -67,12 +68,12 @@ class Sample:
 
     @property
     def effective_size(self) -> float:
-        """Questions of equal weight that would tell as much (Kish 1965): (sum of w)^2 / sum of w^2."""
+        """The effective number of questions (Kish 1965): (sum of w)^2 / sum of w^2."""
         return 1 / float(np.sum(self.shares**2))
 
     @property
     def variance(self) -> float:
-        """Weighted mean square of the values about the mean of their stratum."""
+        """The variance within the strata: weighted mean square of the values about their stratum's mean."""
         squares = (
             float(np.sum(part.weights)) * float(part.shares @ (part.values - part.mean) ** 2)
             for part in self.parts()
@@ -80,13 +81,14 @@ class Sample:
         return sum(squares) / float(np.sum(self.weights))
 
     def parts(self) -> Iterator[Sample]:
+        """The sample of each stratum."""
         for stratum in np.unique(self.strata):
             kept = self.strata == stratum
             yield Sample(self.values[kept], self.weights[kept], self.strata[kept])
 
 
 def wilson(rate: float, n: float) -> Interval:
-    """Score interval of a rate over n trials (Wilson 1927); n may be an effective, fractional number."""
+    """The 95% score interval of a rate over n trials (Wilson 1927); n may be fractional, as Kish's is."""
     centre = rate + Z * Z / (2 * n)
     half = Z * sqrt(rate * (1 - rate) / n + Z * Z / (4 * n * n))
     scale = 1 + Z * Z / n
@@ -96,12 +98,12 @@ def wilson(rate: float, n: float) -> Interval:
 
 
 def mean_interval(sample: Sample, minimum: float = 0.0) -> Interval:
-    """Interval of a weighted mean of values in [minimum, 1].
+    """The 95% interval of a weighted mean of values in [minimum, 1].
 
-    Wilson's interval with the number of questions that the weights (Kish) and the spread of the values amount
-    to: graded scores spread less than passes and failures of the same mean. Two further questions that spread
-    as much as passes and failures do are assumed, so that a handful of equal values do not look certain. For
-    passes and failures of equal weight in one stratum it is Wilson's interval itself.
+    It is Wilson's interval with an effective number of questions, which accounts for the weights (Kish) and
+    for the variance: graded scores vary less than passes and failures of the same mean. Two pseudo-questions
+    that vary as much as passes and failures are added, so that a handful of equal values does not look
+    certain. For passes and failures of equal weight in one stratum it is Wilson's interval itself.
     """
     width = 1 - minimum
     n = sample.effective_size
@@ -114,13 +116,13 @@ def mean_interval(sample: Sample, minimum: float = 0.0) -> Interval:
 
 
 def delta_interval(sample: Sample) -> Interval:
-    """Interval of a weighted mean of paired differences in [-1, 1], by bootstrap over the questions.
+    """The 95% interval of a weighted mean of paired differences in [-1, 1], by bootstrap over the questions.
 
-    The expanded percentile interval (Hesterberg 2015, The American Statistician 69:371): plain percentiles
-    are too narrow for few questions, by sqrt((n-1)/n) and by z in the place of t. Each stratum is drawn from
-    by itself. Two questions of average weight that moved half a point, one either way, are added to those
-    drawn from, in the spirit of Agresti and Coull (1998): without them, differences that are all alike would
-    give an interval of no width.
+    It is the expanded percentile interval (Hesterberg 2015, The American Statistician 69:371): plain
+    percentiles are too narrow for few questions, by a factor of sqrt((n-1)/n) and because they use z instead
+    of t. Each stratum is resampled separately. Two pseudo-questions of average weight, half a point above and
+    half a point below the mean, are added to each stratum, in the spirit of Agresti and Coull (1998): without
+    them, equal differences would give an interval of zero width.
     """
     parts = list(sample.parts())
     total = float(np.sum(sample.weights))
@@ -133,9 +135,10 @@ def delta_interval(sample: Sample) -> Interval:
 
 
 def sign_flip_p_value(sample: Sample) -> float:
-    """Two-sided p-value of no difference: how often random signs give a mean as far from zero.
+    """The two-sided p-value of a sign-flip test: how often random signs give a mean as far from zero.
 
-    Up to 13 questions all signs are tried; beyond, RESAMPLES of them, the observed ones counted in.
+    Up to 13 questions all sign patterns are enumerated. Above that RESAMPLES random ones are drawn, and the
+    observed pattern is counted as one more.
     """
     products = sample.values * sample.weights
     as_far = np.abs(_signs(len(products)) @ products) >= abs(float(np.sum(products))) - 1e-12
@@ -145,7 +148,7 @@ def sign_flip_p_value(sample: Sample) -> float:
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """The p-values corrected for their number (Holm 1979): at most 5% of any false alarm among them."""
+    """The p-values with Holm's correction (1979), which bounds the probability of any false positive."""
     corrected: dict[str, float] = {}
     least = 0.0
     for rank, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
@@ -155,17 +158,17 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def minimum_detectable_effect(sample: Sample) -> float:
-    """Smallest difference found with 80% power at 5%, by the spread of these questions.
+    """The smallest delta found with 80% power at 5%, given the variance of these questions.
 
-    The variance counts the same two pseudo-questions as the interval does.
+    The variance includes the same two pseudo-questions as the interval.
     """
     n = len(sample.values)
     variance = (n * sample.variance + PSEUDO_QUESTIONS * PSEUDO_SHIFT**2) / (n + PSEUDO_QUESTIONS)
-    return detectable(sample.effective_size, sqrt(variance))
+    return detectable_difference(sample.effective_size, sqrt(variance))
 
 
 def _resampled_means(part: Sample) -> Floats:
-    """Weighted means of RESAMPLES draws from one stratum, its pseudo-questions among what is drawn from."""
+    """The weighted means of RESAMPLES draws from one stratum and its pseudo-questions. [RESAMPLES]"""
     values = np.concatenate([part.values, [part.mean - PSEUDO_SHIFT, part.mean + PSEUDO_SHIFT]])
     weights = np.concatenate([part.weights, np.full(PSEUDO_QUESTIONS, np.mean(part.weights))])
     counts = _counts(len(part.values), int(part.strata[0]))
@@ -175,7 +178,7 @@ def _resampled_means(part: Sample) -> Floats:
 
 @lru_cache(maxsize=4)
 def _counts(n: int, stratum: int) -> Floats:
-    """How often each of n questions and the pseudo-questions is drawn, in RESAMPLES draws of n."""
+    """How often each of n questions and the pseudo-questions is drawn. [RESAMPLES, n + PSEUDO_QUESTIONS]"""
     drawn_from = n + PSEUDO_QUESTIONS
     random = np.random.default_rng([SEED, stratum])
     return random.multinomial(n, np.full(drawn_from, 1 / drawn_from), size=RESAMPLES).astype(np.float64)
@@ -183,6 +186,7 @@ def _counts(n: int, stratum: int) -> Floats:
 
 @lru_cache(maxsize=4)
 def _signs(n: int) -> Floats:
+    """Sign patterns of n questions. [patterns, n]"""
     if n <= _ENUMERATED:
         return np.array(list(product([-1.0, 1.0], repeat=n)))
     signs: Floats = np.random.default_rng(SEED).choice(np.array([-1.0, 1.0]), size=(RESAMPLES, n))

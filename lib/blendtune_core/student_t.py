@@ -1,4 +1,4 @@
-"""Quantiles of Student's t, for errors that are themselves estimated from a few repetitions."""
+"""Quantiles of Student's t distribution, for standard errors that are estimated from a few values."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from functools import lru_cache
 from math import cos, exp, lgamma, pi, pow, sqrt, tan
 from statistics import NormalDist
 
-_NORMAL_FROM = 1000.0  # degrees of freedom beyond which the normal distribution serves
-_INTERVALS = 40  # of Simpson's rule; an even number
+_NORMAL_FROM = 1000.0  # degrees of freedom above which the normal distribution is used
+_INTERVALS = 40  # of Simpson's rule; must be even
 _HALVINGS = 30
 
 
 def quantile(probability: float, freedom: float) -> float:
-    """The value that is exceeded with chance 1 - `probability`, which is above one half.
+    """The quantile at `probability`, which must be above 0.5, with `freedom` degrees of freedom.
 
-    Raises ValueError below one degree of freedom: no such distribution has a use here.
+    Raises ValueError for less than one degree of freedom.
     """
     if freedom < 1:
         raise ValueError(f"Student's t needs at least one degree of freedom, not {freedom:g}")
@@ -25,7 +25,7 @@ def quantile(probability: float, freedom: float) -> float:
 
 @lru_cache(maxsize=4096)
 def _quantile(probability: float, freedom: float) -> float:
-    """By halving the angle theta of t = sqrt(freedom) tan(theta), whose density is cos(theta)^(freedom-1)."""
+    """By bisection on the angle: t = sqrt(freedom) tan(angle), whose density is cos(angle)^(freedom-1)."""
     low, high = 0.0, pi / 2
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
@@ -37,7 +37,7 @@ def _quantile(probability: float, freedom: float) -> float:
 
 
 def _chance_within(angle: float, freedom: float) -> float:
-    """The chance of an angle between 0 and this one, by Simpson's rule."""
+    """The probability of an angle between 0 and this one, by Simpson's rule."""
     width = angle / _INTERVALS
     heights = (
         (1 if index in (0, _INTERVALS) else 4 if index % 2 else 2) * pow(cos(index * width), freedom - 1)

@@ -1,4 +1,4 @@
-"""Whether a tuned model moved against its baseline: one reading for verdict and diagnosis."""
+"""Whether a tuned model improved or regressed against its baseline. Verdict and diagnosis both use this."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from enum import Enum
 
 from blendtune_api.v1alpha1 import EvaluationDigests, ScopeScore, Verdict
 
-COVERAGE_FLOOR = 0.95  # share of questions scored below which nothing is concluded
-SIGNIFICANCE = 0.05  # chance of calling a difference where there is none, over both domains together
+COVERAGE_FLOOR = 0.95  # share of scored questions below which nothing is concluded
+SIGNIFICANCE = 0.05  # probability of a false positive, over both domains together
 
 
 class Direction(Enum):
@@ -17,7 +17,7 @@ class Direction(Enum):
 
 
 def direction(scope: ScopeScore) -> Direction:
-    """Where a domain moved: significantly, and whatever its unscored questions would have shown."""
+    """Whether a domain's score rose or fell: significantly, and whatever its unscored questions might add."""
     if scope.delta is None or scope.p_value is None or scope.p_value > SIGNIFICANCE:
         return Direction.UNSURE
     if scope.delta > 0 and (scope.delta_worst is None or scope.delta_worst > 0):
@@ -28,7 +28,10 @@ def direction(scope: ScopeScore) -> Direction:
 
 
 def verdict(general: ScopeScore, in_domain: ScopeScore, coverage: float) -> Verdict:
-    """Improved and Regressed: a domain moved that way and none the other. Mixed: they moved apart."""
+    """Improved (Regressed) if a domain rose (fell) and none did the opposite; Mixed if one rose and one fell.
+
+    Inconclusive if neither moved significantly, or if too few questions were scored.
+    """
     moves = {direction(general), direction(in_domain)} - {Direction.UNSURE}
     if coverage < COVERAGE_FLOOR or not moves:
         return Verdict.INCONCLUSIVE
@@ -38,7 +41,7 @@ def verdict(general: ScopeScore, in_domain: ScopeScore, coverage: float) -> Verd
 
 
 def not_comparable(one: EvaluationDigests, other: EvaluationDigests) -> str:
-    """Why two models may not be compared: they were not asked or judged alike. Empty when they were."""
+    """Why two evaluations are not comparable: what they differ in. Empty if they are comparable."""
     differing = [
         name
         for name, digest, other_digest in (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from blendtune_api.v1alpha1 import Role
-from blendtune_core.power import BUILTIN_RUBRICS, QuestionCounts
+from blendtune_core.builtin_rubrics import BUILTIN_RUBRICS
+from blendtune_core.power import QuestionCounts
 from blendtune_eval.rubrics.loader import builtin_names, load_builtin
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from blendtune_api.v1alpha1 import BlendedFineTune, Role
-from blendtune_core.power import BUILTIN_RUBRICS, unresolved
+from blendtune_core.builtin_rubrics import BUILTIN_RUBRICS
+from blendtune_core.power import unresolved
 from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Question, Rubric
 from blendtune_eval.rubrics.loader import load_builtin

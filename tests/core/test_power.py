@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from blendtune_api.v1alpha1 import Gate, Metric
-from blendtune_core.power import QuestionCounts, detectable, unresolved
+from blendtune_core.power import QuestionCounts, detectable_difference, unresolved
 
 COUNTS = QuestionCounts(general=22, in_domain=23)
 
@@ -37,4 +37,4 @@ def test_a_metric_without_questions() -> None:
 
 
 def test_the_advised_number_of_questions_is_enough() -> None:
-    assert detectable(71) <= 0.1 < detectable(70)
+    assert detectable_difference(71) <= 0.1 < detectable_difference(70)

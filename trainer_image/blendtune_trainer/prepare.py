@@ -12,9 +12,9 @@ from typing import Any
 
 from blendtune_api.contract import BlendResult, weights_digest
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage
+from blendtune_core.sizing.describe import describe_weights, refusal
 from blendtune_core.sizing.estimate import training_cost
 from blendtune_core.sizing.layout import choose_layout
-from blendtune_core.sizing.words import refusal, weights_words
 from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import DoesNotFit, StageError
 from blendtune_runtime.files import write_text
@@ -84,7 +84,7 @@ def _prepare(run: Run) -> BlendResult:
     spec, workspace = run.config.spec, run.workspace
     base = fetch_base_model(spec.model, run.claims, run.shared, run.config.uid)
     setup = sizing_setup(spec, base, run.config.gpu)
-    print(weights_words(setup.weights), flush=True)
+    print(describe_weights(setup.weights), flush=True)
     refused = refusal(setup)
     if refused is not None:
         raise DoesNotFit(f"spec.cluster: {refused}")

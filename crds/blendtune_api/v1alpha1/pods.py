@@ -102,8 +102,8 @@ class StagePod:
     pod_template: Annotated[
         Mapping[str, Any],
         Mark(
-            "Partial core/v1 PodTemplateSpec, merged over the rendered one: maps by key, lists of named items "
-            "by name.",
+            "Partial core/v1 PodTemplateSpec, merged over the rendered one: maps by key, lists of named "
+            "items by name.",
             max_items=8,
             preserve_unknown_fields=True,
         ),

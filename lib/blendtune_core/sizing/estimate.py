@@ -1,4 +1,4 @@
-"""The whole estimate of a run: what each ZeRO stage needs, the layout that is chosen, time and disk."""
+"""The estimate of a run: what each ZeRO stage needs, the chosen layout, time and disk."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from blendtune_core.sizing.cost import (
     flops_per_token,
     training_seconds,
 )
+from blendtune_core.sizing.describe import refusal
 from blendtune_core.sizing.layout import (
     PRACTICAL_MEMORY,
     Gpus,
@@ -27,26 +28,25 @@ from blendtune_core.sizing.layout import (
 from blendtune_core.sizing.memory import STAGES
 from blendtune_core.sizing.shape import ModelShape
 from blendtune_core.sizing.weights import Weights
-from blendtune_core.sizing.words import refusal
 
 MILLION = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageEstimate:
-    """One ZeRO stage on the GPUs of the spec. Numbers of GPUs are None where no number would do, or where the
-    memory of a GPU is not known.
+    """One ZeRO stage on the GPUs of the spec. The numbers of GPUs are None if no number is enough, or if the
+    memory of a GPU is unknown.
     """
 
     layout: Layout  # the best at this stage
     fits: bool
     fewest_gpus: int | None
-    practical_gpus: int | None  # with PRACTICAL_MEMORY, and in parts of a node or whole nodes
+    practical_gpus: int | None  # within PRACTICAL_MEMORY, and an equal part of a node or whole nodes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingCost:
-    """Times and rates are those of the optimizer steps; None where the peak of the GPUs is not known."""
+    """Times and rates are those of the optimizer steps; None if the peak of the GPUs is unknown."""
 
     tokens: int
     steps: int
@@ -58,7 +58,7 @@ class TrainingCost:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """Sizes in bytes."""
+    """The estimate of a run. Sizes are in bytes."""
 
     shape: ModelShape
     weights: Weights
@@ -69,9 +69,9 @@ class Estimate:
     attention: Attention
     layout: Layout
     fits: bool
-    refusal: str | None  # why it does not fit, and what would
+    refusal: str | None  # why it does not fit, and what would fit
     stages: tuple[StageEstimate, ...]
-    training: TrainingCost  # of the budget, or of a million tokens where it is not known in tokens
+    training: TrainingCost  # of the budget, or of a million tokens if the budget is not known in tokens
     budget_known: bool
     checkpoint_bytes: int
     disk_bytes: int
@@ -86,7 +86,7 @@ def estimate(
     tokens: int | None = None,
     mfu: float = ASSUMED_MFU,
 ) -> Estimate:
-    """What a run of `spec` needs. `tokens` are those of the whole blend; unset, those of its budget."""
+    """What a run of `spec` needs. `tokens` is the length of the blend; by default that of the budget."""
     gpus = Gpus(preset=preset, nodes=spec.cluster.nodes, per_node=spec.cluster.gpus_per_node)
     setup = Setup(shape=shape, training=spec.training, gpus=gpus, attention=attention)
     layout = choose_layout(setup)
@@ -119,7 +119,7 @@ def estimate(
 
 
 def _epoch_models(spec: BlendedFineTuneSpec) -> int:
-    """Models that `everyEpoch` keeps beside the last; none are counted where the budget is in tokens."""
+    """The number of models that `everyEpoch` keeps besides the last; 0 if the budget is in tokens."""
     epochs = spec.blend.budget.epochs
     if epochs is None or not spec.evaluation.every_epoch:
         return 0
@@ -127,7 +127,7 @@ def _epoch_models(spec: BlendedFineTuneSpec) -> int:
 
 
 def stage_estimate(setup: Setup, stage: int) -> StageEstimate:
-    """The best that the GPUs can do at `stage`, whatever stage the spec asks for."""
+    """The best layout on the GPUs of the spec at `stage`, whatever stage the spec asks for."""
     layout = choose_layout(replace(setup, training=with_stage(setup.training, stage)))
     practical = fewest_gpus(setup, stage, PRACTICAL_MEMORY)
     return StageEstimate(
@@ -139,7 +139,7 @@ def stage_estimate(setup: Setup, stage: int) -> StageEstimate:
 
 
 def training_cost(setup: Setup, tokens: int, mfu: float = ASSUMED_MFU) -> TrainingCost:
-    """Steps and time over so many tokens, in bins that are full."""
+    """Steps and time of a training over `tokens`, if all bins are full."""
     gpus, training = setup.gpus, setup.training
     seconds = None
     if gpus.preset.peak_flops is not None:

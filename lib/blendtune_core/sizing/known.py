@@ -1,4 +1,4 @@
-"""Shapes of the LLaMA models (arXiv 2302.13971, table 2), and the models of the hub that share them.
+"""Shapes of the LLaMA models (arXiv 2302.13971, table 2), and the models on the Hub that share them.
 
 The feed-forward size is 2/3 of 4 hidden sizes (section 2.2), rounded up to a multiple of 256 as in the
 published code. Llama 2 7B and 13B, and Vicuna, which is fine-tuned from both generations, keep these sizes.
@@ -45,12 +45,12 @@ _ON_THE_HUB: Mapping[str, str] = {
 
 
 def nearest_llama(parameters: int) -> ModelShape:
-    """A model of so many parameters with the other sizes of the LLaMA that is nearest to it."""
+    """A shape with `parameters` parameters and the other sizes of the LLaMA model nearest to that number."""
     shapes = [read_shape(config) for config in LLAMA.values()]
     return replace(min(shapes, key=lambda shape: abs(shape.parameters - parameters)), parameters=parameters)
 
 
 def shape_on_the_hub(name: str) -> ModelShape | None:
-    """The shape of the model ORG/NAME of the hub; None for one that is not known here."""
+    """The shape of the model `name` (ORG/NAME) on the Hub; None if it is not known here."""
     size = _ON_THE_HUB.get(name)
     return None if size is None else read_shape(LLAMA[size])

@@ -1,4 +1,4 @@
-"""How a training is laid out on its GPUs: ZeRO stage, micro-batch, activation checkpointing; and whether it
+"""The layout of a training on its GPUs (ZeRO stage, micro-batch, activation checkpointing), and whether it
 fits.
 """
 
@@ -22,14 +22,14 @@ from blendtune_core.sizing.shape import ModelShape, needs_mask
 from blendtune_core.sizing.weights import Weights, training_weights
 
 USABLE_MEMORY = 0.92  # of a GPU; the rest goes to the CUDA context, NCCL, DeepSpeed's buckets, fragmentation
-PRACTICAL_MEMORY = 0.85  # what the choice of a layout fills at most, and what a practical minimum leaves
-LARGEST_MICRO_BATCH_TOKENS = 16_384  # more would fill memory and hardly hide more communication
-_UNKNOWN_PEAK_FLOPS = 312e12  # an A100's; only to weigh arithmetic against communication
+PRACTICAL_MEMORY = 0.85  # of a GPU: the limit for layouts that are chosen and for the practical minimum
+LARGEST_MICRO_BATCH_TOKENS = 16_384  # a larger one takes memory and hides hardly more communication
+_UNKNOWN_PEAK_FLOPS = 312e12  # an A100's peak; only used to weigh computation against communication
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gpus:
-    """The GPUs of a training, all alike; a rank on each."""
+    """The GPUs of a training. All are of one type, and there is one rank per GPU."""
 
     preset: GpuPreset
     nodes: int
@@ -42,13 +42,13 @@ class Gpus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setup:
-    """All that decides how a training is laid out. `attention` is the one in use, not `auto`."""
+    """Everything that decides the layout of a training. `attention` is never `auto` here."""
 
     shape: ModelShape
     training: Training
     gpus: Gpus
     attention: Attention
-    adapter_parameters: int | None = None  # of a LoRA; unset, they are counted by the shape
+    adapter_parameters: int | None = None  # of a LoRA; None: counted by the shape
 
     @property
     def weights(self) -> Weights:
@@ -60,17 +60,17 @@ class Setup:
 
     @property
     def masked(self) -> bool:
-        """Whether SDPA needs a mask over the whole bin, and cannot attend to each example by itself."""
+        """Whether SDPA needs a mask over the bin, because it cannot attend to each example separately."""
         sequence_length = self.training.sequence_length
         return self.attention is Attention.SDPA and needs_mask(self.shape.attention_span, sequence_length)
 
     @property
     def bins_per_rank(self) -> int:
-        """Most bins that one rank reads in a step."""
+        """The most bins that one rank reads in a step."""
         return ceil(self.training.batch_tokens // self.training.sequence_length / self.gpus.count)
 
     def layout(self, stage: int, bins: int, *, checkpointing: bool) -> Layout:
-        """The layout with micro-batches of that many bins, and the memory it takes."""
+        """The layout with micro-batches of `bins` bins, and its memory."""
         return Layout(
             zero_stage=stage,
             bins_per_micro_batch=bins,
@@ -90,7 +90,10 @@ class Setup:
 
 
 def attention_in_use(training: Training, *, on_gpu: bool, flash_attention: bool) -> Attention:
-    """What `auto` means there; `flash_attention` tells whether the package is there, which knows no fp32."""
+    """The attention that is used: `auto` is FlashAttention 2 if possible, else SDPA.
+
+    `flash_attention` says whether flash-attn is installed; it works on GPUs and in 16 bits only.
+    """
     if training.attention is not Attention.AUTO:
         return training.attention
     flash = on_gpu and flash_attention and training.precision is not Precision.FP32
@@ -98,11 +101,11 @@ def attention_in_use(training: Training, *, on_gpu: bool, flash_attention: bool)
 
 
 def choose_layout(setup: Setup) -> Layout:
-    """What the spec asks for and, where it says `auto`, the fastest layout within PRACTICAL_MEMORY.
+    """The layout that the spec asks for; where it says `auto`, the fastest one within PRACTICAL_MEMORY.
 
-    Where none is within it, the layout that needs least, whether it fits or not. Where the GPUs' memory is
-    not known nothing is weighed: micro-batches of one bin, activations kept, and stage 2, which communicates
-    no more than 1; on CPU stage 1.
+    If none is within PRACTICAL_MEMORY, it is the layout that needs the least memory, whether it fits or not.
+    If the memory of the GPUs is unknown, nothing is compared: micro-batches of one bin, activations kept, and
+    stage 2, which communicates no more than stage 1 does; on CPU stage 1.
     """
     capacity = setup.gpus.preset.memory_bytes
     if capacity is None:
@@ -112,33 +115,33 @@ def choose_layout(setup: Setup) -> Layout:
     comfortable = list(_fitting(setup, PRACTICAL_MEMORY * capacity))
     if comfortable:
         return min(comfortable, key=lambda layout: _slowness(setup, layout))
-    smallest = (setup.layout(stage, 1, checkpointing=recompute) for stage, recompute in _ways(setup))
+    smallest = (setup.layout(stage, 1, checkpointing=recompute) for stage, recompute in _candidates(setup))
     return min(smallest, key=lambda layout: layout.memory.total)
 
 
 def fits(layout: Layout, preset: GpuPreset) -> bool:
-    """Whether one GPU holds the layout; unknown memory does."""
+    """Whether the layout fits in USABLE_MEMORY of a GPU; true if the memory is unknown."""
     return preset.memory_bytes is None or layout.memory.total <= USABLE_MEMORY * preset.memory_bytes
 
 
 def fewest_gpus(setup: Setup, stage: int, share: float = USABLE_MEMORY) -> int | None:
-    """The fewest GPUs like these that train at `stage` within that share of their memory.
+    """The fewest GPUs of this type that can train at `stage` within `share` of their memory.
 
-    With micro-batches of one bin, and with recomputed activations unless the spec forbids it. None where no
-    number would do, or where the memory is not known.
+    It assumes micro-batches of one bin and, unless the spec forbids it, recomputed activations. None if no
+    number is enough, or if the memory is unknown.
     """
     capacity = setup.gpus.preset.memory_bytes
     if capacity is None:
         return None
     recompute = setup.training.activation_checkpointing is not ActivationCheckpointing.DISABLED
     least = setup.layout(stage, 1, checkpointing=recompute).memory
-    whole, divided = split_states(setup.weights, stage, setup.element)
-    room = int(share * capacity) - whole - least.gathered_layer - least.activations - least.logits
-    return max(1, ceil(divided / room)) if room > 0 else None
+    replicated, partitioned = split_states(setup.weights, stage, setup.element)
+    room = int(share * capacity) - replicated - least.gathered_layer - least.activations - least.logits
+    return max(1, ceil(partitioned / room)) if room > 0 else None
 
 
 def whole_nodes(number: int, per_node: int) -> int:
-    """The next number of GPUs that is an equal part of a node, or whole nodes."""
+    """`number` rounded up to an equal part of a node (a divisor of `per_node`) or to whole nodes."""
     if number > per_node:
         return ceil(number / per_node) * per_node
     return next(part for part in range(number, per_node + 1) if per_node % part == 0)
@@ -155,12 +158,12 @@ def _stages(setup: Setup) -> tuple[int, ...]:
         return (int(requested),)
     preset = setup.gpus.preset
     if setup.gpus.count == 1 or not preset.is_gpu:
-        return (1,)  # nothing to divide, or memory that is not the GPUs'
+        return (1,)  # nothing to partition, or the memory is not that of GPUs
     return (2,) if preset.memory_bytes is None else STAGES
 
 
-def _ways(setup: Setup) -> Iterator[tuple[int, bool]]:
-    """Stage, and whether activations are recomputed: every combination that the spec allows."""
+def _candidates(setup: Setup) -> Iterator[tuple[int, bool]]:
+    """Every combination of stage and recomputed activations (true or false) that the spec allows."""
     requested = setup.training.activation_checkpointing
     for stage in _stages(setup):
         if requested is not ActivationCheckpointing.ENABLED:
@@ -170,9 +173,9 @@ def _ways(setup: Setup) -> Iterator[tuple[int, bool]]:
 
 
 def _fitting(setup: Setup, room: float) -> Iterator[Layout]:
-    """Of each way the layout with the largest micro-batches that `room` bytes hold, if there is one."""
+    """For each candidate the layout with the largest micro-batches that fit in `room` bytes, if any fit."""
     sizes = range(1, _most_bins(setup) + 1)
-    for stage, recompute in _ways(setup):
+    for stage, recompute in _candidates(setup):
 
         def total(bins: int, stage: int = stage, recompute: bool = recompute) -> int:
             return setup.layout(stage, bins, checkpointing=recompute).memory.total
@@ -185,8 +188,10 @@ def _fitting(setup: Setup, room: float) -> Iterator[Layout]:
 
 
 def _most_bins(setup: Setup) -> int:
-    """Only FlashAttention takes a row of several bins at once: SDPA takes its examples one after another, and
-    with a mask, as eager attention does, it computes between them.
+    """The most bins of a micro-batch. Only FlashAttention handles a row of several bins at once.
+
+    SDPA handles the examples one after another; with a mask, and in eager attention, scores between examples
+    are computed too.
     """
     if setup.attention is not Attention.FLASH_ATTENTION_2:
         return 1
@@ -195,8 +200,8 @@ def _most_bins(setup: Setup) -> int:
 
 
 def _slowness(setup: Setup, layout: Layout) -> tuple[float, int, int]:
-    """What to keep low: seconds of a step, arithmetic and communication one after the other; then
-    micro-batches; then memory.
+    """The sort key of layouts: seconds of a step (computation plus communication, no overlap), then number of
+    micro-batches, then memory.
     """
     preset, sequence_length = setup.gpus.preset, setup.training.sequence_length
     micro_batches = ceil(setup.bins_per_rank / layout.bins_per_micro_batch)

@@ -1,4 +1,4 @@
-"""Memory of one GPU: model states by ZeRO stage, activations and logits of a micro-batch."""
+"""Memory of one GPU: model states by ZeRO stage, and the activations and logits of a micro-batch."""
 
 from __future__ import annotations
 
@@ -8,28 +8,32 @@ from blendtune_core.sizing.shape import ModelShape
 from blendtune_core.sizing.weights import Weights
 
 STAGES = (1, 2, 3)
-LOSS_CHUNK_BYTES = 256 * 2**20  # most float32 logits that the loss holds at a time
+LOSS_CHUNK_BYTES = 256 * 2**20  # the most fp32 logits that the loss computes at a time
 
 _MASTER_STATES = 16  # bytes per parameter, all fp32: gradient, master weight and Adam's two moments
 
 
 def element_bytes(precision: Precision) -> int:
-    """Bytes of a parameter and of an activation on a GPU, where `auto` is bf16."""
+    """Bytes of a parameter and of an activation on a GPU. There `auto` is bf16."""
     return 4 if precision is Precision.FP32 else 2
 
 
 def model_state_bytes(weights: Weights, stage: int, ranks: int, *, element: int = 2) -> int:
-    """Parameters on one GPU, and gradients and Adam's states of those that are trained.
+    """Bytes of the model states on one GPU: parameters, and gradients and Adam states of the trained ones.
 
-    With none frozen and elements of 2 bytes, stage 2 is DeepSpeed's estimate_zero2_model_states_mem_needs
-    without offload; stage 1 is stage 2 with whole gradients on every GPU (arXiv 1910.02054, section 5).
+    Without frozen parameters and with 2 bytes per element, stage 2 equals DeepSpeed's
+    estimate_zero2_model_states_mem_needs without offload. Stage 1 is stage 2 with the gradients replicated on
+    every GPU (arXiv 1910.02054, section 5).
     """
-    whole, divided = split_states(weights, stage, element)
-    return whole + divided // ranks
+    replicated, partitioned = split_states(weights, stage, element)
+    return replicated + partitioned // ranks
 
 
 def split_states(weights: Weights, stage: int, element: int) -> tuple[int, int]:
-    """Bytes that every GPU holds, and bytes that the ranks divide among them."""
+    """(replicated, partitioned): bytes that every GPU holds, and bytes that are partitioned over the ranks.
+
+    Raises ValueError for a stage other than 1, 2 and 3.
+    """
     trained, frozen = weights.trained, element * weights.frozen
     if stage == 1:
         return frozen + 2 * element * trained, _MASTER_STATES * trained
@@ -43,10 +47,10 @@ def split_states(weights: Weights, stage: int, element: int) -> tuple[int, int]:
 def gathered_layer_bytes(
     largest_layer_parameters: int, stage: int, *, frozen: bool = False, element: int = 2
 ) -> int:
-    """Weights and gradients of the largest layer, which stage 3 holds whole while it computes with it.
+    """Bytes of the largest layer's weights and gradients, which stage 3 gathers while it computes with them.
 
-    A `frozen` one has no gradients. With trained elements of 2 bytes, this and the model states are
-    DeepSpeed's estimate_zero3_model_states_mem_needs without offload.
+    A `frozen` layer has no gradients. With 2 bytes per trained element, this and the model states together
+    equal DeepSpeed's estimate_zero3_model_states_mem_needs without offload.
     """
     if stage != 3:
         return 0
@@ -62,11 +66,10 @@ def activation_bytes(
     masked: bool = False,
     element: int = 2,
 ) -> int:
-    """What a forward pass over `tokens` keeps for the backward pass, logits not counted.
+    """Bytes that a forward pass over `tokens` keeps for the backward pass, without logits.
 
-    `masked` is SDPA with a mask over all tokens instead of attention to each example by itself.
-
-    Checkpointing keeps each layer's input, and one layer at a time that is computed again.
+    `masked` means SDPA with a mask over all tokens, instead of attention to each example separately. With
+    `checkpointing` each layer's input is kept, and the activations of one layer at a time, recomputed.
     """
     layer = _layer_bytes(shape, tokens, attention, masked, element)
     if checkpointing:
@@ -75,10 +78,10 @@ def activation_bytes(
 
 
 def _layer_bytes(shape: ModelShape, tokens: int, attention: Attention, masked: bool, element: int) -> int:
-    """What one layer of LLaMA keeps, as transformers computes it.
+    """Bytes that one LLaMA layer keeps, as transformers computes it.
 
-    Its two norms keep their input in fp32 and their result; the projections their two inputs; attention its
-    queries, keys, values and output; the gated feed-forward network four vectors of its own size.
+    The two norms keep their input in fp32 and their result; the projections keep their two inputs; attention
+    keeps queries, keys, values and output; the gated feed-forward network keeps four vectors of its own size.
     """
     repeats_shared_heads = masked or attention is Attention.EAGER
     copies = shape.query_size if repeats_shared_heads else shape.key_value_size
@@ -92,8 +95,11 @@ def _layer_bytes(shape: ModelShape, tokens: int, attention: Attention, masked: b
 
 
 def _score_bytes(shape: ModelShape, tokens: int, attention: Attention, masked: bool, element: int) -> int:
-    """Per token: each head's normaliser, with SDPA also the output of its example before all are joined,
-    or the mask; eager, all scores, in fp32 and as the weights of the values.
+    """Bytes per token of the attention scores and what replaces them.
+
+    Every implementation but eager keeps a normaliser per head. SDPA also keeps the output of each example
+    before they are concatenated or, if masked, the mask. Eager attention keeps all scores, in fp32 and as the
+    weights of the values.
     """
     normalisers = 4 * shape.attention_heads
     match attention:
@@ -106,9 +112,9 @@ def _score_bytes(shape: ModelShape, tokens: int, attention: Attention, masked: b
 
 
 def logits_bytes(vocabulary_size: int, tokens: int, *, element: int = 2) -> int:
-    """Logits and their gradient when every token is supervised; the loss works on fp32 chunks of them.
+    """Bytes of the logits and their gradient if every token is supervised.
 
-    Of a chunk there are the logits in fp32, their log-softmax and its gradient.
+    The loss works on chunks in fp32, and holds the logits of a chunk, their log-softmax and its gradient.
     """
     logits = tokens * vocabulary_size
     return 2 * element * logits + 3 * min(4 * logits, LOSS_CHUNK_BYTES)
@@ -126,7 +132,7 @@ def memory(
     masked: bool = False,
     element: int = 2,
 ) -> Memory:
-    """The most that one of `ranks` GPUs holds while it trains on micro-batches of `tokens`."""
+    """The peak memory of one of `ranks` GPUs while it trains on micro-batches of `tokens`."""
     return Memory(
         model_states=model_state_bytes(weights, stage, ranks, element=element),
         gathered_layer=gathered_layer_bytes(

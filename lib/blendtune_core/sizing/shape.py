@@ -1,4 +1,4 @@
-"""The shape of a decoder: what its memory and its arithmetic depend on, as its config.json tells it."""
+"""The shape of a decoder: the sizes in its config.json on which memory and computation depend."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from typing import Any
 
 
 class ShapeError(ValueError):
-    """A configuration that does not tell the model's shape, and what to do about it."""
+    """A config.json from which the model's shape cannot be read. The message says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelShape:
+    """The sizes of a decoder-only language model."""
+
     parameters: int  # tied weights count once
-    largest_layer_parameters: int  # of one module, its children not counted
+    largest_layer_parameters: int  # of one module, without its children
     layers: int
     hidden_size: int
     intermediate_size: int  # of the feed-forward network
     attention_heads: int
-    query_size: int  # all heads together
-    key_value_size: int  # of the keys; the values take as much
+    query_size: int  # of all heads together
+    key_value_size: int  # of the keys of all heads; the values have the same size
     vocabulary_size: int
-    attention_span: int | None = None  # tokens that every layer looks back over; None: all
+    attention_span: int | None = None  # tokens that every layer attends to; None: all
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Family:
-    """What a model type leaves out of its config.json. Defaults are those of transformers."""
+    """What the config.json of a model type does not state. The defaults are those of transformers."""
 
     query_key_value_bias: bool = False
     norms_per_layer: int = 2
@@ -66,9 +68,10 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {  # of GPT-2 and OPT
 
 
 def read_shape(config: Mapping[str, Any], parameters: int | None = None) -> ModelShape:
-    """The shape that a config.json tells. Without `parameters` they are counted, for the known model types.
+    """The shape of the model with this config.json.
 
-    Raises ShapeError where a size is missing, or where the parameters cannot be counted.
+    Without `parameters` the parameters are counted, which works for the known model types. Raises ShapeError
+    if a size is missing or the parameters cannot be counted.
     """
     nested = config.get("text_config")
     if isinstance(nested, Mapping) and "hidden_size" not in config:
@@ -101,8 +104,8 @@ def read_shape(config: Mapping[str, Any], parameters: int | None = None) -> Mode
 
 
 def attention_span(config: Mapping[str, Any]) -> int | None:
-    """Tokens that every layer looks back over, its own among them; None where that is all, 0 where nobody
-    knows.
+    """The number of tokens that every layer attends to, including the token itself. None means all tokens,
+    0 means unknown.
     """
     kinds = set(config.get("layer_types") or ())
     window = config.get("sliding_window")
@@ -114,7 +117,7 @@ def attention_span(config: Mapping[str, Any]) -> int | None:
 
 
 def needs_mask(span: int | None, tokens: int) -> bool:
-    """Whether an example of so many tokens is not seen whole by every layer with that `attention_span`."""
+    """Whether some layer may not see the whole of an example of `tokens` tokens, by its attention `span`."""
     return span is not None and span < tokens
 
 
@@ -132,7 +135,7 @@ def _size(config: Mapping[str, Any], name: str, default: int | None = None) -> i
 
 
 def _count(shape: ModelShape, config: Mapping[str, Any], family: _Family) -> int:
-    """Parameters of a decoder with a gated feed-forward network."""
+    """The number of parameters of a decoder with a gated feed-forward network."""
     hidden, intermediate = shape.hidden_size, shape.intermediate_size
     projected = shape.query_size + 2 * shape.key_value_size
     attention = hidden * (projected + shape.query_size)

@@ -1,4 +1,4 @@
-"""What a training trains and what it leaves frozen; a LoRA's size by the shape of the model."""
+"""The trained and the frozen parameters of a training, and the size of a LoRA by the shape of the model."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from blendtune_core.sizing.shape import ModelShape
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Weights:
-    """Numbers of parameters: all of the model, or those of an adapter over a frozen model."""
+    """Numbers of parameters: a fully trained model, or an adapter over a frozen model."""
 
     trained: int
     frozen: int = 0
 
     @property
     def base(self) -> int:
-        """Those of the base model."""
+        """The parameters of the base model."""
         return self.frozen or self.trained
 
 
 def training_weights(shape: ModelShape, training: Training, adapter: int | None = None) -> Weights:
-    """The weights of a training; a LoRA's `adapter` parameters are counted by the shape unless given."""
+    """The weights of a training. `adapter` is a LoRA's number of parameters; None: counted by the shape."""
     if training.method is Method.FULL:
         return Weights(trained=shape.parameters)
     trained = lora_parameters(shape, training.lora) if adapter is None else adapter
@@ -33,10 +33,10 @@ def training_weights(shape: ModelShape, training: Training, adapter: int | None 
 
 @lru_cache
 def lora_parameters(shape: ModelShape, lora: Lora) -> int:
-    """Parameters that `lora` trains over a model of LLaMA's layers.
+    """The number of parameters that `lora` trains, if the model has LLaMA's layers.
 
-    Where LLaMA lacks a target the model names its layers otherwise, and all of LLaMA's are counted. A model
-    that fuses some of them into one needs less, a mixture of experts more.
+    If LLaMA has no layer of a target's name, the model names its layers differently, and all of LLaMA's are
+    counted. A model that fuses some of them needs fewer parameters, a mixture of experts more.
     """
     layers = _linear_layers(shape)
     targets = () if unknown_targets(layers, lora.target_modules) else lora.target_modules
@@ -44,7 +44,7 @@ def lora_parameters(shape: ModelShape, lora: Lora) -> int:
 
 
 def _linear_layers(shape: ModelShape) -> dict[str, Shape]:
-    """Inputs and outputs of the linear layers of LLaMA's blocks, by name."""
+    """The linear layers of LLaMA's blocks, by name, each with its (inputs, outputs)."""
     hidden, query, key_value = shape.hidden_size, shape.query_size, shape.key_value_size
     block = {
         "self_attn.q_proj": (hidden, query),

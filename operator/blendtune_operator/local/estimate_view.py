@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from blendtune_core.sizing.describe import describe_layout, format_duration, format_size
 from blendtune_core.sizing.estimate import Estimate, StageEstimate
 from blendtune_core.sizing.layout import USABLE_MEMORY
-from blendtune_core.sizing.words import layout_words, size_words, time_words
 
 
 def print_estimate(console: Console, name: str, estimate: Estimate) -> None:
@@ -37,21 +37,22 @@ def _facts(estimate: Estimate) -> Iterator[tuple[str, str]]:
     room = (
         "of unknown memory"
         if capacity is None
-        else f"of {size_words(capacity)}, {size_words(USABLE_MEMORY * capacity)} usable"
+        else f"of {format_size(capacity)}, {format_size(USABLE_MEMORY * capacity)} usable"
     )
     yield "GPUs", f"{estimate.gpus} x {estimate.gpu_type} {room}"
-    yield "layout", f"{layout_words(estimate.layout, estimate.sequence_length)}, {estimate.attention}"
+    yield "layout", f"{describe_layout(estimate.layout, estimate.sequence_length)}, {estimate.attention}"
     amount = "" if estimate.budget_known else "for every "
     duration = (
         "the peak of this GPU type is not known"
         if cost.seconds is None or cost.gpu_hours is None
-        else f"{time_words(cost.seconds)}, {cost.gpu_hours:,.1f} GPU-hours, {cost.tokens_per_second:,.0f} "
-        f"tokens/s at an assumed MFU of {cost.assumed_mfu:g}"
+        else f"{format_duration(cost.seconds)}, {cost.gpu_hours:,.1f} GPU-hours, "
+        f"{cost.tokens_per_second:,.0f} tokens/s at an assumed MFU of {cost.assumed_mfu:g}"
     )
     yield "training", f"{amount}{cost.tokens:,} tokens, {cost.steps:,} steps: {duration}"
     yield (
         "disk",
-        f"{size_words(estimate.disk_bytes)} with checkpoints of {size_words(estimate.checkpoint_bytes)} each",
+        f"{format_size(estimate.disk_bytes)} with checkpoints of "
+        f"{format_size(estimate.checkpoint_bytes)} each",
     )
 
 

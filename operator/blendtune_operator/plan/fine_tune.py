@@ -20,9 +20,9 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_core.diagnosis import Trained, diagnose
 from blendtune_core.power import QuestionCounts
+from blendtune_core.sizing.describe import describe_sizing
 from blendtune_core.sizing.layout import Gpus
 from blendtune_core.sizing.weights import Weights
-from blendtune_core.sizing.words import sized_words
 from blendtune_operator import names, render
 from blendtune_operator.conditions import FINE_TUNE_CONDITIONS
 from blendtune_operator.names import Kind, Object
@@ -246,7 +246,7 @@ def _note_size(draft: FineTuneDraft, result: BlendResult) -> None:
         return
     cluster = pinned.config.spec.cluster if pinned else draft.run.spec.cluster
     gpus = Gpus(preset=preset, nodes=cluster.nodes, per_node=cluster.gpus_per_node)
-    message = sized_words(
+    message = describe_sizing(
         _weights(result),
         result.layout,
         gpus,

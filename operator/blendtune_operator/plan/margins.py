@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from blendtune_api.codec import Fault
 from blendtune_api.v1alpha1 import BlendedFineTune, ConditionStatus, ConditionType, Reason
-from blendtune_core.power import BUILTIN_RUBRICS, QuestionCounts, unresolved
+from blendtune_core.builtin_rubrics import BUILTIN_RUBRICS
+from blendtune_core.power import QuestionCounts, unresolved
 from blendtune_operator.names import Run
 from blendtune_operator.plan import StatusT
 from blendtune_operator.plan.draft import Draft

@@ -27,12 +27,12 @@ from blendtune_core.sizing.cost import (
     flops_per_token,
     recomputed_flops_per_token,
 )
+from blendtune_core.sizing.describe import describe_sizing, format_count, format_duration, refusal
 from blendtune_core.sizing.estimate import MILLION, Estimate, estimate, training_cost
 from blendtune_core.sizing.known import LLAMA
 from blendtune_core.sizing.layout import choose_layout
 from blendtune_core.sizing.shape import read_shape
 from blendtune_core.sizing.weights import Weights
-from blendtune_core.sizing.words import count_words, refusal, sized_words, time_words
 
 GB = 10**9
 
@@ -225,13 +225,13 @@ def test_what_fits_is_not_refused(make_setup: MakeSetup, preset: GpuPreset) -> N
 def test_what_fits_is_told_with_its_time(make_setup: MakeSetup) -> None:
     setup = make_setup("33B")
     layout = choose_layout(setup)
-    said = sized_words(setup.weights, layout, setup.gpus, 2048, 7200.0)
+    said = describe_sizing(setup.weights, layout, setup.gpus, 2048, 7200.0)
     assert said == (
         "32.5 billion parameters need 30.0 GB of 85.9 GB on each of 32 x a100-80gb (model states 18.3 GB, "
         "gathered layer 0.9 GB, activations 9.0 GB, logits 1.9 GB): ZeRO stage 3, micro-batches of 4 x 2,048 "
         "tokens, activations recomputed; about 2.0 h, 64.0 GPU-hours, at an assumed MFU of 0.4"
     )
-    assert said.startswith(sized_words(setup.weights, layout, setup.gpus, 2048, None))
+    assert said.startswith(describe_sizing(setup.weights, layout, setup.gpus, 2048, None))
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_what_fits_is_told_with_its_time(make_setup: MakeSetup) -> None:
     [(26_880, "26,880"), (134_515_008, "135 million"), (32_528_943_616, "32.5 billion")],
 )
 def test_count_words(parameters: int, words: str) -> None:
-    assert count_words(parameters) == words
+    assert format_count(parameters) == words
 
 
 @pytest.mark.parametrize(
@@ -247,4 +247,4 @@ def test_count_words(parameters: int, words: str) -> None:
     [(3, "1 min"), (1800, "30 min"), (5400, "1.5 h"), (86_400, "24 h"), (864_000, "10 days")],
 )
 def test_time_words(seconds: float, words: str) -> None:
-    assert time_words(seconds) == words
+    assert format_duration(seconds) == words

@@ -8,13 +8,13 @@ import pytest
 from tests.core.sizing.conftest import A100, MakeSetup
 
 from blendtune_api.v1alpha1 import Lora
+from blendtune_core.sizing.describe import describe_sizing, refusal
 from blendtune_core.sizing.estimate import stage_estimate
 from blendtune_core.sizing.known import LLAMA
 from blendtune_core.sizing.layout import choose_layout, fits
 from blendtune_core.sizing.memory import STAGES, gathered_layer_bytes, model_state_bytes
 from blendtune_core.sizing.shape import read_shape
 from blendtune_core.sizing.weights import Weights, lora_parameters
-from blendtune_core.sizing.words import refusal, sized_words
 
 GB = 10**9
 SHARED_HEADS = read_shape(LLAMA["7B"] | {"num_key_value_heads": 8})  # keys of 1,024
@@ -115,5 +115,5 @@ def test_words(make_setup: MakeSetup) -> None:
     )
     assert "What would fit: cluster.nodes 2 with gpusPerNode 1 (2 GPUs)" in said
     fitting = make_setup("7B", 1, 1, lora=Lora())
-    told = sized_words(fitting.weights, choose_layout(fitting), fitting.gpus, 2048, None)
+    told = describe_sizing(fitting.weights, choose_layout(fitting), fitting.gpus, 2048, None)
     assert told.startswith("6.74 billion frozen parameters and a LoRA of 40 million need 65.0 GB of 85.9 GB")

@@ -20,7 +20,7 @@ from blendtune_api.contract import (
 )
 from blendtune_api.v1alpha1 import AfterSuccess, LoraExport, Method, Stage, Training
 from blendtune_core.sizing.cost import flops_per_token
-from blendtune_core.sizing.words import layout_words
+from blendtune_core.sizing.describe import describe_layout
 from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadData
 from blendtune_runtime.files import write_text
@@ -131,7 +131,7 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     pointer = _resumable(checkpoints, ranks)
     layout = resumable_layout(setup, pointer)
     if ranks.is_first:
-        print(layout_words(layout, training.sequence_length), flush=True)
+        print(describe_layout(layout, training.sequence_length), flush=True)
     engine = load_engine(base, config, ranks, layout, pointer)
     dtype = training_dtype(training.precision, ranks.device)
     require_separation(engine, ranks, dtype, setup.shape.vocabulary_size)
