@@ -62,7 +62,7 @@ sbom: $(INSTALLED) ## write a CycloneDX bill of the Python packages of each imag
 	    --output-format JSON --output-file build/sbom/$$image.cdx.json || exit 1; \
 	done
 
-audit: $(INSTALLED) ## look the packages of each image up in PyPI's database of weaknesses (needs a way to pypi.org)
+audit: $(INSTALLED) ## look the packages of each image up in PyPI's database of vulnerabilities (needs access to PyPI)
 	@for image in $(IMAGES); do \
 	  $(BIN)/uv tool run pip-audit@$(PIP_AUDIT_VERSION) --strict --no-deps --disable-pip -r requirements/$$image.txt || exit 1; \
 	done
