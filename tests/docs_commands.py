@@ -34,7 +34,7 @@ def commands(*programs: str) -> list[Command]:
 
 def _pages() -> Iterator[Path]:
     yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"))
-    yield from sorted((ROOT / "docs").glob("*.md"))
+    yield from sorted((ROOT / "docs").rglob("*.md"))
     yield ROOT / "helm/blendtune/README.md"
 
 

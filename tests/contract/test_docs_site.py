@@ -13,6 +13,11 @@ import pytest
 from docs.reference import PAGE, reference
 
 ROOT = Path(__file__).parents[2]
+RECORDS = sorted(f"design/{page.name}" for page in (ROOT / "docs/design").glob("*.md"))
+CODE = re.compile(r"`([^`\n]+)`")
+FILE = re.compile(
+    r"(?:[.\w-]+/)+[\w.-]*|\w+\.(?:md|py|toml|yaml|yml)|Makefile"
+)  # or a folder, which ends in a slash
 LOADED = re.compile(
     r"<(?:script|img|iframe)[^>]*\ssrc=\"([^\"]+)\"|<link[^>]*rel=\"stylesheet\"[^>]*href=\"([^\"]+)\""
 )
@@ -35,8 +40,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_page_is_there(site: Path) -> None:
-    pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} | {"changelog", "chart"}
-    assert {page.parent.name for page in site.glob("*/index.html")} == pages
+    docs = ROOT / "docs"
+    pages = {str(page.relative_to(docs).with_suffix("")) for page in docs.rglob("*.md")}
+    built = {str(page.parent.relative_to(site)) for page in site.rglob("index.html")}
+    assert built == pages - {"index"} | {".", "changelog", "chart"}
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
@@ -52,21 +59,23 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("link", "words"),
+    ("page", "link", "words"),
     [
-        pytest.param("[x](nowhere.md)", "nowhere.md", id="page"),
-        pytest.param("[x](concepts.md#nowhere)", "#nowhere", id="anchor"),
-        pytest.param("[x](../nowhere.yaml)", "nowhere.yaml", id="file of the repository"),
+        pytest.param("index.md", "[x](nowhere.md)", "nowhere.md", id="page"),
+        pytest.param("index.md", "[x](concepts.md#nowhere)", "#nowhere", id="anchor"),
+        pytest.param("index.md", "[x](../nowhere.yaml)", "no nowhere.yaml in", id="file of the repository"),
+        pytest.param(RECORDS[0], "[x](../../nowhere.yaml)", "no nowhere.yaml in", id="the same, from below"),
+        pytest.param(RECORDS[0], "[x](../nowhere.md)", "nowhere.md", id="page above"),
     ],
 )
-def test_a_broken_link_fails_the_build(link: str, words: str, tmp_path: Path) -> None:
+def test_a_broken_link_fails_the_build(page: str, link: str, words: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     for name in ("mkdocs.yml", "CHANGELOG.md"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("crds", "examples", "gitops", "helm", "monitoring"):
         (tmp_path / name).symlink_to(ROOT / name)
-    with (tmp_path / "docs/index.md").open("a") as page:
-        page.write(f"\n{link}\n")
+    with (tmp_path / "docs" / page).open("a") as file:
+        file.write(f"\n{link}\n")
     done = build(tmp_path / "site", tmp_path)
     assert done.returncode != 0
     assert words in done.stderr
@@ -76,7 +85,26 @@ def test_the_reference_is_the_generated_one() -> None:
     assert PAGE.read_text(encoding="utf-8") == reference(), "run `make generate`"
 
 
-def test_every_test_that_the_threat_model_names_is_there() -> None:
-    named = set(re.findall(r"`(tests/[\w/]+\.py)`", (ROOT / "docs/security.md").read_text()))
-    assert len(named) > 10
-    assert [file for file in sorted(named) if not (ROOT / file).exists()] == []
+@pytest.mark.parametrize(
+    "page", ["CONTRIBUTING.md", "docs/security.md", *(f"docs/{each}" for each in RECORDS)]
+)
+def test_every_file_that_is_named_is_there(page: str) -> None:
+    named = {word.split("::")[0] for code in CODE.findall((ROOT / page).read_text()) for word in code.split()}
+    files = {word for word in named if FILE.fullmatch(word)}
+    assert files
+    assert [file for file in sorted(files) if not (ROOT / file).exists()] == []
+
+
+@pytest.mark.parametrize("page", RECORDS)
+def test_a_design_record_is_a_page_with_four_sections(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    assert re.match(rf"# {Path(page).name[:4]}: \S", text)
+    sections = ["Context", "Decision", "Consequences", "What would change this"]
+    assert re.findall("^## (.+)$", text, re.MULTILINE) == sections
+    assert len(text.split()) < 450
+
+
+def test_design_records_are_numbered() -> None:
+    assert [Path(page).name[:5] for page in RECORDS] == [
+        f"{number:04}-" for number in range(1, len(RECORDS) + 1)
+    ]

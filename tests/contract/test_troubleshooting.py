@@ -35,7 +35,7 @@ def test_the_conditions_are_those_of_the_api() -> None:
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:
-    pages = [*DOCS.glob("*.md"), DOCS.parent / "README.md"]
+    pages = [*DOCS.rglob("*.md"), *(DOCS.parent / name for name in ("README.md", "CONTRIBUTING.md"))]
     for page in pages:
         text = re.sub(r"`[^`\n]*`", "", page.read_text())
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
