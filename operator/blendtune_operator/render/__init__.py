@@ -24,10 +24,10 @@ __all__ = [
 
 
 def children(run: Run, settings: Settings) -> tuple[Object, ...]:
-    """All children of an undisturbed run, in the order in which they are created.
+    """The children of a run that is never retried nor edited, in the order in which they are created.
 
-    The RubricEval of a BlendedFineTune lacks what only the training can tell: the model's digest, and
-    the models of earlier epochs.
+    The RubricEval of a BlendedFineTune has no model digest and no models of earlier epochs: only the training
+    knows them.
     Raises KeyError for a gpuType that the settings do not know.
     """
     if isinstance(run, BlendedFineTune):

@@ -82,7 +82,7 @@ def eval_config(run: RubricEval, pinned: Pinned[EvalConfig]) -> Object:
 
 
 def read(config_map: Object, kind: type[ConfigT]) -> Pinned[ConfigT]:
-    """What a ConfigMap pins. Raises ValueError when it holds something else."""
+    """The configuration that a ConfigMap pins. Raises ValueError when it holds anything else."""
     text = config_map.get("data", {}).get(CONFIG_FILE, "null")
     config: ConfigT = _decode(cast(Any, kind), text)
     return Pinned(config=config, revision=revision_of(config_map))

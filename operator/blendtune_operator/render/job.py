@@ -1,4 +1,4 @@
-"""The frame of a Job that is one attempt of a stage: the operator retries, so the Job never does."""
+"""A Job that is one attempt of a stage: it never retries, because the operator does."""
 
 from __future__ import annotations
 

@@ -1,21 +1,19 @@
-"""Lays a user's partial pod template over the rendered one."""
+"""Merges a user's partial pod template over the rendered one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_LIST_KEYS = (
-    "mountPath",
-    "name",
-)  # the keys by which core/v1 itself merges volumeMounts, containers, env, volumes
+# The keys by which core/v1 itself merges volumeMounts, and containers, env and volumes.
+_LIST_KEYS = ("mountPath", "name")
 
 
 def merge(base: Any, overlay: Any) -> Any:
-    """`overlay` over `base`, neither of them changed.
+    """`overlay` merged over `base`; neither of them is changed.
 
-    Maps merge by key, and a key set to null goes away. Lists whose items all carry a `mountPath` or a `name`
-    merge by it: known items are merged in place, new ones follow. Anything else is replaced.
+    Maps merge by key, and a key set to null is removed. Lists whose items all have a `mountPath` or a `name`
+    merge by it: items of both are merged in place, new ones are appended. Anything else is replaced.
     """
     if isinstance(base, Mapping) and isinstance(overlay, Mapping):
         merged = dict(base)

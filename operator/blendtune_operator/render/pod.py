@@ -1,4 +1,4 @@
-"""The building blocks of every pod: unprivileged, on a read-only root, with all it needs in mounts."""
+"""The building blocks of every pod: unprivileged, with a read-only root file system and mounted volumes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from blendtune_operator import names
 from blendtune_operator.names import Object, Run
 from blendtune_operator.render.merge import merge
 
-USER_ID = 65532  # of no user in particular; the images know it too
+USER_ID = 65532  # not root; the images are built for the same one
 TERMINATION_LOG = "/dev/termination-log"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Devices:
-    """The accelerators of one pod; none at all when the preset has no resource or the count is 0."""
+    """The accelerators of one pod; none when the preset has no resource or the count is 0."""
 
     preset: GpuPreset
     count: int
@@ -30,7 +30,11 @@ class Devices:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PodContext:
-    """What the containers of one pod have in common. `claims` says of each claim whether it is read-only."""
+    """What the containers of one pod have in common.
+
+    `claims` maps the name of each mounted PersistentVolumeClaim to whether it is read-only. `with_secret`
+    gives the containers the Secret of `credentials` as environment variables.
+    """
 
     run: Run
     stage: Stage
@@ -65,7 +69,7 @@ def container(
 
 
 def main_container(context: PodContext, user: StagePod, base: Object) -> Object:
-    """The container that does the stage's work: it gets the devices and the user's resources."""
+    """The container `base` with the devices of the pod and the user's resources."""
     devices = context.devices
     resources: Object = {}
     if devices is not None and devices.present:
@@ -77,7 +81,7 @@ def main_container(context: PodContext, user: StagePod, base: Object) -> Object:
 def template(
     context: PodContext, user: StagePod, containers: Sequence[Object], init_containers: Sequence[Object] = ()
 ) -> Object:
-    """The pod template, with the user's partial template laid over it. Our own labels always hold."""
+    """The pod template, with the user's partial template merged over all of it but the operator's labels."""
     labels = names.labels(context.run, context.stage, context.attempt)
     spec: Object = {
         "restartPolicy": "Never",
@@ -105,7 +109,7 @@ def variable(name: Env, value: object) -> Object:
 
 
 def secret_variable(name: Env, secret: KeySelector) -> Object:
-    """A variable that the kubelet fills in: the operator reads no Secret."""
+    """A variable that the kubelet sets from a Secret; the operator never reads it."""
     return {"name": name.value, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}}}
 
 
@@ -161,12 +165,12 @@ def _volumes(context: PodContext) -> list[Object]:
 
 
 def _volume_of(index: int) -> str:
-    """Not the claim's own name: with a prefix it could be too long for a volume."""
+    """The name of a volume. That of its claim, with a prefix, could be too long for one."""
     return f"claim-{index}"
 
 
 def _pod_security() -> Object:
-    """What Pod Security "restricted" asks of a pod; the group owns the workspace."""
+    """What the Pod Security Standard "restricted" requires of a pod; the group owns the workspace."""
     return {
         "runAsNonRoot": True,
         "runAsUser": USER_ID,

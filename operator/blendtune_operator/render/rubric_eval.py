@@ -1,4 +1,4 @@
-"""The RubricEval of a BlendedFineTune: the tuned model beside its base, in the run's own workspace."""
+"""The RubricEval of a BlendedFineTune: it compares the tuned model with its base, in the run's workspace."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rubric_eval(
 ) -> Object:
     """`model` and `epochs` are what the training exported; the evaluation refuses weights of another digest.
 
-    Gates, cluster, credentials and pod come from the spec as it is now, all else from the pinned run.
+    Gates, cluster, credentials and pod come from the present spec, all else from the pinned configuration.
     """
     spec = pinned.config.spec
     evaluation, pod = spec.evaluation, run.spec.cluster.eval

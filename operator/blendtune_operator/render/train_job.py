@@ -15,8 +15,8 @@ from blendtune_operator.render.config import Pinned
 from blendtune_operator.render.uris import export_uris, is_remote, mounted_claims, train_uris
 from blendtune_operator.settings import Settings
 
-SAVE_SECONDS = "saveSeconds"  # metric of status.trainerStatus: the slowest checkpoint of an attempt
-_STEP_UNDER_WAY = timedelta(minutes=1)
+SAVE_SECONDS = "saveSeconds"  # metric of status.trainerStatus: the longest time that a checkpoint took
+_CURRENT_STEP = timedelta(minutes=1)
 
 
 def train_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, settings: Settings) -> Object:
@@ -41,21 +41,23 @@ def train_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
 
 
 def grace_period(run: BlendedFineTune, settings: Settings) -> timedelta:
-    """From SIGTERM to SIGKILL: the setting or, if that is longer, twice the slowest checkpoint heard of and a
-    minute for the step under way. What the user's pod template says goes before both.
+    """The time from SIGTERM to SIGKILL: that of the user's pod template where it sets one.
+
+    Else the longer of the operator's setting and what the current step and a checkpoint need: one minute, and
+    twice the time of the slowest checkpoint that the run has reported.
     """
-    wished = run.spec.cluster.train.pod_template.get("spec")
-    seconds = wished.get("terminationGracePeriodSeconds") if isinstance(wished, Mapping) else None
+    pod_spec = run.spec.cluster.train.pod_template.get("spec")
+    seconds = pod_spec.get("terminationGracePeriodSeconds") if isinstance(pod_spec, Mapping) else None
     if isinstance(seconds, int):
         return timedelta(seconds=seconds)
     metrics = run.status.trainer_status.metrics if run.status.trainer_status else ()
     saves = [float(metric.value) for metric in metrics if metric.name == SAVE_SECONDS]
-    needed = (timedelta(seconds=ceil(2 * slowest)) + _STEP_UNDER_WAY for slowest in saves)
+    needed = (timedelta(seconds=ceil(2 * slowest)) + _CURRENT_STEP for slowest in saves)
     return max([settings.grace_period, *needed])
 
 
-def _tracks_elsewhere(training: Training) -> bool:
-    """Whether a tracker may take its server and key from the credentials."""
+def _uses_tracking_server(training: Training) -> bool:
+    """Whether a tracker may need the address and key of its server from the credentials."""
     return any(tracker is not Tracker.TENSORBOARD for tracker in training.tracking)
 
 
@@ -72,7 +74,7 @@ def _template(
         config_map=names.run_config(run.metadata.name, pinned.revision),
         claims=mounted_claims(spec.storage, uris, exports),
         credentials=spec.credentials,
-        with_secret=any(map(is_remote, exports)) or _tracks_elsewhere(spec.training),
+        with_secret=any(map(is_remote, exports)) or _uses_tracking_server(spec.training),
         grace_period=grace_period(run, settings),
         devices=pod.Devices(preset=pinned.config.gpu, count=cluster.gpus_per_node),
         shared_memory=True,
