@@ -12,7 +12,7 @@ import yaml
 from gitops.__main__ import config_map, settings
 from lupa import lua51
 from tests.operator.builders import GATES, eval_result, fine_tune, rubric_eval
-from tests.operator.stories import (
+from tests.operator.scenarios import (
     blended,
     edit,
     evaluated,

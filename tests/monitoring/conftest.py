@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from tests.cluster.control_plane import free_port
 from tests.monitoring.prometheus import Prometheus, prometheus
 from tests.operator.builders import GATES, blend_result, eval_result, train_result
-from tests.operator.stories import failed, new_world, queued, training
+from tests.operator.scenarios import failed, new_world, queued, training
 from tests.operator.study.studies import study, world_of
 from tests.operator.world import World
 

@@ -1,4 +1,4 @@
-"""Runs in worlds where anything may happen at any time: whatever the order, what must hold holds."""
+"""Whatever happens to a run, in whatever order, its invariants hold and it can still succeed."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ LATCHES = {
 class Happening(Enum):
     PODS_START = auto()
     JOB_SUCCEEDS = auto()
-    JOB_SUCCEEDS_WITHOUT_A_WORD = auto()
+    JOB_SUCCEEDS_WITHOUT_RESULT = auto()
     JOB_CRASHES = auto()
-    JOB_FAILS_FOR_GOOD = auto()
+    JOB_FAILS_PERMANENTLY = auto()
     JOB_IS_PREEMPTED = auto()
     JOB_IS_REMOVED = auto()
     PODS_LET_GO = auto()
@@ -60,11 +60,11 @@ def happen(world: World, happening: Happening) -> None:
             world.start(job)
         case (Happening.JOB_SUCCEEDS, job) if job is not None and not _held(job):
             world.succeed(job, RESULTS[job["metadata"]["labels"][STAGE]])
-        case (Happening.JOB_SUCCEEDS_WITHOUT_A_WORD, job) if job is not None and not _held(job):
+        case (Happening.JOB_SUCCEEDS_WITHOUT_RESULT, job) if job is not None and not _held(job):
             world.succeed(job, None)
         case (Happening.JOB_CRASHES, job) if job is not None and not _held(job):
             world.fail(job, 1)
-        case (Happening.JOB_FAILS_FOR_GOOD, job) if job is not None and not _held(job):
+        case (Happening.JOB_FAILS_PERMANENTLY, job) if job is not None and not _held(job):
             world.fail(job, 65)
         case (Happening.JOB_IS_PREEMPTED, job) if job is not None and not _held(job):
             world.preempt(job)
@@ -141,7 +141,7 @@ def check(world: World, before: BlendedFineTuneStatus, created_before: int) -> N
 
 
 def finish(world: World) -> None:
-    """From now on all goes well."""
+    """Lets everything succeed from now on."""
     world.hidden, world.conflicts = set(), 0
     _edit(world, suspend=False)
     world.settle()
@@ -160,7 +160,7 @@ def finish(world: World) -> None:
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(Happening), max_size=25))
-def test_whatever_happens_the_run_keeps_its_promises_and_can_end_well(happenings: list[Happening]) -> None:
+def test_invariants_hold_whatever_happens_and_the_run_can_succeed(happenings: list[Happening]) -> None:
     world = World()
     evaluation = replace(fine_tune().spec.evaluation, gates=GATES)
     world.apply(fine_tune(evaluation=evaluation, cluster=Cluster(nodes=2, backoff_limit=2)))

@@ -1,4 +1,4 @@
-"""The children of a run: whose they are, and which of an attempt's pods tell of it."""
+"""The children of a run: which objects are its own, and which of an attempt's pods are read."""
 
 from __future__ import annotations
 
@@ -33,17 +33,19 @@ def config_map(namespace: str) -> Object:
 
 
 @pytest.mark.parametrize(
-    ("pods", "told"),
+    ("pods", "read"),
     [
         pytest.param([pod("a", "Failed", 0), pod("b", "Failed", 1, index=1)], ["a", "b"], id="a gang"),
-        pytest.param([pod("b", "Pending", 5), pod("a", "Failed", 0)], ["b"], id="taken away, and back again"),
+        pytest.param(
+            [pod("b", "Pending", 5), pod("a", "Failed", 0)], ["b"], id="preempted and admitted again"
+        ),
         pytest.param([pod("b", "Failed", 5), pod("a", "Failed", 0)], ["b"], id="ended twice"),
         pytest.param([pod("b", "Pending", 5), pod("a", "Running", 0)], ["b", "a"], id="the last still runs"),
     ],
 )
-def test_of_each_place_in_a_gang_the_last_pod_tells(pods: list[Object], told: list[str]) -> None:
+def test_of_each_index_of_a_gang_the_latest_pod_is_read(pods: list[Object], read: list[str]) -> None:
     children = Children.of(RUN, pods)
-    assert [each["metadata"]["uid"] for each in children.pods(Stage.TRAIN, 1)] == told
+    assert [each["metadata"]["uid"] for each in children.pods(Stage.TRAIN, 1)] == read
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def test_another_namespace_has_no_children_of_the_run(child: Object) -> None:
     assert len(Children.of(RUN, [child]).objects) == 1
 
 
-def test_what_ended_is_kept_beside_the_pods_that_are_there() -> None:
+def test_ended_pods_are_kept_beside_the_present_ones() -> None:
     gone, lost = pod("a", "Failed", 0), pod("c", "Running", 0, index=2)
     present = pod("b", "Running", 0, index=1)
     children = Children.of(RUN, [gone, lost, present]).with_pods([present])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from tests.operator.builders import GATES
-from tests.operator.stories import edit, evaluated, training
+from tests.operator.scenarios import edit, evaluated, training
 from tests.operator.study.studies import study, world_of
 from tests.operator.world import World
 

@@ -1,11 +1,11 @@
-"""A RubricEval that stands alone, through every state of the world."""
+"""A RubricEval without a BlendedFineTune, from its creation to its end."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from tests.operator.builders import GATES, eval_result
-from tests.operator.stories import new_evaluation
+from tests.operator.scenarios import new_evaluation
 from tests.operator.world import World
 
 from blendtune_api.contract import ExitCode, Failure, encode_message

@@ -1,4 +1,4 @@
-"""Why attempts fail: tables of pods as a cluster shows them."""
+"""Why attempts fail: tables of pods as the API server shows them."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def pod(
 
 
 def deleted(pod: Object, at: str, grace: int = 30) -> Object:
-    """The pod, whose removal was asked for at this moment."""
+    """The pod, the deletion of which was requested `at` this time."""
     end = timestamp(moment(at) + timedelta(seconds=grace))
     metadata = {**pod["metadata"], "deletionTimestamp": end, "deletionGracePeriodSeconds": grace}
     return {**pod, "metadata": metadata}
 
 
-BEFORE, AFTER = "2025-12-31T23:59:58Z", "2026-01-01T00:00:01Z"  # when `pod` ended
-AT_ONCE = "2026-01-01T00:00:00Z"
+BEFORE, AFTER = "2025-12-31T23:59:58Z", "2026-01-01T00:00:01Z"  # before and after the end of `pod`
+SAME_SECOND = "2026-01-01T00:00:00Z"
 EVICTED = {
     "kind": "Pod",
     "metadata": {"name": "pod", "labels": {}},
@@ -142,12 +142,12 @@ TARGET = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason"
             id="the peers of a deleted pod",
         ),
         pytest.param(
-            [deleted(pod(143, name="a", message=DISRUPTED), AT_ONCE), pod(ExitCode.PEER_LOST, name="b")],
+            [deleted(pod(143, name="a", message=DISRUPTED), SAME_SECOND), pod(ExitCode.PEER_LOST, name="b")],
             Reason.STAGE_FAILED,
             True,
             False,
             "pod b",
-            id="what is left of a gang is removed when a peer was lost",
+            id="the rest of a gang is deleted after a peer was lost",
         ),
         pytest.param(
             [deleted(pod(137, name="a", reason="OOMKilled"), BEFORE), pod(ExitCode.PEER_LOST, name="b")],
@@ -155,7 +155,7 @@ TARGET = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason"
             True,
             False,
             "pod a",
-            id="out of memory, and then removed",
+            id="out of memory, and then deleted",
         ),
         pytest.param(
             [deleted(pod(1, name="a", message=NO_MEMORY), BEFORE), pod(ExitCode.PEER_LOST, name="b")],
@@ -163,7 +163,7 @@ TARGET = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason"
             True,
             False,
             "rank 3",
-            id="its own words, and then removed",
+            id="its own message, and then deleted",
         ),
         pytest.param([EXCESS], Reason.STAGE_FAILED, True, False, "raise its resources", id="own excess"),
         pytest.param(
@@ -172,7 +172,7 @@ TARGET = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason"
             True,
             False,
             "pod b",
-            id="a fault goes before a removal",
+            id="a fault explains more than a deletion",
         ),
         pytest.param([], Reason.STAGE_FAILED, True, False, "BackoffLimitExceeded", id="no pod is left"),
         pytest.param([pod(0)], Reason.STAGE_FAILED, True, False, "BackoffLimitExceeded", id="no pod failed"),

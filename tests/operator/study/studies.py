@@ -1,4 +1,4 @@
-"""Studies to test with, and the lives of their runs in a cluster of dicts."""
+"""Studies to test with, and a cluster of dicts in which tests end their runs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def kneed(share: float) -> tuple[float, float]:
 
 
 class StudyWorld(World):
-    """A world in which the runs of a study are played as a whole: only the study itself is reconciled."""
+    """A world that reconciles only the study: tests write the status of its runs themselves."""
 
     def _keys(self) -> list[Any]:
         return [key for key in super()._keys() if key.kind is Kind.BLEND_STUDY]
@@ -69,7 +69,7 @@ class StudyWorld(World):
         return [name for name, run in self.runs().items() if run.status.completion_time is None]
 
     def finish(self, name: str, scores: Scores = kneed, hours: float = 1.0) -> None:
-        """Ends a run well: with the scores of its share, and so many GPU hours."""
+        """Lets a run succeed, with the scores of its share and so many GPU hours."""
         run = self.runs()[name]
         weights = {source.role: source.weight for source in run.spec.blend.sources}
         share = sum(weight for role, weight in weights.items() if role == "inDomain") / 100
@@ -86,8 +86,8 @@ class StudyWorld(World):
         training = TrainingStatus(steps=1, tokens=1, gpu_seconds=3600 * hours)
         self._end(name, ConditionType.SUCCEEDED, evaluation=summary, training=training)
 
-    def break_down(self, name: str) -> None:
-        """Ends a run badly."""
+    def fail_run(self, name: str) -> None:
+        """Lets a run fail."""
         self._end(name, ConditionType.FAILED)
 
     def _end(self, name: str, condition: ConditionType, **status: Any) -> None:
@@ -102,7 +102,7 @@ class StudyWorld(World):
         self.settle()
 
     def finish_all(self, scores: Scores = kneed, hours: float = 1.0) -> int:
-        """Ends runs one by one until none is left; returns how many there were."""
+        """Lets all runs succeed, one by one; returns how many there were."""
         ended = 0
         while active := self.active():
             self.finish(active[0], scores, hours)

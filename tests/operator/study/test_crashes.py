@@ -1,4 +1,4 @@
-"""The operator dies right before and right after each write of a study; no run is lost, doubled or early."""
+"""The operator is killed before and after each write of a study; no run is lost, doubled or started early."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ PARALLELISM = 2
 
 
 class Killed(BaseException):
-    """The end of the operator's process: nothing catches it."""
+    """Ends the operator's process: a BaseException, which the operator does not catch."""
 
 
-class MortalWorld(StudyWorld):
-    """A world whose operator dies at its n-th write, and is started again."""
+class KilledWorld(StudyWorld):
+    """A world whose operator is killed at its n-th write, and then started again."""
 
     def __init__(self, n: int, *, after: bool) -> None:
         super().__init__()
@@ -25,17 +25,17 @@ class MortalWorld(StudyWorld):
         self.seen = 0
 
     async def create(self, obj: Object) -> Object:
-        self._die(before=True)
+        self._kill(before=True)
         created = await super().create(obj)
-        self._die(before=False)
+        self._kill(before=False)
         return created
 
     async def write_status(self, obj: Object, status: Object) -> None:
-        self._die(before=True)
+        self._kill(before=True)
         await super().write_status(obj, status)
-        self._die(before=False)
+        self._kill(before=False)
 
-    def _die(self, *, before: bool) -> None:
+    def _kill(self, *, before: bool) -> None:
         self.seen += before
         if self.seen == self._n and before is not self._after:
             self._n = 0
@@ -49,7 +49,7 @@ class MortalWorld(StudyWorld):
         assert len(self.active()) <= PARALLELISM
 
 
-def life(world: MortalWorld) -> BlendStudy:
+def run_study(world: KilledWorld) -> BlendStudy:
     world.apply(study(Axes(in_domain_share=(0.25, 1.0), seeds=(1, 2)), parallelism=PARALLELISM))
     world.settle()
     removed = world.active()[0]
@@ -60,24 +60,24 @@ def life(world: MortalWorld) -> BlendStudy:
 
 
 def test_a_crash_at_any_write_changes_nothing() -> None:
-    calm = MortalWorld(0, after=False)
-    expected = life(calm)
+    undisturbed = KilledWorld(0, after=False)
+    expected = run_study(undisturbed)
     assert expected.status.state is StudyState.SUCCEEDED
-    assert calm.seen > 10
-    for n in range(1, calm.seen + 1):
+    assert undisturbed.seen > 10
+    for n in range(1, undisturbed.seen + 1):
         for after in (False, True):
-            world = MortalWorld(n, after=after)
-            found = life(world)
+            world = KilledWorld(n, after=after)
+            found = run_study(world)
             where = f"killed {'after' if after else 'before'} write {n}"
             assert found.status.recommendation == expected.status.recommendation, where
             assert [run.state for run in found.status.runs] == [run.state for run in expected.status.runs], (
                 where
             )
-            assert sorted(world.created) == sorted(calm.created), where
+            assert sorted(world.created) == sorted(undisturbed.created), where
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
-def test_a_dead_operator_is_noticed(n: int) -> None:
-    world = MortalWorld(n, after=False)
-    life(world)
+def test_the_operator_is_killed_at_the_write_that_the_test_names(n: int) -> None:
+    world = KilledWorld(n, after=False)
+    run_study(world)
     assert world.seen >= n

@@ -1,4 +1,4 @@
-"""The life of a study: its runs are played, and nothing but the study itself is reconciled."""
+"""A study from its creation to its recommendation, with runs that the tests end themselves."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_run_that_is_removed_after_its_end_stays_known() -> None:
 def test_a_failed_run_is_reported_and_the_others_go_on() -> None:
     world = world_of(study(parallelism=1))
     failed = world.active()[0]
-    world.break_down(failed)
+    world.fail_run(failed)
     assert world.finish_all() == 5
     status = world.study.status
     assert status.state is StudyState.SUCCEEDED
@@ -147,8 +147,8 @@ def test_a_failed_run_is_reported_and_the_others_go_on() -> None:
 def test_too_many_failed_runs_end_it_once_those_under_way_have_ended() -> None:
     world = world_of(study(parallelism=3, stopping=Stopping(failed_runs=2)))
     first, second, third = world.active()
-    world.break_down(first)
-    world.break_down(second)
+    world.fail_run(first)
+    world.fail_run(second)
     assert third in world.active() and len(world.active()) == 2
     world.finish_all()
     assert len(world.created) == 4
@@ -159,7 +159,7 @@ def test_too_many_failed_runs_end_it_once_those_under_way_have_ended() -> None:
 def test_without_any_success_it_fails() -> None:
     world = world_of(study(parallelism=6))
     for name in world.active():
-        world.break_down(name)
+        world.fail_run(name)
     assert condition(world, ConditionType.FAILED) == (ConditionStatus.TRUE, Reason.NO_RUN_SUCCEEDED)
 
 

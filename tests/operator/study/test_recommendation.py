@@ -1,4 +1,4 @@
-"""What is recommended on response curves whose best setting is known."""
+"""The recommendation on response curves whose best setting is known."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ WORLDS = {
 
 @cache
 def logit_of(mean: float, spread: float) -> float:
-    """The logit about which normal logits of this spread give this mean chance."""
+    """The mean of normally distributed logits of this spread whose mean probability is `mean`."""
     low, high = -20.0, 20.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -120,7 +120,7 @@ def change(values: Floats, base: Floats) -> Interval:
 
 
 def observe(curves: Curves, random: np.random.Generator) -> list[Observation]:
-    """A whole study: all runs are asked the same questions, drawn anew for each study."""
+    """A whole study: all runs are asked the same questions, drawn for each study."""
     general, in_domain = random.normal(size=curves.asked), random.normal(size=curves.asked)
     base = scores(curves, 0.75, general, random, trained=False)
     result = []
@@ -181,7 +181,7 @@ def test_it_is_rarely_wrong(name: str) -> None:
         pytest.param("harmful", RecommendationVerdict.NONE_ALLOWED, 0.9, id="nothing is allowed"),
     ],
 )
-def test_it_tells_what_can_be_told(name: str, verdict: RecommendationVerdict, least: float) -> None:
+def test_it_decides_where_the_data_suffice(name: str, verdict: RecommendationVerdict, least: float) -> None:
     found = rate(name, verdict)
     print(f"{name}: {verdict} in {found:.2f}")
     assert found >= least
@@ -215,7 +215,7 @@ def twice(share: float, objective: float, drop: float, error: float = 0.01) -> l
     return [exact(share, objective + 0.001 * seed, drop, error, seed) for seed in (1, 2)]
 
 
-def test_without_a_run_nothing_is_told() -> None:
+def test_without_a_run_nothing_is_recommended() -> None:
     assert recommend([], 0.1) == Recommendation(verdict=RecommendationVerdict.CANNOT_TELL, best=None)
 
 
@@ -243,7 +243,7 @@ def test_a_setting_that_may_break_the_bound_is_named_as_a_rival() -> None:
     assert [summary.setting.share for summary in found.tied] == [0.75]
 
 
-def test_the_front_holds_what_nothing_beats() -> None:
+def test_the_front_holds_the_undominated_settings() -> None:
     observations = [
         *twice(0.0, 0.1, 0.0),
         *twice(0.5, 0.8, 0.1),

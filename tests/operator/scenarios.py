@@ -1,4 +1,4 @@
-"""Worlds at the points of a run's life that tests speak of, as the real plan leaves them."""
+"""Scenarios: worlds in which a run has reached a certain point, by plans of the operator itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def blended(**spec: object) -> World:
 
 
 def queued() -> World:
-    """Held back by Kueue."""
+    """The training waits for Kueue to admit it."""
     world = blended(cluster=Cluster(queue_name="gpus"))
     world.job("ads-train-1")["spec"]["runPolicy"]["suspend"] = True
     world.settle()
@@ -34,7 +34,7 @@ def queued() -> World:
 
 
 def failed() -> World:
-    """For good, by its data."""
+    """The blend failed permanently, because of bad data."""
     world = new_world()
     failure = Failure(reason=Reason.BAD_DATA, message="ads.jsonl line 7: no assistant turn")
     world.fail(world.job("ads-blend"), ExitCode.BAD_DATA, encode_message(failure))
