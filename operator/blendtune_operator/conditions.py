@@ -1,4 +1,4 @@
-"""metav1 conditions: set by one helper, summarised by one function."""
+"""metav1 conditions: how one is set, and the state that sums all of them up."""
 
 from __future__ import annotations
 
@@ -31,7 +31,13 @@ _STAGES = (
     (ConditionType.TRAINING_SUCCEEDED, State.TRAINING),
     (ConditionType.EVALUATION_SUCCEEDED, State.EVALUATING),
 )
-_UNDER_WAY = (Reason.QUEUED, Reason.UNSCHEDULABLE, Reason.STARTING, Reason.IMAGE_PULL_FAILED, Reason.RUNNING)
+_ACTIVE_REASONS = (
+    Reason.QUEUED,
+    Reason.UNSCHEDULABLE,
+    Reason.STARTING,
+    Reason.IMAGE_PULL_FAILED,
+    Reason.RUNNING,
+)
 _MESSAGE_LIMIT = 32_768  # of a metav1.Condition
 REFUSALS = (
     Reason.INVALID_SPEC,
@@ -43,7 +49,7 @@ REFUSALS = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a condition shall say."""
+    """A condition's content, without its transition time and generation."""
 
     type: ConditionType
     status: ConditionStatus
@@ -57,7 +63,7 @@ def timestamp(moment: datetime) -> str:
 
 
 def moment(text: str) -> datetime:
-    """The moment that an RFC 3339 timestamp names."""
+    """The time of an RFC 3339 timestamp, aware."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
@@ -71,19 +77,19 @@ def is_true(conditions: Iterable[Condition], type: ConditionType) -> bool:
 
 
 def is_finished(conditions: Iterable[Condition]) -> bool:
-    """Whether the run ended, well or badly."""
+    """Whether the run has succeeded or failed."""
     conditions = tuple(conditions)
     return is_true(conditions, ConditionType.SUCCEEDED) or is_true(conditions, ConditionType.FAILED)
 
 
 def is_refused(conditions: Iterable[Condition]) -> bool:
-    """Whether the spec, as it stands, will never run."""
+    """Whether the spec is refused: only an edit of it, or of the operator's settings, lets it run."""
     accepted = find(conditions, ConditionType.ACCEPTED)
     return accepted is not None and accepted.status is ConditionStatus.FALSE and accepted.reason in REFUSALS
 
 
 def set_condition(conditions: Conditions, finding: Finding, generation: int, now: datetime) -> Conditions:
-    """The conditions with one of them saying `finding`; its transition time moves only with its status."""
+    """The conditions with one of them set to `finding`; its transition time changes only with its status."""
     current = find(conditions, finding.type)
     same_status = current is not None and current.status is finding.status
     changed = Condition(
@@ -99,10 +105,10 @@ def set_condition(conditions: Conditions, finding: Finding, generation: int, now
     return tuple(changed if condition is current else condition for condition in conditions)
 
 
-def first_visit(
+def initialise_conditions(
     conditions: Conditions, types: Iterable[ConditionType], generation: int, now: datetime
 ) -> Conditions:
-    """The conditions with those not yet there added as Unknown."""
+    """The conditions, with those of `types` that are missing added as Unknown."""
     for type in types:
         if find(conditions, type) is None:
             unknown = Finding(type, ConditionStatus.UNKNOWN, Reason.PENDING, "not known yet")
@@ -113,8 +119,8 @@ def first_visit(
 def state_of(conditions: Iterable[Condition]) -> State:
     """The one word that sums the conditions up, for people.
 
-    A refused spec counts as failed, for it waits for its author, but what runs on is told of first; any other
-    obstacle leaves the run pending.
+    A refused spec counts as failed, because it needs an edit, unless an attempt is still running: then the
+    state is that of its stage. Any other obstacle leaves the run pending.
     """
     conditions = tuple(conditions)
     for type, state in (
@@ -129,7 +135,7 @@ def state_of(conditions: Iterable[Condition]) -> State:
         stage = find(conditions, type)
         if stage is None or stage.status is ConditionStatus.TRUE:
             continue
-        if refused and stage.reason not in _UNDER_WAY:
+        if refused and stage.reason not in _ACTIVE_REASONS:
             return State.FAILED
         if stage.reason in (Reason.QUEUED, Reason.UNSCHEDULABLE):
             return State.QUEUED

@@ -1,3 +1,5 @@
+"""Conditions: how one is set, and the state that sums them up."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -10,7 +12,7 @@ from blendtune_operator.conditions import (
     Conditions,
     Finding,
     find,
-    first_visit,
+    initialise_conditions,
     moment,
     set_condition,
     state_of,
@@ -23,13 +25,13 @@ Said = tuple[ConditionType, ConditionStatus, Reason]
 
 
 def conditions(*said: Said) -> Conditions:
-    result = first_visit((), FINE_TUNE_CONDITIONS, 1, NOW)
+    result = initialise_conditions((), FINE_TUNE_CONDITIONS, 1, NOW)
     for type, status, reason in said:
         result = set_condition(result, Finding(type, status, reason, ""), 1, NOW)
     return result
 
 
-def test_the_first_visit_knows_nothing_and_says_so() -> None:
+def test_initial_conditions_are_all_unknown() -> None:
     found = conditions()
     assert {item.type for item in found} == set(ConditionType) - {ConditionType.RECOMMENDED}
     assert {item.status for item in found} == {UNKNOWN}

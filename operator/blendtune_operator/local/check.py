@@ -20,7 +20,7 @@ from blendtune_operator import render
 from blendtune_operator.local.manifest import Document, ManifestError, Manifests, StudyManifest
 from blendtune_operator.names import Kind, Object, Run
 from blendtune_operator.plan.margins import too_fine
-from blendtune_operator.plan.study.sound import study_refusals
+from blendtune_operator.plan.study.validation import study_refusals
 from blendtune_operator.plan.supported import refusals
 from blendtune_operator.settings import Settings
 

@@ -31,9 +31,9 @@ from blendtune_operator.local.session import Session, locked, metrics_server
 from blendtune_operator.local.study_page import study_page
 from blendtune_operator.local.view import View
 from blendtune_operator.plan.study.observation import Mean, summarise
+from blendtune_operator.plan.study.presentation import describe, high, low, score_range
 from blendtune_operator.plan.study.recommendation import pareto_front
 from blendtune_operator.plan.study.runs import observations
-from blendtune_operator.plan.study.words import describe, high, low, score_range
 
 _IDLE = (State.PENDING, State.SUCCEEDED, State.FAILED)
 

@@ -8,9 +8,9 @@ from html import escape
 from blendtune_api.blend_study import BlendStudy, StudyRunState
 from blendtune_operator.local.study_plots import curves, plane
 from blendtune_operator.plan.study.observation import Summary, summarise
+from blendtune_operator.plan.study.presentation import describe, high, low, score_range
 from blendtune_operator.plan.study.recommendation import pareto_front
 from blendtune_operator.plan.study.runs import observations
-from blendtune_operator.plan.study.words import describe, high, low, score_range
 
 _STYLE = """
 :root {

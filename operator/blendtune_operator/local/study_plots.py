@@ -9,8 +9,8 @@ from itertools import groupby
 from blendtune_api.blend_study import BlendStudy
 from blendtune_api.v1alpha1 import Method
 from blendtune_operator.plan.study.observation import Mean, Observation, Summary
+from blendtune_operator.plan.study.presentation import describe, score_range, setting_status
 from blendtune_operator.plan.study.recommendation import pareto_front
-from blendtune_operator.plan.study.words import describe, score_range, setting_status
 
 _WIDTH, _HEIGHT, _MARGIN = 680, 460, 52
 _Curve = tuple[str, Callable[[Summary], Mean], Callable[[Observation], float]]
@@ -23,9 +23,9 @@ def curves(study: BlendStudy, observed: Sequence[Observation], summaries: Sequen
         ("pursued", lambda summary: summary.objective, lambda run: run.objective.value),
         ("kept", lambda summary: summary.constrained, lambda run: run.constrained.value),
     )
-    for alike, found in groupby(sorted(summaries, key=_but_share), _but_share):
+    for alike, found in groupby(sorted(summaries, key=_without_share), _without_share):
         group = sorted(found, key=lambda one: one.setting.share)
-        runs = [run for run in observed if run.setting.but_share == alike]
+        runs = [run for run in observed if run.setting.without_share == alike]
         title = describe(group[0].setting, [one.setting for one in summaries]).partition(", ")[2]
         yield f"<figure><figcaption>{escape(title)}</figcaption>" if title else "<figure>"
         yield from _frame(f"{objective.maximize} and {objective.subject_to.metric} by share")
@@ -88,8 +88,8 @@ def _best(study: BlendStudy) -> object:
     return study.status.recommendation.setting if study.status.recommendation else None
 
 
-def _but_share(summary: Summary) -> tuple[str, float, Method]:
-    return summary.setting.but_share
+def _without_share(summary: Summary) -> tuple[str, float, Method]:
+    return summary.setting.without_share
 
 
 def _bases(observed: Iterable[Observation]) -> list[tuple[float, float]]:

@@ -25,9 +25,10 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan(Generic[AnyStatusT]):
-    """What a reconcile writes: children in this order, then deletions, then the status.
+    """What a reconcile writes: the children of `create` in this order, then deletions, then the status.
 
-    `suspend` and `resume` are children whose spec.suspend is to become true, or false.
+    `suspend` and `resume` are children whose spec.suspend is set to true, or to false. `requeue_after` is the
+    delay before another plan even if nothing changes; None: only a change calls for one.
     """
 
     status: AnyStatusT

@@ -1,4 +1,4 @@
-"""The record of attempts in status: when each began and ended, why, and what that means for the next one."""
+"""The attempts in status: when each started and ended, why it ended, and when the next one may start."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from blendtune_operator.plan import StatusT
 from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.pods import Cause
 
-_CAUSE_LIMIT = 1024
-_MOST_DOUBLINGS = 32
+_CAUSE_LIMIT = 1024  # characters
+_MAX_DOUBLINGS = 32
 
 
 def last_attempt(status: BlendedFineTuneStatus | RubricEvalStatus, stage: Stage) -> Attempt | None:
-    """The last attempt of a stage on record, running or ended."""
+    """The last recorded attempt of a stage, running or ended."""
     return next((attempt for attempt in reversed(status.attempts) if attempt.stage is stage), None)
 
 
 def open_attempt(draft: Draft[StatusT], stage: Stage, number: int, start: datetime) -> Attempt:
-    """Puts the begin of an attempt on record."""
+    """Records an attempt that has started."""
     return record(draft, Attempt(stage=stage, number=number, start_time=timestamp(start)))
 
 
 def record(draft: Draft[StatusT], attempt: Attempt) -> Attempt:
-    """Puts an attempt on record in the place of what was known of it; only the latest few are kept."""
+    """Records an attempt in place of its earlier record; only the last ATTEMPTS_KEPT attempts are kept."""
     identity = (attempt.stage, attempt.number)
     others: list[Attempt] = [
         other for other in draft.status.attempts if (other.stage, other.number) != identity
@@ -50,9 +50,9 @@ def close_attempt(
     cause: Cause,
     ended: datetime | None = None,
 ) -> None:
-    """Puts the end of an attempt on record, with its training time and whether it counts.
+    """Records the end of an attempt, adds its training time, and counts it as a failure if `cause` says so.
 
-    `ended` is when its child says that it ended, which may be long before anyone looked; without it, now.
+    `ended` is the end that its child reports, which may be long before this plan; None: now.
     """
     end = min(ended or draft.now, draft.now)
     add_training_time(draft, condition, attempt, end)
@@ -72,7 +72,7 @@ def close_attempt(
 def add_training_time(
     draft: Draft[StatusT], condition: ConditionType, attempt: Attempt, end: datetime
 ) -> None:
-    """Adds how long the attempt has run, if it was running: one that only queued took no training time."""
+    """Adds the time from the attempt's start to `end`, if it was running: time in a queue is no training."""
     if attempt.stage is Stage.TRAIN and draft.reason_before(condition) == Reason.RUNNING:
         ran = (end - moment(attempt.start_time)).total_seconds()
         draft.update(training_seconds=training_seconds(draft.status) + max(ran, 0.0))
@@ -84,11 +84,11 @@ def training_seconds(status: BlendedFineTuneStatus | RubricEvalStatus) -> float:
 
 
 def backoff(draft: Draft[StatusT], last: Attempt | None) -> timedelta:
-    """How long the next attempt still has to wait: the delay doubles with every failure that counts."""
+    """How long the next attempt still has to wait: the delay doubles with every counted failure."""
     if last is None or last.end_time is None:
         return timedelta()
     settings = draft.settings
-    doublings = min(max(draft.status.failures - 1, 0), _MOST_DOUBLINGS)
+    doublings = min(max(draft.status.failures - 1, 0), _MAX_DOUBLINGS)
     delay = min(settings.backoff_base * 2**doublings, settings.backoff_cap)
     left: timedelta = moment(last.end_time) + delay - draft.now
     return max(timedelta(), left)

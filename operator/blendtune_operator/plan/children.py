@@ -1,4 +1,4 @@
-"""The children of a run as they were listed, and what each of them is doing."""
+"""The children of a run as they are in the cluster, and what each of them is doing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SUCCEEDED = ("Complete", "Succeeded")
 
 
 class JobPhase(Enum):
-    """What a Job or PyTorchJob is doing, by its own conditions."""
+    """What a Job or PyTorchJob is doing, by its conditions."""
 
     QUEUED = auto()  # suspended by a queue: it has no pods
     ACTIVE = auto()
@@ -27,9 +27,10 @@ class JobPhase(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Children:
-    """What a plan sees of the world. Objects of other runs are left out by `of`.
+    """The objects that a plan is made from; `of` drops those of other runs.
 
-    `progress` is what rank 0 answered just now; `unserved` names the kinds that the API server does not know.
+    `progress` is the answer of rank 0, if it was asked for this plan; `unserved` are the kinds that the API
+    server does not know.
     """
 
     objects: tuple[Object, ...] = ()
@@ -38,9 +39,9 @@ class Children:
 
     @classmethod
     def of(cls, owner: Object, objects: list[Object], unserved: frozenset[Kind] = frozenset()) -> Children:
-        """The children of one owner: pods by their label, all else by label and controller.
+        """The children of one owner: pods by their label, all others by label and controller reference.
 
-        They are in its namespace: whoever may write in another one could give any object these marks.
+        Objects of other namespaces are dropped: a user of another namespace may label theirs as they like.
         """
         uid, namespace = owner["metadata"]["uid"], owner["metadata"]["namespace"]
         own = [
@@ -60,7 +61,10 @@ class Children:
         return replace(self, objects=tuple(kept))
 
     def with_pods(self, pods: list[Object]) -> Children:
-        """With the pods as they are now. Of those that are gone what ended is kept: it tells how it ended."""
+        """The children with these pods in place of the old ones, of which those that ended are kept too.
+
+        A pod that ended may be deleted by now and still explain why its attempt failed.
+        """
         present = {pod["metadata"]["uid"] for pod in pods}
         ended = (pod for pod in self._of(Kind.POD) if not is_live(pod))
         gone = (pod for pod in ended if pod["metadata"]["uid"] not in present)
@@ -83,8 +87,8 @@ class Children:
     def pods(self, stage: Stage, attempt: int | None = None) -> tuple[Object, ...]:
         """The pods of a stage, or of one attempt of it, in the order of their index.
 
-        A queue may take the pods of an attempt away and let it begin again: of those with the same place in
-        it, the ended ones are told only of the last time.
+        A queue may preempt the pods of an attempt and admit it again. Of several pods with the same attempt
+        and index the live ones and the latest are returned; earlier ones that ended are left out.
         """
         pods = [
             pod
@@ -93,12 +97,12 @@ class Children:
         ]
         latest: dict[tuple[int, int], str] = {}
         for pod in pods:
-            latest[_place(pod)] = max(latest.get(_place(pod), ""), _created(pod))
-        told = (pod for pod in pods if is_live(pod) or _created(pod) == latest[_place(pod)])
-        return tuple(sorted(told, key=lambda pod: (pod_index(pod), pod["metadata"]["name"])))
+            latest[_slot(pod)] = max(latest.get(_slot(pod), ""), _created(pod))
+        current = (pod for pod in pods if is_live(pod) or _created(pod) == latest[_slot(pod)])
+        return tuple(sorted(current, key=lambda pod: (pod_index(pod), pod["metadata"]["name"])))
 
     def workloads(self) -> tuple[Object, ...]:
-        """All children but the pods, which go with their Jobs."""
+        """All children except the pods, which are deleted with their Jobs."""
         return tuple(obj for obj in self.objects if obj["kind"] != Kind.POD)
 
     def _of(self, kind: Kind) -> Iterator[Object]:
@@ -106,21 +110,21 @@ class Children:
 
 
 def phase_of(job: Object) -> JobPhase:
-    """What a Job or PyTorchJob is doing. Both name their conditions so that one reading fits both."""
+    """What a Job or PyTorchJob is doing. A Job says Complete where a PyTorchJob says Succeeded."""
     conditions = (job.get("status") or {}).get("conditions") or []
-    holds = {condition["type"]: condition for condition in conditions if condition["status"] == "True"}
-    if any(type in holds for type in _SUCCEEDED):
+    true = {condition["type"] for condition in conditions if condition["status"] == "True"}
+    if not true.isdisjoint(_SUCCEEDED):
         return JobPhase.SUCCEEDED
-    if "Failed" in holds:
+    if "Failed" in true:
         return JobPhase.FAILED
     run_policy = job["spec"].get("runPolicy") or {}
-    if "Suspended" in holds or job["spec"].get("suspend") or run_policy.get("suspend"):
+    if "Suspended" in true or job["spec"].get("suspend") or run_policy.get("suspend"):
         return JobPhase.QUEUED
     return JobPhase.ACTIVE
 
 
 def failure_of(job: Object) -> str:
-    """What a failed Job or PyTorchJob says of itself."""
+    """Reason and message of the Failed condition of a Job or PyTorchJob; empty without one."""
     conditions = (job.get("status") or {}).get("conditions") or []
     for condition in conditions:
         if condition["type"] == "Failed" and condition["status"] == "True":
@@ -129,7 +133,7 @@ def failure_of(job: Object) -> str:
 
 
 def ended_at(job: Object) -> datetime | None:
-    """When a Job or PyTorchJob says that it ended."""
+    """The end of a Job or PyTorchJob by its own status; None while it has not ended or does not say when."""
     status = job.get("status") or {}
     if status.get("completionTime"):
         return moment(status["completionTime"])
@@ -143,7 +147,7 @@ def ended_at(job: Object) -> datetime | None:
 
 
 def active_since(job: Object) -> datetime | None:
-    """Since when a Job or PyTorchJob may have pods: its creation, or the end of its last suspension."""
+    """When a Job or PyTorchJob could first have pods: its creation, or the last change of Suspended."""
     conditions = (job.get("status") or {}).get("conditions") or []
     suspended = (each.get("lastTransitionTime") for each in conditions if each["type"] == "Suspended")
     times = (job["metadata"].get("creationTimestamp"), *suspended)
@@ -155,7 +159,7 @@ def is_terminating(obj: Object) -> bool:
 
 
 def is_live(pod: Object) -> bool:
-    """Whether the pod may still run something or hold a device."""
+    """Whether the pod may still run a container or hold a device."""
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
@@ -168,12 +172,12 @@ def _attempt_of(pod: Object) -> int:
     return int(_labels(pod).get(names.ATTEMPT, 0))
 
 
-def _place(pod: Object) -> tuple[int, int]:
+def _slot(pod: Object) -> tuple[int, int]:
     return _attempt_of(pod), pod_index(pod)
 
 
 def _created(pod: Object) -> str:
-    """A timestamp in UTC, which sorts as text does."""
+    """The creation timestamp. All are in UTC and of one format, so they sort as text."""
     return str(pod["metadata"].get("creationTimestamp") or "")
 
 

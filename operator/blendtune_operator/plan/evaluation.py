@@ -1,8 +1,8 @@
-"""The evaluation of a BlendedFineTune: a RubricEval does it, and the run takes its scores over."""
+"""The evaluation of a BlendedFineTune: a RubricEval does it, and the run copies its scores."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 from blendtune_api import codec
 from blendtune_api.v1alpha1 import (
@@ -13,74 +13,68 @@ from blendtune_api.v1alpha1 import (
     RubricEvalSpec,
     RubricEvalStatus,
 )
-from blendtune_core.gates import judge_gates, sum_up
 from blendtune_operator import names, render
 from blendtune_operator.conditions import find, is_true
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan.children import is_terminating
 from blendtune_operator.plan.draft import FineTuneDraft
+from blendtune_operator.plan.phase import Continue, PhaseResult, Stop
 from blendtune_operator.plan.pinning import pin_next_run
-from blendtune_operator.plan.stage_run import fail
+from blendtune_operator.plan.stage_run import fail, wait
+
+_CONDITION = ConditionType.EVALUATION_SUCCEEDED
 
 
-def evaluated(draft: FineTuneDraft) -> bool:
-    """Creates the RubricEval, shows what it does, and takes its scores over."""
-    if draft.is_true(ConditionType.EVALUATION_SUCCEEDED):
-        return True
+def run_evaluation(draft: FineTuneDraft) -> PhaseResult:
+    """Creates the RubricEval, shows what it is doing, and copies its scores once it has succeeded."""
+    if draft.is_true(_CONDITION):
+        return Continue()
     child = evaluation_of(draft)
     if child is None:
-        _start_evaluation(draft)
-        return False
+        return _start(draft)
     status = codec.decode(RubricEvalStatus, child.get("status") or {}, lenient=True)
     if is_true(status.conditions, ConditionType.SUCCEEDED):
-        _take_scores(draft, status)
-        return True
+        _copy_scores(draft, status)
+        return Continue()
     failed = find(status.conditions, ConditionType.FAILED)
     if failed is not None and failed.status is ConditionStatus.TRUE and not is_terminating(child):
-        fail(draft, ConditionType.EVALUATION_SUCCEEDED, failed.reason, failed.message)
-    elif draft.run.spec.suspend:
+        return fail(draft, _CONDITION, failed.reason, failed.message)
+    if draft.run.spec.suspend:
         draft.delete(child)
         message = "the evaluation is being stopped; answers so far are kept"
-        draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, Reason.SUSPENDED, message)
-    elif _is_outdated(draft, child, status):
+        return wait(draft, _CONDITION, Reason.SUSPENDED, message)
+    if is_terminating(child):
+        return Stop(Reason.PENDING, "the last RubricEval is being deleted")
+    if _is_outdated(draft, child, status):
         draft.delete(child)
         message = "the evaluation is begun anew, as spec.cluster or spec.credentials now says"
-        draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, Reason.BACKING_OFF, message)
-    elif not is_terminating(child):
-        _mirror(draft, status)
-    return False
-
-
-def gate(draft: FineTuneDraft) -> None:
-    """Gates may be edited at any time, so they are judged from the scores rather than copied."""
-    evaluation = draft.status.evaluation
-    if evaluation is None:
-        return
-    results = judge_gates(draft.run.spec.evaluation.gates, evaluation)
-    draft.update(evaluation=replace(evaluation, gates=results))
-    draft.set(ConditionType.GATES_PASSED, *sum_up(results))
+        return wait(draft, _CONDITION, Reason.BACKING_OFF, message)
+    return _mirror(draft, status)
 
 
 def evaluation_of(draft: FineTuneDraft) -> Object | None:
-    """The RubricEval of the run, when it is there."""
+    """The RubricEval of the run; None while there is none."""
     return draft.children.find(Kind.RUBRIC_EVAL, names.rubric_eval(draft.run.metadata.name))
 
 
 def _is_outdated(draft: FineTuneDraft, child: Object, status: RubricEvalStatus) -> bool:
-    """Whether the next attempt of the RubricEval would not run in pods such as the run asks for now."""
-    shown = find(status.conditions, ConditionType.EVALUATION_SUCCEEDED)
-    if shown is None or shown.reason != Reason.BACKING_OFF or is_terminating(child):
+    """Whether the RubricEval is between two attempts and the run's cluster or credentials were edited.
+
+    A running attempt is left alone: an edit counts from the next attempt.
+    """
+    shown = find(status.conditions, _CONDITION)
+    if shown is None or shown.reason != Reason.BACKING_OFF:
         return False
     rendered = _render(draft)
     if rendered is None:
         return False
-    now = codec.decode(RubricEvalSpec, child["spec"], lenient=True)
+    present = codec.decode(RubricEvalSpec, child["spec"], lenient=True)
     wanted = codec.decode(RubricEvalSpec, rendered[-1]["spec"])
-    return (now.cluster, now.credentials) != (wanted.cluster, wanted.credentials)
+    return (present.cluster, present.credentials) != (wanted.cluster, wanted.credentials)
 
 
 def _render(draft: FineTuneDraft) -> tuple[Object, ...] | None:
-    """The RubricEval as it is now wanted, last, and what it needs; None before there is a model."""
+    """The RubricEval that the run wants now, last, after what it needs; None before there is a model."""
     model, training = draft.status.model, draft.status.training
     if model is None or training is None:
         return None
@@ -88,36 +82,35 @@ def _render(draft: FineTuneDraft) -> tuple[Object, ...] | None:
     return (*new, render.rubric_eval(draft.run, pinned, model, training.epochs))
 
 
-def _start_evaluation(draft: FineTuneDraft) -> None:
-    children = _render(draft)
-    if draft.run.spec.suspend or children is None:
-        return
+def _start(draft: FineTuneDraft) -> Stop:
+    if draft.run.spec.suspend:
+        return Stop(Reason.SUSPENDED, "not started: spec.suspend is true")
     if draft.obstacle is not None:
-        message = f"not started: {draft.obstacle.message}"
-        draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, Reason.PENDING, message)
-        return
+        return wait(draft, _CONDITION, Reason.PENDING, f"not started: {draft.obstacle.message}")
+    children = _render(draft)
+    if children is None:
+        return Stop(Reason.PENDING, "not started: there is no model yet")
     for child in children:
         draft.create(child)
-    message = "the RubricEval has been created"
-    draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.UNKNOWN, Reason.STARTING, message)
+    return wait(draft, _CONDITION, Reason.STARTING, "the RubricEval has been created")
 
 
-def _mirror(draft: FineTuneDraft, status: RubricEvalStatus) -> None:
-    """Shows what the RubricEval is doing, or what keeps it from doing it."""
-    refused = find(status.conditions, ConditionType.ACCEPTED)
-    shown = find(status.conditions, ConditionType.EVALUATION_SUCCEEDED)
-    if refused is not None and refused.status is ConditionStatus.FALSE:
-        shown = refused
-    if shown is not None and shown.reason != Reason.PENDING:
-        unknown = ConditionStatus.UNKNOWN
-        draft.set(ConditionType.EVALUATION_SUCCEEDED, unknown, shown.reason, shown.message)
+def _mirror(draft: FineTuneDraft, status: RubricEvalStatus) -> Stop:
+    """Shows what the RubricEval is doing, or why it was not accepted."""
+    shown = find(status.conditions, _CONDITION)
+    accepted = find(status.conditions, ConditionType.ACCEPTED)
+    if accepted is not None and accepted.status is ConditionStatus.FALSE:
+        shown = accepted
+    if shown is None or shown.reason == Reason.PENDING:
+        return Stop(Reason.PENDING, "the RubricEval has not started")
+    return wait(draft, _CONDITION, shown.reason, shown.message)
 
 
-def _take_scores(draft: FineTuneDraft, status: RubricEvalStatus) -> None:
+def _copy_scores(draft: FineTuneDraft, status: RubricEvalStatus) -> None:
     name = names.rubric_eval(draft.run.metadata.name)
     copied = {
         field.name: getattr(status, field.name) for field in fields(EvaluationSummary) if field.name != "name"
     }
     draft.update(evaluation=EvaluationSummary(name=name, **copied))
     message = f"scored by RubricEval {name}; the report lies at {status.report_uri}"
-    draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.TRUE, Reason.COMPLETED, message)
+    draft.set(_CONDITION, ConditionStatus.TRUE, Reason.COMPLETED, message)

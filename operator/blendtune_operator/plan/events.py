@@ -1,4 +1,4 @@
-"""The Kubernetes Events that a change of conditions calls for."""
+"""The Kubernetes Events that transitions of conditions call for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from blendtune_api.v1alpha1 import Condition, ConditionStatus, ConditionType, Re
 from blendtune_operator.conditions import Conditions, find
 from blendtune_operator.plan import Event
 
-_SILENT = (Reason.PENDING, Reason.NOT_SUSPENDED)
-_BAD_NEWS = frozenset(
+_REASONS_WITHOUT_EVENT = (Reason.PENDING, Reason.NOT_SUSPENDED)
+_WARNING_REASONS = frozenset(
     {
         Reason.INVALID_SPEC,
         Reason.NOT_SUPPORTED,
@@ -31,23 +31,23 @@ _BAD_NEWS = frozenset(
 )
 
 
-def tidings(before: Conditions, after: Conditions) -> tuple[Event, ...]:
-    """One event for each condition that says something new."""
-    return tuple(_event(condition) for condition in _news(before, after))
+def transition_events(before: Conditions, after: Conditions) -> tuple[Event, ...]:
+    """One event for each condition whose status or reason has changed."""
+    return tuple(_event(condition) for condition in _transitions(before, after))
 
 
-def _news(before: Conditions, after: Conditions) -> Iterator[Condition]:
+def _transitions(before: Conditions, after: Conditions) -> Iterator[Condition]:
     for condition in after:
-        known = find(before, ConditionType(condition.type))
-        same = known is not None and (known.status, known.reason) == (condition.status, condition.reason)
-        if not same and condition.reason not in _SILENT:
+        last = find(before, ConditionType(condition.type))
+        same = last is not None and (last.status, last.reason) == (condition.status, condition.reason)
+        if not same and condition.reason not in _REASONS_WITHOUT_EVENT:
             yield condition
 
 
 def _event(condition: Condition) -> Event:
     failed = condition.type == ConditionType.FAILED and condition.status is ConditionStatus.TRUE
     return Event(
-        type="Warning" if failed or condition.reason in _BAD_NEWS else "Normal",
+        type="Warning" if failed or condition.reason in _WARNING_REASONS else "Normal",
         reason=condition.reason,
         message=f"{condition.type}: {condition.message}",
     )

@@ -1,68 +1,76 @@
-"""The phases that a BlendedFineTune and a RubricEval share. Each says whether the plan goes on."""
+"""The phases that a BlendedFineTune and a RubricEval share, and the end of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
-from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, Reason
+from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, Gate, GateStatus, Reason
+from blendtune_core.gates import Scores, judge_gates, sum_up
 from blendtune_operator.conditions import Finding, moment, timestamp
 from blendtune_operator.plan import StatusT
 from blendtune_operator.plan.draft import Draft
+from blendtune_operator.plan.phase import Continue, PhaseResult, Stop
 from blendtune_operator.plan.supported import refusals
 
 
-def accept(draft: Draft[StatusT]) -> bool:
-    """Refuses what can't be run. A run that has started goes on with what runs, but starts nothing new."""
+def initialise_conditions(draft: Draft[StatusT]) -> PhaseResult:
+    """Adds the conditions that are missing, and sets observedGeneration."""
+    draft.initialise_conditions()
+    return Continue()
+
+
+def apply_retry(draft: Draft[StatusT]) -> PhaseResult:
+    """Records a raised spec.retry. A failed run is reopened: its failed stages become Unknown again."""
+    retry = draft.run.spec.retry
+    if retry <= draft.status.retry:
+        return Continue()
+    draft.update(retry=retry)
+    if not draft.is_true(ConditionType.FAILED):
+        return Continue()
+    text = f"spec.retry grew to {retry}"
+    draft.set(ConditionType.FAILED, ConditionStatus.FALSE, Reason.RESUMED, text)
+    draft.set(ConditionType.SUCCEEDED, ConditionStatus.UNKNOWN, Reason.PENDING, text)
+    for stage in draft.stage_conditions:
+        condition = draft.condition(stage)
+        if condition is not None and condition.status is ConditionStatus.FALSE:
+            draft.set(stage, ConditionStatus.UNKNOWN, Reason.PENDING, text)
+    draft.update(completion_time=None, failures=0)
+    return Continue()
+
+
+def stop_if_finished(draft: Draft[StatusT]) -> PhaseResult:
+    """Stops the plan of a run that has succeeded or failed: it starts nothing more."""
+    for type in (ConditionType.SUCCEEDED, ConditionType.FAILED):
+        condition = draft.condition(type)
+        if condition is not None and condition.status is ConditionStatus.TRUE:
+            return Stop(condition.reason, condition.message)
+    return Continue()
+
+
+def validate_spec(draft: Draft[StatusT]) -> PhaseResult:
+    """Sets Accepted: False, with every fault found, for a spec that this installation does not run."""
     found = refusals(draft.run, draft.settings)
     if found:
         message = "; ".join(str(refusal.fault) for refusal in found)
         return refuse(draft, found[0].reason, message)
     draft.set(ConditionType.ACCEPTED, ConditionStatus.TRUE, Reason.ACCEPTED, "the spec can be run")
-    return True
+    return Continue()
 
 
-def refuse(draft: Draft[StatusT], reason: str, message: str) -> bool:
-    """Keeps new attempts from starting, and says why."""
+def refuse(draft: Draft[StatusT], reason: str, message: str) -> PhaseResult:
+    """Sets Accepted to False and keeps new attempts from starting.
+
+    Stops the plan of a run that has started nothing yet. The plan of one that has continues, to watch its
+    running attempt to the end.
+    """
     draft.set(ConditionType.ACCEPTED, ConditionStatus.FALSE, reason, message)
     draft.obstacle = Finding(ConditionType.ACCEPTED, ConditionStatus.FALSE, reason, message)
-    return draft.status.start_time is not None
+    return Stop(reason, message) if draft.status.start_time is None else Continue()
 
 
-def reopen(draft: Draft[StatusT], stages: tuple[ConditionType, ...]) -> bool:
-    """Takes note of a grown spec.retry: a failed run gets another life for the stages it has not finished."""
-    retry = draft.run.spec.retry
-    if retry <= draft.status.retry:
-        return True
-    draft.update(retry=retry)
-    if not draft.is_true(ConditionType.FAILED):
-        return True
-    text = f"spec.retry grew to {retry}"
-    draft.set(ConditionType.FAILED, ConditionStatus.FALSE, Reason.RESUMED, text)
-    draft.set(ConditionType.SUCCEEDED, ConditionStatus.UNKNOWN, Reason.PENDING, text)
-    for stage in stages:
-        condition = draft.condition(stage)
-        if condition is not None and condition.status is ConditionStatus.FALSE:
-            draft.set(stage, ConditionStatus.UNKNOWN, Reason.PENDING, text)
-    draft.update(completion_time=None, failures=0)
-    return True
-
-
-def clean_up(draft: Draft[StatusT]) -> None:
-    """Removes the children of a finished run once their time has passed; never the run, nor its data."""
-    time_to_live = draft.run.spec.ttl_seconds_after_finished
-    completion = draft.status.completion_time
-    if time_to_live is None or completion is None or not draft.children.workloads():
-        return
-    left = moment(completion) + timedelta(seconds=time_to_live) - draft.now
-    if left > timedelta():
-        draft.look_again(left)
-        return
-    for child in draft.children.workloads():
-        draft.delete(child)
-
-
-def suspend(draft: Draft[StatusT]) -> bool:
-    """Says whether the run is suspended; the present stage sees to its child itself."""
+def report_suspension(draft: Draft[StatusT]) -> PhaseResult:
+    """Sets Suspended from spec.suspend and always continues: the current stage deletes its child itself."""
     if draft.run.spec.suspend:
         message = "spec.suspend is true: set it to false to go on from the last checkpoint"
         draft.set(ConditionType.SUSPENDED, ConditionStatus.TRUE, Reason.SUSPENDED, message)
@@ -72,15 +80,36 @@ def suspend(draft: Draft[StatusT]) -> bool:
     elif (condition := draft.condition(ConditionType.SUSPENDED)) and condition.reason == Reason.PENDING:
         message = "spec.suspend is false"
         draft.set(ConditionType.SUSPENDED, ConditionStatus.FALSE, Reason.NOT_SUSPENDED, message)
-    return True
+    return Continue()
 
 
-def is_finished(draft: Draft[StatusT]) -> bool:
-    return draft.is_true(ConditionType.SUCCEEDED) or draft.is_true(ConditionType.FAILED)
+def judge(draft: Draft[StatusT], gates: Iterable[Gate], scores: Scores) -> tuple[GateStatus, ...]:
+    """Judges the gates by the scores and sets GatesPassed. Returns the result of each gate.
+
+    Gates may be edited at any time, even after the end of the run, so every plan judges them again.
+    """
+    results = judge_gates(gates, scores)
+    draft.set(ConditionType.GATES_PASSED, *sum_up(results))
+    return results
 
 
-def succeed(draft: Draft[StatusT], message: str) -> None:
-    """Ends the run well."""
+def succeed(draft: Draft[StatusT], message: str) -> PhaseResult:
+    """Ends the run: all its stages have succeeded."""
     draft.set(ConditionType.SUCCEEDED, ConditionStatus.TRUE, Reason.COMPLETED, message)
     draft.set(ConditionType.FAILED, ConditionStatus.FALSE, Reason.COMPLETED, message)
     draft.update(completion_time=timestamp(draft.now))
+    return Continue()
+
+
+def remove_expired_children(draft: Draft[StatusT]) -> None:
+    """Deletes the children of a run that ended spec.ttlSecondsAfterFinished ago, but not its data."""
+    time_to_live = draft.run.spec.ttl_seconds_after_finished
+    completion = draft.status.completion_time
+    if time_to_live is None or completion is None or not draft.children.workloads():
+        return
+    left = moment(completion) + timedelta(seconds=time_to_live) - draft.now
+    if left > timedelta():
+        draft.requeue_after(left)
+        return
+    for child in draft.children.workloads():
+        draft.delete(child)

@@ -1,4 +1,4 @@
-"""What the pods of an attempt tell: what they wait for, when they began, what they left, why they failed."""
+"""What the pods of an attempt show: what they wait for, when they started, their result, why they failed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from blendtune_operator.conditions import moment
 from blendtune_operator.names import Object
 from blendtune_operator.plan.children import pod_index
 
-_IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
-_CONFIG_TROUBLE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_IMAGE_ERRORS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+_CREATION_ERRORS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 _OUT_OF_MEMORY = "OOMKilled"
 _EVICTED = "Evicted"
-# The kubelet's words where a limit was passed: of the pod's storage, of a container's, of an emptyDir.
-_OWN_EXCESS = (
+# Parts of the kubelet's eviction message where a limit was exceeded: of the pod's ephemeral storage, of a
+# container's, of an emptyDir.
+_LIMIT_MESSAGES = (
     "exceeds the total limit of containers",
     "exceeded its local ephemeral storage",
     "exceeds the limit",
@@ -27,7 +28,7 @@ _OWN_EXCESS = (
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why a pod has not started."""
+    """What keeps a pod from starting."""
 
     reason: Reason
     message: str
@@ -35,7 +36,10 @@ class Obstacle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cause:
-    """Why an attempt ended without success. A permanent one makes another attempt useless."""
+    """Why an attempt ended.
+
+    `counted`: it counts towards spec.cluster.backoffLimit. `permanent`: another attempt would fail likewise.
+    """
 
     reason: Reason
     message: str
@@ -45,16 +49,16 @@ class Cause:
 
 
 class _Blame(IntEnum):
-    """How well an end explains the failure of a gang."""
+    """How well the end of a container explains the failure of its gang: the lowest value explains it best."""
 
     PERMANENT = 0
     OWN_FAULT = 1
     DISRUPTED = 2
-    SWEPT_UP = 3  # a lost peer, or a pod that was removed: of a gang that fails the rest is removed too
+    COLLATERAL = 3  # it lost a peer, or was deleted: when one pod of a gang fails, the others are deleted
 
 
-_Explanation = tuple[_Blame, datetime]  # the better one is smaller: of equal ones the earlier
-_SOMETIME = datetime.max.replace(tzinfo=UTC)
+_Rank = tuple[_Blame, datetime]  # of causes: the smallest explains best; of equal blame the earliest does
+_UNKNOWN_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 def obstacle(pods: Iterable[Object]) -> Obstacle | None:
@@ -68,13 +72,13 @@ def obstacle(pods: Iterable[Object]) -> Obstacle | None:
         for container in _containers(pod):
             waiting = (container.get("state") or {}).get("waiting") or {}
             text = ": ".join(filter(None, (waiting.get("reason"), waiting.get("message"))))
-            if waiting.get("reason") in _IMAGE_TROUBLE:
+            if waiting.get("reason") in _IMAGE_ERRORS:
                 advice = "check the image name in spec.cluster and the pull secrets of the service account"
                 return Obstacle(
                     Reason.IMAGE_PULL_FAILED,
                     f"pod {name} cannot pull image {container.get('image', '')} ({text}): {advice}",
                 )
-            if waiting.get("reason") in _CONFIG_TROUBLE:
+            if waiting.get("reason") in _CREATION_ERRORS:
                 return Obstacle(Reason.STARTING, f"pod {name} cannot start its container: {text}")
     return None
 
@@ -92,20 +96,23 @@ def running_since(pods: Iterable[Object]) -> datetime | None:
 
 
 def outcome(pods: Iterable[Object], container: str) -> Outcome:
-    """What the container of the first pod of a succeeded attempt left: the others of a gang leave nothing.
+    """The termination message of a container of the pod with index 0: the other pods of a gang leave none.
 
-    Raises MessageError where there is nothing to read.
+    Raises MessageError where that pod has not succeeded, is gone, or left no readable message.
     """
     for pod in pods:
         if pod_index(pod) == 0 and _status(pod).get("phase") == "Succeeded":
-            for name, end in _ends(pod):
+            for name, end in _terminations(pod):
                 if name == container:
                     return decode_message(end.get("message") or "")
     raise MessageError("the pod is gone, and its termination message with it")
 
 
 def cause_of_failure(pods: Iterable[Object], job_failure: str) -> Cause:
-    """Why an attempt failed: the end that explains it best, else `job_failure`, the Job's own words."""
+    """Why an attempt failed: the container's end that explains it best.
+
+    Without any, `job_failure` is quoted, the message of the Job's own condition.
+    """
     causes = [cause for pod in pods for cause in _pod_causes(pod)]
     if causes:
         return min(causes, key=lambda item: item[0])[1]
@@ -116,25 +123,28 @@ def cause_of_failure(pods: Iterable[Object], job_failure: str) -> Cause:
     )
 
 
-def _pod_causes(pod: Object) -> Iterator[tuple[_Explanation, Cause]]:
-    name, disruption, removed = pod["metadata"]["name"], _disruption(pod), _removed(pod)
-    failed = [(container, end) for container, end in _ends(pod) if end.get("exitCode") != ExitCode.SUCCESS]
-    if excess := _excess(pod):
-        text = f"pod {name} was evicted: {excess}: raise its resources in spec.cluster"
-        first = min((_finished(end) for _, end in failed), default=_SOMETIME)
+def _pod_causes(pod: Object) -> Iterator[tuple[_Rank, Cause]]:
+    """Every way in which the pod may have made the attempt fail, ranked."""
+    name, disruption, deleted = pod["metadata"]["name"], _disruption(pod), _deletion_requested(pod)
+    failed = [
+        (container, end) for container, end in _terminations(pod) if end.get("exitCode") != ExitCode.SUCCESS
+    ]
+    if exceeded := _exceeded_limit(pod):
+        text = f"pod {name} was evicted: {exceeded}: raise its resources in spec.cluster"
+        first = min((_finished_at(end) for _, end in failed), default=_UNKNOWN_TIME)
         yield (_Blame.OWN_FAULT, first), Cause(reason=Reason.STAGE_FAILED, message=text)
         return
     for container, end in failed:
-        yield _container_cause(f"container {container} of pod {name}", end, disruption, removed)
+        yield _container_cause(f"container {container} of pod {name}", end, disruption, deleted)
     if not failed and disruption:
-        yield (_Blame.DISRUPTED, _SOMETIME), _disrupted(f"pod {name}", disruption, None)
+        yield (_Blame.DISRUPTED, _UNKNOWN_TIME), _disrupted(f"pod {name}", disruption, None)
 
 
 def _container_cause(
-    where: str, end: Object, disruption: str, removed: datetime | None
-) -> tuple[_Explanation, Cause]:
-    """`removed` is when the removal of the pod was asked for, where it was."""
-    code, finished, failure = int(end["exitCode"]), _finished(end), _failure(end)
+    where: str, end: Object, disruption: str, deleted: datetime | None
+) -> tuple[_Rank, Cause]:
+    """The cause that a failed container shows. `deleted` is when the deletion of its pod was requested."""
+    code, finished, failure = int(end["exitCode"]), _finished_at(end), _failure(end)
     asked_to_stop = failure is not None and failure.reason is Reason.DISRUPTED
     if ExitCode.is_permanent(code):
         reason, message = (failure.reason, failure.message) if failure else (Reason.STAGE_FAILED, "")
@@ -147,13 +157,13 @@ def _container_cause(
         text = f"{where} exceeded its memory limit ({_OUT_OF_MEMORY}): raise its resources in spec.cluster"
         cause = Cause(reason=Reason.OUT_OF_MEMORY, message=text, exit_code=code)
         return (_Blame.OWN_FAULT, finished), cause
-    if removed is not None and removed <= finished and (failure is None or asked_to_stop):
-        # Timestamps are whole seconds: a peer that was lost in the same second was lost before.
-        explanation = _Blame.SWEPT_UP, removed + timedelta(seconds=1)
-        return explanation, _disrupted(where, "the pod was deleted", code)
+    if deleted is not None and deleted <= finished and (failure is None or asked_to_stop):
+        # Timestamps are whole seconds: a peer that was lost in the same second was lost first.
+        rank = _Blame.COLLATERAL, deleted + timedelta(seconds=1)
+        return rank, _disrupted(where, "the pod was deleted", code)
     if asked_to_stop:
         return (_Blame.DISRUPTED, finished), _disrupted(where, "it was asked to stop", code)
-    blame = _Blame.SWEPT_UP if code == ExitCode.PEER_LOST else _Blame.OWN_FAULT
+    blame = _Blame.COLLATERAL if code == ExitCode.PEER_LOST else _Blame.OWN_FAULT
     if failure is not None:
         cause = Cause(reason=failure.reason, message=failure.message, exit_code=code)
         return (blame, finished), cause
@@ -168,7 +178,7 @@ def _disrupted(where: str, why: str, code: int | None) -> Cause:
 
 
 def _disruption(pod: Object) -> str:
-    """Why the cluster took the pod away; empty when it did not."""
+    """Why the cluster disrupted the pod (preemption, eviction, loss of its node); empty if it did not."""
     status = _status(pod)
     for condition in status.get("conditions") or []:
         if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
@@ -179,17 +189,20 @@ def _disruption(pod: Object) -> str:
     return ""
 
 
-def _excess(pod: Object) -> str:
-    """What the kubelet evicted the pod for, when that was the pod's own excess and no need of the node's."""
+def _exceeded_limit(pod: Object) -> str:
+    """The kubelet's message where it evicted the pod for exceeding a limit of its own; else empty.
+
+    An eviction because the node ran short of something is a disruption instead.
+    """
     status = _status(pod)
     message = str(status.get("message") or "")
-    if status.get("reason") == _EVICTED and any(words in message for words in _OWN_EXCESS):
+    if status.get("reason") == _EVICTED and any(text in message for text in _LIMIT_MESSAGES):
         return message.strip().rstrip(".")
     return ""
 
 
-def _removed(pod: Object) -> datetime | None:
-    """When somebody asked for the removal of the pod; None where nobody did."""
+def _deletion_requested(pod: Object) -> datetime | None:
+    """When the deletion of the pod was requested; None if it was not."""
     metadata = pod["metadata"]
     if not metadata.get("deletionTimestamp"):
         return None
@@ -197,8 +210,8 @@ def _removed(pod: Object) -> datetime | None:
     return moment(metadata["deletionTimestamp"]) - grace
 
 
-def _finished(end: Object) -> datetime:
-    return moment(end["finishedAt"]) if end.get("finishedAt") else _SOMETIME
+def _finished_at(end: Object) -> datetime:
+    return moment(end["finishedAt"]) if end.get("finishedAt") else _UNKNOWN_TIME
 
 
 def _failure(end: Object) -> Failure | None:
@@ -213,8 +226,8 @@ def _signal(code: int) -> str:
     return f" (signal {code - 128})" if 128 < code < 160 else ""
 
 
-def _ends(pod: Object) -> Iterator[tuple[str, Object]]:
-    """The containers of the pod that ended, by name."""
+def _terminations(pod: Object) -> Iterator[tuple[str, Object]]:
+    """Name and `terminated` state of each container of the pod that has ended."""
     for container in _containers(pod):
         terminated = (container.get("state") or {}).get("terminated")
         if terminated:

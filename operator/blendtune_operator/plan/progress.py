@@ -1,4 +1,7 @@
-"""Live progress of the training in status: asked for now and then, and never in the way of the run."""
+"""The progress of the training in status.trainerStatus: rank 0 is asked for it at intervals.
+
+A run never fails or waits for want of an answer.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _CHECKPOINT_BYTES = "checkpointBytes"
 
 
 def pod_to_ask(run: BlendedFineTune, children: Children, now: datetime, settings: Settings) -> Object | None:
-    """The pod of rank 0, when it trains and it is time to ask it again."""
+    """The pod of rank 0, if it is training and was last heard an interval ago or more; else None."""
     condition = find(run.status.conditions, ConditionType.TRAINING_SUCCEEDED)
     attempt = last_attempt(run.status, Stage.TRAIN)
     if condition is None or condition.reason != Reason.RUNNING or attempt is None:
@@ -39,12 +42,12 @@ def pod_to_ask(run: BlendedFineTune, children: Children, now: datetime, settings
     return next((pod for pod in children.pods(Stage.TRAIN, attempt.number) if is_live(pod)), None)
 
 
-def note_progress(draft: Draft[BlendedFineTuneStatus]) -> None:
-    """Puts what rank 0 answered into status. What was not heard goes stale, and the condition says so."""
+def update_progress(draft: Draft[BlendedFineTuneStatus]) -> None:
+    """Copies the answer of rank 0 into the status. Without an answer for long the condition says so."""
     condition = draft.condition(ConditionType.TRAINING_SUCCEEDED)
     if condition is None or condition.reason != Reason.RUNNING:
         return
-    draft.look_again(draft.settings.progress_interval)
+    draft.requeue_after(draft.settings.progress_interval)
     if draft.children.progress is not None:
         heard = trainer_status(draft.children.progress, draft.now)
         draft.update(trainer_status=_with_known_checkpoint(heard, draft.status.trainer_status))
@@ -59,18 +62,18 @@ def note_progress(draft: Draft[BlendedFineTuneStatus]) -> None:
 
 
 def _with_known_checkpoint(heard: TrainerStatus, known: TrainerStatus | None) -> TrainerStatus:
-    """With what an earlier attempt told of its checkpoints, until this one has saved."""
-    told = {metric.name for metric in heard.metrics}
+    """The progress with an earlier attempt's checkpoint metrics, until this one has saved a checkpoint."""
+    reported = {metric.name for metric in heard.metrics}
     kept = tuple(
         metric
         for metric in (known.metrics if known else ())
-        if metric.name in (SAVE_SECONDS, _CHECKPOINT_BYTES) and metric.name not in told
+        if metric.name in (SAVE_SECONDS, _CHECKPOINT_BYTES) and metric.name not in reported
     )
     return replace(heard, metrics=heard.metrics + kept)
 
 
-def finished_status(known: TrainerStatus | None, result: TrainResult, now: datetime) -> TrainerStatus:
-    """The progress of a finished training: rank 0 was last heard some steps before its end."""
+def final_trainer_status(known: TrainerStatus | None, result: TrainResult, now: datetime) -> TrainerStatus:
+    """The progress of a finished training: its last answer came some steps before the end."""
     metrics = {metric.name: metric for metric in (known.metrics if known else ())}
     final = {"step": str(result.steps), "steps": str(result.steps), "tokens": str(result.tokens)}
     if result.final_loss is not None:
@@ -85,7 +88,7 @@ def finished_status(known: TrainerStatus | None, result: TrainResult, now: datet
 
 
 def trainer_status(progress: Progress, now: datetime) -> TrainerStatus:
-    """What is known is shown; what is not is left out."""
+    """The progress as status.trainerStatus; unknown values are left out."""
     values = {
         "loss": progress.loss,
         "learningRate": progress.learning_rate,

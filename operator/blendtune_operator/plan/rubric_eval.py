@@ -1,8 +1,8 @@
-"""The plan of a RubricEval. `PHASES` is the whole story, in order."""
+"""The plan of a RubricEval. `PHASES` lists what happens to an evaluation, in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime
 
 from blendtune_api.contract import EvalResult
@@ -14,16 +14,23 @@ from blendtune_api.v1alpha1 import (
     RubricEvalStatus,
     Stage,
 )
-from blendtune_core.gates import judge_gates, sum_up
 from blendtune_operator import render
-from blendtune_operator.conditions import RUBRIC_EVAL_CONDITIONS
-from blendtune_operator.names import Object
 from blendtune_operator.plan import Plan
 from blendtune_operator.plan.children import Children
 from blendtune_operator.plan.draft import EvalDraft
-from blendtune_operator.plan.lifecycle import accept, clean_up, is_finished, reopen, succeed, suspend
+from blendtune_operator.plan.lifecycle import (
+    apply_retry,
+    initialise_conditions,
+    judge,
+    remove_expired_children,
+    report_suspension,
+    stop_if_finished,
+    succeed,
+    validate_spec,
+)
 from blendtune_operator.plan.margins import warn_of_margins
-from blendtune_operator.plan.pinning import pin_next_eval
+from blendtune_operator.plan.phase import Continue, Phase, PhaseResult, Stop, run_phases
+from blendtune_operator.plan.pinning import pin_next_eval, render_attempt
 from blendtune_operator.plan.stage import run_stage
 from blendtune_operator.plan.stage_run import StageRun
 from blendtune_operator.render.eval_job import EVAL_CONTAINER
@@ -31,45 +38,34 @@ from blendtune_operator.settings import Settings
 
 
 def plan(run: RubricEval, children: Children, now: datetime, settings: Settings) -> Plan[RubricEvalStatus]:
-    """What to write for this evaluation now. Pure: the same world gives the same plan."""
+    """What to write for this evaluation now. Pure: the same arguments give the same plan."""
     if run.metadata.deletion_timestamp:
         return Plan(status=run.status)
     draft = EvalDraft(run, run.status, children, now, settings)
-    draft.first_visit(RUBRIC_EVAL_CONDITIONS)
-    for phase in PHASES:
-        if not phase(draft):
-            break
-    clean_up(draft)
+    run_phases(draft, PHASES)
+    remove_expired_children(draft)
     return draft.plan()
 
 
-def retried(draft: EvalDraft) -> bool:
-    return reopen(draft, (ConditionType.EVALUATION_SUCCEEDED,))
+def judge_edited_gates(draft: EvalDraft) -> PhaseResult:
+    """Judges the gates of an evaluation that has succeeded: they may have been edited since."""
+    return judge_scores(draft) if draft.is_true(ConditionType.SUCCEEDED) else Continue()
 
 
-def finished(draft: EvalDraft) -> bool:
-    if draft.is_true(ConditionType.SUCCEEDED):
-        _gate(draft)
-    return not is_finished(draft)
-
-
-def accepted(draft: EvalDraft) -> bool:
-    return accept(draft)
-
-
-def suspended(draft: EvalDraft) -> bool:
-    return suspend(draft)
-
-
-def forewarned(draft: EvalDraft) -> bool:
-    warn_of_margins(draft)
-    return True
-
-
-def evaluated(draft: EvalDraft) -> bool:
-    result = run_stage(draft, _eval_stage(draft))
-    if not isinstance(result, EvalResult):
-        return False
+def run_evaluation(draft: EvalDraft) -> PhaseResult:
+    """Runs the eval Job until it has left its scores, and copies them into the status."""
+    stage = StageRun(
+        stage=Stage.EVAL,
+        condition=ConditionType.EVALUATION_SUCCEEDED,
+        container=EVAL_CONTAINER,
+        result=EvalResult,
+        render=lambda attempt: render_attempt(
+            draft.run, attempt, pin_next_eval(draft), render.eval_job, draft.settings
+        ),
+    )
+    result = run_stage(draft, stage)
+    if isinstance(result, Stop):
+        return result
     draft.update(
         overall=result.overall,
         general=result.general,
@@ -91,38 +87,29 @@ def evaluated(draft: EvalDraft) -> bool:
     if len(result.benchmarks) < len(set(draft.run.spec.benchmarks)):
         message += f" and alone has all benchmarks: only {len(result.benchmarks)} had room here"
     draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.TRUE, Reason.COMPLETED, message)
-    return True
+    return Continue()
 
 
-def gated(draft: EvalDraft) -> bool:
-    _gate(draft)
-    succeed(draft, "evaluated")
-    return True
+def judge_scores(draft: EvalDraft) -> PhaseResult:
+    """Sets GatesPassed from the scores and the gates."""
+    draft.update(gates=judge(draft, draft.run.spec.gates, draft.status))
+    return Continue()
 
 
-Phase = Callable[[EvalDraft], bool]
-PHASES: tuple[Phase, ...] = (retried, finished, accepted, suspended, forewarned, evaluated, gated)
+def complete(draft: EvalDraft) -> PhaseResult:
+    """Sets Succeeded."""
+    return succeed(draft, "evaluated")
 
 
-def _eval_stage(draft: EvalDraft) -> StageRun:
-    run = draft.run
-
-    def children_of(attempt: int) -> tuple[Object, ...]:
-        pinned, new = pin_next_eval(draft)
-        return (*new, render.eval_job(run, pinned, attempt, draft.settings))
-
-    return StageRun(
-        stage=Stage.EVAL,
-        condition=ConditionType.EVALUATION_SUCCEEDED,
-        container=EVAL_CONTAINER,
-        result=EvalResult,
-        render=children_of,
-        backoff_limit=run.spec.cluster.backoff_limit,
-    )
-
-
-def _gate(draft: EvalDraft) -> None:
-    """Gates may be edited at any time, so they are judged from the scores rather than copied."""
-    results = judge_gates(draft.run.spec.gates, draft.status)
-    draft.update(gates=results)
-    draft.set(ConditionType.GATES_PASSED, *sum_up(results))
+PHASES: Sequence[Phase[EvalDraft]] = (
+    initialise_conditions,
+    apply_retry,
+    judge_edited_gates,
+    stop_if_finished,
+    validate_spec,
+    report_suspension,
+    warn_of_margins,
+    run_evaluation,
+    judge_scores,
+    complete,
+)

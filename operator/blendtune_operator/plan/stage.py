@@ -1,7 +1,7 @@
-"""Runs one stage to its outcome, attempt by attempt: one Job or PyTorchJob is one attempt.
+"""Runs one stage to its result, attempt by attempt: one Job or PyTorchJob is one attempt.
 
-An attempt is on record from the moment its child is created until its end and its cause are known. The next
-one starts when no pod of the last is left, after a back-off.
+An attempt is recorded when its child is created, and closed once its end and the cause are known. The next
+attempt starts after a back-off, when no pod of the last one is live.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from blendtune_api.contract import Outcome
 from blendtune_api.v1alpha1 import ATTEMPTS_KEPT, Attempt, Reason
 from blendtune_operator import names
 from blendtune_operator.conditions import moment, timestamp
@@ -26,168 +25,178 @@ from blendtune_operator.plan.attempts import (
     record,
     training_seconds,
 )
-from blendtune_operator.plan.children import (
-    JobPhase,
-    active_since,
-    is_live,
-    is_terminating,
-    phase_of,
-)
+from blendtune_operator.plan.children import JobPhase, active_since, is_live, is_terminating, phase_of
 from blendtune_operator.plan.draft import Draft
+from blendtune_operator.plan.phase import Continue, PhaseResult, Stop
 from blendtune_operator.plan.pods import Cause
-from blendtune_operator.plan.stage_end import PODS_LAG, is_unexplained, lose, take_failure, take_outcome
-from blendtune_operator.plan.stage_run import StageRun, fail, hold, named, wait
+from blendtune_operator.plan.stage_end import (
+    PODS_LAG,
+    handle_failure,
+    handle_missing_child,
+    handle_success,
+    may_lack_ended_pods,
+)
+from blendtune_operator.plan.stage_run import (
+    ResultT,
+    StageRun,
+    describe_pods,
+    fail,
+    wait,
+    wait_under_same_reason,
+)
 
-_PODS_DUE = timedelta(minutes=1)  # after which a child is taken not to get any
+_POD_CREATION_TIMEOUT = timedelta(minutes=1)  # after it a child without pods is reported
 
 
-def run_stage(draft: Draft[StatusT], stage: StageRun) -> Outcome | None:
-    """The outcome of the stage once an attempt succeeded; None until then, and the draft says why."""
-    attempt = _present_attempt(draft, stage)
+def run_stage(draft: Draft[StatusT], stage: StageRun[ResultT]) -> ResultT | Stop:
+    """The result of the stage once an attempt has succeeded; until then why there is none yet."""
+    attempt = _current_attempt(draft, stage)
     if attempt is None or attempt.end_time is not None:
-        _start_next(draft, stage, attempt)
-        return None
+        return _start_next(draft, stage, attempt)
     child = draft.children.find(*names.attempt_child(draft.run.metadata.name, stage.stage, attempt.number))
     pods = draft.children.pods(stage.stage, attempt.number)
     if child is None or is_terminating(child):
-        lose(draft, stage, attempt, child, pods)
-        return None
+        return handle_missing_child(draft, stage, attempt, child, pods)
     match phase_of(child):
-        case JobPhase.SUCCEEDED | JobPhase.FAILED if is_unexplained(draft, child, pods):
-            hold(draft, stage, f"attempt {attempt.number} has ended; what its pods left is being read")
-            draft.look_again(PODS_LAG / 10)
+        case JobPhase.SUCCEEDED | JobPhase.FAILED if may_lack_ended_pods(draft, child, pods):
+            draft.requeue_after(PODS_LAG / 10)
+            message = f"attempt {attempt.number} has ended; what its pods left is being read"
+            return wait_under_same_reason(draft, stage.condition, message)
         case JobPhase.SUCCEEDED:
-            return take_outcome(draft, stage, attempt, child, pods)
+            return handle_success(draft, stage, attempt, child, pods)
         case JobPhase.FAILED:
-            take_failure(draft, stage, attempt, child, pods)
+            return handle_failure(draft, stage, attempt, child, pods)
         case _ if draft.run.spec.suspend:
-            _stop(draft, stage, attempt, child)
+            return _stop_attempt(draft, stage, attempt, child)
         case JobPhase.QUEUED:
-            _queue(draft, stage, attempt)
+            return _report_queued(draft, stage, attempt)
         case JobPhase.ACTIVE:
-            _watch(draft, stage, attempt, child, pods)
-    return None
+            return _watch_attempt(draft, stage, attempt, child, pods)
 
 
-def _present_attempt(draft: Draft[StatusT], stage: StageRun) -> Attempt | None:
-    """The last attempt on record, or a later one whose child is there though its record was never written."""
+def _current_attempt(draft: Draft[StatusT], stage: StageRun[ResultT]) -> Attempt | None:
+    """The last recorded attempt, or a later one whose child exists although the status write failed."""
     attempt = last_attempt(draft.status, stage.stage)
     found = draft.children.attempts(stage.stage)
     latest = max(found, default=0)
     if latest <= (attempt.number if attempt else 0):
         return attempt
     created = found[latest]["metadata"].get("creationTimestamp")
-    return _open(draft, stage, latest, created or timestamp(draft.now))
+    return _open_attempt(draft, stage, latest, created or timestamp(draft.now))
 
 
-def _open(draft: Draft[StatusT], stage: StageRun, number: int, start: str) -> Attempt:
+def _open_attempt(draft: Draft[StatusT], stage: StageRun[ResultT], number: int, start: str) -> Attempt:
     draft.update(start_time=draft.status.start_time or start)
     return open_attempt(draft, stage.stage, number, moment(start))
 
 
-def _start_next(draft: Draft[StatusT], stage: StageRun, last: Attempt | None) -> None:
+def _start_next(draft: Draft[StatusT], stage: StageRun[ResultT], last: Attempt | None) -> Stop:
+    """Creates the child of the next attempt, unless something keeps it from starting now."""
     number = last.number + 1 if last else 1
     live = [pod for pod in draft.children.pods(stage.stage) if is_live(pod)]
     if draft.run.spec.suspend:
-        return
+        return Stop(Reason.SUSPENDED, f"attempt {number} does not start while spec.suspend is true")
     if draft.obstacle is not None:
-        wait(draft, stage, Reason.PENDING, f"attempt {number} cannot start: {draft.obstacle.message}")
-        return
+        text = f"attempt {number} cannot start: {draft.obstacle.message}"
+        return wait(draft, stage.condition, Reason.PENDING, text)
     if live:
-        wait(
-            draft,
-            stage,
-            Reason.BACKING_OFF,
-            f"attempt {number} waits for the last to end: {named(live)} left",
-        )
-        return
-    if _is_past_deadline(draft, stage, timedelta()):
-        return
+        text = f"attempt {number} waits for the last to end: {describe_pods(live)} left"
+        return wait(draft, stage.condition, Reason.BACKING_OFF, text)
+    deadline = _check_deadline(draft, stage, timedelta())
+    if isinstance(deadline, Stop):
+        return deadline
     delay = backoff(draft, last)
     if delay > timedelta():
-        wait(
-            draft, stage, Reason.BACKING_OFF, f"attempt {number} follows after: {last.cause if last else ''}"
-        )
-        draft.look_again(delay)
-        return
+        draft.requeue_after(delay)
+        text = f"attempt {number} follows after: {last.cause if last else ''}"
+        return wait(draft, stage.condition, Reason.BACKING_OFF, text)
     for obj in stage.render(number):
         draft.create(obj)
     for old, child in draft.children.attempts(stage.stage).items():
         if old <= number - ATTEMPTS_KEPT:
             draft.delete(child)
-    _open(draft, stage, number, timestamp(draft.now))
-    wait(draft, stage, Reason.STARTING, f"attempt {number} is starting")
+    _open_attempt(draft, stage, number, timestamp(draft.now))
+    return wait(draft, stage.condition, Reason.STARTING, f"attempt {number} is starting")
 
 
-def _stop(draft: Draft[StatusT], stage: StageRun, attempt: Attempt, child: Object) -> None:
-    """Deletes the child of a run that shall be suspended: its pods get SIGTERM and time for a checkpoint."""
+def _stop_attempt(draft: Draft[StatusT], stage: StageRun[ResultT], attempt: Attempt, child: Object) -> Stop:
+    """Deletes the child of a run that is suspended: its pods get SIGTERM and time for a checkpoint."""
     add_training_time(draft, stage.condition, attempt, draft.now)
     draft.delete(child)
-    wait(draft, stage, Reason.SUSPENDED, f"attempt {attempt.number} is being stopped")
+    return wait(draft, stage.condition, Reason.SUSPENDED, f"attempt {attempt.number} is being stopped")
 
 
-def _queue(draft: Draft[StatusT], stage: StageRun, attempt: Attempt) -> None:
-    """A queue holds the child back, or took its pods away again: then the time they ran is put on record."""
+def _report_queued(draft: Draft[StatusT], stage: StageRun[ResultT], attempt: Attempt) -> Stop:
+    """A queue has not admitted the child yet, or has preempted it: then the time that it ran is counted."""
     add_training_time(draft, stage.condition, attempt, draft.now)
     queue = draft.run.spec.cluster.queue_name
     place = f" in queue {queue}" if queue else ""
-    wait(draft, stage, Reason.QUEUED, f"attempt {attempt.number} waits{place} for room")
+    return wait(draft, stage.condition, Reason.QUEUED, f"attempt {attempt.number} waits{place} for room")
 
 
-def _watch(
-    draft: Draft[StatusT], stage: StageRun, attempt: Attempt, child: Object, pods: Sequence[Object]
-) -> None:
+def _watch_attempt(
+    draft: Draft[StatusT],
+    stage: StageRun[ResultT],
+    attempt: Attempt,
+    child: Object,
+    pods: Sequence[Object],
+) -> Stop:
+    """Says what the pods of an active child do or wait for, and stops them when the deadline has passed."""
     live = [pod for pod in pods if is_live(pod)]
     obstacle = pod_reading.obstacle(live)
     if draft.reason_before(stage.condition) != Reason.RUNNING:
         since = pod_reading.running_since(live)
         if obstacle is not None:
-            wait(draft, stage, obstacle.reason, obstacle.message)
-            return
+            return wait(draft, stage.condition, obstacle.reason, obstacle.message)
         if since is None:
-            _expect_pods(draft, stage, attempt, child, live)
-            return
+            return _await_pods(draft, stage, attempt, child, live)
         attempt = record(draft, replace(attempt, start_time=timestamp(since)))
-    if _is_past_deadline(draft, stage, draft.now - moment(attempt.start_time)):
+    deadline = _check_deadline(draft, stage, draft.now - moment(attempt.start_time))
+    if isinstance(deadline, Stop):
         draft.delete(child)
         text = "spec.cluster.activeDeadlineSeconds has passed"
         cause = Cause(reason=Reason.DEADLINE_EXCEEDED, message=text)
         close_attempt(draft, stage.condition, attempt, cause)
-        return
+        return deadline
     but = f"; but {obstacle.message}" if obstacle else ""
-    wait(draft, stage, Reason.RUNNING, f"attempt {attempt.number} is running{but}")
+    return wait(draft, stage.condition, Reason.RUNNING, f"attempt {attempt.number} is running{but}")
 
 
-def _expect_pods(
-    draft: Draft[StatusT], stage: StageRun, attempt: Attempt, child: Object, live: Sequence[Object]
-) -> None:
-    """Nothing runs yet. That no pod was made at all only the controller of the child can explain."""
-    left = (active_since(child) or moment(attempt.start_time)) + _PODS_DUE - draft.now
+def _await_pods(
+    draft: Draft[StatusT],
+    stage: StageRun[ResultT],
+    attempt: Attempt,
+    child: Object,
+    live: Sequence[Object],
+) -> Stop:
+    """No container runs yet. Where no pod is created in time, only the events of the child tell why."""
+    left = (active_since(child) or moment(attempt.start_time)) + _POD_CREATION_TIMEOUT - draft.now
     if live or left > timedelta():
-        wait(draft, stage, Reason.STARTING, f"attempt {attempt.number} is starting")
         if not live:
-            draft.look_again(left)
-        return
+            draft.requeue_after(left)
+        return wait(draft, stage.condition, Reason.STARTING, f"attempt {attempt.number} is starting")
     kind, name = child["kind"], child["metadata"]["name"]
     message = (
         f"no pod was made for {kind} {name}: `kubectl describe {kind.lower()} {name}` says why; a quota, an "
         "admission policy or a podTemplate that is refused"
     )
-    wait(draft, stage, Reason.CHILD_REFUSED, message)
+    return wait(draft, stage.condition, Reason.CHILD_REFUSED, message)
 
 
-def _is_past_deadline(draft: Draft[StatusT], stage: StageRun, running: timedelta) -> bool:
-    """Fails the run when its training took longer than it may; else sees to it that we look again in time."""
+def _check_deadline(draft: Draft[StatusT], stage: StageRun[ResultT], running: timedelta) -> PhaseResult:
+    """Fails the run when its training took longer than it may; else asks for a plan when it will have.
+
+    `running` is how long the present attempt has run; the attempts before it are counted in the status.
+    """
     if stage.deadline is None:
-        return False
+        return Continue()
     left = stage.deadline - running - timedelta(seconds=training_seconds(draft.status))
     if left > timedelta():
         if running:
-            draft.look_again(left)
-        return False
+            draft.requeue_after(left)
+        return Continue()
     message = (
         "the training took longer than spec.cluster.activeDeadlineSeconds "
         f"({stage.deadline.total_seconds():.0f}): raise it and spec.retry to go on from the last checkpoint"
     )
-    fail(draft, stage.condition, Reason.DEADLINE_EXCEEDED, message)
-    return True
+    return fail(draft, stage.condition, Reason.DEADLINE_EXCEEDED, message)

@@ -1,4 +1,4 @@
-"""What this installation does not know and what makes no sense: refused."""
+"""Why a run is refused: its spec names what this installation does not have, or contradicts itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from blendtune_operator.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a spec is not run as it stands."""
+    """One reason not to run a spec: the reason of the condition, and the field at fault."""
 
     reason: Reason
     fault: Fault
@@ -31,8 +31,8 @@ def refusals(run: Run, settings: Settings) -> tuple[Refusal, ...]:
         *_unknown_gpu_types(run, settings),
         *_vllm_without_gpu(run, settings),
         *_file_uris(run, settings),
-        *_climbing_uris(run),
-        *_judges_itself(run),
+        *_parent_paths(run),
+        *_self_judging(run),
         *_service_accounts(run, settings),
     )
 
@@ -74,26 +74,26 @@ def _file_uris(run: Run, settings: Settings) -> Iterator[Refusal]:
             yield Refusal(Reason.NOT_SUPPORTED, Fault(path, message))
 
 
-def _climbing_uris(run: Run) -> Iterator[Refusal]:
+def _parent_paths(run: Run) -> Iterator[Refusal]:
     for path, uri in _uris(run):
         if ".." in uri.split("/"):
             yield Refusal(Reason.INVALID_SPEC, Fault(path, f"{uri}: a path may not contain .."))
 
 
-def _judges_itself(run: Run) -> Iterator[Refusal]:
+def _self_judging(run: Run) -> Iterator[Refusal]:
     if isinstance(run, BlendedFineTune):
         judge, path = run.spec.evaluation.judge.open_ai, "spec.evaluation.judge.openAI.model"
     else:
         judge, path = run.spec.judge.open_ai, "spec.judge.openAI.model"
     if judge is None:
         return
-    for field, uri in _evaluated(run):
+    for field, uri in _evaluated_models(run):
         if is_same_model(judge.model, uri):
             message = f"{judge.model} is {field} by its name, and no model judges itself: name another"
             yield Refusal(Reason.INVALID_SPEC, Fault(path, message))
 
 
-def _evaluated(run: Run) -> Iterator[tuple[str, str]]:
+def _evaluated_models(run: Run) -> Iterator[tuple[str, str]]:
     yield "spec.model.uri", run.spec.model.uri
     if isinstance(run, BlendedFineTune):
         return
@@ -115,7 +115,7 @@ def _service_accounts(run: Run, settings: Settings) -> Iterator[Refusal]:
 
 
 def _named_service_accounts(run: Run) -> Iterator[tuple[str, object]]:
-    """Wherever a pod may get one, with its path."""
+    """Every service account that the spec names for a pod, with its field path."""
     if run.spec.credentials.service_account_name:
         yield "spec.credentials.serviceAccountName", run.spec.credentials.service_account_name
     cluster = run.spec.cluster
@@ -130,7 +130,7 @@ def _named_service_accounts(run: Run) -> Iterator[tuple[str, object]]:
 
 
 def _uris(run: Run) -> Iterator[tuple[str, str]]:
-    yield from _evaluated(run)
+    yield from _evaluated_models(run)
     if isinstance(run, BlendedFineTune):
         for index, source in enumerate(run.spec.blend.sources):
             yield f"spec.blend.sources[{index}].uri", source.uri

@@ -19,7 +19,7 @@ from blendtune_operator.local.manifest import ManifestError, load, load_study
 from blendtune_operator.local.study import study_table
 from blendtune_operator.local.study_page import study_page
 from blendtune_operator.plan.study.points import grid
-from blendtune_operator.plan.study.sound import study_refusals
+from blendtune_operator.plan.study.validation import study_refusals
 from blendtune_operator.settings import Settings
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

@@ -1,3 +1,5 @@
+"""The runs of a study: one for each combination of the axes, and what makes a study refused."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -23,7 +25,7 @@ from blendtune_api.v1alpha1 import (
     Source,
 )
 from blendtune_operator.plan.study.points import Point, grid, run_object, run_spec
-from blendtune_operator.plan.study.sound import study_refusals
+from blendtune_operator.plan.study.validation import study_refusals
 from blendtune_operator.settings import Settings
 
 SMALL, LARGE = Model(uri="hf://org/7b"), Model(uri="hf://org/13b")
@@ -53,7 +55,7 @@ def test_the_grid_is_the_product_of_the_axes_each_seed_after_the_other() -> None
     assert [one.seed for one in points] == [1] * 24 + [2] * 24
 
 
-def test_a_value_that_stands_twice_is_one_run() -> None:
+def test_a_repeated_value_is_one_run() -> None:
     assert len(grid(study(Axes(in_domain_share=(0.5, 0.5), seeds=(1, 1))).spec)) == 1
 
 
@@ -106,12 +108,12 @@ def test_all_shares_train_on_the_same_tokens() -> None:
     assert budgets == {(1, Budget(tokens=1000)), (3, Budget(tokens=3000))}
 
 
-def test_or_on_as_many_passes() -> None:
+def test_or_all_shares_make_the_same_passes() -> None:
     value = study(WHOLE, hold=Hold.IN_DOMAIN_PASSES)
     assert run_spec(value, point(epochs=3)).blend.budget == Budget(epochs=3)
 
 
-def test_each_run_has_a_place_of_its_own() -> None:
+def test_each_run_has_a_workspace_of_its_own() -> None:
     value = study(template=template(export=Export(uri="s3://models/mix/")))
     name = point().name("mix")
     spec = run_spec(value, point())
@@ -214,11 +216,11 @@ def only(role: Role) -> Any:
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused(spec: dict[str, Any], path: str, words: str) -> None:
+def test_a_study_that_makes_no_sense_is_refused(spec: dict[str, Any], path: str, words: str) -> None:
     found = study_refusals(study(**spec), Settings())
     assert (found[0].fault.path, len(found)) == (path, len({refusal.fault for refusal in found}))
     assert words in found[0].fault.message
 
 
-def test_what_makes_sense_is_not() -> None:
+def test_a_study_that_makes_sense_is_not_refused() -> None:
     assert study_refusals(study(WHOLE), Settings()) == ()

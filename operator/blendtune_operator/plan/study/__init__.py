@@ -1,1 +1,1 @@
-"""The plan of a BlendStudy: which runs answer its question, which of them run now, and what they say."""
+"""The plan of a BlendStudy: which runs it needs, which of them run now, and what they recommend."""

@@ -1,8 +1,8 @@
-"""What finished runs have shown, by setting, with two sources of error kept apart: questions and seeds.
+"""The scores of finished runs by setting, with two sources of error kept apart: questions and seeds.
 
 The questions of a rubric are drawn at random from all that could be asked, and all runs are asked the same:
-their error does not shrink with more seeds. The seed's error does, and is the same size for all settings: it
-is pooled over those that were repeated.
+their error does not shrink with more seeds. The error of the seeds does. It is taken to be equal for all
+settings, and is pooled over those that ran with more than one seed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from blendtune_core.power import Z
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Setting:
-    """What a study varies, but for the seed: share of in-domain data, 0..1; model URI; epochs; method."""
+    """What a study varies beside the seed: share of in-domain data (0..1), model URI, epochs and method."""
 
     share: float
     model: str
@@ -26,8 +26,8 @@ class Setting:
     method: Method
 
     @property
-    def but_share(self) -> tuple[str, float, Method]:
-        """What settings have in common that differ in their share alone."""
+    def without_share(self) -> tuple[str, float, Method]:
+        """All values but the share: equal for settings that differ in their share alone."""
         return self.model, self.epochs, self.method
 
 
@@ -42,7 +42,11 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:
-    """One finished run. `change` is the constrained metric less the base model's, `gain` the objective's."""
+    """One finished run.
+
+    `objective` and `constrained` are the scores of the two metrics. `change` is the constrained metric less
+    that of the base model, `gain` the objective less that of the base model.
+    """
 
     setting: Setting
     seed: int
@@ -57,8 +61,8 @@ class Observation:
 class Mean:
     """The mean of a setting's runs, with its errors as standard deviations.
 
-    `below` and `above` are the questions' errors to either side: an interval of a score near its bound is not
-    symmetric. `seeds` is that of the mean over seeds, with its degrees of freedom.
+    `below` and `above` are the errors over questions to either side: the interval of a score near 0 or 1 is
+    not symmetric. `seeds` is the error of the mean over seeds, and `freedom` its degrees of freedom.
     """
 
     value: float
@@ -68,16 +72,17 @@ class Mean:
     freedom: float
 
     def low(self, quantile: Callable[[float], float]) -> float:
-        """The lower end of an interval; `quantile` gives the factor for so many degrees of freedom."""
-        return self.value - _reach(self.below, self.seeds, self.freedom, quantile)
+        """Lower end of an interval. `quantile` gives the factor of an error by its degrees of freedom."""
+        return self.value - _half_width(self.below, self.seeds, self.freedom, quantile)
 
     def high(self, quantile: Callable[[float], float]) -> float:
-        return self.value + _reach(self.above, self.seeds, self.freedom, quantile)
+        """Upper end of an interval, likewise."""
+        return self.value + _half_width(self.above, self.seeds, self.freedom, quantile)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """A setting with what its runs, one for each seed, have shown together."""
+    """A setting with the means over its runs, one of each seed. None: of no run is the value known."""
 
     setting: Setting
     runs: int
@@ -89,7 +94,7 @@ class Summary:
 
     @property
     def gain_per_gpu_hour(self) -> float | None:
-        """Points of the objective that an hour of one GPU bought."""
+        """Points of the objective gained by an hour of one GPU; None if either is unknown."""
         if self.gain is None or not self.gpu_hours:
             return None
         return self.gain / self.gpu_hours
@@ -120,10 +125,10 @@ def summarise(observations: Iterable[Observation]) -> tuple[Summary, ...]:
 
 
 def difference(one: Mean, other: Mean) -> Mean:
-    """`one` less `other`.
+    """`one` less `other`, as if their errors were independent.
 
-    Both answered the same questions, which can only bring their errors closer together: counted as if they
-    had been asked apart, the error is rather too large than too small.
+    Both answered the same questions, so their errors tend to correlate, and the error of the difference is
+    rather overstated than understated.
     """
     return Mean(
         value=one.value - other.value,
@@ -149,7 +154,7 @@ def _means(groups: Sequence[Sequence[Observation]], read: Callable[[Observation]
 
 
 def _pooled(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """The standard deviation over seeds, and its degrees of freedom: none where nothing was repeated."""
+    """The standard deviation over seeds and its degrees of freedom; both 0 where nothing was repeated."""
     repeated = [group for group in groups if len(group) > 1]
     freedom = sum(len(group) - 1 for group in repeated)
     if not freedom:
@@ -158,11 +163,11 @@ def _pooled(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
     return sqrt(squares / freedom), float(freedom)
 
 
-def _reach(questions: float, seeds: float, freedom: float, quantile: Callable[[float], float]) -> float:
-    """The errors taken together; their degrees of freedom are Satterthwaite's (1946)."""
-    together = sqrt(questions**2 + seeds**2)
-    effective = inf if seeds == 0 else freedom * (together / seeds) ** 4
-    return quantile(effective) * together
+def _half_width(questions: float, seeds: float, freedom: float, quantile: Callable[[float], float]) -> float:
+    """Half of an interval over both errors; its degrees of freedom are Satterthwaite's (1946)."""
+    combined = sqrt(questions**2 + seeds**2)
+    effective = inf if seeds == 0 else freedom * (combined / seeds) ** 4
+    return quantile(effective) * combined
 
 
 def _mean_of_known(values: Iterable[float | None]) -> float | None:

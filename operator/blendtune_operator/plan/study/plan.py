@@ -8,36 +8,37 @@ from datetime import datetime, timedelta
 
 from blendtune_api.blend_study import BlendStudy, BlendStudyStatus, SearchKind, StudyRun, StudyRunState
 from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, Reason
-from blendtune_operator.conditions import STUDY_CONDITIONS, Finding, first_visit, is_true, set_condition
+from blendtune_operator.conditions import STUDY_CONDITIONS, Finding, is_true
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan import Plan
+from blendtune_operator.plan.blocked import not_accepted
 from blendtune_operator.plan.children import Children, is_terminating
-from blendtune_operator.plan.events import tidings
+from blendtune_operator.plan.events import transition_events
 from blendtune_operator.plan.study.points import Point, grid, points, run_object
-from blendtune_operator.plan.study.runs import KnownRun, blank, blank_again, by_name, know
+from blendtune_operator.plan.study.runs import TrackedRun, by_name, pending_run, reset_run, track_run
 from blendtune_operator.plan.study.schedule import Schedule, deadline_seconds, schedule
 from blendtune_operator.plan.study.search import refine
-from blendtune_operator.plan.study.sound import study_refusals
 from blendtune_operator.plan.study.status import state_of, study_status
+from blendtune_operator.plan.study.validation import study_refusals
 from blendtune_operator.settings import Settings
 
 
 def plan(study: BlendStudy, children: Children, now: datetime, settings: Settings) -> Plan[BlendStudyStatus]:
-    """What to write for this study now. Pure: the same world gives the same plan."""
+    """What to write for this study now. Pure: the same arguments give the same plan."""
     if study.metadata.deletion_timestamp:
         return Plan(status=study.status)
     accepted = _accept(study, settings)
     is_accepted = accepted.status is ConditionStatus.TRUE
     wanted = {point.name(study.metadata.name): point for point in _points(study)} if is_accepted else {}
-    known = _known(study, wanted, children, now)
+    tracked = _track_runs(study, wanted, children, now)
     if is_accepted and not study.spec.suspend:
-        for point in refine(study.spec, [item.run for item in known]):
+        for point in refine(study.spec, [item.run for item in tracked]):
             name = point.name(study.metadata.name)
             wanted[name] = point
-            known.append(KnownRun(run=blank(name, point)))
-    due = schedule(study.spec, known) if is_accepted else Schedule()
-    suspend, resume = _switched(study, known)
-    status = study_status(study, _runs_once_started(known, due), due, accepted, now)
+            tracked.append(TrackedRun(run=pending_run(name, point)))
+    due = schedule(study.spec, tracked) if is_accepted else Schedule()
+    suspend, resume = _suspension_changes(study, tracked)
+    status = study_status(study, _runs_after_start(tracked, due), due, accepted, now)
     return Plan(
         status=status,
         create=tuple(
@@ -46,7 +47,7 @@ def plan(study: BlendStudy, children: Children, now: datetime, settings: Setting
         ),
         suspend=suspend,
         resume=resume,
-        events=tidings(study.status.conditions, status.conditions),
+        events=transition_events(study.status.conditions, status.conditions),
     )
 
 
@@ -58,10 +59,8 @@ def blocked(
     now: datetime,
     requeue_after: timedelta | None,
 ) -> Plan[BlendStudyStatus]:
-    """The plan of a study that can't be planned: it says Accepted=False and leaves all else as it was."""
-    finding = Finding(ConditionType.ACCEPTED, ConditionStatus.FALSE, reason, message)
-    conditions = first_visit(status.conditions, STUDY_CONDITIONS, generation, now)
-    conditions = set_condition(conditions, finding, generation, now)
+    """The plan of a study that can't be planned: it sets Accepted to False and changes nothing else."""
+    conditions = not_accepted(status.conditions, STUDY_CONDITIONS, reason, message, generation, now)
     return Plan(
         status=replace(
             status,
@@ -70,7 +69,7 @@ def blocked(
             state=state_of(conditions, status.runs),
         ),
         requeue_after=requeue_after,
-        events=tidings(status.conditions, conditions),
+        events=transition_events(status.conditions, conditions),
     )
 
 
@@ -82,11 +81,11 @@ def _accept(study: BlendStudy, settings: Settings) -> Finding:
     return Finding(ConditionType.ACCEPTED, ConditionStatus.FALSE, refused[0].reason, message)
 
 
-def _runs_once_started(known: Sequence[KnownRun], due: Schedule) -> tuple[StudyRun, ...]:
+def _runs_after_start(tracked: Sequence[TrackedRun], due: Schedule) -> tuple[StudyRun, ...]:
     started = {start.name for start in due.starts}
     return tuple(
         replace(item.run, state=StudyRunState.RUNNING) if item.run.name in started else item.run
-        for item in known
+        for item in tracked
     )
 
 
@@ -102,21 +101,23 @@ def _points(study: BlendStudy) -> Iterator[Point]:
             yield point
 
 
-def _known(
+def _track_runs(
     study: BlendStudy, wanted: Mapping[str, Point], children: Children, now: datetime
-) -> list[KnownRun]:
-    """Every run, in order; of those that the spec does not ask for, what has begun."""
+) -> list[TrackedRun]:
+    """Every run that is wanted, in order, then those that are wanted no longer but have started."""
     before = by_name(study.status.runs)
     objects = {
         obj["metadata"]["name"]: obj for obj in children.objects if obj["kind"] == Kind.BLENDED_FINE_TUNE
     }
-    blanks = {name: blank(name, point) for name, point in wanted.items()}
-    blanks |= {name: blank_again(run) for name, run in before.items() if name not in wanted}
-    known = (
-        know(run, before.get(name), objects.get(name), study.spec.objective, now)
-        for name, run in blanks.items()
+    pending = {name: pending_run(name, point) for name, point in wanted.items()}
+    pending |= {name: reset_run(run) for name, run in before.items() if name not in wanted}
+    tracked = (
+        track_run(run, before.get(name), objects.get(name), study.spec.objective, now)
+        for name, run in pending.items()
     )
-    return [item for item in known if item.run.name in wanted or item.run.state is not StudyRunState.PENDING]
+    return [
+        item for item in tracked if item.run.name in wanted or item.run.state is not StudyRunState.PENDING
+    ]
 
 
 def _gpus(study: BlendStudy) -> int:
@@ -124,11 +125,16 @@ def _gpus(study: BlendStudy) -> int:
     return cluster.nodes * cluster.gpus_per_node
 
 
-def _switched(study: BlendStudy, known: Sequence[KnownRun]) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
-    """The runs to suspend, and those to resume: after a suspension of the study, but not someone's own."""
+def _suspension_changes(
+    study: BlendStudy, tracked: Sequence[TrackedRun]
+) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
+    """The runs to suspend, and those to resume.
+
+    Runs are resumed only when the study itself was suspended: one that a user suspended alone stays so.
+    """
     active = [
         item.object
-        for item in known
+        for item in tracked
         if item.is_active and item.object is not None and not is_terminating(item.object)
     ]
     if study.spec.suspend:

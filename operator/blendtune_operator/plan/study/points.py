@@ -24,12 +24,12 @@ from blendtune_operator import names
 from blendtune_operator.names import Kind, Object
 
 _WEIGHT_DIGITS = 6
-_SHARED = "shared"  # beside the runs: the base model is asked once for all of them
+_SHARED = "shared"  # a folder beside those of the runs: the base model answers once for all of them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """The values of one run. `epochs` counts as the axis does."""
+    """The values of one run. `epochs` has the unit of spec.axes.epochs."""
 
     share: float
     model: Model
@@ -38,17 +38,17 @@ class Point:
     seed: int
 
     @property
-    def but_share(self) -> tuple[str, float, Method]:
-        """As that of the setting which its run shows."""
+    def without_share(self) -> tuple[str, float, Method]:
+        """As `Setting.without_share` of the point's setting."""
         return model_name(self.model.uri, self.model.revision), self.epochs, self.method
 
     def name(self, study: str) -> str:
-        """The run's name: the same values give the same name, whatever else is on the axes."""
+        """The run's name: the same values give the same name, whatever other values the axes have."""
         return names.study_run(study, self.share, _digest(self))
 
 
 def model_name(uri: str, revision: str) -> str:
-    """The model in one word."""
+    """The model's URI, with its revision unless that is main."""
     return uri if revision == "main" else f"{uri}@{revision}"
 
 
@@ -75,7 +75,7 @@ def points(spec: BlendStudySpec, shares: Iterable[float]) -> tuple[Point, ...]:
 
 
 def run_spec(study: BlendStudy, point: Point) -> BlendedFineTuneSpec:
-    """The spec of the point's run: the template with the point's values, and a place of its own."""
+    """The spec of the point's run: the template with the point's values and a workspace of its own."""
     template, name = study.spec.template.spec, point.name(study.metadata.name)
     claim, *path = storage_path(template.storage, study.metadata.namespace, study.metadata.name).parts
     shared = template.storage.shared_path or "/".join((*path, _SHARED))
@@ -97,7 +97,7 @@ def run_spec(study: BlendStudy, point: Point) -> BlendedFineTuneSpec:
 
 
 def run_object(study: BlendStudy, point: Point, deadline_seconds: int | None = None) -> Object:
-    """The point's BlendedFineTune. Its training may take so many seconds, if the template allows no fewer."""
+    """The point's BlendedFineTune. The lower of `deadline_seconds` and the template's limit holds for it."""
     spec = run_spec(study, point)
     deadlines = [
         seconds for seconds in (spec.cluster.active_deadline_seconds, deadline_seconds) if seconds is not None
@@ -111,13 +111,13 @@ def run_object(study: BlendStudy, point: Point, deadline_seconds: int | None = N
     }
 
 
-@lru_cache(maxsize=4096)  # each plan names all points
+@lru_cache(maxsize=4096)  # every plan of a study asks for the names of all its points
 def _digest(point: Point) -> str:
     return digest_of(point)
 
 
 def _template_epochs(spec: BlendStudySpec) -> float:
-    """What a study without the axis `epochs` counts: one budget of tokens, or the template's passes."""
+    """The epochs of a study without that axis: one budget of tokens, or the template's passes."""
     return 1.0 if spec.hold is Hold.TOKENS else spec.template.spec.blend.budget.epochs or 1.0
 
 
@@ -128,7 +128,7 @@ def _budget(spec: BlendStudySpec, point: Point) -> Budget:
 
 
 def _weighted(sources: Iterable[Source], share: float) -> Iterator[Source]:
-    """The sources with weights in percent; those of a role without a share are left out."""
+    """The sources with weights in percent; those whose weight is 0 are left out."""
     sources = tuple(sources)
     shares = {Role.IN_DOMAIN: share, Role.GENERAL: 1 - share}
     for source in sources:

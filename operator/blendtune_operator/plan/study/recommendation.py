@@ -1,12 +1,12 @@
-"""Which setting of a study to use: the most of one metric while another drops no more than it may.
+"""Which setting of a study to use: the highest in one metric among those that lose little enough in another.
 
-Two claims are made, which hold together in 19 of 20 studies: that the recommended setting keeps the bound,
-and that the best setting is the recommended one or one of those named as not told apart from it. Where no
-setting surely keeps the bound, or none is surely worse than another, the data cannot tell.
+Two claims hold together in 19 of 20 studies: the recommended setting keeps the bound, and the best setting is
+the recommended one or one of those named as not distinguishable from it. Where no setting surely keeps the
+bound, or none is surely worse than another, the data cannot tell.
 
 Each claim takes at most one test for each of k settings, at a level of 0.05/2k (Bonferroni). The second is
 Gupta's subset selection (1965, Technometrics 7:225): a setting is dropped only when it is surely worse, or
-surely breaks the bound, so that the best is dropped by mistake at most so often.
+surely breaks the bound. The levels of all tests add up to at most 5%.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ ERROR_RATE = 0.05
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recommendation:
-    """`best` scores highest of those that surely keep the bound, or else of those that may.
+    """`best` scores highest of the settings that surely keep the bound or, without any, of those that may.
 
-    `tied` may be better than it, `worse` are surely not, `excluded` surely break the bound.
+    `tied` may be better than it, `worse` are surely worse, `excluded` surely break the bound.
     """
 
     verdict: RecommendationVerdict
@@ -37,11 +37,11 @@ class Recommendation:
 
 
 def recommend(observations: Iterable[Observation], max_drop: float) -> Recommendation:
-    """What the runs say. `max_drop` is the most that the constrained metric may lose against its base."""
+    """The recommendation. `max_drop` is how much the constrained metric may lose against the base model."""
     summaries = summarise(observations)
     if not summaries:
         return Recommendation(verdict=RecommendationVerdict.CANNOT_TELL, best=None)
-    test = certainly(len(summaries))
+    test = bonferroni_factor(len(summaries))
     if not any(summary.runs > 1 for summary in summaries):
         best = max(
             (summary for summary in summaries if summary.change.value >= -max_drop), key=_value, default=None
@@ -57,19 +57,19 @@ def recommend(observations: Iterable[Observation], max_drop: float) -> Recommend
     others = [summary for summary in possible if summary is not best]
     worse = tuple(other for other in others if _surely_better(best.objective, other.objective, test))
     tied = tuple(other for other in others if other not in worse)
-    told = bool(safe) and (bool(worse) or not tied)
-    verdict = RecommendationVerdict.RECOMMENDED if told else RecommendationVerdict.CANNOT_TELL
+    decided = bool(safe) and (bool(worse) or not tied)
+    verdict = RecommendationVerdict.RECOMMENDED if decided else RecommendationVerdict.CANNOT_TELL
     return Recommendation(verdict=verdict, best=best, tied=tied, worse=worse, excluded=excluded)
 
 
 def pareto_front(summaries: Sequence[Summary]) -> tuple[Summary, ...]:
-    """The settings that no other beats in both metrics, by the larger objective first."""
+    """The settings that no other dominates in the two metrics, by descending objective."""
     front = (one for one in summaries if not any(_dominates(other, one) for other in summaries))
     return tuple(sorted(front, key=lambda summary: (-_value(summary), summary.setting)))
 
 
-def certainly(settings: int) -> Callable[[float], float]:
-    """The factor of an error, by its degrees of freedom, for one test of one of so many settings."""
+def bonferroni_factor(settings: int) -> Callable[[float], float]:
+    """The factor of an error by its degrees of freedom, for a one-sided test at ERROR_RATE / (2 settings)."""
     return partial(quantile, 1 - ERROR_RATE / (2 * settings))
 
 
@@ -78,8 +78,8 @@ def _surely_better(one: Mean, other: Mean, test: Callable[[float], float]) -> bo
 
 
 def _dominates(one: Summary, other: Summary) -> bool:
-    ahead = one.objective.value - other.objective.value, one.constrained.value - other.constrained.value
-    return min(ahead) >= 0 and max(ahead) > 0
+    leads = one.objective.value - other.objective.value, one.constrained.value - other.constrained.value
+    return min(leads) >= 0 and max(leads) > 0
 
 
 def _value(summary: Summary) -> float:

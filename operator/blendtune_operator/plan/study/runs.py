@@ -1,4 +1,4 @@
-"""What is known of a study's runs: from their BlendedFineTunes while they are there, else from the status."""
+"""The runs of a study: read from their BlendedFineTunes while these exist, else from the study's status."""
 
 from __future__ import annotations
 
@@ -26,48 +26,50 @@ from blendtune_operator.plan.study.points import Point, model_name
 
 _MESSAGE_LIMIT = 1024
 _HOUR_DIGITS = 4
-_SHOWN = (Metric.GENERAL, Metric.IN_DOMAIN)
+_ALWAYS_SHOWN = (Metric.GENERAL, Metric.IN_DOMAIN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class KnownRun:
-    """A run with its BlendedFineTune, and the GPU hours by now, those of a running attempt counted in.
+class TrackedRun:
+    """A run with its BlendedFineTune; None where it does not exist.
 
-    `most_hours` is what its BlendedFineTune may take in all; None: any number.
+    `hours_by_now` are its GPU hours including those of a running attempt. `max_hours` is the most that its
+    BlendedFineTune may take in all; None: no limit.
     """
 
     run: StudyRun
     object: Object | None = None
     hours_by_now: float = 0.0
-    most_hours: float | None = None
+    max_hours: float | None = None
 
     @property
     def is_active(self) -> bool:
         return self.run.state is StudyRunState.RUNNING
 
 
-def know(
-    blank: StudyRun, before: StudyRun | None, obj: Object | None, objective: Objective, now: datetime
-) -> KnownRun:
-    """What is known of one run. Its result stays known when its BlendedFineTune is gone.
+def track_run(
+    pending: StudyRun, before: StudyRun | None, obj: Object | None, objective: Objective, now: datetime
+) -> TrackedRun:
+    """One run, from its BlendedFineTune `obj`, from `before` in the status, or else `pending`.
 
-    One whose BlendedFineTune went before its end is pending again, and what it spent stays spent.
+    The result of a run remains when its BlendedFineTune is deleted. A run whose BlendedFineTune was deleted
+    before its end is pending again; the GPU hours it took remain counted.
     """
     if obj is None:
-        run = before or blank
+        run = before or pending
         if run.state is StudyRunState.RUNNING:
             spent = run.gpu_hours or 0.0
-            run = replace(blank, gpu_hours=run.gpu_hours, removed_gpu_hours=spent)
-        return KnownRun(run=run, hours_by_now=run.gpu_hours or 0.0)
+            run = replace(pending, gpu_hours=run.gpu_hours, removed_gpu_hours=spent)
+        return TrackedRun(run=run, hours_by_now=run.gpu_hours or 0.0)
     child = _read(obj)
     if child is None:
         message = "its BlendedFineTune cannot be read by this version of the operator"
-        run = replace(before or blank, state=StudyRunState.RUNNING, message=message)
-        return KnownRun(run=run, object=obj, hours_by_now=run.gpu_hours or 0.0)
+        run = replace(before or pending, state=StudyRunState.RUNNING, message=message)
+        return TrackedRun(run=run, object=obj, hours_by_now=run.gpu_hours or 0.0)
     removed = before.removed_gpu_hours if before else 0.0
     hours = removed + _ended_hours(child)
     run = replace(
-        blank,
+        pending,
         state=_state(child),
         gpu_hours=round(hours, _HOUR_DIGITS),
         removed_gpu_hours=removed,
@@ -82,16 +84,16 @@ def know(
             message=summary.not_compared[:_MESSAGE_LIMIT],
         )
     deadline = child.spec.cluster.active_deadline_seconds
-    return KnownRun(
+    return TrackedRun(
         run=run,
         object=obj,
         hours_by_now=hours + _running_hours(child, now),
-        most_hours=None if deadline is None else deadline * _gpus(child) / 3600,
+        max_hours=None if deadline is None else deadline * _gpus(child) / 3600,
     )
 
 
-def blank(name: str, point: Point) -> StudyRun:
-    """The run of a point before it begins."""
+def pending_run(name: str, point: Point) -> StudyRun:
+    """The run of a point before it starts."""
     return StudyRun(
         name=name,
         in_domain_share=point.share,
@@ -103,8 +105,8 @@ def blank(name: str, point: Point) -> StudyRun:
     )
 
 
-def blank_again(run: StudyRun) -> StudyRun:
-    """The run as it was before it began."""
+def reset_run(run: StudyRun) -> StudyRun:
+    """The run as it was before it started."""
     return StudyRun(
         name=run.name,
         in_domain_share=run.in_domain_share,
@@ -117,22 +119,22 @@ def blank_again(run: StudyRun) -> StudyRun:
 
 
 def observations(runs: Iterable[StudyRun], objective: Objective) -> Iterator[Observation]:
-    """The runs that can be compared: both metrics are scored, and the bound's is compared with the base."""
+    """The succeeded runs that have both scores, the constrained one compared with the base model's."""
     for run in runs:
         scores = {score.name: score for score in run.scores}
-        pursued, kept = scores.get(objective.maximize), scores.get(objective.subject_to.metric)
-        if run.state is not StudyRunState.SUCCEEDED or pursued is None or kept is None:
+        maximized, constrained = scores.get(objective.maximize), scores.get(objective.subject_to.metric)
+        if run.state is not StudyRunState.SUCCEEDED or maximized is None or constrained is None:
             continue
-        change = _change(kept)
+        change = _change(constrained)
         if change is None:
             continue
         yield Observation(
             setting=setting_of(run),
             seed=run.seed,
-            objective=_level(pursued),
-            constrained=_level(kept),
+            objective=_interval(maximized),
+            constrained=_interval(constrained),
             change=change,
-            gain=pursued.delta,
+            gain=maximized.delta,
             gpu_hours=run.gpu_hours,
         )
 
@@ -178,12 +180,13 @@ def _gpus(child: BlendedFineTune) -> int:
 
 
 def _ended_hours(child: BlendedFineTune) -> float:
-    """GPU hours of the attempts that ended: as the trainer measured them, or as long as they ran."""
+    """GPU hours of the attempts that ended: the larger of what the trainer measured and how long they ran."""
     measured = child.status.training.gpu_seconds if child.status.training else None
     return max(measured or 0.0, child.status.training_seconds * _gpus(child)) / 3600
 
 
 def _running_hours(child: BlendedFineTune, now: datetime) -> float:
+    """GPU hours of the running attempt; 0 without one."""
     attempt = last_attempt(child.status, Stage.TRAIN)
     condition = find(child.status.conditions, ConditionType.TRAINING_SUCCEEDED)
     if attempt is None or attempt.end_time or condition is None or condition.reason != Reason.RUNNING:
@@ -192,10 +195,10 @@ def _running_hours(child: BlendedFineTune, now: datetime) -> float:
 
 
 def _scores(summary: EvaluationSummary, objective: Objective) -> Iterator[StudyScore]:
-    """The scores that a study shows and judges by; none where too few questions were scored."""
+    """The scores that a study shows and compares; none where too few questions were scored."""
     if summary.coverage is not None and summary.coverage < COVERAGE_FLOOR:
         return
-    for metric in dict.fromkeys((*_SHOWN, objective.maximize, objective.subject_to.metric)):
+    for metric in dict.fromkeys((*_ALWAYS_SHOWN, objective.maximize, objective.subject_to.metric)):
         scope = scope_of(metric, summary)
         if scope is None or scope.score is None or scope.low is None or scope.high is None:
             continue
@@ -210,7 +213,7 @@ def _scores(summary: EvaluationSummary, objective: Objective) -> Iterator[StudyS
         )
 
 
-def _level(score: StudyScore) -> Interval:
+def _interval(score: StudyScore) -> Interval:
     return Interval(value=score.score, low=score.low, high=score.high)
 
 

@@ -1,4 +1,4 @@
-"""Which shares a study looks at next, once those that it has looked at are done."""
+"""Which shares a study that bisects tries next, once all its runs have ended."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from blendtune_operator.plan.study.observation import Summary, summarise
 from blendtune_operator.plan.study.points import Point, points
 from blendtune_operator.plan.study.runs import observations
 
-FINEST_GAP = 0.05  # shares closer than this are not told apart by any rubric of a usual size
+FINEST_GAP = 0.05  # a rubric of the usual size cannot distinguish shares that are closer
 _SHARE_DIGITS = 4
 
 
 def refine(spec: BlendStudySpec, runs: Sequence[StudyRun]) -> tuple[Point, ...]:
-    """The points to add: for each size, length and method the share in the middle of the gap that matters.
+    """The points to add: for each model, epochs and method the share in the middle of the gap to refine.
 
     Nothing is added while a run is pending or running, nor beyond spec.search.maxRuns.
     """
@@ -24,12 +24,12 @@ def refine(spec: BlendStudySpec, runs: Sequence[StudyRun]) -> tuple[Point, ...]:
     if spec.search.kind is SearchKind.GRID or any(run.state in unfinished for run in runs):
         return ()
     found: list[Point] = []
-    summaries = sorted(summarise(observations(runs, spec.objective)), key=_but_share)
-    for but_share, group in groupby(summaries, key=_but_share):
+    summaries = sorted(summarise(observations(runs, spec.objective)), key=_without_share)
+    for without_share, group in groupby(summaries, key=_without_share):
         share = _next_share(tuple(group), spec.objective.subject_to.max_drop)
         if share is None:
             continue
-        wanted = [point for point in points(spec, [share]) if point.but_share == but_share]
+        wanted = [point for point in points(spec, [share]) if point.without_share == without_share]
         if len(runs) + len(found) + len(wanted) <= spec.search.max_runs:
             found += wanted
     return tuple(found)
@@ -57,5 +57,5 @@ def _next_share(group: Sequence[Summary], max_drop: float) -> float | None:
     return round((low + high) / 2, _SHARE_DIGITS)
 
 
-def _but_share(summary: Summary) -> tuple[str, float, Method]:
-    return summary.setting.but_share
+def _without_share(summary: Summary) -> tuple[str, float, Method]:
+    return summary.setting.without_share

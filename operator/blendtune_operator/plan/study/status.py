@@ -23,17 +23,17 @@ from blendtune_operator.conditions import (
     Conditions,
     Finding,
     find,
-    first_visit,
+    initialise_conditions,
     is_refused,
     is_true,
     set_condition,
     timestamp,
 )
 from blendtune_operator.plan.study.observation import summarise
+from blendtune_operator.plan.study.presentation import recommendation_status, setting_status
 from blendtune_operator.plan.study.recommendation import pareto_front, recommend
 from blendtune_operator.plan.study.runs import observations
 from blendtune_operator.plan.study.schedule import Schedule, expected_total, spent_hours
-from blendtune_operator.plan.study.words import recommendation_status, setting_status
 
 _HOUR_DIGITS = 4
 _RECOMMENDED = {
@@ -46,14 +46,14 @@ _RECOMMENDED = {
 def study_status(
     study: BlendStudy, runs: tuple[StudyRun, ...], due: Schedule, accepted: Finding, now: datetime
 ) -> BlendStudyStatus:
-    """The status, given its runs as they are once what is due has started."""
+    """The status. `runs` are the study's runs as they are once those that `due` starts have started."""
     before, objective = study.status, study.spec.objective
     observed = tuple(observations(runs, objective))
     ending = None if accepted.status is ConditionStatus.FALSE else _ending(study, runs, due)
     recommendation = None
     if ending is not None:
         recommendation = recommendation_status(recommend(observed, objective.subject_to.max_drop), objective)
-    conditions = first_visit(before.conditions, STUDY_CONDITIONS, study.metadata.generation, now)
+    conditions = initialise_conditions(before.conditions, STUDY_CONDITIONS, study.metadata.generation, now)
     for finding in (
         accepted,
         _suspended(study, before.conditions),
@@ -65,7 +65,7 @@ def study_status(
     return replace(
         before,
         observed_generation=study.metadata.generation,
-        start_time=before.start_time or (timestamp(now) if _have_begun(runs) else None),
+        start_time=before.start_time or (timestamp(now) if _have_started(runs) else None),
         completion_time=None if ending is None else before.completion_time or timestamp(now),
         state=state_of(conditions, runs),
         conditions=conditions,
@@ -91,11 +91,11 @@ def state_of(conditions: Conditions, runs: Sequence[StudyRun]) -> StudyState:
             return state
     if is_refused(conditions):
         return StudyState.FAILED
-    return StudyState.RUNNING if _have_begun(runs) else StudyState.PENDING
+    return StudyState.RUNNING if _have_started(runs) else StudyState.PENDING
 
 
 def _ending(study: BlendStudy, runs: Sequence[StudyRun], due: Schedule) -> Finding | None:
-    """How the study has ended; None while a run is under way or still to come."""
+    """How the study has ended; None while a run is running or pending."""
     counts, stopping = _counts(runs), study.spec.stopping
     succeeded, failed, true = ConditionType.SUCCEEDED, ConditionType.FAILED, ConditionStatus.TRUE
     if counts.running:
@@ -123,7 +123,7 @@ def _ending(study: BlendStudy, runs: Sequence[StudyRun], due: Schedule) -> Findi
 def _end_findings(ending: Finding | None, runs: Sequence[StudyRun]) -> Iterator[Finding]:
     unknown = ConditionStatus.UNKNOWN
     if ending is None:
-        reason = Reason.RUNNING if _have_begun(runs) else Reason.PENDING
+        reason = Reason.RUNNING if _have_started(runs) else Reason.PENDING
         yield Finding(ConditionType.SUCCEEDED, unknown, reason, _done(runs))
         yield Finding(ConditionType.FAILED, unknown, Reason.PENDING, _done(runs))
         return
@@ -150,7 +150,7 @@ def _suspended(study: BlendStudy, conditions: Conditions) -> Finding:
     return Finding(type, ConditionStatus.FALSE, Reason.NOT_SUSPENDED, "spec.suspend is false")
 
 
-def _have_begun(runs: Sequence[StudyRun]) -> bool:
+def _have_started(runs: Sequence[StudyRun]) -> bool:
     return any(run.state is not StudyRunState.PENDING for run in runs)
 
 

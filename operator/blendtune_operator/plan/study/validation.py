@@ -1,4 +1,4 @@
-"""What makes no sense in a study: refused before anything runs, each fault with its field path."""
+"""Why a study is refused before anything runs: each fault with its field path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEMPLATE = "spec.template"
 def study_refusals(study: BlendStudy, settings: Settings) -> tuple[Refusal, ...]:
     """Every reason not to run this study. Empty when it can run."""
     own = tuple(Refusal(Reason.INVALID_SPEC, fault) for fault in _faults(study))
-    return own or tuple(dict.fromkeys(_of_runs(study, settings)))
+    return own or tuple(dict.fromkeys(_run_refusals(study, settings)))
 
 
 def _faults(study: BlendStudy) -> Iterator[Fault]:
@@ -59,8 +59,11 @@ def _budget_faults(study: BlendStudy) -> Iterator[Fault]:
                 yield Fault(f"spec.axes.inDomainShare[{index}]", message)
 
 
-def _of_runs(study: BlendStudy, settings: Settings) -> Iterator[Refusal]:
-    """What would be refused of the runs, at its place in the study: of the template, with each model."""
+def _run_refusals(study: BlendStudy, settings: Settings) -> Iterator[Refusal]:
+    """What would be refused of the study's runs, with the field path in the study.
+
+    All runs share the template, so it is checked once with each model.
+    """
     template, models = study.spec.template.spec, study.spec.axes.models
     places = {f"spec.axes.models[{index}]": model for index, model in enumerate(models)}
     for place, model in (places or {f"{_TEMPLATE}.spec.model": template.model}).items():

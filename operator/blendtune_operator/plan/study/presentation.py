@@ -1,4 +1,4 @@
-"""A study's answer in words: the setting, the evidence, and what to do where there is none."""
+"""A recommendation as status and as sentences: the setting, its evidence, and what to do without any."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from blendtune_core.student_t import quantile
 from blendtune_operator.plan.study.observation import Mean, Setting, Summary
 from blendtune_operator.plan.study.recommendation import Recommendation
 
-_SHOWN = partial(quantile, 0.975)  # the intervals shown are two-sided, of 95%
+_QUANTILE = partial(quantile, 0.975)  # for a two-sided interval of 95%
 
 
 def setting_status(summary: Summary) -> StudySetting:
@@ -36,7 +36,7 @@ def setting_status(summary: Summary) -> StudySetting:
 
 
 def recommendation_status(found: Recommendation, objective: Objective) -> RecommendationStatus:
-    settings = [summary.setting for summary in _all(found)]
+    settings = [summary.setting for summary in _summaries(found)]
     best = found.best
     return RecommendationStatus(
         verdict=found.verdict,
@@ -51,21 +51,22 @@ def recommendation_status(found: Recommendation, objective: Objective) -> Recomm
 
 
 def low(mean: Mean) -> float:
-    """Lower end of the 95% interval over questions and, where they were repeated, seeds."""
-    return mean.low(_SHOWN)
+    """Lower end of the two-sided 95% interval over questions and, where they were repeated, seeds."""
+    return mean.low(_QUANTILE)
 
 
 def high(mean: Mean) -> float:
-    return mean.high(_SHOWN)
+    """Upper end of the same interval."""
+    return mean.high(_QUANTILE)
 
 
 def score_range(mean: Mean) -> tuple[float, float]:
-    """`low` and `high` of a score, which lies from 0 to 1."""
+    """`low` and `high` of a score, cut to 0..1."""
     return max(0.0, low(mean)), min(1.0, high(mean))
 
 
 def describe(setting: Setting, among: Iterable[Setting]) -> str:
-    """The share of a setting, and of all else what differs among the settings."""
+    """The share of a setting, and those of its other values in which the settings `among` differ."""
     among = tuple(among)
     words = [f"share {setting.share:g}"]
     if len({other.model for other in among}) > 1:
@@ -77,7 +78,7 @@ def describe(setting: Setting, among: Iterable[Setting]) -> str:
     return ", ".join(words)
 
 
-def _all(found: Recommendation) -> tuple[Summary, ...]:
+def _summaries(found: Recommendation) -> tuple[Summary, ...]:
     own = () if found.best is None else (found.best,)
     return (*own, *found.tied, *found.worse, *found.excluded)
 
@@ -98,7 +99,7 @@ def _sentences(found: Recommendation, objective: Objective, settings: Sequence[S
     if found.verdict is RecommendationVerdict.RECOMMENDED:
         yield f"Use {name}."
     else:
-        yield f"The data cannot tell. {_why(found, objective)} The best guess is {name}."
+        yield f"The data cannot tell. {_why_undecided(found, objective)} The best guess is {name}."
     seeds = "one seed" if best.runs == 1 else f"{best.runs} seeds"
     yield (
         f"It scores {best.objective.value:.3f} in {objective.maximize} "
@@ -116,9 +117,9 @@ def _sentences(found: Recommendation, objective: Objective, settings: Sequence[S
             yield f"{words}: {names}."
 
 
-def _why(found: Recommendation, objective: Objective) -> str:
+def _why_undecided(found: Recommendation, objective: Objective) -> str:
     metric, most = objective.subject_to.metric, objective.subject_to.max_drop
-    if all(summary.runs < 2 for summary in _all(found)):
+    if all(summary.runs < 2 for summary in _summaries(found)):
         return (
             "Each setting ran with one seed, so that chance cannot be told from effect: add a second to "
             "spec.axes.seeds."
