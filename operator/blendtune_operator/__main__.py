@@ -14,18 +14,18 @@ from prometheus_client import CollectorRegistry
 
 from blendtune_operator import api as kubernetes_api
 from blendtune_operator.api import ApiError
-from blendtune_operator.cache import Cache
-from blendtune_operator.cluster import KubernetesCluster
-from blendtune_operator.controller import Controller, Resync
-from blendtune_operator.handlers import Watches, quiet_logs
-from blendtune_operator.health import Health
-from blendtune_operator.lease import Lease, LeaseSettings
-from blendtune_operator.metrics import RunCollector
-from blendtune_operator.queue import WorkQueue
-from blendtune_operator.reconcile import Key
+from blendtune_operator.cluster import Key
+from blendtune_operator.kubernetes_cluster import KubernetesCluster
+from blendtune_operator.metrics.runs import RunCollector
+from blendtune_operator.metrics.telemetry import Telemetry, WatchCollector
 from blendtune_operator.server import serve
 from blendtune_operator.settings import ProcessSettings, Settings, SettingsError
-from blendtune_operator.telemetry import Telemetry, WatchCollector
+from blendtune_operator.watching.cache import Cache
+from blendtune_operator.watching.controller import Controller, Resync
+from blendtune_operator.watching.handlers import Watches, quiet_logs
+from blendtune_operator.watching.health import Health
+from blendtune_operator.watching.lease import Lease, LeaseSettings
+from blendtune_operator.watching.queue import WorkQueue
 
 _log = logging.getLogger("blendtune_operator")
 

@@ -18,11 +18,14 @@ from typing import Any
 import aiohttp
 from kubernetes.aio import client, config
 
+from blendtune_operator.names import Kind, Object
+
 TIMEOUT_SECONDS = 30.0
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 _JSON = "application/json"
 _ATTEMPTS = 4
+_PAGE = 500
 _LONGEST_WAIT_SECONDS = 5.0  # whoever is asked to wait longer gives its place in the queue away
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
@@ -118,6 +121,29 @@ async def connect(connections: int, count: Callable[[str, int], None]) -> AsyncI
     configuration.client_session_kwargs = {"trust_env": bool(urllib.request.getproxies())}
     async with client.ApiClient(configuration) as api_client:
         yield Api(api_client, count)
+
+
+async def list_pages(
+    api: Api, kind: Kind, namespace: str | None, selector: str = ""
+) -> AsyncIterator[tuple[list[Object], int]]:
+    """All objects of a kind, page by page, each page with the resource version of the list.
+
+    No page for a kind that the API server does not know, an empty one where it has none.
+    """
+    query = {"limit": str(_PAGE), **({"labelSelector": selector} if selector else {})}
+    while True:
+        try:
+            page = await api.get(kind.path(namespace), query)
+        except ApiError as error:
+            if error.status == 404:
+                return
+            raise
+        version = int(page["metadata"]["resourceVersion"])
+        kept = {"apiVersion": kind.api_version, "kind": kind.value}
+        yield [{**item, **kept} for item in page["items"]], version
+        if not page["metadata"].get("continue"):
+            return
+        query["continue"] = page["metadata"]["continue"]
 
 
 def _document(content: bytes) -> dict[str, Any]:

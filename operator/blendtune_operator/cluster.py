@@ -1,209 +1,87 @@
-"""The real cluster behind the seam that reconcile works through."""
+"""The seam between reconcile and the API server: what is asked of a cluster, real or embedded."""
 
 from __future__ import annotations
 
-import logging
-import time
-import uuid
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-
-import aiohttp
+from dataclasses import dataclass
+from typing import Protocol
 
 from blendtune_api.contract import Progress
-from blendtune_operator.api import APPLY, MERGE, Api, ApiError
-from blendtune_operator.cache import Cache
-from blendtune_operator.conditions import timestamp
-from blendtune_operator.names import (
-    FIELD_MANAGER,
-    METRICS_PORT,
-    METRICS_PORT_NAME,
-    OWNER_UID,
-    Kind,
-    Object,
-)
+from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan import Event
-from blendtune_operator.progress import fetch_progress
-from blendtune_operator.reconcile import AlreadyExists, Conflict, Refused
-
-_log = logging.getLogger(__name__)
-
-_PAGE = 500
-_SERVED_SECONDS = 300.0  # how long a kind that is served is trusted to stay
-_UNSERVED_SECONDS = 5.0
-_EVENT_MESSAGE_LIMIT = 1024  # of a core/v1 Event
-_FOREVER_REFUSED = (400, 403, 404, 422)
 
 
-class KubernetesCluster:
-    """`reconcile.Cluster` over the API server; what it wrote itself is shown without waiting for a watch."""
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Identifies a BlendedFineTune, a RubricEval or a BlendStudy."""
 
-    def __init__(self, api: Api, cache: Cache, session: aiohttp.ClientSession) -> None:
-        self._api = api
-        self._cache = cache
-        self._session = session
-        self._served: dict[Kind, tuple[bool, float]] = {}
+    kind: Kind
+    namespace: str
+    name: str
+
+
+class AlreadyExists(Exception):
+    """An object of this kind and name is already there."""
+
+
+class Refused(Exception):
+    """The API server will not have this object; the message says why (invalid, forbidden, over quota)."""
+
+
+class Conflict(Exception):
+    """The object was changed or removed after it was read."""
+
+
+class Cluster(Protocol):
+    """The API server, real or embedded. Objects are dicts as the API server shows them.
+
+    Of a Job the plan reads `status.conditions` (Complete, Failed, Suspended), of a PyTorchJob likewise
+    (Succeeded, Failed, Suspended); of a pod its labels, `status.phase`, `status.conditions` and the states of
+    its containers and init containers.
+    """
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        try:
-            return await self._api.get(kind.path(namespace, name))
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
+        """The object as it is now, not from a cache; None where there is none."""
+        ...
 
-    def shown(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        return self._cache.find(kind, namespace, name)
+    def cached(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """The object as a watch last showed it: costs no request, and may lag behind."""
+        ...
 
-    def shown_children(self, owner_uid: str) -> list[Object]:
-        return self._cache.children(owner_uid)
+    def cached_children(self, owner_uid: str) -> list[Object]:
+        """All objects of names.CHILD_KINDS, and pods, whose label names.OWNER_UID is `owner_uid`.
+
+        May lag behind like `cached`. Objects of other runs among them do no harm.
+        """
+        ...
 
     async def list_pods(self, namespace: str, owner_uid: str) -> list[Object]:
-        selector = f"{OWNER_UID}={owner_uid}"
-        pages = [page async for page, _ in list_pages(self._api, Kind.POD, namespace, selector)]
-        return [obj for page in pages for obj in page]
+        """The pods whose label names.OWNER_UID is `owner_uid`, as they are now."""
+        ...
 
     async def serves(self, kind: Kind) -> bool:
-        served, until = self._served.get(kind, (False, 0.0))
-        if time.monotonic() < until:
-            return served
-        group = kind.path(None).rsplit("/", 1)[0]
-        try:
-            resources = (await self._api.get(group)).get("resources") or []
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            resources = []
-        served = any(resource["name"] == kind.plural for resource in resources)
-        lifetime = _SERVED_SECONDS if served else _UNSERVED_SECONDS
-        self._served[kind] = served, time.monotonic() + lifetime
-        return served
+        """Whether the API server knows this kind: PyTorchJobs need the training operator."""
+        ...
 
     async def create(self, obj: Object) -> Object:
-        kind = Kind(obj["kind"])
-        path, query = kind.path(obj["metadata"]["namespace"]), {"fieldManager": FIELD_MANAGER}
-        try:
-            created = await self._api.request("POST", path, query, obj)
-        except ApiError as error:
-            if error.reason == "AlreadyExists":
-                raise AlreadyExists(str(error)) from error
-            if error.status in _FOREVER_REFUSED:
-                raise Refused(str(error)) from error
-            raise
-        self._cache.apply(created)
-        return created
+        """Creates the object and returns it. Raises AlreadyExists or Refused."""
+        ...
 
     async def delete(self, obj: Object) -> None:
-        metadata = obj["metadata"]
-        path = Kind(obj["kind"]).path(metadata["namespace"], metadata["name"])
-        options = {
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
-            "preconditions": {"uid": metadata["uid"]},
-        }
-        try:
-            await self._api.request("DELETE", path, body=options)
-        except ApiError as error:
-            if error.status not in (404, 409):  # 409: another object has the name by now
-                raise
+        """Deletes this very object (UID precondition) and its pods with it. No error when it is gone."""
+        ...
 
     async def set_suspend(self, obj: Object, suspend: bool) -> None:
-        metadata = obj["metadata"]
-        path = Kind(obj["kind"]).path(metadata["namespace"], metadata["name"])
-        body = {"metadata": {"uid": metadata["uid"]}, "spec": {"suspend": suspend}}
-        query = {"fieldManager": FIELD_MANAGER}
-        try:
-            written = await self._api.request("PATCH", path, query, body, MERGE)
-        except ApiError as error:
-            if error.status == 404:
-                return
-            if error.status in (409, 422):  # another UID is an invalid change
-                raise Conflict(str(error)) from error
-            raise
-        self._cache.apply(written)
+        """Sets spec.suspend of this very object. Raises Conflict when another object has its name by now."""
+        ...
 
     async def write_status(self, obj: Object, status: Object) -> None:
-        metadata = obj["metadata"]
-        identity = {name: metadata[name] for name in ("name", "namespace", "uid", "resourceVersion")}
-        body = {
-            "apiVersion": obj["apiVersion"],
-            "kind": obj["kind"],
-            "metadata": identity,
-            "status": status,
-        }
-        path = Kind(obj["kind"]).path(metadata["namespace"], metadata["name"]) + "/status"
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        try:
-            written = await self._api.request("PATCH", path, query, body, APPLY)
-        except ApiError as error:
-            if error.status in (404, 409):
-                raise Conflict(str(error)) from error
-            raise
-        self._cache.apply(written)
+        """Replaces the status by server-side apply under the resourceVersion of `obj`. Raises Conflict."""
+        ...
 
     async def progress(self, pod: Object) -> Progress | None:
-        address = (pod.get("status") or {}).get("podIP")
-        if not address:
-            return None
-        host = f"[{address}]" if ":" in address else address
-        return await fetch_progress(self._session, f"http://{host}:{_metrics_port(pod)}/progress")
+        """What `/progress` of this training pod answers; None when it does not within a second or two."""
+        ...
 
     async def emit_event(self, obj: Object, event: Event) -> None:
-        metadata = obj["metadata"]
-        now = timestamp(datetime.now(UTC))
-        body = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {
-                "name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}",
-                "namespace": metadata["namespace"],
-            },
-            "involvedObject": {
-                "apiVersion": obj["apiVersion"],
-                "kind": obj["kind"],
-                **{name: metadata[name] for name in ("name", "namespace", "uid", "resourceVersion")},
-            },
-            "type": event.type,
-            "reason": event.reason,
-            "message": event.message[:_EVENT_MESSAGE_LIMIT],
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-            "source": {"component": FIELD_MANAGER},
-            "reportingComponent": FIELD_MANAGER,
-        }
-        try:
-            await self._api.request("POST", f"/api/v1/namespaces/{metadata['namespace']}/events", body=body)
-        except ApiError as error:
-            _log.info("an event of %s %s was not recorded: %s", obj["kind"], metadata["name"], error)
-
-
-async def list_pages(
-    api: Api, kind: Kind, namespace: str | None, selector: str = ""
-) -> AsyncIterator[tuple[list[Object], int]]:
-    """All objects of a kind, page by page, each page with the resource version of the list.
-
-    No page for a kind that the API server does not know, an empty one where it has none.
-    """
-    query = {"limit": str(_PAGE), **({"labelSelector": selector} if selector else {})}
-    while True:
-        try:
-            page = await api.get(kind.path(namespace), query)
-        except ApiError as error:
-            if error.status == 404:
-                return
-            raise
-        version = int(page["metadata"]["resourceVersion"])
-        kept = {"apiVersion": kind.api_version, "kind": kind.value}
-        yield [{**item, **kept} for item in page["items"]], version
-        if not page["metadata"].get("continue"):
-            return
-        query["continue"] = page["metadata"]["continue"]
-
-
-def _metrics_port(pod: Object) -> int:
-    containers = (pod.get("spec") or {}).get("containers") or []
-    ports = [port for container in containers for port in container.get("ports") or []]
-    named = (int(port["containerPort"]) for port in ports if port.get("name") == METRICS_PORT_NAME)
-    return next(named, METRICS_PORT)
+        """Records a Kubernetes Event about the object. A failed write is logged, not raised."""
+        ...

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.blend_study import BlendStudy, BlendStudyStatus, StudyRunState
-from blendtune_api.contract import Progress
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     BlendedFineTuneStatus,
@@ -19,9 +18,10 @@ from blendtune_api.v1alpha1 import (
     RubricEvalStatus,
 )
 from blendtune_operator import names
+from blendtune_operator.cluster import AlreadyExists, Cluster, Conflict, Key, Refused
 from blendtune_operator.conditions import find
 from blendtune_operator.names import Kind, Object, Parent
-from blendtune_operator.plan import Event, Plan, fine_tune, rubric_eval
+from blendtune_operator.plan import Plan, fine_tune, rubric_eval
 from blendtune_operator.plan.blocked import blocked_plan
 from blendtune_operator.plan.children import Children, is_terminating
 from blendtune_operator.plan.progress import pod_to_ask
@@ -29,83 +29,6 @@ from blendtune_operator.plan.study import plan as blend_study
 from blendtune_operator.settings import Settings
 
 AnyPlan = Plan[BlendedFineTuneStatus] | Plan[RubricEvalStatus] | Plan[BlendStudyStatus]
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Which object: a BlendedFineTune, a RubricEval or a BlendStudy."""
-
-    kind: Kind
-    namespace: str
-    name: str
-
-
-class AlreadyExists(Exception):
-    """An object of this kind and name is already there."""
-
-
-class Refused(Exception):
-    """The API server will not have this object; the message says why (invalid, forbidden, over quota)."""
-
-
-class Conflict(Exception):
-    """The object changed, or went, since it was read."""
-
-
-class Cluster(Protocol):
-    """The API server, real or embedded. Objects are dicts as the API server shows them.
-
-    Of a Job the plan reads `status.conditions` (Complete, Failed, Suspended), of a PyTorchJob likewise
-    (Succeeded, Failed, Suspended); of a pod its labels, `status.phase`, `status.conditions` and the states of
-    its containers and init containers.
-    """
-
-    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """The object as it is now, not from a cache; None where there is none."""
-        ...
-
-    def shown(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """The object as a watch last showed it: that costs no request, and may lag behind."""
-        ...
-
-    def shown_children(self, owner_uid: str) -> list[Object]:
-        """All objects of names.CHILD_KINDS, and pods, whose label names.OWNER_UID is `owner_uid`.
-
-        Like `shown`. Objects of other runs among them do no harm.
-        """
-        ...
-
-    async def list_pods(self, namespace: str, owner_uid: str) -> list[Object]:
-        """The pods whose label names.OWNER_UID is `owner_uid`, as they are now."""
-        ...
-
-    async def serves(self, kind: Kind) -> bool:
-        """Whether the API server knows this kind: PyTorchJobs are there only with the training operator."""
-        ...
-
-    async def create(self, obj: Object) -> Object:
-        """Creates the object and returns it. Raises AlreadyExists or Refused."""
-        ...
-
-    async def delete(self, obj: Object) -> None:
-        """Deletes this very object (UID precondition) and lets its pods follow. No error when it is gone."""
-        ...
-
-    async def set_suspend(self, obj: Object, suspend: bool) -> None:
-        """Sets spec.suspend of this very object. Raises Conflict when another has its name by now."""
-        ...
-
-    async def write_status(self, obj: Object, status: Object) -> None:
-        """Replaces the status by server-side apply under the resourceVersion of `obj`. Raises Conflict."""
-        ...
-
-    async def progress(self, pod: Object) -> Progress | None:
-        """What `/progress` of this training pod answers; None, within a second or two, when it does not."""
-        ...
-
-    async def emit_event(self, obj: Object, event: Event) -> None:
-        """Records a Kubernetes Event about the object. Never raises for a failed write."""
-        ...
 
 
 class _Obstructed(Exception):
@@ -129,7 +52,7 @@ async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetim
     Returns when to look again though nothing happens, None when only a change can matter. Calls for the same
     key must not overlap. `now` is aware, in UTC.
     """
-    shown = cluster.shown(key.kind, key.namespace, key.name)
+    shown = cluster.cached(key.kind, key.namespace, key.name)
     if shown is not None and not is_terminating(shown):
         run, children = _read(shown), await _shown_children(cluster, shown)
         plan = _plan(shown, run, children, now, settings)
@@ -193,7 +116,7 @@ async def _shown_children(cluster: Cluster, obj: Object) -> Children:
     unserved = frozenset[Kind]()
     if obj["kind"] == Kind.BLENDED_FINE_TUNE and not await cluster.serves(Kind.PYTORCH_JOB):
         unserved = frozenset({Kind.PYTORCH_JOB})
-    return Children.of(obj, cluster.shown_children(obj["metadata"]["uid"]), unserved)
+    return Children.of(obj, cluster.cached_children(obj["metadata"]["uid"]), unserved)
 
 
 def _running_children(run: Parent, children: Children) -> Iterator[tuple[Kind, str]]:

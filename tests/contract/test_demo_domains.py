@@ -16,8 +16,8 @@ from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Question, Rubric
 from blendtune_eval.rubrics.loader import load_builtin
 from blendtune_eval.scoring.score import Outcome, PhrasingScore
-from blendtune_operator.local.check import local_settings
-from blendtune_operator.local.manifest import load
+from blendtune_operator.cli.manifest import load
+from blendtune_operator.local.settings import local_settings
 from blendtune_operator.plan.supported import refusals
 from blendtune_trainer.rows.contamination import PromptSearch, load_prompts
 from blendtune_trainer.rows.conversations import Conversation

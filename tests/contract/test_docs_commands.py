@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.docs_commands import ROOT, Command, commands
 
-from blendtune_operator.cli import main
+from blendtune_operator.cli.main import main
 
 # Each is run by tests of its own: make demo, make test and make e2e by whoever checks a change.
 RUN_ELSEWHERE = ("run", "study")

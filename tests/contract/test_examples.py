@@ -12,8 +12,9 @@ from blendtune_api.v1alpha1 import Attention, BlendedFineTune
 from blendtune_core.sizing.estimate import estimate
 from blendtune_core.sizing.known import LLAMA
 from blendtune_core.sizing.shape import read_shape
-from blendtune_operator.local.check import check, children
-from blendtune_operator.local.manifest import load
+from blendtune_operator.cli.check import check
+from blendtune_operator.cli.manifest import load
+from blendtune_operator.cli.render import children
 from blendtune_operator.plan.supported import refusals
 from blendtune_operator.settings import GPU_PRESETS, Settings
 

@@ -23,7 +23,7 @@ PACKAGES = {
 }
 FLOORS = {"blendtune_api": set(), "blendtune_core": {"numpy"}}  # what each may import beside packages below
 # Which modules of the operator may import a library, by path within the package.
-EDGES = {"kopf": {"watching/handlers.py", "handlers.py"}, "kubernetes": {"api.py"}}
+EDGES = {"kopf": {"watching/handlers.py"}, "kubernetes": {"api.py"}}
 
 
 def check_imports(folder: Path, cache: Path) -> subprocess.CompletedProcess[str]:

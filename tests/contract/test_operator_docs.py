@@ -7,8 +7,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from blendtune_operator.metrics import RunCollector
-from blendtune_operator.telemetry import Telemetry, WatchCollector
+from blendtune_operator.metrics.runs import RunCollector
+from blendtune_operator.metrics.telemetry import Telemetry, WatchCollector
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs/operator.md").read_text()

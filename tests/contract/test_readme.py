@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from blendtune_api import codec
-from blendtune_operator.cli import main
+from blendtune_operator.cli.main import main
 from blendtune_operator.plan.supported import refusals
 from blendtune_operator.settings import Settings
 

@@ -23,10 +23,10 @@ from blendtune_api.blend_study import BlendStudy
 from blendtune_api.codec import Resource
 from blendtune_api.contract import Progress
 from blendtune_api.v1alpha1 import Cluster, Evaluation, SourceLoss
-from blendtune_operator.metrics import RunCollector
+from blendtune_operator.metrics.runs import RunCollector
+from blendtune_operator.metrics.telemetry import Result, Telemetry, WatchCollector
 from blendtune_operator.names import Kind
 from blendtune_operator.server import serve
-from blendtune_operator.telemetry import Result, Telemetry, WatchCollector
 from blendtune_trainer.record.progress import ProgressBoard, serving
 
 Runs = list[Resource]

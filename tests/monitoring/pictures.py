@@ -30,9 +30,10 @@ from tests.operator.builders import fine_tune
 from blendtune_api import codec
 from blendtune_api.codec import Resource
 from blendtune_api.v1alpha1 import BlendedFineTune, Cluster, ObjectMeta, State
-from blendtune_operator.local.manifest import load, load_study
-from blendtune_operator.local.session import Session, metrics_server
-from blendtune_operator.local.view import View
+from blendtune_operator.cli.follow import metrics_server
+from blendtune_operator.cli.manifest import load, load_study
+from blendtune_operator.cli.view import View
+from blendtune_operator.local.session import Session
 from blendtune_operator.names import Kind
 
 ROOT = Path(__file__).parents[2]
@@ -91,10 +92,13 @@ def _run(folder: Path, server: Prometheus, port: int, trainers: Path) -> dict[st
     study = load_study([folder / "study.yaml", rubric])
     runs = load([folder / "runs.yaml", rubric])
     console = Console(stderr=True)
-    session = Session([study.study, *runs.objects], study.config_maps, folder / "work", console)
+    config_maps = [document.value for document in study.config_maps]
+    session = Session([study.study, *runs.objects], config_maps, folder / "work")
     training: list[float] = []
 
-    def show(view: View, objects: Sequence[Resource], _: str) -> None:
+    view = View(console)
+
+    def show(objects: Sequence[Resource], _: str) -> None:
         found = [object for object in objects if isinstance(object, BlendedFineTune)]
         view.show([(run, "") for run in found])
         _tell_targets(session, trainers)
@@ -102,7 +106,8 @@ def _run(folder: Path, server: Prometheus, port: int, trainers: Path) -> dict[st
             training.append(time.time())
 
     with metrics_server(session.objects, port, console):
-        asyncio.run(session.run(show))
+        with view:
+            asyncio.run(session.run(show))
         until("the study's end is known", lambda: server.query("blendtune_study_verdict == 1"))
         end = time.time()
     return {

@@ -8,8 +8,8 @@ import pytest
 from tests.operator.builders import fine_tune
 
 from blendtune_api import codec
-from blendtune_operator.cache import Cache, key_of
 from blendtune_operator.names import OWNER_UID, Kind, Object
+from blendtune_operator.watching.cache import Cache, key_of
 
 
 def child(name: str, version: int, owner: str = "uid-1", kind: Kind = Kind.JOB, uid: str = "") -> Object:

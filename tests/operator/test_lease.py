@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from blendtune_operator.api import Api, ApiError
-from blendtune_operator.lease import Lease, LeaseSettings
+from blendtune_operator.watching.lease import Lease, LeaseSettings
 
 
 class Leases:

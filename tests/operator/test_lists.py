@@ -8,8 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from blendtune_operator.api import Api, ApiError
-from blendtune_operator.cluster import list_pages
+from blendtune_operator.api import Api, ApiError, list_pages
 from blendtune_operator.names import Kind, Object
 
 

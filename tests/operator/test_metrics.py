@@ -42,7 +42,7 @@ from blendtune_api.v1alpha1 import (
     TrainerStatus,
     TrainingStatus,
 )
-from blendtune_operator.metrics import RunCollector
+from blendtune_operator.metrics.runs import RunCollector
 
 RUN = 'kind="BlendedFineTune",name="ads",namespace="shop"'
 EVALUATION = 'kind="RubricEval",name="ads",namespace="shop"'

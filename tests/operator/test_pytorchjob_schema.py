@@ -15,7 +15,7 @@ from tests.operator.builders import fine_tune
 
 from blendtune_api.v1alpha1 import BlendedFineTune, Cluster
 from blendtune_operator import render
-from blendtune_operator.local.manifest import load
+from blendtune_operator.cli.manifest import load
 from blendtune_operator.names import Kind, Object, Run
 from blendtune_operator.settings import Settings
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from blendtune_operator.queue import LONGEST_RETRY_SECONDS, WorkQueue
+from blendtune_operator.watching.queue import LONGEST_RETRY_SECONDS, WorkQueue
 
 
 def run(scenario: Callable[[WorkQueue[str]], Awaitable[None]]) -> None:

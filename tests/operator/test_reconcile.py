@@ -9,9 +9,9 @@ from tests.operator.world import World
 
 from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, Reason, State
 from blendtune_operator import names, render
+from blendtune_operator.cluster import Key
 from blendtune_operator.conditions import find, is_true
 from blendtune_operator.names import Kind
-from blendtune_operator.reconcile import Key
 from blendtune_operator.settings import Settings
 
 

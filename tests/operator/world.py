@@ -12,17 +12,18 @@ from blendtune_api.blend_study import BlendStudy
 from blendtune_api.contract import Failure, Outcome, Progress, encode_message
 from blendtune_api.v1alpha1 import BlendedFineTune, Reason, RubricEval
 from blendtune_operator import names
+from blendtune_operator.cluster import AlreadyExists, Conflict, Key, Refused
 from blendtune_operator.conditions import timestamp
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan import Event
-from blendtune_operator.reconcile import AlreadyExists, Conflict, Key, Refused, reconcile
+from blendtune_operator.reconcile import reconcile
 from blendtune_operator.settings import Settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class World:
-    """Serves `reconcile.Cluster`. Pods linger after their Job is deleted until `let_go`."""
+    """Serves `Cluster`. Pods linger after their Job is deleted until `let_go`."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
@@ -41,10 +42,10 @@ class World:
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return _copy(self.objects.get((kind, namespace, name)))
 
-    def shown(self, kind: Kind, namespace: str, name: str) -> Object | None:
+    def cached(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return _copy(self.objects.get((kind, namespace, name)))
 
-    def shown_children(self, owner_uid: str) -> list[Object]:
+    def cached_children(self, owner_uid: str) -> list[Object]:
         return [
             _copy(obj)
             for (_, _, name), obj in self.objects.items()
@@ -52,8 +53,10 @@ class World:
         ]
 
     async def list_pods(self, namespace: str, owner_uid: str) -> list[Object]:
-        shown = self.shown_children(owner_uid)
-        return [obj for obj in shown if obj["kind"] == Kind.POD and obj["metadata"]["namespace"] == namespace]
+        children = self.cached_children(owner_uid)
+        return [
+            obj for obj in children if obj["kind"] == Kind.POD and obj["metadata"]["namespace"] == namespace
+        ]
 
     async def serves(self, kind: Kind) -> bool:
         return kind not in self.unserved

@@ -1,4 +1,4 @@
-"""The embedded cluster behind the seam that reconcile works through."""
+"""The embedded cluster: objects in memory, Jobs and PyTorchJobs as processes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import uuid
 import aiohttp
 
 from blendtune_api.contract import Progress
+from blendtune_operator.cluster import Conflict
 from blendtune_operator.local.kubelet import Kubelet
-from blendtune_operator.local.store import ObjectExists, ObjectStore, key_of
+from blendtune_operator.local.store import ObjectStore, key_of
 from blendtune_operator.local.workloads import JOB, PYTORCH_JOB, Workloads
 from blendtune_operator.names import OWNER_UID, Kind, Object
 from blendtune_operator.plan import Event
 from blendtune_operator.progress import fetch_progress
-from blendtune_operator.reconcile import AlreadyExists, Conflict
 
 
 class LocalCluster:
-    """`reconcile.Cluster` over objects in memory; Jobs and PyTorchJobs run as processes."""
+    """`Cluster` over an ObjectStore."""
 
     def __init__(self, store: ObjectStore, workloads: Workloads, kubelet: Kubelet) -> None:
         self._store = store
@@ -28,10 +28,10 @@ class LocalCluster:
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return self._store.get(kind, namespace, name)
 
-    def shown(self, kind: Kind, namespace: str, name: str) -> Object | None:
+    def cached(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return self._store.get(kind, namespace, name)
 
-    def shown_children(self, owner_uid: str) -> list[Object]:
+    def cached_children(self, owner_uid: str) -> list[Object]:
         return [
             object
             for object in self._store
@@ -40,17 +40,14 @@ class LocalCluster:
 
     async def list_pods(self, namespace: str, owner_uid: str) -> list[Object]:
         del namespace
-        return [object for object in self.shown_children(owner_uid) if object["kind"] == Kind.POD]
+        return [object for object in self.cached_children(owner_uid) if object["kind"] == Kind.POD]
 
     async def serves(self, kind: Kind) -> bool:
         del kind
         return True
 
     async def create(self, obj: Object) -> Object:
-        try:
-            created = self._store.create(obj, _run_uid(obj))
-        except ObjectExists as error:
-            raise AlreadyExists(str(error)) from error
+        created = self._store.create(obj, _run_uid(obj))
         if created["kind"] in (JOB, PYTORCH_JOB):
             self._workloads.start(created)
         return created

@@ -12,7 +12,8 @@ from typing import Any
 from blendtune_api.contract import Env, ExitCode, Failure, encode_message
 from blendtune_api.v1alpha1 import Reason
 from blendtune_operator.local.process import Sandbox, StartError, Termination, free_port, run_container
-from blendtune_operator.local.store import Object, ObjectStore, key_of
+from blendtune_operator.local.store import ObjectStore, key_of
+from blendtune_operator.names import Object
 
 DEFAULT_GRACE_SECONDS = 30.0
 

@@ -1,55 +1,47 @@
-"""A local run under way: the objects in memory, the pods as processes, and the loop that reconciles."""
+"""The embedded cluster at work: its objects, its pods, and the loop that reconciles."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import signal
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-
-from prometheus_client import CollectorRegistry, start_http_server
-from rich.console import Console
+from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.blend_study import BlendStudy
 from blendtune_api.codec import Resource
 from blendtune_api.contract import digest_of
+from blendtune_operator.cluster import Key
 from blendtune_operator.conditions import is_finished, is_refused
-from blendtune_operator.local.check import local_settings
 from blendtune_operator.local.cluster import LocalCluster
 from blendtune_operator.local.kubelet import Kubelet
-from blendtune_operator.local.manifest import Document, ManifestError
+from blendtune_operator.local.settings import local_settings
 from blendtune_operator.local.store import ObjectStore
-from blendtune_operator.local.view import View
 from blendtune_operator.local.workloads import Workloads
-from blendtune_operator.metrics import RunCollector
 from blendtune_operator.names import PARENT_KINDS, Kind
-from blendtune_operator.reconcile import Key, reconcile
+from blendtune_operator.reconcile import reconcile
 
 POLL_SECONDS = 1.0
 
-Show = Callable[[View, Sequence[Resource], str], None]
+Show = Callable[[Sequence[Resource], str], None]
 
 
 class Session:
-    """The store, the machine's pods and the loop that reconciles."""
+    """Runs the given objects to their end in one work directory."""
 
     def __init__(
         self,
         objects: Sequence[Resource],
-        config_maps: Sequence[Document],
+        config_maps: Sequence[Mapping[str, Any]],
         workdir: Path,
-        console: Console,
     ) -> None:
         self._given = objects
         self._config_maps = config_maps
         self._workdir = workdir
-        self._view = View(console)
         self._settings = local_settings()
         self.store = ObjectStore(_now)
         self.kubelet = Kubelet(self.store, workdir)
@@ -71,25 +63,25 @@ class Session:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, interrupted.set)
-        with self._view as view:
-            while not interrupted.is_set():
-                self.store.changed.clear()
-                for object in self.objects():
-                    await reconcile(self._cluster, _key(object), self._settings, _now())
-                objects = self.objects()
-                show(view, objects, "")
-                if all(map(_finished, objects)):
-                    break
-                await _first(self.store.changed, interrupted)
-            if interrupted.is_set():
-                show(view, self.objects(), "stopping: waiting for the checkpoint")
-            await self.workloads.stop_all()
+        while not interrupted.is_set():
+            self.store.changed.clear()
+            for object in self.objects():
+                await reconcile(self._cluster, _key(object), self._settings, _now())
+            objects = self.objects()
+            show(objects, "")
+            if all(map(_finished, objects)):
+                break
+            await _first(self.store.changed, interrupted)
+        if interrupted.is_set():
+            show(self.objects(), "stopping: waiting for the checkpoint")
+        await self.workloads.stop_all()
         return interrupted.is_set()
 
-    def save(self, objects: Iterable[Resource]) -> None:
+    def save(self) -> None:
+        """Writes each object as JSON into the work directory."""
         folder = self._workdir / "objects"
         folder.mkdir(parents=True, exist_ok=True)
-        for object in objects:
+        for object in self.objects():
             document = json.dumps(codec.encode_object(object), indent=2)
             (folder / f"{_key(object).kind}-{object.metadata.name}.json").write_text(document + "\n")
 
@@ -100,7 +92,7 @@ class Session:
         same run again. A study stays the same while its axes grow.
         """
         for config_map in self._config_maps:
-            self.store.create(config_map.value)
+            self.store.create(config_map)
         for item in self._given:
             document = codec.encode_object(item)
             document.pop("status", None)
@@ -130,35 +122,3 @@ def _key(object: Resource) -> Key:
 def _finished(object: Resource) -> bool:
     conditions = object.status.conditions
     return is_finished(conditions) or is_refused(conditions) or object.spec.suspend
-
-
-@contextmanager
-def locked(workdir: Path) -> Iterator[None]:
-    """Holds the work directory for this process alone."""
-    workdir.mkdir(parents=True, exist_ok=True)
-    with (workdir / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ManifestError(
-                [f"{workdir} is in use by another run: wait for it, or name another --workdir"]
-            ) from error
-        yield
-
-
-@contextmanager
-def metrics_server(objects: Callable[[], Iterable[Resource]], port: int, console: Console) -> Iterator[None]:
-    """Serves /metrics on loopback while the run lasts; a port that is taken is no reason not to run."""
-    registry = CollectorRegistry()
-    registry.register(RunCollector(objects))
-    try:
-        server, thread = start_http_server(port, "127.0.0.1", registry)
-    except OSError:
-        server, thread = start_http_server(0, "127.0.0.1", registry)
-    console.print(f"metrics    http://127.0.0.1:{server.server_port}/metrics", style="dim", highlight=False)
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

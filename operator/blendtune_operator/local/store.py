@@ -9,15 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-Object = dict[str, Any]
-Key = tuple[str, str, str]
+from blendtune_operator.cluster import AlreadyExists
+from blendtune_operator.names import Object
+
+StoreKey = tuple[str, str, str]
 
 
-class ObjectExists(Exception):
-    """An object of this kind and name is already there."""
-
-
-def key_of(object: Mapping[str, Any]) -> Key:
+def key_of(object: Mapping[str, Any]) -> StoreKey:
     """Kind, namespace and name."""
     metadata = object["metadata"]
     return object["kind"], metadata.get("namespace", "default"), metadata["name"]
@@ -31,7 +29,7 @@ class ObjectStore:
     """Objects by kind, namespace and name. Every write sets `changed`; what is read is a copy."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        self._objects: dict[Key, Object] = {}
+        self._objects: dict[StoreKey, Object] = {}
         self._version = 0
         self._now = now
         self.changed = asyncio.Event()
@@ -49,10 +47,10 @@ class ObjectStore:
         return children + [object for child in children for object in self.owned_by(child["metadata"]["uid"])]
 
     def create(self, object: Mapping[str, Any], uid: str | None = None) -> Object:
-        """Adds the object with the metadata a server would give it. Raises ObjectExists."""
+        """Adds the object with the metadata a server would give it. Raises AlreadyExists."""
         key = key_of(object)
         if key in self._objects:
-            raise ObjectExists("{} {}/{}".format(*key))
+            raise AlreadyExists("{} {}/{}".format(*key))
         created = copy.deepcopy(dict(object))
         created["metadata"] |= {
             "namespace": key[1],
@@ -63,26 +61,26 @@ class ObjectStore:
         self._write(created)
         return copy.deepcopy(created)
 
-    def set_status(self, key: Key, status: Mapping[str, Any]) -> None:
+    def set_status(self, key: StoreKey, status: Mapping[str, Any]) -> None:
         """Replaces the status of an object; nothing when it is gone."""
         if key in self._objects:
             self._write(self._objects[key] | {"status": copy.deepcopy(dict(status))})
 
-    def set_spec(self, key: Key, spec: Mapping[str, Any]) -> None:
+    def set_spec(self, key: StoreKey, spec: Mapping[str, Any]) -> None:
         """Replaces the spec of an object, which makes a new generation; nothing when it is gone."""
         if key in self._objects:
             object = copy.deepcopy(self._objects[key]) | {"spec": copy.deepcopy(dict(spec))}
             object["metadata"]["generation"] += 1
             self._write(object)
 
-    def mark_deleted(self, key: Key) -> None:
+    def mark_deleted(self, key: StoreKey) -> None:
         """Sets the deletion timestamp: the object goes once its pods have ended."""
         if key in self._objects:
             object = copy.deepcopy(self._objects[key])
             object["metadata"].setdefault("deletionTimestamp", self.timestamp())
             self._write(object)
 
-    def remove(self, key: Key) -> None:
+    def remove(self, key: StoreKey) -> None:
         """Removes the object and what it owns."""
         object = self._objects.pop(key, None)
         if object is not None:

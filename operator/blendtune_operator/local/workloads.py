@@ -12,7 +12,8 @@ from typing import Any
 from blendtune_api.contract import Env
 from blendtune_operator.local.kubelet import Kubelet, PodResult
 from blendtune_operator.local.process import free_port
-from blendtune_operator.local.store import Object, ObjectStore, key_of
+from blendtune_operator.local.store import ObjectStore, key_of
+from blendtune_operator.names import Object
 
 JOB = "Job"
 PYTORCH_JOB = "PyTorchJob"

@@ -7,15 +7,15 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from blendtune_operator.api import Api, ApiError
-from blendtune_operator.cache import Cache
-from blendtune_operator.cluster import KubernetesCluster, list_pages
-from blendtune_operator.handlers import WATCHED
+from blendtune_operator.api import Api, ApiError, list_pages
+from blendtune_operator.cluster import Cluster, Key
+from blendtune_operator.metrics.telemetry import Result, Telemetry
 from blendtune_operator.names import OWNER_UID, PARENT_KINDS, Kind, Object
-from blendtune_operator.queue import WorkQueue
-from blendtune_operator.reconcile import Key, reconcile
+from blendtune_operator.reconcile import reconcile
 from blendtune_operator.settings import Settings
-from blendtune_operator.telemetry import Result, Telemetry
+from blendtune_operator.watching.cache import Cache
+from blendtune_operator.watching.handlers import WATCHED
+from blendtune_operator.watching.queue import WorkQueue
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Controller:
     """Reconciles what is in the queue; the only caller of reconcile."""
 
     def __init__(
-        self, cluster: KubernetesCluster, queue: WorkQueue[Key], settings: Settings, telemetry: Telemetry
+        self, cluster: Cluster, queue: WorkQueue[Key], settings: Settings, telemetry: Telemetry
     ) -> None:
         self._cluster = cluster
         self._queue = queue

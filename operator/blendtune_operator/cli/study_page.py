@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from blendtune_api.blend_study import BlendStudy, StudyRunState
-from blendtune_operator.local.study_plots import curves, plane
+from blendtune_operator.cli.study_plots import curves, plane
 from blendtune_operator.plan.study.observation import Summary, summarise
 from blendtune_operator.plan.study.presentation import describe, high, low, score_range
 from blendtune_operator.plan.study.recommendation import pareto_front

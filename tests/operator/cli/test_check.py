@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from blendtune_operator.cli import main
-from blendtune_operator.local.check import check
-from blendtune_operator.local.manifest import ManifestError, load
+from blendtune_operator.cli.check import check
+from blendtune_operator.cli.main import main
+from blendtune_operator.cli.manifest import ManifestError, load
 
 MANIFEST = """\
 apiVersion: blendtune.io/v1alpha1

@@ -7,35 +7,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
 
-from blendtune_api import codec
 from blendtune_api.contract import RUBRIC_FILE, Env, RubricResult, decode_message
 from blendtune_api.v1alpha1 import BlendedFineTune, Gate, RubricEval, RubricReference
 from blendtune_core.power import QuestionCounts, why_unresolved
-from blendtune_operator import render
-from blendtune_operator.local.manifest import Document, ManifestError, Manifests, StudyManifest
-from blendtune_operator.names import Kind, Object, Run
+from blendtune_operator.cli.manifest import Document, ManifestError, Manifests, StudyManifest
+from blendtune_operator.local.settings import local_settings
+from blendtune_operator.names import Run
 from blendtune_operator.plan.margins import too_fine
 from blendtune_operator.plan.study.validation import study_refusals
 from blendtune_operator.plan.supported import refusals
 from blendtune_operator.settings import Settings
-
-GRACE_PERIOD = timedelta(minutes=2)
-
-
-def local_settings() -> Settings:
-    """The operator's defaults, with shorter waits: nothing here is shared with others."""
-    return Settings(
-        allow_file_uris=True,
-        backoff_base=timedelta(seconds=1),
-        backoff_cap=timedelta(seconds=10),
-        grace_period=GRACE_PERIOD,
-        progress_interval=timedelta(seconds=1),
-    )
 
 
 def check(manifests: Manifests, *, to_run_here: bool) -> list[str]:
@@ -103,20 +88,6 @@ def _refused(manifests: Manifests, to_run_here: bool) -> list[str]:
 def refused(run: Run, document: Document, settings: Settings) -> list[str]:
     """What the operator would not accept of a run, each with file and line."""
     return [document.fault(refusal.fault.path, refusal.fault.message) for refusal in refusals(run, settings)]
-
-
-def children(run: Run) -> list[Object]:
-    """Every child of the run and of its RubricEval, for kubectl: without owners, which have no UID yet."""
-    settings = local_settings()
-    result = []
-    for child in render.children(run, settings):
-        child["metadata"].pop("ownerReferences", None)
-        result.append(child)
-        if child["kind"] == Kind.RUBRIC_EVAL:
-            evaluation = codec.decode_object(child)
-            assert isinstance(evaluation, RubricEval)
-            result += children(evaluation)
-    return result
 
 
 def _missing_gpus(run: Run, settings: Settings) -> Iterator[tuple[str, str]]:

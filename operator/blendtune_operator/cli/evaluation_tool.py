@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from blendtune_operator.local.exit_status import ExitStatus
+from blendtune_operator.cli.exit_status import ExitStatus
 
 
 def evaluation_tool(arguments: Sequence[str]) -> ExitStatus:

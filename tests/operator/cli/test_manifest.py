@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from blendtune_api.v1alpha1 import BlendedFineTune
-from blendtune_operator.local.manifest import ManifestError, load
+from blendtune_operator.cli.manifest import ManifestError, load
 
 MANIFEST = """\
 apiVersion: blendtune.io/v1alpha1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,14 +21,15 @@ from blendtune_api.blend_study import (
 )
 from blendtune_api.codec import Resource
 from blendtune_api.v1alpha1 import BlendedFineTune, State
-from blendtune_operator.local.check import check_study, print_warnings
-from blendtune_operator.local.exit_status import ExitStatus
-from blendtune_operator.local.manifest import StudyManifest
-from blendtune_operator.local.output import OutputFormat, to_list
-from blendtune_operator.local.run import answered
-from blendtune_operator.local.session import Session, locked, metrics_server
-from blendtune_operator.local.study_page import study_page
-from blendtune_operator.local.view import View
+from blendtune_operator.cli.check import check_study, print_warnings
+from blendtune_operator.cli.exit_status import ExitStatus
+from blendtune_operator.cli.follow import follow, locked
+from blendtune_operator.cli.manifest import StudyManifest
+from blendtune_operator.cli.output import OutputFormat, to_list
+from blendtune_operator.cli.run import answered
+from blendtune_operator.cli.study_page import study_page
+from blendtune_operator.cli.view import View
+from blendtune_operator.local.session import Session
 from blendtune_operator.plan.study.observation import Mean, summarise
 from blendtune_operator.plan.study.presentation import describe, high, low, score_range
 from blendtune_operator.plan.study.recommendation import pareto_front
@@ -48,14 +48,10 @@ def run_study(
     print_warnings(check_study(manifest, to_run_here=True), console)
     given = replace(manifest.study, spec=replace(manifest.study.spec, parallelism=1))
     with locked(workdir):
-        session = Session([given], manifest.config_maps, workdir, console)
-        with metrics_server(session.objects, metrics_port, console):
-            interrupted = asyncio.run(session.run(partial(_show, session.kubelet.claims)))
-        objects = session.objects()
-        session.save(objects)
-        if interrupted:
-            console.print("interrupted: the same command goes on from the last checkpoint", style="yellow")
+        session = Session([given], [document.value for document in manifest.config_maps], workdir)
+        if follow(session, partial(_show, session.kubelet.claims), metrics_port, console):
             return ExitStatus.INTERRUPTED
+        objects = session.objects()
         study = next(object for object in objects if isinstance(object, BlendStudy))
         report = workdir / "report.html"
         report.write_text(study_page(study), encoding="utf-8")

@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from blendtune_api import codec
 from blendtune_api.codec import Resource
+from blendtune_operator.cluster import Key
 from blendtune_operator.names import OWNER_UID, PARENT_KINDS, Kind, Object
 from blendtune_operator.plan.children import is_live
-from blendtune_operator.reconcile import Key
 
 _T = TypeVar("_T")
 _Id = tuple[str, str, str]

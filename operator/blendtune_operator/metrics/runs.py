@@ -15,10 +15,10 @@ from blendtune_api.codec import Resource
 from blendtune_api.v1alpha1 import BLENDED_FINE_TUNE as FINE_TUNE
 from blendtune_api.v1alpha1 import RUBRIC_EVAL, BlendedFineTune, RubricEval, Stage, State
 from blendtune_operator.conditions import moment
-from blendtune_operator.evaluation_metrics import evaluation_series, evaluations_of
+from blendtune_operator.metrics.evaluations import evaluation_series, evaluations_of
+from blendtune_operator.metrics.series import add_known, run_family
+from blendtune_operator.metrics.studies import study_series
 from blendtune_operator.plan.attempts import last_attempt
-from blendtune_operator.series import add_known, run_family
-from blendtune_operator.study_metrics import study_series
 
 _TRAINER_METRICS = {
     "step": ("blendtune_training_step", "Optimizer steps taken."),

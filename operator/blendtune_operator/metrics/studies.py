@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from blendtune_api.blend_study import BlendStudy, RecommendationVerdict, StudyRunState, StudyState
-from blendtune_operator.series import add_known
+from blendtune_operator.metrics.series import add_known
 
 _STUDY = ("namespace", "name")
 

@@ -13,8 +13,8 @@ from blendtune_core.sizing.estimate import Estimate, estimate
 from blendtune_core.sizing.known import nearest_llama, shape_on_the_hub
 from blendtune_core.sizing.layout import attention_in_use
 from blendtune_core.sizing.shape import ModelShape, ShapeError, read_shape
-from blendtune_operator.local.check import refused
-from blendtune_operator.local.manifest import Document, ManifestError, Manifests
+from blendtune_operator.cli.check import refused
+from blendtune_operator.cli.manifest import Document, ManifestError, Manifests
 from blendtune_operator.settings import Settings
 
 _CONFIG = "config.json"

@@ -6,9 +6,9 @@ import asyncio
 import logging
 
 from blendtune_operator.api import ApiError
-from blendtune_operator.cluster import KubernetesCluster
-from blendtune_operator.handlers import Watches
+from blendtune_operator.cluster import Cluster
 from blendtune_operator.names import Kind
+from blendtune_operator.watching.handlers import Watches
 
 _log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ _WATCH_LOOK_SECONDS = 5.0
 class Health:
     """What the probes ask. A watch that is gone makes the operator unhealthy: a restart brings it back."""
 
-    def __init__(self, watches: Watches, cluster: KubernetesCluster) -> None:
+    def __init__(self, watches: Watches, cluster: Cluster) -> None:
         self._watches = watches
         self._cluster = cluster
         self._served: set[Kind] = set(Kind)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from blendtune_operator.cli import main
-from blendtune_operator.local.exit_status import ExitStatus
+from blendtune_operator.cli.exit_status import ExitStatus
+from blendtune_operator.cli.main import main
 
 
 def test_a_rubric_is_begun_and_linted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

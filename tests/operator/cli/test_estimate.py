@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from blendtune_operator.cli import main
-from blendtune_operator.local.exit_status import ExitStatus
+from blendtune_operator.cli.exit_status import ExitStatus
+from blendtune_operator.cli.main import main
 
 MANIFEST = """\
 apiVersion: blendtune.io/v1alpha1

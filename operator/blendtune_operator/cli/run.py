@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,15 +15,16 @@ from blendtune_api.blend_study import BlendStudy
 from blendtune_api.codec import Resource
 from blendtune_api.contract import Workspace, workspace
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, State
-from blendtune_operator.local.check import check, print_warnings
-from blendtune_operator.local.exit_status import ExitStatus, exit_status
-from blendtune_operator.local.manifest import Manifests
-from blendtune_operator.local.output import OutputFormat, to_list
-from blendtune_operator.local.session import Session, locked, metrics_server
-from blendtune_operator.local.view import LocalObject, View, print_result
+from blendtune_operator.cli.check import check, print_warnings
+from blendtune_operator.cli.exit_status import ExitStatus, exit_status
+from blendtune_operator.cli.follow import follow, locked
+from blendtune_operator.cli.manifest import Manifests
+from blendtune_operator.cli.output import OutputFormat, to_list
+from blendtune_operator.cli.view import LocalObject, View, print_result
+from blendtune_operator.local.session import Session
 
 
-def run(
+def run_manifests(
     manifests: Manifests, workdir: Path, console: Console, metrics_port: int, output: OutputFormat | None
 ) -> ExitStatus:
     """Runs the manifests to their end and prints the result.
@@ -33,15 +33,12 @@ def run(
     """
     print_warnings(check(manifests, to_run_here=True), console)
     with locked(workdir):
-        session = Session(manifests.objects, manifests.config_maps, workdir, console)
+        config_maps = [document.value for document in manifests.config_maps]
+        session = Session(manifests.objects, config_maps, workdir)
         claims = session.kubelet.claims
-        with metrics_server(session.objects, metrics_port, console):
-            interrupted = asyncio.run(session.run(partial(_show, claims)))
-        objects = runs_among(session.objects())
-        session.save(objects)
-        if interrupted:
-            console.print("interrupted: the same command goes on from the last checkpoint", style="yellow")
+        if follow(session, partial(_show, claims), metrics_port, console):
             return ExitStatus.INTERRUPTED
+        objects = runs_among(session.objects())
         _print(objects, claims, console)
         if output is not None:
             sys.stdout.write(to_list(map(codec.encode_object, objects), output))

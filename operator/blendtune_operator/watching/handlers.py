@@ -16,10 +16,10 @@ from typing import Any
 
 import kopf
 
-from blendtune_operator.cache import Cache
+from blendtune_operator.cluster import Key
 from blendtune_operator.names import CHILD_KINDS, OWNER_UID, PARENT_KINDS, Kind, Object
-from blendtune_operator.queue import WorkQueue
-from blendtune_operator.reconcile import Key
+from blendtune_operator.watching.cache import Cache
+from blendtune_operator.watching.queue import WorkQueue
 
 WATCHED = (*PARENT_KINDS, *(kind for kind in CHILD_KINDS if kind not in PARENT_KINDS), Kind.POD)
 

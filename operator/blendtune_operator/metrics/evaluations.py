@@ -19,7 +19,7 @@ from blendtune_api.v1alpha1 import (
     RubricEvalStatus,
     ScopeScore,
 )
-from blendtune_operator.series import add_known, run_family
+from blendtune_operator.metrics.series import add_known, run_family
 
 _SCOPE_SERIES: tuple[tuple[str, str, Callable[[ScopeScore], float | None]], ...] = (
     ("score", "Score of a scope, 0 to 1.", lambda scope: scope.score),

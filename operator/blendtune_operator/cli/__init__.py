@@ -1,0 +1,1 @@
+"""The command `blendtune`: its commands, and what a person sees of them."""

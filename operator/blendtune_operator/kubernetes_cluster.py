@@ -1,0 +1,184 @@
+"""The cluster of an API server: writes go to it, reads to it or to the cache of the watches."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from datetime import UTC, datetime
+
+import aiohttp
+
+from blendtune_api.contract import Progress
+from blendtune_operator.api import APPLY, MERGE, Api, ApiError, list_pages
+from blendtune_operator.cluster import AlreadyExists, Conflict, Refused
+from blendtune_operator.conditions import timestamp
+from blendtune_operator.names import (
+    FIELD_MANAGER,
+    METRICS_PORT,
+    METRICS_PORT_NAME,
+    OWNER_UID,
+    Kind,
+    Object,
+)
+from blendtune_operator.plan import Event
+from blendtune_operator.progress import fetch_progress
+from blendtune_operator.watching.cache import Cache
+
+_log = logging.getLogger(__name__)
+
+_SERVED_SECONDS = 300.0  # how long a kind that is served is trusted to stay
+_UNSERVED_SECONDS = 5.0
+_EVENT_MESSAGE_LIMIT = 1024  # of a core/v1 Event
+_FOREVER_REFUSED = (400, 403, 404, 422)
+
+
+class KubernetesCluster:
+    """`Cluster` over the API server; the cache has its own writes without waiting for a watch."""
+
+    def __init__(self, api: Api, cache: Cache, session: aiohttp.ClientSession) -> None:
+        self._api = api
+        self._cache = cache
+        self._session = session
+        self._served: dict[Kind, tuple[bool, float]] = {}
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._api.get(kind.path(namespace, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def cached(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        return self._cache.find(kind, namespace, name)
+
+    def cached_children(self, owner_uid: str) -> list[Object]:
+        return self._cache.children(owner_uid)
+
+    async def list_pods(self, namespace: str, owner_uid: str) -> list[Object]:
+        selector = f"{OWNER_UID}={owner_uid}"
+        pages = [page async for page, _ in list_pages(self._api, Kind.POD, namespace, selector)]
+        return [obj for page in pages for obj in page]
+
+    async def serves(self, kind: Kind) -> bool:
+        served, until = self._served.get(kind, (False, 0.0))
+        if time.monotonic() < until:
+            return served
+        group = kind.path(None).rsplit("/", 1)[0]
+        try:
+            resources = (await self._api.get(group)).get("resources") or []
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            resources = []
+        served = any(resource["name"] == kind.plural for resource in resources)
+        lifetime = _SERVED_SECONDS if served else _UNSERVED_SECONDS
+        self._served[kind] = served, time.monotonic() + lifetime
+        return served
+
+    async def create(self, obj: Object) -> Object:
+        kind = Kind(obj["kind"])
+        path, query = kind.path(obj["metadata"]["namespace"]), {"fieldManager": FIELD_MANAGER}
+        try:
+            created = await self._api.request("POST", path, query, obj)
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                raise AlreadyExists(str(error)) from error
+            if error.status in _FOREVER_REFUSED:
+                raise Refused(str(error)) from error
+            raise
+        self._cache.apply(created)
+        return created
+
+    async def delete(self, obj: Object) -> None:
+        metadata = obj["metadata"]
+        path = Kind(obj["kind"]).path(metadata["namespace"], metadata["name"])
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": metadata["uid"]},
+        }
+        try:
+            await self._api.request("DELETE", path, body=options)
+        except ApiError as error:
+            if error.status not in (404, 409):  # 409: another object has the name by now
+                raise
+
+    async def set_suspend(self, obj: Object, suspend: bool) -> None:
+        metadata = obj["metadata"]
+        path = Kind(obj["kind"]).path(metadata["namespace"], metadata["name"])
+        body = {"metadata": {"uid": metadata["uid"]}, "spec": {"suspend": suspend}}
+        query = {"fieldManager": FIELD_MANAGER}
+        try:
+            written = await self._api.request("PATCH", path, query, body, MERGE)
+        except ApiError as error:
+            if error.status == 404:
+                return
+            if error.status in (409, 422):  # another UID is an invalid change
+                raise Conflict(str(error)) from error
+            raise
+        self._cache.apply(written)
+
+    async def write_status(self, obj: Object, status: Object) -> None:
+        metadata = obj["metadata"]
+        identity = {name: metadata[name] for name in ("name", "namespace", "uid", "resourceVersion")}
+        body = {
+            "apiVersion": obj["apiVersion"],
+            "kind": obj["kind"],
+            "metadata": identity,
+            "status": status,
+        }
+        path = Kind(obj["kind"]).path(metadata["namespace"], metadata["name"]) + "/status"
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        try:
+            written = await self._api.request("PATCH", path, query, body, APPLY)
+        except ApiError as error:
+            if error.status in (404, 409):
+                raise Conflict(str(error)) from error
+            raise
+        self._cache.apply(written)
+
+    async def progress(self, pod: Object) -> Progress | None:
+        address = (pod.get("status") or {}).get("podIP")
+        if not address:
+            return None
+        host = f"[{address}]" if ":" in address else address
+        return await fetch_progress(self._session, f"http://{host}:{_metrics_port(pod)}/progress")
+
+    async def emit_event(self, obj: Object, event: Event) -> None:
+        metadata = obj["metadata"]
+        now = timestamp(datetime.now(UTC))
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {
+                "name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}",
+                "namespace": metadata["namespace"],
+            },
+            "involvedObject": {
+                "apiVersion": obj["apiVersion"],
+                "kind": obj["kind"],
+                **{name: metadata[name] for name in ("name", "namespace", "uid", "resourceVersion")},
+            },
+            "type": event.type,
+            "reason": event.reason,
+            "message": event.message[:_EVENT_MESSAGE_LIMIT],
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "source": {"component": FIELD_MANAGER},
+            "reportingComponent": FIELD_MANAGER,
+        }
+        try:
+            await self._api.request("POST", f"/api/v1/namespaces/{metadata['namespace']}/events", body=body)
+        except ApiError as error:
+            _log.info("an event of %s %s was not recorded: %s", obj["kind"], metadata["name"], error)
+
+
+def _metrics_port(pod: Object) -> int:
+    containers = (pod.get("spec") or {}).get("containers") or []
+    ports = [port for container in containers for port in container.get("ports") or []]
+    named = (int(port["containerPort"]) for port in ports if port.get("name") == METRICS_PORT_NAME)
+    return next(named, METRICS_PORT)

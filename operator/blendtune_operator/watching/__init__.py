@@ -1,0 +1,1 @@
+"""From a change in the cluster to a reconcile: watches, cache, work queue, controller, Lease and probes."""
