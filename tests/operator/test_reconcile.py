@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 
+import pytest
 from tests.operator.builders import blend_result, eval_result, fine_tune, train_result
 from tests.operator.world import World
 
 from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, Reason, State
-from blendtune_operator import names, render
+from blendtune_operator import names, observe, render
 from blendtune_operator.cluster import Key
-from blendtune_operator.conditions import find, is_true
+from blendtune_operator.conditions import find, is_true, timestamp
+from blendtune_operator.kinds import KINDS
 from blendtune_operator.names import Kind
+from blendtune_operator.plan.children import Children
 from blendtune_operator.settings import Settings
 
 
@@ -144,6 +148,62 @@ def test_a_stale_list_does_not_end_a_running_attempt() -> None:
     world.settle()
     assert [attempt.end_time for attempt in world.fine_tune().status.attempts] == [None]
     assert world.created.count(("Job", "ads-blend")) == 1
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[Children]:
+    """Collects what each plan of a BlendedFineTune was made from."""
+    made: list[Children] = []
+    entry = KINDS[Kind.BLENDED_FINE_TUNE]
+
+    def plan(run: object, children: Children, *rest: object) -> object:
+        made.append(children)
+        return entry.plan(run, children, *rest)
+
+    changed = {**KINDS, Kind.BLENDED_FINE_TUNE: dataclasses.replace(entry, plan=plan)}
+    monkeypatch.setattr(observe, "KINDS", changed)
+    return made
+
+
+def test_a_reconcile_without_work_plans_once(plans: list[Children]) -> None:
+    world = World()
+    key = world.apply(fine_tune())
+    world.settle()
+    plans.clear()
+    world.reconcile(key)
+    assert len(plans) == 1
+
+
+def test_a_reconcile_with_work_plans_once_from_the_cache_and_once_from_the_api_server(
+    plans: list[Children],
+) -> None:
+    world = World()
+    key = world.apply(fine_tune())
+    world.reconcile(key)
+    assert world.created == [("ConfigMap", "ads-run"), ("Job", "ads-blend")]
+    assert len(plans) == 2
+
+
+@pytest.mark.parametrize(
+    ("hidden", "planned"),
+    [pytest.param(False, 2, id="pods that were known"), pytest.param(True, 3, id="pods that were not")],
+)
+def test_a_failed_attempt_is_planned_again_with_pods_that_were_not_known(
+    hidden: bool, planned: int, plans: list[Children]
+) -> None:
+    world = World()
+    key = world.apply(fine_tune())
+    world.settle()
+    job = world.job("ads-blend")
+    world.fail(job, 65)
+    job["status"]["conditions"][0]["lastTransitionTime"] = timestamp(world.now - timedelta(hours=1))
+    if hidden:
+        world.hidden = {pod["metadata"]["name"] for pod in world.pods(job)}
+    plans.clear()
+    world.reconcile(key)
+    assert len(plans) == planned
+    (attempt,) = world.fine_tune().status.attempts
+    assert attempt.exit_code == 65
 
 
 def test_pods_of_the_evaluation_are_not_taken_for_the_runs_own() -> None:

@@ -34,7 +34,7 @@ class World:
         self.writes = 0
         self.unserved: set[Kind] = set()
         self.refused: dict[str, str] = {}
-        self.hidden: set[str] = set()  # names that a stale list leaves out
+        self.hidden: set[str] = set()  # names that the cache leaves out
         self.progress_answer: Progress | None = None
         self.conflicts = 0  # status writes that will be answered with a conflict
         self._last_uid = 0
@@ -46,17 +46,15 @@ class World:
         return _copy(self.objects.get((kind, namespace, name)))
 
     def cached_children(self, owner_uid: str) -> list[Object]:
-        return [
-            _copy(obj)
-            for (_, _, name), obj in self.objects.items()
-            if name not in self.hidden and obj["metadata"].get("labels", {}).get(names.OWNER_UID) == owner_uid
-        ]
+        return [obj for obj in self._children(owner_uid) if obj["metadata"]["name"] not in self.hidden]
 
     async def list_pods(self, namespace: str, owner_uid: str) -> list[Object]:
-        children = self.cached_children(owner_uid)
-        return [
-            obj for obj in children if obj["kind"] == Kind.POD and obj["metadata"]["namespace"] == namespace
-        ]
+        pods = [obj for obj in self._children(owner_uid) if obj["kind"] == Kind.POD]
+        return [pod for pod in pods if pod["metadata"]["namespace"] == namespace]
+
+    def _children(self, owner_uid: str) -> list[Object]:
+        labelled = ((obj, obj["metadata"].get("labels", {})) for obj in self.objects.values())
+        return [_copy(obj) for obj, labels in labelled if labels.get(names.OWNER_UID) == owner_uid]
 
     async def serves(self, kind: Kind) -> bool:
         return kind not in self.unserved
