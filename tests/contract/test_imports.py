@@ -16,12 +16,18 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "blendtune_api": ROOT / "crds/blendtune_api",
     "blendtune_core": ROOT / "lib/blendtune_core",
+    "blendtune_documents": ROOT / "lib/blendtune_documents",
     "blendtune_runtime": ROOT / "lib/blendtune_runtime",
     "blendtune_operator": ROOT / "operator/blendtune_operator",
     "blendtune_trainer": ROOT / "trainer_image/blendtune_trainer",
     "blendtune_eval": ROOT / "eval_image/blendtune_eval",
 }
-FLOORS = {"blendtune_api": set(), "blendtune_core": {"numpy"}}  # what each may import beside packages below
+# What each may import beside the standard library and the packages below it.
+FLOORS = {
+    "blendtune_api": set(),
+    "blendtune_core": {"numpy"},
+    "blendtune_documents": {"jinja2", "markupsafe", "ruamel"},
+}
 # Which modules of the operator may import a library, by path within the package.
 EDGES = {"kopf": {"watching/handlers.py"}, "kubernetes": {"api.py"}}
 
@@ -83,6 +89,12 @@ def test_the_contracts_hold(house: Path, tmp_path: Path) -> None:
             "import blendtune_trainer.stage",
             "imports go down only",
             id="a neighbour",
+        ),
+        pytest.param(
+            "blendtune_documents/added.py",
+            "import blendtune_runtime.files",
+            "imports go down only",
+            id="a neighbour on the floor below",
         ),
         pytest.param(
             "blendtune_operator/added.py",

@@ -1,12 +1,13 @@
-"""YAML mappings read field by field, with a fault and its line for all that is not as it should be."""
+"""YAML mappings read field by field; what is not as it should be becomes a fault with its line."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite, nan
 
-import yaml
+from blendtune_documents.yaml_lines import MappingNode, Node, ScalarNode, SequenceNode
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,7 +22,7 @@ class Fault:
 
 
 class InvalidRubric(ValueError):
-    """A rubric that cannot be used; `faults` are all that was found, in the order of the file."""
+    """A rubric that cannot be used. `faults` holds all that was found, in the order of the file."""
 
     def __init__(self, file: str, faults: Iterable[Fault]) -> None:
         self.faults = tuple(sorted(faults))
@@ -35,9 +36,9 @@ class FaultList:
         self.faults: list[Fault] = []
         self._first_line = first_line
 
-    def line(self, node: yaml.Node) -> int:
-        """Line of the file, from 1, on which the node starts."""
-        return int(self._first_line + node.start_mark.line + 1)
+    def line(self, node: Node) -> int:
+        """Line of the file, from 1, on which the value stands."""
+        return self._first_line + node.line
 
     def add(self, line: int, where: str, message: str) -> None:
         self.faults.append(Fault(line, where, message))
@@ -46,20 +47,17 @@ class FaultList:
 class Entry:
     """A YAML mapping being read: its fields are taken one by one, and those never asked for are faults."""
 
-    def __init__(self, faults: FaultList, node: yaml.Node, where: str) -> None:
+    def __init__(self, faults: FaultList, node: Node, where: str) -> None:
         self._faults = faults
         self.where = where
         self.line = faults.line(node)
-        self.fields: dict[str, yaml.Node] = {}
-        if not isinstance(node, yaml.MappingNode):
+        self.fields: dict[str, Node] = {}
+        if isinstance(node, MappingNode):
+            self.fields |= node.fields
+        else:
             self.fault("must be a mapping of fields")
-            return
-        for key, value in node.value:
-            if key.value in self.fields:
-                self.fault(f"the field {key.value} appears twice", key)
-            self.fields[key.value] = value
 
-    def fault(self, message: str, node: yaml.Node | None = None) -> None:
+    def fault(self, message: str, node: Node | None = None) -> None:
         line = self._faults.line(node) if node is not None else self.line
         self._faults.add(line, self.where, message)
 
@@ -68,20 +66,22 @@ class Entry:
         node = self._take(name, required=default is None)
         if node is None:
             return default or ""
-        if not isinstance(node, yaml.ScalarNode) or not node.value.strip() or node.tag.endswith(":null"):
+        if not isinstance(node, ScalarNode) or not node.text.strip() or node.value is None:
             self.fault(f"{name} must be text", node)
             return ""
-        value = str(node.value).strip()
+        value = node.text.strip()
         if pattern and not re.match(pattern, value):
             self.fault(f"{name} must be lower-case letters, digits and dashes, not {value!r}", node)
         return value
 
     def texts(self, name: str, *, required: bool = False) -> tuple[str, ...]:
-        nodes = self.items(name, required=required)
-        wrong = [node for node in nodes if not isinstance(node, yaml.ScalarNode) or not node.value.strip()]
-        for node in wrong:
-            self.fault(f"{name} must be a list of texts", node)
-        return tuple(str(node.value).strip() for node in nodes if node not in wrong)
+        texts = []
+        for node in self.items(name, required=required):
+            if isinstance(node, ScalarNode) and node.text.strip():
+                texts.append(node.text.strip())
+            else:
+                self.fault(f"{name} must be a list of texts", node)
+        return tuple(texts)
 
     def number(self, name: str, default: float | None = None) -> float:
         node = self._take(name, required=default is None)
@@ -96,34 +96,35 @@ class Entry:
         node = self._take(name, required=False)
         if node is None:
             return False
-        if node.tag != "tag:yaml.org,2002:bool":
+        if not isinstance(node, ScalarNode) or not isinstance(node.value, bool):
             self.fault(f"{name} must be true or false", node)
-        return str(node.value).lower() in ("true", "yes", "on")
+            return False
+        return node.value
 
-    def items(self, name: str, *, required: bool) -> Sequence[yaml.Node]:
+    def items(self, name: str, *, required: bool) -> Sequence[Node]:
         node = self._take(name, required=required)
         if node is None:
             return ()
-        if not isinstance(node, yaml.SequenceNode) or (required and not node.value):
+        if not isinstance(node, SequenceNode) or (required and not node.items):
             self.fault(f"{name} must be a list{' of at least one' if required else ''}", node)
             return ()
-        return list(node.value)
+        return node.items
 
     def done(self) -> None:
         for name, node in self.fields.items():
             self.fault(f"unknown field {name}", node)
 
-    def _take(self, name: str, *, required: bool) -> yaml.Node | None:
+    def _take(self, name: str, *, required: bool) -> Node | None:
         if required and name not in self.fields:
             self.fault(f"{name} is missing")
         return self.fields.pop(name, None)
 
-    def _float(self, name: str, node: yaml.Node) -> float:
+    def _float(self, name: str, node: Node) -> float:
         try:
-            value = float(str(node.value).replace("_", ""))
-        except (TypeError, ValueError):
-            value = float("nan")
-        if value != value or abs(value) == float("inf"):
+            value = float(node.text.replace("_", "")) if isinstance(node, ScalarNode) else nan
+        except ValueError:
+            value = nan
+        if not isfinite(value):
             self.fault(f"{name} must be a number", node)
             return 0.0
         return value

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
-import yaml
-
 from blendtune_api.v1alpha1 import DNS_LABEL, MAX_CATEGORIES, Role
-from blendtune_eval.rubric import (
-    Abstention,
-    Category,
-    Criterion,
-    CriterionKind,
-    Fact,
-    Forbidden,
-    Number,
-    Question,
-    Rubric,
+from blendtune_documents.yaml_lines import (
+    InvalidYaml,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    read_documents,
 )
+from blendtune_eval.rubric import Category, Question, Rubric
+from blendtune_eval.rubrics.criteria import read_criterion
 from blendtune_eval.rubrics.entries import Entry, Fault, FaultList, InvalidRubric
 from blendtune_eval.rubrics.soundness import unsound
-from blendtune_eval.rules.claims import GAP, phrase_parts
 from blendtune_eval.rules.text import content
 
 _BUILTIN = resources.files("blendtune_eval.rubrics") / "builtin"
@@ -57,11 +53,9 @@ def load_file(path: Path) -> Rubric:
         raise InvalidRubric(str(path), [Fault(0, "rubric", f"is not UTF-8 text: {error.reason}")]) from error
 
 
-def parse(text: str, file: str, first_line: int = 0) -> Rubric:
+def parse(text: str, file: str) -> Rubric:
     """The rubric in a YAML text, or in the ConfigMap around it. Raises InvalidRubric with every fault."""
-    root = _compose(text, file, first_line)
-    if (wrapped := _in_config_map(root)) is not None:
-        return parse(wrapped.value, file, first_line + wrapped.start_mark.line + 1)
+    root, first_line = _rubric_node(text, file)
     reader = _Reader(first_line)
     rubric = reader.rubric(root)
     if reader.faults or rubric is None:
@@ -71,42 +65,54 @@ def parse(text: str, file: str, first_line: int = 0) -> Rubric:
 
 def question_lines(path: Path) -> dict[str, int]:
     """The line of the file, from 1, on which each question of a faultless rubric begins, by its id."""
-    first_line, root = 0, _compose(path.read_text(encoding="utf-8"), str(path), 0)
-    while (wrapped := _in_config_map(root)) is not None:
-        first_line += wrapped.start_mark.line + 1
-        root = _compose(wrapped.value, str(path), first_line)
-    assert isinstance(root, yaml.MappingNode)
-    questions = next(value for key, value in root.value if key.value == "questions")
+    root, first_line = _rubric_node(path.read_text(encoding="utf-8"), str(path))
+    assert isinstance(root, MappingNode)
+    questions = root.fields["questions"]
+    assert isinstance(questions, SequenceNode)
     return {
-        value.value: first_line + node.start_mark.line + 1
-        for node in questions.value
-        for key, value in node.value
-        if key.value == "id"
+        identifier.text: first_line + question.line
+        for question in questions.items
+        if isinstance(question, MappingNode) and isinstance(identifier := question.fields["id"], ScalarNode)
     }
 
 
-def _compose(text: str, file: str, first_line: int) -> yaml.Node | None:
+def _rubric_node(text: str, file: str) -> tuple[Node | None, int]:
+    """The only document, None where there is none, and the number of lines of the file above its text.
+
+    A ConfigMap with one key stands for the text in it. Raises InvalidRubric for what is not YAML.
+    """
+    first_line = 0
+    while True:
+        root = _only_document(text, file, first_line)
+        wrapped = _in_config_map(root)
+        if wrapped is None:
+            return root, first_line
+        text, first_line = wrapped.text, first_line + wrapped.line
+
+
+def _only_document(text: str, file: str, first_line: int) -> Node | None:
     try:
-        root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
-        return root
-    except yaml.MarkedYAMLError as error:
-        line = first_line + error.problem_mark.line + 1 if error.problem_mark is not None else 0
-        raise InvalidRubric(file, [Fault(line, "YAML", str(error.problem))]) from error
-    except yaml.YAMLError as error:
-        raise InvalidRubric(file, [Fault(0, "YAML", str(error))]) from error
+        documents = read_documents(text)
+    except InvalidYaml as error:
+        faults = [Fault(first_line + each.line, each.path or "YAML", each.message) for each in error.problems]
+        raise InvalidRubric(file, faults) from error
+    if len(documents) > 1:
+        fault = Fault(
+            first_line + documents[1].line, "YAML", "a rubric is one document, and here begins another"
+        )
+        raise InvalidRubric(file, [fault])
+    return documents[0] if documents else None
 
 
-def _in_config_map(root: yaml.Node | None) -> yaml.ScalarNode | None:
+def _in_config_map(root: Node | None) -> ScalarNode | None:
     """The only value of a ConfigMap's data."""
-    if not isinstance(root, yaml.MappingNode):
+    if not isinstance(root, MappingNode):
         return None
-    fields = {key.value: value for key, value in root.value if isinstance(key, yaml.ScalarNode)}
-    data = fields.get("data")
-    is_config_map = "kind" in fields and fields["kind"].value == "ConfigMap"
-    if not is_config_map or not isinstance(data, yaml.MappingNode) or len(data.value) != 1:
+    kind, data = root.fields.get("kind"), root.fields.get("data")
+    if not isinstance(kind, ScalarNode) or kind.text != "ConfigMap" or not isinstance(data, MappingNode):
         return None
-    value = data.value[0][1]
-    return value if isinstance(value, yaml.ScalarNode) else None
+    values = tuple(data.fields.values())
+    return values[0] if len(values) == 1 and isinstance(values[0], ScalarNode) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +127,7 @@ class _GeneralHalf:
 class _Reader(FaultList):
     """Builds the rubric's values and gathers faults; a faulty value is replaced so that reading goes on."""
 
-    def rubric(self, root: yaml.Node | None) -> Rubric | None:
+    def rubric(self, root: Node | None) -> Rubric | None:
         if root is None:
             self.add(1, "rubric", "the file is empty")
             return None
@@ -163,14 +169,14 @@ class _Reader(FaultList):
         categories = tuple(category for category in source.categories if category.name in used)
         return _GeneralHalf(name, categories, questions)
 
-    def category(self, node: yaml.Node) -> Category:
+    def category(self, node: Node) -> Category:
         entry = Entry(self, node, "category")
         name = entry.text("name", pattern=DNS_LABEL)
         category = Category(name=name, title=entry.text("title", default=name.replace("-", " ").capitalize()))
         entry.done()
         return category
 
-    def question(self, node: yaml.Node, categories: set[str]) -> Question:
+    def question(self, node: Node, categories: set[str]) -> Question:
         entry = Entry(self, node, "question")
         identifier = entry.text("id", pattern=DNS_LABEL)
         entry.where = f"question {identifier}" if identifier else "question"
@@ -195,7 +201,7 @@ class _Reader(FaultList):
             criteria=tuple(
                 criterion
                 for number, item in enumerate(entry.items("criteria", required=True))
-                if (criterion := self.criterion(item, f"{entry.where}: criteria[{number}]")) is not None
+                if (criterion := read_criterion(self, item, f"{entry.where}: criteria[{number}]")) is not None
             ),
         )
         entry.done()
@@ -203,25 +209,7 @@ class _Reader(FaultList):
             entry.fault(message)
         return question
 
-    def criterion(self, node: yaml.Node, where: str) -> Criterion | None:
-        entry = Entry(self, node, where)
-        name = entry.text("name", pattern=DNS_LABEL)
-        kind = entry.text("kind")
-        if kind not in _CRITERIA:
-            if kind:
-                entry.fault(f"kind must be one of {', '.join(CriterionKind)}, not {kind!r}")
-            return None
-        criterion = _CRITERIA[CriterionKind(kind)](entry, name)
-        if isinstance(criterion, Forbidden) and criterion.points > 0:
-            entry.fault(f"points of a Forbidden criterion must be 0 or less, not {criterion.points:g}")
-        if not isinstance(criterion, Forbidden) and criterion.points < 0:
-            entry.fault(f"points of a {kind} criterion must be 0 or more, not {criterion.points:g}")
-        entry.done()
-        return criterion
-
-    def _across(
-        self, questions: Sequence[Question], nodes: Sequence[yaml.Node], general: _GeneralHalf
-    ) -> None:
+    def _across(self, questions: Sequence[Question], nodes: Sequence[Node], general: _GeneralHalf) -> None:
         """Faults between questions: an id or a wording that occurs twice."""
         ids = {question.id: f"rubric {general.rubric}" for question in general.questions}
         wordings = {
@@ -249,64 +237,3 @@ class _Reader(FaultList):
 
 def _wording_key(wording: str) -> tuple[str, ...]:
     return tuple(token.text for token in content(wording))
-
-
-def _fact(entry: Entry, name: str) -> Fact:
-    return Fact(
-        name=name,
-        any_of=_aliases(entry),
-        points=entry.number("points", 1.0),
-        required=entry.boolean("required"),
-    )
-
-
-def _number(entry: Entry, name: str) -> Number:
-    tolerance = entry.number("tolerance", 0.0)
-    if tolerance < 0:
-        entry.fault(f"tolerance must be 0 or more, not {tolerance:g}")
-    return Number(
-        name=name,
-        value=entry.number("value"),
-        tolerance=tolerance,
-        unit=entry.text("unit", default=""),
-        unit_aliases=entry.texts("unitAliases"),
-        other_values=entry.numbers("otherValues"),
-        points=entry.number("points", 1.0),
-        required=entry.boolean("required"),
-    )
-
-
-def _forbidden(entry: Entry, name: str) -> Forbidden:
-    return Forbidden(
-        name=name,
-        any_of=_aliases(entry),
-        points=entry.number("points", -1.0),
-        critical=entry.boolean("critical"),
-    )
-
-
-def _abstention(entry: Entry, name: str) -> Abstention:
-    return Abstention(
-        name=name,
-        any_of=_aliases(entry, required=False),
-        points=entry.number("points", 1.0),
-        required=entry.boolean("required"),
-    )
-
-
-_CRITERIA: Mapping[CriterionKind, Callable[[Entry, str], Criterion]] = {
-    CriterionKind.FACT: _fact,
-    CriterionKind.NUMBER: _number,
-    CriterionKind.FORBIDDEN: _forbidden,
-    CriterionKind.ABSTENTION: _abstention,
-}
-
-
-def _aliases(entry: Entry, *, required: bool = True) -> tuple[str, ...]:
-    aliases = entry.texts("anyOf", required=required)
-    for alias in aliases:
-        if not content(alias):
-            entry.fault(f"the alias {alias!r} has no word to look for")
-        elif not all(phrase_parts(alias)):
-            entry.fault(f"the alias {alias!r} needs words on both sides of {GAP!r}")
-    return aliases

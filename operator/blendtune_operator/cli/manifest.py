@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from blendtune_api import codec
 from blendtune_api.blend_study import BLEND_STUDY, BlendStudy
 from blendtune_api.v1alpha1 import BLENDED_FINE_TUNE, RUBRIC_EVAL, BlendedFineTune, RubricEval
+from blendtune_documents.yaml_lines import InvalidYaml, MappingNode, Node, lines, plain, read_documents
 
 CONFIG_MAP = "ConfigMap"
 _FILE_URI = "file://"
@@ -77,19 +76,6 @@ class StudyManifest:
     study: BlendStudy
     document: Document
     config_maps: tuple[Document, ...]
-
-
-class _KubectlLoader(yaml.SafeLoader):
-    """Numbers as YAML 1.2 writes them (3e-5), dates as strings, a key that stands twice is an error."""
-
-
-_KubectlLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_KubectlLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
 
 
 def load(paths: Iterable[Path], *, complete: bool = True) -> Manifests:
@@ -162,33 +148,30 @@ def _files(path: Path) -> list[Path]:
 
 def _documents(file: Path) -> list[Document]:
     try:
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise ManifestError([f"{file}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise ManifestError([f"{file}: is not UTF-8 text"]) from error
-    documents = []
-    loader = _KubectlLoader(text)
     try:
-        while loader.check_node():
-            node = loader.get_node()
-            if node is None:
-                continue
-            lines = dict(_lines(node, "", file))
-            value = loader.construct_document(node)
-            if value is None:
-                continue
-            if not isinstance(value, dict):
-                raise ManifestError([f"{file}:{node.start_mark.line + 1}: a Kubernetes object is a mapping"])
-            if _is_rubric(value):
-                value, lines = _config_map_of(value, file, text), {}
-            documents.append(Document(value=value, file=file, lines=lines))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ManifestError([f"{file}:{line}: not valid YAML: {error.problem}"]) from error
-    finally:
-        loader.dispose()
-    return documents
+        nodes = read_documents(text)
+    except InvalidYaml as error:
+        raise ManifestError(
+            [
+                f"{file}:{each.line}: {each.path or 'not valid YAML'}: {each.message}"
+                for each in error.problems
+            ]
+        ) from error
+    return [_document(node, file, text) for node in nodes]
+
+
+def _document(node: Node, file: Path, text: str) -> Document:
+    if not isinstance(node, MappingNode):
+        raise ManifestError([f"{file}:{node.line}: a Kubernetes object is a mapping"])
+    value = plain(node)
+    if _is_rubric(value):
+        return Document(value=_config_map_of(value, file, text), file=file, lines={})
+    return Document(value=value, file=file, lines=dict(lines(node)))
 
 
 def _is_rubric(value: Mapping[str, Any]) -> bool:
@@ -203,22 +186,6 @@ def _config_map_of(rubric: Mapping[str, Any], file: Path, text: str) -> Mapping[
         "metadata": {"name": str(rubric.get("name", ""))},
         "data": {file.name: text},
     }
-
-
-def _lines(node: yaml.Node, path: str, file: Path) -> Iterator[tuple[str, int]]:
-    yield path, node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise ManifestError([f"{file}:{key.start_mark.line + 1}: {key.value} stands here twice"])
-            seen.add(key.value)
-            child = f"{path}.{key.value}" if path else str(key.value)
-            yield from _lines(value, child, file)
-            yield child, key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield from _lines(value, f"{path}[{index}]", file)
 
 
 def _uris(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
