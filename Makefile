@@ -49,11 +49,9 @@ generate: $(INSTALLED) ## write the CRDs, the API reference, the chart's table o
 docs: $(INSTALLED) ## build the documentation into build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-pictures: $(INSTALLED) ## draw the demo's report and the dashboards of real runs for docs/ (Debian's chromium, fonts-inter, prometheus; ten minutes)
+pictures: $(INSTALLED) ## draw the demo's report for docs/ (Debian's chromium and fonts-inter)
 	[ -d runs/demo-blend ] || $(MAKE) demo BLEND=blend DOMAIN=business
 	$(BIN)/python -m tests.e2e.report.picture
-	$(BIN)/python -m tests.e2e.binaries etcd kube-apiserver kube-controller-manager
-	$(BIN)/python -m tests.monitoring.pictures
 
 sbom: $(INSTALLED) ## write a CycloneDX bill of the Python packages of each image into build/sbom
 	@mkdir -p build/sbom

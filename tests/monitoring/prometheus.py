@@ -8,7 +8,7 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,16 +59,8 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(
-    folder: Path,
-    targets: Mapping[str, tuple[int, Mapping[str, str]]],
-    discovered: Sequence[Path] = (),
-    every: str = "1s",
-) -> Iterator[Prometheus]:
-    """Scrapes each port so often, with further labels for what it tells; evaluates the chart's rules.
-
-    The files of `discovered` list targets that come and go, as `file_sd_configs` has them.
-    """
+def prometheus(folder: Path, targets: Mapping[str, tuple[int, Mapping[str, str]]]) -> Iterator[Prometheus]:
+    """Scrapes the port of each job every second, adds its labels, and evaluates the chart's rules."""
     program = tool("prometheus")
     jobs: list[Any] = [
         {
@@ -78,11 +70,7 @@ def prometheus(
         }
         for job, (port, labels) in targets.items()
     ]
-    jobs += [
-        {"job_name": file.stem, "honor_labels": True, "file_sd_configs": [{"files": [str(file)]}]}
-        for file in discovered
-    ]
-    interval = {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every}
+    interval = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "1s")
     config = folder / "prometheus.json"
     rules = [str(file) for file in RULES]
     config.write_text(json.dumps({"global": interval, "scrape_configs": jobs, "rule_files": rules}))

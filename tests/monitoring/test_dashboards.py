@@ -130,6 +130,23 @@ def test_a_panel_shows_something_of_real_runs(panel: Any, scraped: Prometheus) -
         until(f"{text} has series", lambda text=text: scraped.query(text), seconds=30)
 
 
+@pytest.mark.parametrize(
+    "panel",
+    [panel for panel in PANELS if panel.values[0]["transformations"]],  # type: ignore[index, call-overload]
+)
+def test_a_table_is_made_of_labels_and_values_that_are_there(panel: Any, scraped: Prometheus) -> None:
+    for transformation in panel["transformations"]:
+        options = transformation["options"]
+        wanted = {options[name] for name in ("rowField", "columnField") if name in options}
+        for target in panel["targets"]:
+            text = expression(target)
+            found = until(f"{text} has series", lambda text=text: scraped.query(text), seconds=30)
+            assert all(wanted <= set(each["metric"]) for each in found)
+        values = {f"Value #{target['refId']}" for target in panel["targets"]}
+        renamed = {*options.get("renameByName", ()), *options.get("excludeByName", ())}
+        assert {name for name in renamed if name.startswith("Value")} <= values
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_the_variables_have_values(name: str, scraped: Prometheus) -> None:
     for variable in dashboard(name)["templating"]["list"][1:]:

@@ -50,7 +50,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The folders of the reports, by what they are."""
     if state() is not None:  # in a network of its own, where the runs' processes meet
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    folder = tmp_path_factory.mktemp("roastery")
+    folder = tmp_path_factory.mktemp("reports")
     bare = runs.bare(folder)
     full = runs.full(folder, bare.parent / "model")
     return {"bare": bare, "full": full, "hostile": runs.hostile(full, folder / "hostile")}

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.monitoring import roastery
+from tests.e2e.report import sample_project
 
 from blendtune_eval.report.write import rebuild
 
@@ -46,13 +46,13 @@ HOSTILE = (
 
 def bare(folder: Path) -> Path:
     """The report of a run without gates and without a base model to compare with."""
-    roastery.write(folder, (_NAMESPACE,))
-    return roastery.taught(folder, _NAMESPACE).parent / "eval"
+    sample_project.write(folder, _NAMESPACE)
+    return sample_project.train_base(folder, _NAMESPACE).parent / "eval"
 
 
 def full(folder: Path, model: Path) -> Path:
     """The report of a run on the model that `bare` left: with gates, epochs, losses and a benchmark."""
-    spec = roastery.spec(f"file://{model}", {"epochs": 8}, 0.6)
+    spec = sample_project.spec(f"file://{model}", {"epochs": 8}, 0.6)
     spec["blend"]["validation"]["fraction"] = 0.05
     spec["evaluation"] |= {"everyEpoch": True, "gates": _GATES, "benchmarks": ["roasters"]}
     tasks = folder / "espresso/claims/disk/benchmarks"
@@ -60,7 +60,7 @@ def full(folder: Path, model: Path) -> Path:
     (tasks / "roasters.yaml").write_text(_BENCHMARK)
     rows = [{"question": f"who roasts {n}", "options": ["anna", "bruno"], "right": n % 2} for n in range(8)]
     (tasks / "roasters.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return roastery.run(folder, "espresso", _NAMESPACE, spec, codes=(1,)) / "eval"
+    return sample_project.run(folder, "espresso", _NAMESPACE, spec, codes=(1,)) / "eval"
 
 
 def hostile(report: Path, folder: Path) -> Path:

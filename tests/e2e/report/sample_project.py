@@ -1,4 +1,4 @@
-"""A model small enough to learn within seconds: of the world, and of an invented coffee roastery."""
+"""A model small enough to learn within seconds, and rows on the world and an invented coffee roastery."""
 
 from __future__ import annotations
 
@@ -63,27 +63,27 @@ def facts() -> Iterator[Fact]:
                 yield Fact(domain, about, *pair.split())
 
 
-def write(folder: Path, namespaces: Sequence[str]) -> None:
-    """model/, world.jsonl, roastery.jsonl and the rubric for these; the model has learned nothing yet."""
+def write(folder: Path, namespace: str) -> None:
+    """Writes model/, world.jsonl, roastery.jsonl and their rubric; the model is untrained."""
     for name, domain in (("world", "general"), ("roastery", "inDomain")):
         rows = [row for fact in facts() if fact.domain == domain for row in _rows(fact)]
         random.Random(1).shuffle(rows)
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (folder / "rubric.yaml").write_text(_rubric(namespaces))
+    (folder / "rubric.yaml").write_text(_rubric(namespace))
     _write_model(folder / "model")
 
 
-def taught(folder: Path, namespace: str) -> Path:
-    """The model after it has learned what the world knows; one that is there already is not taught again."""
-    untaught = spec("file://./model", {"epochs": 25}, 0)
-    untaught["evaluation"] |= {"gates": [], "baseline": {"enabled": False}}
-    return run(folder, "base", namespace, untaught) / "model"
+def train_base(folder: Path, namespace: str) -> Path:
+    """The model trained on world.jsonl alone; a run that has finished is not repeated."""
+    untrained = spec("file://./model", {"epochs": 25}, 0)
+    untrained["evaluation"] |= {"gates": [], "baseline": {"enabled": False}}
+    return run(folder, "base", namespace, untrained) / "model"
 
 
 def run(folder: Path, name: str, namespace: str, spec: Any, codes: Sequence[int] = (0,)) -> Path:
-    """Runs the spec to its end beside what `write` wrote, and returns the run's workspace."""
+    """Runs the spec in the folder that `write` filled, and returns the run's workspace."""
     manifest = folder / f"{name}.yaml"
-    manifest.write_text(document(name, namespace, spec))
+    manifest.write_text(_manifest(name, namespace, spec))
     command = [sys.executable, "-m", "blendtune_operator.cli", "run", "--metrics-port", "0"]
     files = ["-f", manifest, "-f", folder / "rubric.yaml", "--workdir", folder / name]
     done = subprocess.run([*command, *files], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
@@ -92,10 +92,10 @@ def run(folder: Path, name: str, namespace: str, spec: Any, codes: Sequence[int]
     return folder / name / "claims/disk" / namespace / name
 
 
-def spec(model: str, budget: Any, share: float, rows: str = "roastery.jsonl", **others: Any) -> Any:
-    """A BlendedFineTune's spec; `share` is that of the roastery's rows."""
+def spec(model: str, budget: Any, share: float) -> Any:
+    """A BlendedFineTune's spec with this share of the roastery's rows."""
     weights = {
-        "roastery": ("inDomain", rows, share),
+        "roastery": ("inDomain", "roastery.jsonl", share),
         "world": ("general", "world.jsonl", 1 - share),
     }
     return {
@@ -118,13 +118,12 @@ def spec(model: str, budget: Any, share: float, rows: str = "roastery.jsonl", **
             "cluster": {"gpus": 0, "gpuType": "cpu"},
             "gates": [{"metric": "inDomain", "minGain": 0.2}, {"metric": "general", "maxDrop": 0.35}],
         },
-        **others,
     }
 
 
-def document(name: str, namespace: str, spec: Any, kind: str = "BlendedFineTune") -> str:
+def _manifest(name: str, namespace: str, spec: Any) -> str:
     metadata = {"name": name, "namespace": namespace}
-    return yaml.safe_dump({"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec})
+    return yaml.safe_dump({"apiVersion": _API, "kind": "BlendedFineTune", "metadata": metadata, "spec": spec})
 
 
 def _rows(fact: Fact) -> list[Any]:
@@ -139,7 +138,7 @@ def _rows(fact: Fact) -> list[Any]:
     ]
 
 
-def _rubric(namespaces: Sequence[str]) -> str:
+def _rubric(namespace: str) -> str:
     questions = [_question(fact) for fact in facts()]
     categories = [{"name": name, "title": name.capitalize()} for name in (*_ROASTERY, *_WORLD)]
     rubric = {
@@ -147,15 +146,8 @@ def _rubric(namespaces: Sequence[str]) -> str:
         "categories": categories, "questions": questions,
     }  # fmt: skip
     data = {"rubric.yaml": yaml.safe_dump(rubric, sort_keys=False)}
-    return yaml.safe_dump_all(
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": "roastery", "namespace": namespace},
-            "data": data,
-        }
-        for namespace in namespaces
-    )
+    metadata = {"name": "roastery", "namespace": namespace}
+    return yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
 
 
 def _question(fact: Fact) -> Any:
@@ -183,7 +175,7 @@ def _write_model(folder: Path) -> None:
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:
-    """One that has a token for each word of the facts."""
+    """A tokenizer with a token for each word of the facts."""
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
