@@ -20,7 +20,7 @@ from transformers import GenerationConfig
 
 from blendtune_api.contract import benchmarks_folder, digest_of
 from blendtune_api.v1alpha1 import RubricEvalSpec
-from blendtune_eval.answering.answer import BATCH_SIZE, load_model, within_gpu_memory
+from blendtune_eval.answering.answer import load_model, within_gpu_memory
 from blendtune_eval.answering.decoding import SEED
 from blendtune_eval.answering.subjects import Subject
 from blendtune_eval.benchmark_scores import Measured, measured
@@ -29,6 +29,7 @@ from blendtune_runtime.errors import BadConfiguration, Transient
 
 FIELD = "spec.benchmarks"
 DATASETS_FOLDER = "datasets"
+_BATCH_SIZE = 32
 _BOOTSTRAP_ITERATIONS = 1000  # for the errors of metrics that are no means
 
 
@@ -204,7 +205,7 @@ def _harness_model(subject: Subject, gpus: int) -> Any:
         pretrained=model,
         tokenizer=subject.chat.tokenizer,
         backend="causal",
-        batch_size=BATCH_SIZE,
+        batch_size=_BATCH_SIZE,
         trust_remote_code=False,
     )
 

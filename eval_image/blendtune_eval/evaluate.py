@@ -18,6 +18,7 @@ from blendtune_api.contract import (
 from blendtune_api.v1alpha1 import BenchmarkScore, Engine, EpochScore, Stage
 from blendtune_core.verdict import not_comparable
 from blendtune_eval.answering import answer, vllm_answer
+from blendtune_eval.answering.progress import AnswerProgress
 from blendtune_eval.benchmark_scores import Measured, benchmark_score
 from blendtune_eval.cache import AnswerCache, GivenAnswer
 from blendtune_eval.evaluation import Evaluation, open_evaluation
@@ -26,9 +27,8 @@ from blendtune_eval.report.write import Finding, build_report, write_report
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.scoring.analyse import Analysis, analyse, epoch_score
 from blendtune_eval.scoring.score import PhrasingScore, QuestionScore
-from blendtune_runtime.files import write_json, write_text
+from blendtune_runtime.files import write_text
 
-PROGRESS_FILE = "progress.json"
 _ENGINES = {Engine.TRANSFORMERS: answer.answer_all, Engine.VLLM: vllm_answer.answer_all}
 
 
@@ -67,14 +67,13 @@ def _ask(evaluation: Evaluation) -> list[list[GivenAnswer]]:
     """The answers of each model, in the order of its prompts."""
     spec = evaluation.config.spec
     total = sum(len(subject.prompts) for subject in evaluation.subjects)
+    progress = AnswerProgress(evaluation.place.evaluation, total)
     before = 0
     answers = []
     for subject in evaluation.subjects:
 
-        def report_progress(done: int, label: str = subject.label, before: int = before) -> None:
-            progress = {"done": before + done, "total": total}
-            write_json(evaluation.place.evaluation / PROGRESS_FILE, progress)
-            print(f"answered {before + done}/{total} ({label})", flush=True)
+        def report(done: int, label: str = subject.label, before: int = before) -> None:
+            progress.report(before + done, label)
 
         cache = AnswerCache(evaluation.known_answers, subject.checkpoint.digest, subject.decoding.digest)
         answers.append(
@@ -85,7 +84,7 @@ def _ask(evaluation: Evaluation) -> list[list[GivenAnswer]]:
                 subject.decoding,
                 cache,
                 spec.cluster.gpus,
-                report_progress,
+                report,
             )
         )
         before += len(subject.prompts)

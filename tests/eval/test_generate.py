@@ -73,6 +73,25 @@ def test_a_batch_answers_as_each_prompt_alone(kind: str, limit: int) -> None:
     assert generate(model, PROMPTS, decoding(limit)) == expected
 
 
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_prompts_that_begin_alike_answer_as_each_alone(kind: str) -> None:
+    model = model_of(CONFIGS[kind])
+    beginning = tuple(range(1, 12))
+    batch = [Prompt((*beginning, *prompt.token_ids)) for prompt in PROMPTS]
+    expected = [alone(model, prompt, LIMIT) for prompt in batch]
+    assert generate(model, batch, decoding()) == expected
+
+
+def test_what_prompts_begin_with_is_read_once() -> None:
+    model = model_of(CONFIGS["attention"])
+    shapes: list[tuple[int, ...]] = []
+    model.register_forward_pre_hook(
+        lambda _module, _arguments, inputs: shapes.append(tuple(inputs["input_ids"].shape)), with_kwargs=True
+    )
+    generate(model, [Prompt((1, 2, 3, 4, 5)), Prompt((1, 2, 3, 9)), Prompt((1, 2, 3, 4))], decoding(limit=1))
+    assert shapes == [(1, 3), (3, 2)]
+
+
 def test_ended_answers_are_not_computed_further() -> None:
     model = model_of(CONFIGS["attention"])
     rows: list[int] = []

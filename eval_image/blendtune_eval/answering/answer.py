@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from blendtune_eval.answering.prompts import ChatPrompts, Prompt, longest
 from blendtune_eval.cache import AnswerCache, GivenAnswer
 from blendtune_runtime.errors import BadConfiguration, BadModel, DoesNotFit
 
-BATCH_SIZE = 32
+BATCH_SIZE = 96  # most prompts of a batch, and
+BATCH_TOKENS = 32_768  # most tokens of one, answers included: keys and values of 7B take half a MiB each
 
 
 def device_precision(gpus: int) -> tuple[torch.device, torch.dtype]:
@@ -47,9 +49,10 @@ def answer_all(
     distinct = list({prompt.digest: prompt for prompt in prompts}.values())
     model: Any = None
     done = 0
-    for batch in batches(distinct, BATCH_SIZE):
+    context = longest(distinct) + decoding.max_new_tokens
+    for batch in batches(distinct, max(1, min(BATCH_SIZE, BATCH_TOKENS // context))):
         if any(cache.get(prompt.digest) is None for prompt in batch):
-            model = model or load_model(folder, gpus, longest(distinct) + decoding.max_new_tokens)
+            model = model or load_model(folder, gpus, context)
             generated = generate_within_memory(model, batch, decoding)
             cache.add(
                 {
@@ -64,9 +67,13 @@ def answer_all(
     return [answer for answer in answers if answer is not None]
 
 
-def batches(prompts: Sequence[Prompt], size: int) -> Iterator[list[Prompt]]:
-    """The longest first: the batch that needs most memory comes at once, and little of each is padding."""
+def batches(prompts: Sequence[Prompt], most: int) -> Iterator[list[Prompt]]:
+    """As few batches of at most `most` prompts as there can be, of even size.
+
+    The longest come first: the batch that needs most memory comes at once, and little of each is padding.
+    """
     ordered = sorted(prompts, key=lambda prompt: (-len(prompt.token_ids), prompt.token_ids))
+    size = ceil(len(ordered) / ceil(len(ordered) / most))
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -23,11 +25,15 @@ def generate(model: Any, batch: Sequence[Prompt], decoding: Decoding) -> list[li
     """The new tokens of each prompt, without padding; the stop token is kept where one came.
 
     transformers decodes to the end of the longest answer. It is asked for a segment at a time, so that the
-    others are not carried along to there.
+    others are not carried along to there. What all prompts begin with is read once.
     """
     width = longest(batch)
-    ids, mask = _left_padded(batch, width, decoding.stop_token_ids[0])
     cache = _divisible_cache(model)
+    shared = _shared_prefix(batch) if cache is not None and _allows_gaps(model, cache) else 0
+    ids, mask = _padded(batch, width, shared, decoding.stop_token_ids[0])
+    if cache is not None and shared:
+        model(input_ids=ids[:1, :shared].to(model.device), past_key_values=cache, logits_to_keep=1)
+        cache.batch_repeat_interleave(len(batch))
     segment = SEGMENT if cache is not None else decoding.max_new_tokens
     answers: dict[int, list[int]] = {}
     asked = torch.arange(len(batch))  # the prompt of each row of the batch
@@ -52,11 +58,23 @@ def generate(model: Any, batch: Sequence[Prompt], decoding: Decoding) -> list[li
     return [_until_stop(answers[index], decoding.stop_token_ids) for index in range(len(batch))]
 
 
-def _left_padded(batch: Sequence[Prompt], width: int, pad: int) -> tuple[Tensor, Tensor]:
-    """Token ids and attention mask, int64[prompts, width]."""
+def _shared_prefix(batch: Sequence[Prompt]) -> int:
+    """Tokens that all prompts begin with, at least one of each left over; 0 for a single prompt."""
+    if len(batch) == 1:
+        return 0
+    columns = zip(*(prompt.token_ids[:-1] for prompt in batch), strict=False)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+
+
+def _padded(batch: Sequence[Prompt], width: int, shared: int, pad: int) -> tuple[Tensor, Tensor]:
+    """Token ids and attention mask, int64[prompts, width]: the padding stands after the shared tokens."""
     padding = [width - len(prompt.token_ids) for prompt in batch]
-    rows = [[pad] * left + list(prompt.token_ids) for left, prompt in zip(padding, batch, strict=True)]
-    return torch.tensor(rows), torch.tensor([[0] * left + [1] * (width - left) for left in padding])
+    rows = [
+        [*prompt.token_ids[:shared], *[pad] * gap, *prompt.token_ids[shared:]]
+        for gap, prompt in zip(padding, batch, strict=True)
+    ]
+    mask = [[1] * shared + [0] * gap + [1] * (width - shared - gap) for gap in padding]
+    return torch.tensor(rows), torch.tensor(mask)
 
 
 def _divisible_cache(model: Any) -> DynamicCache | None:
@@ -64,6 +82,12 @@ def _divisible_cache(model: Any) -> DynamicCache | None:
     cache = DynamicCache(config=model.config)
     kinds = {type(layer) for layer in cache.layers}
     return cache if kinds <= _DIVISIBLE else None
+
+
+def _allows_gaps(model: Any, cache: DynamicCache) -> bool:
+    """Whether padding may stand inside a prompt: positions are given, and no window counts it as tokens."""
+    given = "position_ids" in signature(model.forward).parameters
+    return given and not any(isinstance(layer, DynamicSlidingWindowLayer) for layer in cache.layers)
 
 
 def _generation_config(decoding: Decoding, max_new_tokens: int) -> GenerationConfig:

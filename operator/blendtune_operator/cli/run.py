@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -79,11 +80,17 @@ def _workspace(object: LocalObject, claims: Path) -> Workspace:
 
 
 def answered(object: LocalObject, claims: Path) -> str:
-    """How many questions an evaluation that is under way has answered; empty when there is none."""
+    """How many questions an evaluation that is under way has answered, and the expected time of the others.
+
+    Empty when there is none.
+    """
     if object.status.state is not State.EVALUATING:
         return ""
     try:
         progress = json.loads((_workspace(object, claims).evaluation / "progress.json").read_text())
-        return f"{progress['done']}/{progress['total']} answers"
+        words = [f"{progress['done']}/{progress['total']} answers"]
+        if "estimatedRemainingSeconds" in progress:
+            words.append(f"ETA {timedelta(seconds=progress['estimatedRemainingSeconds'])}")
+        return "  ".join(words)
     except (OSError, ValueError, KeyError):
         return ""

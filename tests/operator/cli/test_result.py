@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from tests.operator.builders import fine_tune, rubric_eval
 
+from blendtune_api.contract import workspace
 from blendtune_api.v1alpha1 import (
     BenchmarkScore,
     BlendedFineTune,
@@ -30,6 +32,7 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_operator.cli.exit_status import ExitStatus, exit_status
 from blendtune_operator.cli.view import one_line, print_result
+from blendtune_operator.cli.run import answered
 
 
 def with_status(status: BlendedFineTuneStatus) -> BlendedFineTune:
@@ -107,6 +110,26 @@ def test_progress_fits_one_line() -> None:
     )
     run = with_status(BlendedFineTuneStatus(state=State.TRAINING, trainer_status=trainer))
     assert one_line(run).endswith("Training  step 11/109  loss 1.2500  190 tokens/s  ETA 0:01:30")
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"),
+    [
+        ({"done": 69, "total": 414, "estimatedRemainingSeconds": 90}, "69/414 answers  ETA 0:01:30"),
+        ({"done": 414, "total": 414}, "414/414 answers"),
+        ({"done": 1}, ""),
+        (None, ""),
+    ],
+)
+def test_an_evaluation_tells_how_far_it_is(
+    tmp_path: Path, progress: dict[str, int] | None, expected: str
+) -> None:
+    run = with_status(BlendedFineTuneStatus(state=State.EVALUATING))
+    folder = workspace(tmp_path, run.spec.storage, run.metadata.namespace, run.metadata.name).evaluation
+    folder.mkdir(parents=True)
+    if progress is not None:
+        (folder / "progress.json").write_text(json.dumps(progress))
+    assert answered(run, tmp_path) == expected
 
 
 def printed(run: BlendedFineTune, evaluation: RubricEval | None = None, width: int = 160) -> str:
