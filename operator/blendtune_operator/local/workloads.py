@@ -61,7 +61,7 @@ class Workloads:
         for number in range(allowed + 1):
             pod = self._create_pod(job, f"{job['metadata']['name']}-{number}", spec["template"], {})
             self._set_condition(job, None, active=1)
-            result = await self._kubelet.run_pod(pod, _threads(1))
+            result = await self._kubelet.run_pod(pod, _torch_settings(1))
             if _cancelled():
                 return
             if result.succeeded:
@@ -93,7 +93,7 @@ class Workloads:
         ]
         self._set_condition(job, "Running", "PyTorchJobRunning", "", active=replicas)
         ranks = replicas * _ranks_per_node(worker["template"])
-        overlay = {Env.MASTER_ADDR: "127.0.0.1", Env.MASTER_PORT: str(free_port()), **_threads(ranks)}
+        overlay = {Env.MASTER_ADDR: "127.0.0.1", Env.MASTER_PORT: str(free_port()), **_torch_settings(ranks)}
         tasks = [asyncio.ensure_future(self._kubelet.run_pod(pod, overlay)) for pod in pods]
         failed = await self._wait_for_gang(pods, tasks)
         if failed is None:
@@ -195,8 +195,10 @@ def _ranks_per_node(template: Mapping[str, Any]) -> int:
     return next((int(item["value"]) for item in variables if item["name"] == Env.RANKS_PER_NODE), 1)
 
 
-def _threads(processes: int) -> dict[str, str]:
-    """A share of the cores for each process, unless the caller has settled it."""
-    if "OMP_NUM_THREADS" in os.environ:
-        return {}
-    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
+def _torch_settings(processes: int) -> dict[str, str]:
+    """How each of so many processes uses this machine's CPU: a share of the cores, and memory in large pages,
+    for a step on CPU spends much of its time on touching fresh memory. What the caller has settled stays.
+    """
+    threads = max(1, (os.cpu_count() or 1) // processes)
+    settings = {"OMP_NUM_THREADS": str(threads), "THP_MEM_ALLOC_ENABLE": "1"}
+    return {name: value for name, value in settings.items() if name not in os.environ}
