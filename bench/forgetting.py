@@ -1,8 +1,8 @@
 """Measures the demo's claim over several seeds: what the domain alone forgets, and the blend keeps.
 
-Each seed runs both manifests of the demo, as one rank with one thread each, so that several can run beside
-one another: ranks change the losses by less than 1e-4. The table shows the scores of base and tuned model,
-and a JSON file keeps them. Runs that are already there are not run again.
+Each seed runs both manifests of the demo with one thread, so that several can run beside one another. The
+table shows the scores of base and tuned model, and a JSON file keeps them. Runs that are already there are
+not run again.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ ARMS = ("blend", "domain-only")
 
 
 def manifest(arm: str, seed: int, folder: Path) -> Path:
-    """The demo's manifest with another seed, one rank and absolute URIs, written into `folder`."""
+    """The demo's manifest with another seed and absolute URIs, written into `folder`."""
     text = (DEMO / f"{arm}.yaml").read_text().replace("file://.", f"file://{DEMO}/.")
     path = folder / "manifest.yaml"
     folder.mkdir(parents=True, exist_ok=True)
     text = re.sub(r"\bseed: \d+", f"seed: {seed}", text)
-    text = re.sub(r"\bnodes: \d+", "nodes: 1", text)
     path.write_text(re.sub(r"(?m)^  name: \S+", f"  name: {NAME}", text))
     return path
 
