@@ -31,8 +31,8 @@ from blendtune_api.v1alpha1 import (
     TrainerStatus,
 )
 from blendtune_operator.cli.exit_status import ExitStatus, exit_status
-from blendtune_operator.cli.view import one_line, print_result
 from blendtune_operator.cli.run import answered
+from blendtune_operator.cli.view import one_line, print_result
 
 
 def with_status(status: BlendedFineTuneStatus) -> BlendedFineTune:
