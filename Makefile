@@ -1,4 +1,5 @@
 # Two commands are all a newcomer needs: `make demo` and `make test`.
+BEGIN := $(shell date +%s)
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -13,12 +14,14 @@ MODEL := .cache/demo/smollm2-135m-instruct
 DEMO := examples/demo$(addprefix /,$(filter-out business,$(DOMAIN)))
 DEMO_RUN := runs/demo$(addprefix -,$(filter-out business,$(DOMAIN)))-$(BLEND)
 IMAGES := operator trainer eval
-SOURCES := crds lib operator trainer_image eval_image
+# Two workers of one thread each; the ten slowest tests are listed.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10
+TOOK = @echo "make $@: $$(( $$(date +%s) - $(BEGIN) )) s"
 
-.PHONY: help demo study test e2e check generate docs pictures sbom audit lock bench forgetting clean
+.PHONY: help demo study test test-cluster e2e check generate docs pictures sbom audit lock bench forgetting clean
 
 help: ## this list
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 demo: $(INSTALLED) $(MODEL) ## fine-tune a small model on this machine and score it (BLEND=domain-only forgets; DOMAIN=healthcare|legal)
 	$(BIN)/blendtune run $(addprefix -f ,$(DEMO)/$(BLEND).yaml $(wildcard $(DEMO)/rubric.yaml)) --workdir $(DEMO_RUN)
@@ -26,14 +29,21 @@ demo: $(INSTALLED) $(MODEL) ## fine-tune a small model on this machine and score
 study: $(INSTALLED) $(MODEL) ## which share of in-domain data to use, measured on the small model (an hour or more)
 	$(BIN)/blendtune study -f examples/study/study.yaml -f examples/demo/rubric.yaml --workdir runs/study
 
-test: $(INSTALLED) check ## all checks and tests that need no root
-	$(BIN)/python -m tests.e2e.binaries etcd kube-apiserver kube-controller-manager helm
-	$(BIN)/python -m pytest -m 'not e2e' tests
+test: $(INSTALLED) check ## format, lint, types, imports and all tests that need neither root nor an API server
+	$(PYTEST) -m 'not (cluster or harness or e2e)' tests
+	$(TOOK)
+
+test-cluster: $(INSTALLED) ## the tests on a real API server, and those of the chart (no root; the first time it builds them)
+	$(BIN)/python -m tests.e2e.binaries etcd kube-apiserver kube-controller-manager kubectl helm
+	$(BIN)/python -m tests.cluster.harness $(PYTEST)
+	$(PYTEST) -m 'cluster and not harness' tests
+	$(TOOK)
 
 e2e: $(INSTALLED) ## a real cluster on this machine, and runs in it (root; see tests/e2e/README.md)
 	$(BIN)/python -m tests.e2e
+	$(TOOK)
 
-check: $(INSTALLED) ## format, lint and types
+check: $(INSTALLED) ## format, lint, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import ssl
-import urllib.error
-import urllib.request
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPMessage, HTTPSConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -18,15 +20,25 @@ from blendtune_operator.names import Kind, Object
 _CONTEXT = ssl.create_default_context()
 _CONTEXT.check_hostname = False
 _CONTEXT.verify_mode = ssl.CERT_NONE
+_APPLY = "application/apply-patch+yaml"
+# By server. A TLS handshake costs both sides five times as much as most requests do.
+_idle: defaultdict[str, list[HTTPConnection]] = defaultdict(list)
 
 
 class Refused(Exception):
     """The API server said no."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: HTTPMessage) -> None:
         super().__init__(f"{status}: {message}")
         self.status = status
         self.message = message
+        self.headers = headers
+
+
+def close_connections(server: str) -> None:
+    """To be called when the server ends."""
+    for connection in _idle.pop(server, ()):
+        connection.close()
 
 
 @dataclass(frozen=True)
@@ -35,34 +47,19 @@ class Client:
     token: str
 
     def text(self, path: str) -> str:
-        with urllib.request.urlopen(self._request("GET", path), timeout=30, context=_CONTEXT) as answer:
-            return str(answer.read().decode())
+        return self._send("GET", path)[1].decode()
 
     def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
-        request = self._request(method, path, body, content_type)
-        try:
-            with urllib.request.urlopen(request, timeout=30, context=_CONTEXT) as answer:
-                return json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                text = error.read().decode()
-            with contextlib.suppress(ValueError):
-                text = json.loads(text).get("message", text)
-            raise Refused(error.code, text) from error
+        return json.loads(self._send(method, path, body, content_type)[1])
 
     def dry_run(self, path: str, obj: Object) -> list[str]:
-        """What the API server warns of in an object. Raises Refused, also on unknown fields."""
+        """The API server's warnings about an object. Raises Refused, also for unknown fields."""
         query = "fieldManager=tests&force=true&dryRun=All&fieldValidation=Strict"
-        request = self._request("PATCH", f"{path}?{query}", obj, "application/apply-patch+yaml")
-        try:
-            with urllib.request.urlopen(request, timeout=30, context=_CONTEXT) as answer:
-                return list(answer.headers.get_all("Warning") or [])
-        except urllib.error.HTTPError as error:
-            with error:
-                raise Refused(error.code, error.read().decode()) from error
+        headers, _ = self._send("PATCH", f"{path}?{query}", obj, _APPLY)
+        return list(headers.get_all("Warning") or [])
 
     def find(self, path: str) -> Any:
-        """What is there; None where nothing is."""
+        """The answer to a GET; None where nothing is found, or not yet served."""
         try:
             return self.call("GET", path)
         except Refused as error:
@@ -107,17 +104,57 @@ class Client:
         for document in _documents(text):
             name = document["metadata"]["name"]
             path = f"{collection}/{name}?fieldManager={manager}&force=true"
-            self.call("PATCH", path, document, "application/apply-patch+yaml")
+            self.call("PATCH", path, document, _APPLY)
 
-    def _request(
+    def _send(
         self, method: str, path: str, body: Any = None, content_type: str = "application/json"
-    ) -> urllib.request.Request:
-        return urllib.request.Request(
-            self.server + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": content_type},
-        )
+    ) -> tuple[HTTPMessage, bytes]:
+        """Headers and content of the answer. Raises Refused, and OSError where there is no answer."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": content_type}
+        connection = _connection(self.server)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        except BaseException:
+            connection.close()
+            raise
+        _idle[self.server].append(connection)
+        if answer.status >= 400:
+            raise Refused(answer.status, _message(content), answer.headers)
+        return answer.headers, content
+
+
+def _connection(server: str) -> HTTPConnection:
+    """An idle connection that the server has not closed, else a new one."""
+    while _idle[server]:
+        connection = _idle[server].pop()
+        if connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]:
+            return connection
+        connection.close()
+    address = urlsplit(server)
+    if address.scheme == "https":
+        return HTTPSConnection(address.netloc, timeout=30, context=_CONTEXT)
+    return HTTPConnection(address.netloc, timeout=30)
+
+
+def _message(content: bytes) -> str:
+    """The message of a Status, or what else the answer holds."""
+    text = content.decode()
+    with contextlib.suppress(ValueError):
+        text = json.loads(text).get("message", text)
+    return text
+
+
+def config_map(namespace: str, name: str, owner: Object | None = None) -> Object:
+    """One without data, for what any object would do."""
+    metadata: Object = {"name": name, "namespace": namespace}
+    if owner is not None:
+        metadata["ownerReferences"] = [
+            {key: owner[key] for key in ("apiVersion", "kind")}
+            | {key: owner["metadata"][key] for key in ("name", "uid")}
+        ]
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
 
 
 def _documents(text: str) -> Iterator[Any]:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
+import random
 import secrets
 import socket
 import subprocess
-import urllib.error
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.client import Client
-from tests.e2e.binaries import module_folder
+from tests.cluster.client import Client, Refused, close_connections
+from tests.e2e.binaries import downloaded, module_folder, program
 from tests.e2e.daemons import Daemons
 from tests.e2e.waiting import until
 
 ROOT = Path(__file__).parents[2]
+_PORTS = (15_000, 32_000)
 _CONTROLLERS = (
     "job-controller", "garbage-collector-controller", "namespace-controller", "serviceaccount-controller",
     "clusterrole-aggregation-controller",
@@ -27,7 +28,7 @@ _CONTROLLERS = (
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """Where it is, and the token of its administrator."""
+    """Its address, and the token of its administrator."""
 
     server: str
     token: str
@@ -52,7 +53,7 @@ class ControlPlane:
 
 @contextmanager
 def control_plane(folder: Path) -> Iterator[ControlPlane]:
-    """Starts it, with the CRDs installed; all of it is gone afterwards."""
+    """Starts it with the CRDs installed, and stops all of it in the end."""
     token, etcd, etcd_peers, port = secrets.token_hex(16), free_port(), free_port(), free_port()
     key = folder / "service-accounts.key"
     subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
@@ -61,6 +62,7 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
     daemons = Daemons(folder / "logs")
     with ExitStack() as stack:
         stack.callback(daemons.stop)
+        stack.callback(close_connections, plane.server)
         peers = f"http://127.0.0.1:{etcd_peers}"
         daemons.start("etcd", [
             binary("etcd"), "--data-dir", str(folder / "etcd"), "--unsafe-no-fsync",
@@ -90,18 +92,17 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
 
 
 def binary(name: str) -> str:
-    """A program of the control plane: from KUBEBUILDER_ASSETS where that is set, else as it was built."""
-    given = os.environ.get("KUBEBUILDER_ASSETS")
-    path = Path(given) / name if given else ROOT / ".cache/bin" / name
-    if given and not path.exists():
-        path = ROOT / ".cache/bin" / name
-    return str(path)
+    """Path of a program of the control plane: a downloaded one, else as it was built."""
+    return downloaded(name) or program(name)
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, below those that the kernel gives to connections on their way out."""
+    while True:
+        port = random.SystemRandom().randrange(*_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def training_operator_crd() -> Path:
@@ -110,7 +111,7 @@ def training_operator_crd() -> Path:
 
 
 def monitoring_crds() -> list[Path]:
-    """Those of the Prometheus operator's kinds that the chart renders."""
+    """CRDs of the Prometheus operator's kinds that the chart renders."""
     module = module_folder("prometheus-operator", "github.com/prometheus-operator/prometheus-operator")
     folder = module / "example/prometheus-operator-crd"
     kinds = ("servicemonitors", "podmonitors", "prometheusrules")
@@ -118,7 +119,7 @@ def monitoring_crds() -> list[Path]:
 
 
 def install_crds(client: Client) -> None:
-    """Returns when they are served."""
+    """Installs our CRDs and the training operator's, and waits until they are served."""
     files = [*sorted((ROOT / "crds").glob("*.yaml")), training_operator_crd()]
     for file in files:
         client.apply_text("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", file.read_text())
@@ -136,5 +137,5 @@ def _ready(daemons: Daemons, client: Client) -> bool:
     daemons.check()
     try:
         return client.text("/readyz") == "ok"
-    except (urllib.error.URLError, OSError):
+    except (Refused, OSError):
         return False

@@ -38,7 +38,7 @@ class OperatorProcess:
 
     def start(self) -> None:
         with self._lock, self.log.open("ab") as log:
-            assert not self.is_running, "it would be left behind"
+            assert not self.is_running, "the operator already runs"
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "blendtune_operator"],
                 env=self._environment,
@@ -48,7 +48,7 @@ class OperatorProcess:
             )
 
     def kill(self) -> None:
-        """SIGKILL: nothing is brought to its end."""
+        """SIGKILL: the operator can finish nothing."""
         with self._lock:
             if self._process is not None:
                 self._process.kill()

@@ -1,4 +1,4 @@
-"""An operator behind a fault proxy, players beside it, and questions about the runs."""
+"""An operator behind a fault proxy, fake controllers beside it, and what tests ask about the runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fake_controllers import FakeControllers, running
+from tests.cluster.fault_proxy import FaultProxy, fault_proxy
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.players import Players, playing
-from tests.cluster.proxy import FaultProxy, fault_proxy
 from tests.e2e.waiting import until
 from tests.operator.builders import GATES, fine_tune
 
@@ -30,7 +30,7 @@ class Scenario:
     namespace: str
     proxy: FaultProxy
     operator: OperatorProcess
-    players: Players
+    controllers: FakeControllers
 
     def apply(self, name: str = "ads", **spec: Any) -> Object:
         """Creates a BlendedFineTune of two nodes with gates."""
@@ -62,6 +62,11 @@ class Scenario:
     def wait_for_state(self, *states: str, name: str = "ads") -> None:
         self.wait_for(f"{name} is {states}", lambda: self.status(name).get("state") in states)
 
+    def wait_for_relists(self, count: int) -> None:
+        """Waits until the operator has re-listed the cluster `count` times, and begun to do so again."""
+        end = self.proxy.reads["configmaps"] + count + 1  # nothing but a re-list lists them
+        self.wait_for("the cluster is re-listed", lambda: self.proxy.reads["configmaps"] >= end)
+
     def children(self, name: str = "ads") -> list[tuple[str, str]]:
         """What was created for the run, with the run's name taken out."""
         kinds = (Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL)
@@ -90,39 +95,39 @@ def scenario(
     environment: Mapping[str, str] | None = None,
     token: str | None = None,
 ) -> Iterator[Scenario]:
-    """An operator for one namespace, with the rights of `token`. It must come to its end by SIGTERM alone."""
+    """An operator for one namespace, with the rights of `token`. It must end by SIGTERM, with exit code 0."""
     with ExitStack() as stack:
         proxy = stack.enter_context(fault_proxy(plane.server))
-        players = stack.enter_context(playing(Players(plane.client, namespace)))
+        controllers = stack.enter_context(running(FakeControllers(plane.client, namespace)))
         served = {"BLENDTUNE_NAMESPACES": namespace, "BLENDTUNE_LEASE_NAMESPACE": namespace}
         operator = OperatorProcess(
             plane.kubeconfig(proxy.url, token), folder / "operator.log", {**served, **(environment or {})}
         )
         operator.start()
-        stack.callback(_end, operator)
+        stack.callback(_stop, operator)
         client = plane.client
         until("there is a service account", lambda: client.find(
             f"/api/v1/namespaces/{namespace}/serviceaccounts/default"), every=0.05)  # fmt: skip
-        yield Scenario(client, namespace, proxy, operator, players)
+        yield Scenario(client, namespace, proxy, operator, controllers)
 
 
-def _end(operator: OperatorProcess) -> None:
-    """One that died by itself is no operator: its exit code says so, even when all runs had ended by then."""
+def _stop(operator: OperatorProcess) -> None:
+    """Fails where the operator had died by itself, even if all runs had ended by then."""
     code = operator.stop()
     assert code == 0, f"the operator ended with {code}:\n{operator.text()[-3000:]}"
 
 
 def end_state(scenario: Scenario, name: str) -> Any:
-    """All that a finished run leaves behind, but for times, UIDs and names of its own."""
+    """All that a finished run leaves behind, without times and UIDs, and with its name taken out."""
     kinds = (Kind.BLENDED_FINE_TUNE, Kind.RUBRIC_EVAL)
-    return _timeless([scenario.status(name, kind) for kind in kinds], name), scenario.children(name)
+    return _without_times([scenario.status(name, kind) for kind in kinds], name), scenario.children(name)
 
 
-def _timeless(value: Any, name: str) -> Any:
+def _without_times(value: Any, name: str) -> Any:
     if isinstance(value, dict):
         skipped = ("startTime", "endTime", "completionTime", "lastTransitionTime", "lastUpdatedTime",
                    "trainingSeconds", "trainerStatus")  # fmt: skip
-        return {key: _timeless(item, name) for key, item in value.items() if key not in skipped}
+        return {key: _without_times(item, name) for key, item in value.items() if key not in skipped}
     if isinstance(value, list):
-        return [_timeless(item, name) for item in value]
+        return [_without_times(item, name) for item in value]
     return value.replace(name, "RUN") if isinstance(value, str) else value

@@ -19,17 +19,17 @@ from blendtune_operator.names import Kind
 
 RULES = yaml.safe_load((ROOT / "helm/blendtune/files/rules.yaml").read_text())
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-_SEVERE = {
+_RESTRICTED = {
     "pod-security.kubernetes.io/enforce": "restricted",
     "pod-security.kubernetes.io/warn": "restricted",
 }
 
 
 @pytest.fixture(scope="module")
-def house(plane: ControlPlane) -> Iterator[Client]:
-    """The API server with what the chart's objects need: namespaces, and the Prometheus operator's kinds."""
+def cluster(plane: ControlPlane) -> Iterator[Client]:
+    """A client of the API server, which has the namespaces and kinds that the chart's objects need."""
     client = plane.client
-    for name, labels in ((NAMESPACE, _SEVERE), ("team-a", {}), ("team-b", {})):
+    for name, labels in ((NAMESPACE, _RESTRICTED), ("team-a", {}), ("team-b", {})):
         client.call("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
     for file in monitoring_crds():
         client.apply_text(_CRDS, file.read_text())
@@ -63,20 +63,20 @@ def path_of(client: Client, obj: Object) -> str:
 
 @pytest.mark.parametrize("values", CASES.values(), ids=CASES)
 def test_the_api_server_accepts_every_object_without_a_warning(
-    house: Client, tmp_path: Path, values: Values
+    cluster: Client, tmp_path: Path, values: Values
 ) -> None:
     for obj in render(values, observed_chart(tmp_path)):
-        assert house.dry_run(path_of(house, obj), obj) == [], obj["kind"]
+        assert cluster.dry_run(path_of(cluster, obj), obj) == [], obj["kind"]
 
 
-def test_the_dry_run_sees_what_is_wrong(house: Client) -> None:
+def test_the_dry_run_warns_of_what_is_wrong(cluster: Client) -> None:
     (deployment,) = (obj for obj in render({}) if obj["kind"] == "Deployment")
     deployment["spec"]["template"]["spec"]["securityContext"] = {}
-    (warning,) = house.dry_run(path_of(house, deployment), deployment)
+    (warning,) = cluster.dry_run(path_of(cluster, deployment), deployment)
     assert "would violate PodSecurity" in warning
 
 
-def test_a_release_from_its_installation_to_its_end(house: Client, plane: ControlPlane) -> None:
+def test_a_release_is_installed_upgraded_and_uninstalled(cluster: Client, plane: ControlPlane) -> None:
     """It serves one namespace, then the whole cluster; the CRDs and the runs outlive it."""
     kubeconfig = plane.kubeconfig()
     place = ("--namespace", NAMESPACE)
@@ -84,29 +84,29 @@ def test_a_release_from_its_installation_to_its_end(house: Client, plane: Contro
     one_namespace, all_of_them = ({"operator": {"namespaces": names}} for names in (["team-a"], []))
     install = ("install", "blendtune", CHART, *place, "--take-ownership")
     assert "serves the namespaces team-a" in helm(*install, values=one_namespace, kubeconfig=kubeconfig)
-    until("it may serve team-a", lambda: not refused(house, "team-a", RULES["run"]))
-    until("it may hold the Lease", lambda: not refused(house, NAMESPACE, RULES["lease"]))
-    assert refused(house, "team-b", RULES["run"]) == asked(RULES["run"])
-    run = house.create(manifest("ads"))
+    until("it may serve team-a", lambda: not refused(cluster, "team-a", RULES["run"]))
+    until("it may hold the Lease", lambda: not refused(cluster, NAMESPACE, RULES["lease"]))
+    assert refused(cluster, "team-b", RULES["run"]) == permissions(RULES["run"])
+    run = cluster.create(manifest("ads"))
 
     upgrade = ("upgrade", "blendtune", CHART, *place)
     assert "serves the whole cluster" in helm(*upgrade, values=all_of_them, kubeconfig=kubeconfig)
-    until("it may serve all", lambda: not refused(house, "team-b", [*RULES["run"], *RULES["cluster"]]))
-    assert house.get(Kind.BLENDED_FINE_TUNE, "team-a", "ads") == run
+    until("it may serve all", lambda: not refused(cluster, "team-b", [*RULES["run"], *RULES["cluster"]]))
+    assert cluster.get(Kind.BLENDED_FINE_TUNE, "team-a", "ads") == run
 
     kinds = {"apiGroups": ["blendtune.io"], "resources": ["blendedfinetunes", "rubricevals", "blendstudies"]}
     reading = {**kinds, "verbs": ["get", "list", "watch"]}
     writing = {**kinds, "verbs": ["create", "update", "patch", "delete", "deletecollection"]}
     for role in ("view", "edit"):
-        bind(house, "team-b", role)
-    until("editors may write", lambda: not refused(house, "team-b", [reading, writing], "edit"))
-    until("viewers may read", lambda: not refused(house, "team-b", [reading], "view"))
-    assert refused(house, "team-b", [writing], "view") == asked([writing])
+        bind(cluster, "team-b", role)
+    until("editors may write", lambda: not refused(cluster, "team-b", [reading, writing], "edit"))
+    until("viewers may read", lambda: not refused(cluster, "team-b", [reading], "view"))
+    assert refused(cluster, "team-b", [writing], "view") == permissions([writing])
 
     assert "blendedfinetunes.blendtune.io" in helm("uninstall", "blendtune", *place, kubeconfig=kubeconfig)
-    assert house.find(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/blendtune-operator") is None
-    assert house.find("/apis/rbac.authorization.k8s.io/v1/clusterroles/blendtune-operator") is None
-    assert house.get(Kind.BLENDED_FINE_TUNE, "team-a", "ads") == run
+    assert cluster.find(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/blendtune-operator") is None
+    assert cluster.find("/apis/rbac.authorization.k8s.io/v1/clusterroles/blendtune-operator") is None
+    assert cluster.get(Kind.BLENDED_FINE_TUNE, "team-a", "ads") == run
 
 
 def manifest(name: str) -> Object:
@@ -124,8 +124,8 @@ def bind(client: Client, namespace: str, role: str) -> None:
     client.call("POST", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings", body)
 
 
-def asked(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
-    """What rules ask for, as (verb, group, resource)."""
+def permissions(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    """What the rules grant, as (verb, group, resource)."""
     return {
         (verb, group, resource)
         for rule in rules
@@ -138,12 +138,12 @@ def asked(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
 def refused(
     client: Client, namespace: str, rules: list[dict[str, Any]], user: str = ""
 ) -> set[tuple[str, str, str]]:
-    """What of it a user, by default the operator, may not do in a namespace."""
+    """The permissions of the rules that a user, by default the operator, lacks in a namespace."""
     user = user or f"system:serviceaccount:{NAMESPACE}:blendtune-operator"
     names = {
         (verb, group, resource): rule.get("resourceNames", [""])[0]
         for rule in rules
-        for verb, group, resource in asked([rule])
+        for verb, group, resource in permissions([rule])
     }
     return {
         (verb, group, resource)

@@ -1,7 +1,7 @@
 """Every field of a spec, changed on a real API server, before and after the start of a run.
 
-It is taken, or refused by name; after the start, some are refused as fixed. What a change then does is shown
-by the test of the same name in tests/operator.
+It is accepted, or refused by name; after the start, some are refused as fixed. What a change then does is
+tested by the module of the same name in tests/operator.
 """
 
 from __future__ import annotations

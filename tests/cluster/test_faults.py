@@ -1,4 +1,4 @@
-"""Bad days between operator and API server: each run ends as an undisturbed one, and nothing is doubled."""
+"""Faults between operator and API server: each run ends as an undisturbed one, and nothing is doubled."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fault_proxy import Exchange, Fault
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.proxy import Exchange, Fault
 from tests.cluster.scenario import Scenario, end_state, scenario
 
 Rule = Callable[[Exchange], Fault | None]
@@ -26,7 +26,7 @@ def every(period: int, fault: Fault, *, reads: bool = False, writes: bool = Fals
 
 
 def stale_lists(reads: int) -> Rule:
-    """So many lists of children answer as they did the first time: before anything was there."""
+    """So many lists of children are answered as the first time, when there were none."""
     left = itertools.count(1)
 
     def rule(exchange: Exchange) -> Fault | None:
@@ -105,7 +105,7 @@ def test_bad_watches(plane: ControlPlane, namespace: str, folder: Path) -> None:
 def test_a_stale_reader_never_erases_a_latched_stage(
     plane: ControlPlane, namespace: str, folder: Path
 ) -> None:
-    """A new operator is told, over and over, how the run was before it began, and hears nothing."""
+    """A restarted operator reads only how the run was before it began, and gets no watch events."""
     with scenario(plane, namespace, folder) as world:
         world.operator.stop()
         world.apply("calm")
@@ -134,7 +134,7 @@ def test_a_stale_reader_never_erases_a_latched_stage(
 
 
 def test_two_operators_at_once(plane: ControlPlane, namespace: str, folder: Path) -> None:
-    """Both believe that they hold the only Lease: names and resource versions alone must do."""
+    """Each holds a Lease of its own: names and resource versions alone keep them apart."""
     with scenario(plane, namespace, folder) as world:
         environment = {"BLENDTUNE_NAMESPACES": namespace, "BLENDTUNE_LEASE_NAMESPACE": "default"}
         second = OperatorProcess(plane.kubeconfig(world.proxy.url), folder / "second.log", environment)

@@ -13,9 +13,9 @@ import yaml
 from tests.api.conftest import KubectlLoader
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ROOT, ControlPlane
-from tests.cluster.players import Play
+from tests.cluster.fake_controllers import PodOutcome
 from tests.cluster.scenario import scenario
-from tests.e2e.binaries import PROGRAMS
+from tests.e2e.binaries import program
 from tests.operator.builders import eval_result
 
 from blendtune_api.contract import encode_message
@@ -72,7 +72,7 @@ def sync(client: Client, document: Any, dry_run: bool = False) -> Any:
 
 
 def differences(git: Any, live: Any, where: str = "") -> Iterator[str]:
-    """What Git holds and the cluster does not. Lists must be the same to the item, as in Argo CD's merge."""
+    """What differs in the cluster from Git. Lists are compared as wholes, as Argo CD compares them."""
     if isinstance(git, dict) and isinstance(live, dict):
         for key, value in git.items():
             yield from differences(value, live.get(key), f"{where}.{key}")
@@ -113,13 +113,15 @@ class Promotion:
 
     def _run(self, arguments: list[str]) -> bool:
         mounted = [each.replace("/promotion/", f"{self.folder}/") for each in arguments]
-        command = [_kubectl(), "--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace, *mounted]
+        command = [
+            program("kubectl"),
+            "--kubeconfig",
+            str(self.kubeconfig),
+            "--namespace",
+            self.namespace,
+            *mounted,
+        ]
         return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
-
-
-def _kubectl() -> str:
-    program = next(program for program in PROGRAMS if program.name == "kubectl")
-    return str(program.path) if program.path.exists() else "kubectl"
 
 
 def promotion(plane: ControlPlane, namespace: str, folder: Path) -> Promotion:
@@ -153,10 +155,10 @@ def promotion(plane: ControlPlane, namespace: str, folder: Path) -> Promotion:
 def test_a_model_is_promoted_only_when_its_gates_passed(
     general: float, promoted: bool, plane: ControlPlane, namespace: str, folder: Path
 ) -> None:
-    scores = Play(message=encode_message(eval_result(0.5, general)))
+    scores = PodOutcome(message=encode_message(eval_result(0.5, general)))
     with scenario(plane, namespace, folder) as world:
-        world.players.policy = lambda stage, _: (
-            scores if stage == "eval" else Play(exit_code=None) if stage == "train" else Play()
+        world.controllers.policy = lambda stage, _: (
+            scores if stage == "eval" else PodOutcome(exit_code=None) if stage == "train" else PodOutcome()
         )
         hook = promotion(plane, namespace, folder)
         world.wait_for(
@@ -164,7 +166,7 @@ def test_a_model_is_promoted_only_when_its_gates_passed(
             lambda: world.condition("TrainingSucceeded", "support-bot-1").get("reason") == "Running",
         )
         assert not hook.run()
-        world.players.policy = lambda stage, _: scores if stage == "eval" else Play()
+        world.controllers.policy = lambda stage, _: scores if stage == "eval" else PodOutcome()
         world.wait_for_state("Succeeded", name="support-bot-1")
         assert hook.run() is promoted
         served = plane.client.find(f"/api/v1/namespaces/{namespace}/configmaps/served-model")

@@ -1,4 +1,4 @@
-"""The life of a run on a real API server: what people and clusters do to it, and what becomes of it."""
+"""The life of a run on a real API server: what people and clusters do to it, and how it ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.cluster.client import Refused
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.players import Play
+from tests.cluster.fake_controllers import PodOutcome
 from tests.cluster.scenario import Scenario, scenario
 
 from blendtune_api.codec import encode
@@ -22,7 +22,7 @@ from blendtune_api.contract import ExitCode, Failure, Progress, encode_message
 from blendtune_api.v1alpha1 import Cluster, Reason
 from blendtune_operator.names import METRICS_PORT, QUEUE_NAME, Kind, Object
 
-RUNNING = Play(exit_code=None)
+RUNNING = PodOutcome(exit_code=None)
 BFT = Kind.BLENDED_FINE_TUNE
 
 
@@ -35,11 +35,11 @@ def world(plane: ControlPlane, namespace: str, folder: Path) -> Iterator[Scenari
 
 def hold(world: Scenario, stage: str) -> None:
     """Every attempt of the stage runs on; the others succeed."""
-    world.players.policy = lambda played, _: RUNNING if played == stage else Play()
+    world.controllers.policy = lambda played, _: RUNNING if played == stage else PodOutcome()
 
 
 def release(world: Scenario) -> None:
-    world.players.policy = lambda *_: Play()
+    world.controllers.policy = lambda *_: PodOutcome()
 
 
 def edit(world: Scenario, change: Object, name: str = "ads") -> None:
@@ -67,8 +67,8 @@ def test_from_apply_to_scores(world: Scenario) -> None:
 
 
 def test_an_attempt_that_fails_is_followed_by_another_until_the_limit(world: Scenario) -> None:
-    peer_lost = Play(exit_code=137, message="", reason="OOMKilled")
-    world.players.policy = lambda stage, _: peer_lost if stage == "train" else Play()
+    peer_lost = PodOutcome(exit_code=137, message="", reason="OOMKilled")
+    world.controllers.policy = lambda stage, _: peer_lost if stage == "train" else PodOutcome()
     world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, backoff_limit=2))
     world.wait_for_state("Failed")
     attempts = [attempt for attempt in world.status()["attempts"] if attempt["stage"] == "train"]
@@ -79,19 +79,19 @@ def test_an_attempt_that_fails_is_followed_by_another_until_the_limit(world: Sce
 
 
 def test_disruptions_do_not_count(world: Scenario) -> None:
-    gone = Play(exit_code=143, message="", disrupted=True)
-    world.players.policy = lambda stage, number: gone if stage == "train" and number < 4 else Play()
+    gone = PodOutcome(exit_code=143, message="", disrupted=True)
+    world.controllers.policy = lambda stage, number: gone if stage == "train" and number < 4 else PodOutcome()
     world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, backoff_limit=0))
     world.wait_for_state("Succeeded")
     assert world.status()["training"]["restarts"] == 3
 
 
 def test_a_pod_that_is_deleted_is_a_disruption_though_nothing_is_left_of_it(world: Scenario) -> None:
-    """The only pod is drained away: when the operator looks, the training has failed and has no pod."""
+    """The only pod is drained: when the operator looks, the training has failed and has no pod left."""
     hold(world, "train")
     world.apply(cluster=Cluster(nodes=1, gpus_per_node=1, backoff_limit=0))
     running(world, "TrainingSucceeded")
-    with unattended(world):
+    with operator_paused(world):
         end_by_deletion(world, "ads-train-1-worker-0", exit_code=143)
         release(world)
     world.wait_for_state("Succeeded")
@@ -103,8 +103,8 @@ def test_a_pod_that_is_deleted_is_a_disruption_though_nothing_is_left_of_it(worl
 
 
 @contextmanager
-def unattended(world: Scenario) -> Iterator[None]:
-    """Meanwhile the operator is held still."""
+def operator_paused(world: Scenario) -> Iterator[None]:
+    """The operator is stopped by SIGSTOP meanwhile."""
     os.kill(world.operator.pid, signal.SIGSTOP)
     try:
         yield
@@ -131,8 +131,8 @@ def end_by_deletion(world: Scenario, name: str, exit_code: int) -> None:
 
 def test_a_bad_configuration_fails_at_once_and_runs_again_once_it_is_mended(world: Scenario) -> None:
     failure = Failure(reason=Reason.BAD_CONFIGURATION, message="resources are wrong")
-    bad = Play(exit_code=ExitCode.BAD_CONFIGURATION, message=encode_message(failure))
-    world.players.policy = lambda stage, _: bad if stage == "train" else Play()
+    bad = PodOutcome(exit_code=ExitCode.BAD_CONFIGURATION, message=encode_message(failure))
+    world.controllers.policy = lambda stage, _: bad if stage == "train" else PodOutcome()
     world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, backoff_limit=3))
     world.wait_for_state("Failed")
     assert len([item for item in world.status()["attempts"] if item["stage"] == "train"]) == 1
@@ -166,7 +166,7 @@ def live_pods(world: Scenario) -> list[Object]:
 
 
 def test_a_queue_holds_the_training_back_and_lets_it_go(world: Scenario) -> None:
-    """Kueue is played: it suspends what carries its label, and admits it later."""
+    """The test acts as Kueue, which suspends what carries its label, and admits it later."""
     hold(world, "train")
     world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, queue_name="gpus"))
     name = "ads-train-1"
@@ -228,8 +228,8 @@ def test_a_training_that_takes_too_long_is_stopped(world: Scenario) -> None:
 
 def test_a_model_that_does_not_fit_never_gets_a_gpu(world: Scenario) -> None:
     failure = Failure(reason=Reason.DOES_NOT_FIT, message="33B needs 98 GiB of 80 GiB")
-    refused = Play(exit_code=ExitCode.DOES_NOT_FIT, message=encode_message(failure))
-    world.players.policy = lambda stage, _: refused if stage == "blend" else Play()
+    refused = PodOutcome(exit_code=ExitCode.DOES_NOT_FIT, message=encode_message(failure))
+    world.controllers.policy = lambda stage, _: refused if stage == "blend" else PodOutcome()
     world.apply()
     world.wait_for_state("Failed")
     assert world.condition("Sized")["reason"] == "DoesNotFit"
@@ -271,8 +271,8 @@ def test_an_operator_that_was_away_goes_on_where_the_run_is(world: Scenario) -> 
 def test_live_progress_reaches_the_status(world: Scenario) -> None:
     progress = Progress(step=10, steps=40, loss=1.5, tokens_per_second=100.0, remaining_seconds=30.0)
     with serving(json.dumps(encode(progress))) as address:
-        world.players.policy = lambda stage, _: (
-            Play(exit_code=None, address=address) if stage == "train" else Play()
+        world.controllers.policy = lambda stage, _: (
+            PodOutcome(exit_code=None, address=address) if stage == "train" else PodOutcome()
         )
         world.apply()
         shown = world.wait_for("progress is shown", lambda: world.status().get("trainerStatus"))
@@ -284,7 +284,7 @@ def test_live_progress_reaches_the_status(world: Scenario) -> None:
 
 @contextmanager
 def serving(answer: str) -> Iterator[str]:
-    """Rank 0's port, on a loopback address of its own."""
+    """Serves the answer at rank 0's port, and returns the address: a loopback address of its own."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -295,11 +295,12 @@ def serving(answer: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.2", METRICS_PORT), Handler)
+    address = f"127.{os.getpid() % 250 + 1}.0.2"  # the port is fixed, and another worker may serve it too
+    server = ThreadingHTTPServer((address, METRICS_PORT), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield "127.0.0.2"
+        yield address
     finally:
         server.shutdown()
         server.server_close()

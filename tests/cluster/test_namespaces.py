@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane, install_crds
-from tests.cluster.players import Play
+from tests.cluster.fake_controllers import PodOutcome
 from tests.cluster.scenario import Scenario, scenario
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -24,9 +24,9 @@ def world(plane: ControlPlane, namespace: str, folder: Path) -> Iterator[Scenari
 def test_a_namespace_full_of_running_objects_can_be_deleted(world: Scenario, client: Client) -> None:
     client.call("POST", "/api/v1/namespaces", {"metadata": {"name": "doomed"}})
     world.wait_for("an account", lambda: client.find("/api/v1/namespaces/doomed/serviceaccounts/default"))
-    doomed = Scenario(client, "doomed", world.proxy, world.operator, world.players)
-    world.players.namespace = None
-    world.players.policy = lambda stage, _: Play(exit_code=0 if stage == "blend" else None)
+    doomed = Scenario(client, "doomed", world.proxy, world.operator, world.controllers)
+    world.controllers.namespace = None
+    world.controllers.policy = lambda stage, _: PodOutcome(exit_code=0 if stage == "blend" else None)
     for number in range(20):
         doomed.apply(f"run{number}")
     for number in range(20):
@@ -44,7 +44,7 @@ def test_a_run_waits_for_the_training_operator(
     try:
         with scenario(plane, namespace, folder, _EVERYWHERE) as world:
             world.wait_for("the CRD is gone", lambda: not client.find(f"{_CRDS}/pytorchjobs.kubeflow.org"))
-            world.players.policy = lambda *_: Play()
+            world.controllers.policy = lambda *_: PodOutcome()
             world.apply()
             world.wait_for(
                 "the run says what is missing",

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.players import Play
+from tests.cluster.fake_controllers import PodOutcome
 from tests.cluster.scenario import Scenario, scenario
-from tests.e2e.waiting import until
 
 from blendtune_operator.names import Kind
 
-FINISHED = RUNNING = 100
-QUIET_SECONDS = 60
+FINISHED = RUNNING = 20
+RELISTS = 10  # each is followed by a reconcile of every run
+EVERY_SECOND = {"BLENDTUNE_RESYNC_SECONDS": "1"}
 
 
 def states(world: Scenario) -> list[str]:
@@ -29,40 +28,29 @@ def running(world: Scenario) -> int:
 
 
 def writes(world: Scenario) -> int:
-    """All writes but the renewal of the Lease, which is a PUT."""
+    """All writes, events included; the renewal of the Lease, which is a PUT, is not."""
     return sum(world.proxy.requests[method] for method in ("POST", "PATCH", "DELETE"))
 
 
-@pytest.mark.timeout(900)
+def settle(world: Scenario) -> None:
+    """Waits until a whole re-list has led to no write."""
+    seen = -1
+    while seen != writes(world):
+        seen = writes(world)
+        world.wait_for_relists(1)
+
+
 def test_nothing_is_written_when_nothing_changes(plane: ControlPlane, namespace: str, folder: Path) -> None:
-    """A hundred finished and a hundred running runs, a resync every five seconds, for a minute."""
-    with scenario(plane, namespace, folder) as world:
+    """Through re-lists of finished and of running runs."""
+    with scenario(plane, namespace, folder, EVERY_SECOND) as world:
         for number in range(FINISHED):
             world.apply(f"done{number}")
         world.wait_for("all have finished", lambda: states(world).count("Succeeded") == FINISHED, 400, 1)
-        world.players.policy = lambda stage, _: Play(exit_code=None if stage == "train" else 0)
+        world.controllers.policy = lambda stage, _: PodOutcome(exit_code=None if stage == "train" else 0)
         for number in range(RUNNING):
             world.apply(f"busy{number}")
         world.wait_for("the others train", lambda: running(world) == RUNNING, 400, 1)
         settle(world)
-        before = writes(world)
-        reads = world.proxy.requests["GET"]
-        known = len(world.proxy.writes)
-        try:
-            until("something is written", lambda: writes(world) > before, QUIET_SECONDS)
-        except TimeoutError:
-            pass
-        else:
-            raise AssertionError(f"written, events aside: {world.proxy.writes[known:]}")
-        assert world.proxy.requests["GET"] > reads  # it was not dead
-
-
-def settle(world: Scenario) -> None:
-    """Waits until nothing has been written for as long as a resync takes."""
-    seen = -1
-    while seen != writes(world):
-        seen = writes(world)
-        try:
-            until("something is written", lambda seen=seen: writes(world) > seen, 8)
-        except TimeoutError:
-            return
+        before, known = writes(world), len(world.proxy.writes)
+        world.wait_for_relists(RELISTS)
+        assert writes(world) == before, f"written, events aside: {world.proxy.writes[known:]}"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ROOT, ControlPlane
-from tests.cluster.players import Play
+from tests.cluster.fake_controllers import PodOutcome
 from tests.cluster.scenario import scenario
 
 from blendtune_operator.names import Kind
@@ -41,8 +41,8 @@ def test_a_whole_life_with_the_shipped_rights(
     """Attempts, suspension and removal of the children: every call that the operator ever makes."""
     token = service_account(client, namespace, [*RULES["run"], *RULES["lease"]])
     with scenario(plane, namespace, folder, token=token) as world:
-        world.players.policy = lambda stage, number: (
-            Play(exit_code=None) if (stage, number) == ("train", 1) else Play()
+        world.controllers.policy = lambda stage, number: (
+            PodOutcome(exit_code=None) if (stage, number) == ("train", 1) else PodOutcome()
         )
         world.apply(ttl_seconds_after_finished=1)
         world.wait_for("it trains", lambda: world.condition("TrainingSucceeded").get("reason") == "Running")

@@ -12,7 +12,7 @@ from tests.docs_commands import ROOT, Command, commands
 
 from blendtune_operator.cli.main import main
 
-# Each is run by tests of its own: make demo, make test and make e2e by whoever checks a change.
+# Each is run by tests of its own.
 RUN_ELSEWHERE = ("run", "study")
 # Tried on a cluster by tests/e2e/test_docs.py and test_first_run.py.
 OF_A_CLUSTER = ("kubectl", "helm", "curl")

@@ -65,7 +65,7 @@ def running(folder: Path) -> Iterator[Cluster]:
 
 
 def _private_folders(folder: Path) -> None:
-    """What the node's programs keep in well-known places goes into the state, unseen from outside."""
+    """Mounts folders of the state over the places where the node's programs keep things."""
     subprocess.run(["mount", "--make-rshared", "/"], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     for place in ("/var/lib", "/var/log"):

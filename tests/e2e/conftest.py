@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.e2e import cluster as clusters
-from tests.e2e import release, training_operator, workplace
+from tests.e2e import namespaces, release, training_operator
 from tests.e2e.cluster import Cluster
 from tests.e2e.layout import state
-from tests.e2e.workplace import Workplace
+from tests.e2e.namespaces import Namespace
 
 
 @pytest.fixture(scope="session")
@@ -24,9 +24,9 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def place(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Workplace]:
+def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Namespace]:
     """A namespace named after the test."""
     name = request.node.name.removeprefix("test_").replace("_", "-").replace("[", "-").rstrip("]")
-    made = workplace.make(cluster, name)
+    made = namespaces.create(cluster, name)
     yield made
-    workplace.remove(made)
+    namespaces.delete(made)

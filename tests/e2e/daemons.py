@@ -46,7 +46,7 @@ class Daemons:
             daemon.check()
 
     def stop(self) -> None:
-        """Asks all to end; those that wait for one another end with the namespaces at the latest."""
+        """Asks all to end, and kills those that have not ended after some seconds."""
         for daemon in reversed(self._running):
             daemon.process.terminate()
         for daemon in self._running:

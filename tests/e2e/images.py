@@ -1,4 +1,4 @@
-"""The images, built by buildah from this checkout.
+"""The images, built by buildah from this checkout, in a storage that all clones share.
 
 The base system is Debian's, by debootstrap. The evaluator's packages are one layer, which the trainer shares.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +29,7 @@ IMPORTED = (PAUSE, TRAINING_OPERATOR, OPERATOR, EVAL, TRAINER)
 
 SUITE = "bookworm"  # its Python is 3.11
 DEBIAN_PACKAGES = ("python3", "python-is-python3", "ca-certificates")
+CONTENT = "blendtune.io/content"  # label: the digest of what an image was made from
 UV_BINARY = ROOT / ".venv" / "bin" / "uv"
 CERTIFICATES = "/etc/ssl/certs"  # this machine's, lent to the build and not kept
 
@@ -39,8 +41,7 @@ _BUILDAH = (
 
 
 def build() -> None:
-    """Builds what changed."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
+    """Builds what changed. The caller holds the lock of IMAGES."""
     _base()
     _image_of(UV, {UV_BINARY: "/uv"})
     _image_of(PAUSE, {Path("/bin/busybox"): "/bin/busybox"}, ["/bin/busybox", "sleep", "2147483647"])
@@ -66,7 +67,8 @@ def archive(image: str) -> Iterator[IO[bytes]]:
 
 
 def _base() -> None:
-    if _exists(BASE):
+    content = _digest(SUITE.encode(), *(package.encode() for package in DEBIAN_PACKAGES))
+    if _exists(BASE, content):
         return
     folder = IMAGES / "rootfs"
     print("making the base system", flush=True)
@@ -77,18 +79,22 @@ def _base() -> None:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    _image_of(BASE, {folder: "/"})
+    _commit(BASE, content, {folder: "/"})
     subprocess.run(["rm", "-rf", str(folder)], check=True)
 
 
-def _image_of(image: str, files: dict[Path, str], entry_point: list[str] | None = None) -> None:
+def _image_of(image: str, files: dict[Path, str], entry_point: Sequence[str] = ()) -> None:
     """An image with nothing but the files."""
-    newest = max(path.stat().st_mtime for path in files)
-    if _created(image) > newest:
-        return
+    content = _digest(*(path.read_bytes() for path in files), json.dumps(entry_point).encode())
+    if not _exists(image, content):
+        _commit(image, content, files, entry_point)
+
+
+def _commit(image: str, content: str, files: dict[Path, str], entry_point: Sequence[str] = ()) -> None:
     container = _buildah("from", "scratch")
     for source, target in files.items():
         _buildah("add", "--quiet", container, str(source), target)
+    _buildah("config", "--label", f"{CONTENT}={content}", container)
     if entry_point:
         _buildah("config", "--entrypoint", json.dumps(entry_point), container)
     _buildah("commit", "--quiet", "--rm", container, image)
@@ -104,15 +110,14 @@ def _build(folder: str, image: str, base: str, *options: str) -> None:
     )  # fmt: skip
 
 
-def _exists(image: str) -> bool:
-    return bool(_buildah("images", "--quiet", "--filter", f"reference={image}"))
+def _exists(image: str, content: str) -> bool:
+    """Whether the image is there, made from content of this digest."""
+    filters = ("--filter", f"reference={image}", "--filter", f"label={CONTENT}={content}")
+    return bool(_buildah("images", "--quiet", *filters))
 
 
-def _created(image: str) -> float:
-    """When the image was made; 0 when it was not."""
-    if not _exists(image):
-        return 0.0
-    return float(json.loads(_buildah("images", "--json", image))[0]["created"])
+def _digest(*parts: bytes) -> str:
+    return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
 
 
 def _buildah(*arguments: str) -> str:

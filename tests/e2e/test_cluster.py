@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from tests.e2e.images import OPERATOR
+from tests.e2e.namespaces import USER, Namespace
 from tests.e2e.waiting import until
-from tests.e2e.workplace import USER, Workplace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -46,7 +46,7 @@ def worker() -> dict[str, Any]:
     return {"spec": {"restartPolicy": "Never", "securityContext": security, "containers": [container]}}
 
 
-def test_a_gang_meets(place: Workplace) -> None:
+def test_a_gang_meets(namespace: Namespace) -> None:
     job = {
         "apiVersion": "kubeflow.org/v1",
         "kind": "PyTorchJob",
@@ -58,9 +58,9 @@ def test_a_gang_meets(place: Workplace) -> None:
             },
         },
     }
-    place.kubectl.apply(json.dumps(job))
-    until("the gang succeeded", lambda: succeeded(place.kubectl.get("pytorchjob", "gang")))
-    place.record("Succeeded")
+    namespace.kubectl.apply(json.dumps(job))
+    until("the gang succeeded", lambda: succeeded(namespace.kubectl.get("pytorchjob", "gang")))
+    namespace.record("Succeeded")
 
 
 def succeeded(job: dict[str, Any]) -> bool:

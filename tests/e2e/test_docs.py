@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.docs_commands import ROOT, Command, commands
 from tests.e2e.cluster import Cluster
-from tests.e2e.workplace import Workplace, small_run
+from tests.e2e.namespaces import Namespace, small_run
 from tests.helm.chart import helm
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -38,16 +38,16 @@ def argocd(cluster: Cluster) -> Iterator[None]:
 
 @pytest.mark.usefixtures("argocd")
 def test_the_commands_of_the_documentation(
-    place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in ("examples", "gitops", "crds", "helm"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     (tmp_path / "rubric.yaml").write_text("name: kettle-shop\n")
     (tmp_path / "my-run.yaml").write_text(json.dumps({**small_run(), "metadata": {"name": "my-run"}}))
     monkeypatch.chdir(tmp_path)
-    place.kubectl("apply", "-f", EXAMPLE)
+    namespace.kubectl("apply", "-f", EXAMPLE)
     for command in (each for each in commands("kubectl", "helm") if each.page != WALKED):
         if command.program == "kubectl":
-            place.kubectl(*tried(command))
+            namespace.kubectl(*tried(command))
         else:
-            helm(*tried(command), kubeconfig=place.cluster.credentials.kubeconfig("admin"))
+            helm(*tried(command), kubeconfig=namespace.cluster.credentials.kubeconfig("admin"))

@@ -20,8 +20,8 @@ from tests.e2e.binaries import program
 from tests.e2e.cluster import Cluster
 from tests.e2e.images import EVAL, OPERATOR
 from tests.e2e.kubectl import KubectlError
+from tests.e2e.namespaces import USER, Namespace, small_run
 from tests.e2e.waiting import until
-from tests.e2e.workplace import USER, Workplace, small_run
 from tests.run.conftest import RUBRIC, write_rows
 from tests.tiny_model import CHATML, build_tokenizer, write_tiny_model
 
@@ -88,8 +88,8 @@ class Newcomer:
             process.terminate()
             process.wait(30)
 
-    def place(self) -> Workplace:
-        return Workplace(self.cluster, self.cluster.kubectl.within(NAMESPACE), self.volumes / "blendtune")
+    def namespace(self) -> Namespace:
+        return Namespace(self.cluster, self.cluster.kubectl.within(NAMESPACE), self.volumes / "blendtune")
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def newcomer(cluster: Cluster, tmp_path: Path) -> Iterator[Newcomer]:
 
 
 def test_every_step(newcomer: Newcomer) -> None:
-    place = newcomer.place()
+    namespace = newcomer.namespace()
     for command in (each for each in commands("kubectl", "curl") if each.page == PAGE):
         match command.words:
             case (*words, "&"):
@@ -130,12 +130,12 @@ def test_every_step(newcomer: Newcomer) -> None:
             case words:
                 newcomer.types(*(word for word in words if word != "-w"))  # or it would never end
         if command.words[-1] == str(EXAMPLES / "run.yaml"):
-            run = place.follow(RUN)
+            run = namespace.follow(RUN)
             assert run["status"]["state"] == "Succeeded", run["status"]
             assert run["status"]["evaluation"]["overall"]["n"] == 2
     assert "<html" in (newcomer.folder / "report.html").read_text()
-    until("nothing is left", lambda: not any(place.kubectl.list(kind) for kind in KINDS))
-    assert not place.folder(RUN).exists()
+    until("nothing is left", lambda: not any(namespace.kubectl.list(kind) for kind in KINDS))
+    assert not namespace.folder(RUN).exists()
 
 
 def _curl() -> Command:

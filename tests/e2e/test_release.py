@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.e2e import release, workplace
+from tests.e2e import release
 from tests.e2e.images import OPERATOR
 from tests.e2e.kubectl import KubectlError
+from tests.e2e.namespaces import USER, Namespace, long_run
 from tests.e2e.test_run import training_attempts
 from tests.e2e.waiting import until
-from tests.e2e.workplace import USER, Workplace
 
 from blendtune_api.contract import Workspace
 
@@ -36,8 +36,8 @@ def server(name: str, labels: dict[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}
 
 
-def operator_reaches(place: Workplace, address: str, port: int) -> bool:
-    kubectl = place.kubectl.within(release.NAMESPACE)
+def operator_reaches(namespace: Namespace, address: str, port: int) -> bool:
+    kubectl = namespace.kubectl.within(release.NAMESPACE)
     try:
         kubectl("exec", f"deployment/{release.NAME}", "--", "python", "-c", CALL, address, str(port))
     except KubectlError as error:
@@ -46,58 +46,62 @@ def operator_reaches(place: Workplace, address: str, port: int) -> bool:
     return True
 
 
-def test_the_operator_is_confined(place: Workplace) -> None:
+def test_the_operator_is_confined(namespace: Namespace) -> None:
     """It reaches the API server and what is a training's rank, and nothing else."""
-    place.kubectl.apply(json.dumps(server("rank", {"blendtune.io/stage": "train"})))
-    place.kubectl.apply(json.dumps(server("other", {})))
-    place.kubectl("wait", "--for=condition=Ready", "pod/rank", "pod/other", "--timeout=60s")
-    addresses = {name: place.kubectl.get("pod", name)["status"]["podIP"] for name in ("rank", "other")}
-    until("it reaches a rank", lambda: operator_reaches(place, addresses["rank"], 8080))
-    until("it is kept from all else", lambda: not operator_reaches(place, addresses["other"], 8080))
-    assert operator_reaches(place, "kubernetes.default.svc.cluster.local", 443)
+    namespace.kubectl.apply(json.dumps(server("rank", {"blendtune.io/stage": "train"})))
+    namespace.kubectl.apply(json.dumps(server("other", {})))
+    namespace.kubectl("wait", "--for=condition=Ready", "pod/rank", "pod/other", "--timeout=60s")
+    addresses = {name: namespace.kubectl.get("pod", name)["status"]["podIP"] for name in ("rank", "other")}
+    until("it reaches a rank", lambda: operator_reaches(namespace, addresses["rank"], 8080))
+    until("it is kept from all else", lambda: not operator_reaches(namespace, addresses["other"], 8080))
+    assert operator_reaches(namespace, "kubernetes.default.svc.cluster.local", 443)
 
 
-def test_upgraded_uninstalled_and_installed_again(place: Workplace) -> None:
+def test_upgraded_uninstalled_and_installed_again(namespace: Namespace) -> None:
     """An upgrade in the midst of a training keeps the run; without a release the run stays as it ended."""
-    manifest = workplace.long_run()
+    manifest = long_run()
     manifest["spec"]["blend"]["budget"]["epochs"] = 30
-    place.apply(manifest)
-    until("there is a checkpoint", (Workspace(place.folder("small")).checkpoints / "latest.json").exists, 300)
-    before = operator_pod(place)
-    release.upgrade(place.cluster, {"operator": {"logLevel": "DEBUG"}})
-    after = operator_pod(place)
+    namespace.apply(manifest)
+    until(
+        "there is a checkpoint",
+        (Workspace(namespace.folder("small")).checkpoints / "latest.json").exists,
+        300,
+    )
+    before = operator_pod(namespace)
+    release.upgrade(namespace.cluster, {"operator": {"logLevel": "DEBUG"}})
+    after = operator_pod(namespace)
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
-    run = place.follow("small")
+    run = namespace.follow("small")
     assert run["status"]["state"] == "Succeeded", run["status"]
     (attempt,) = training_attempts(run)
     assert attempt["endTime"] > after["metadata"]["creationTimestamp"]
 
-    ended = objects(place)
-    release.uninstall(place.cluster)
+    ended = objects(namespace)
+    release.uninstall(namespace.cluster)
     try:
-        assert objects(place) == ended
+        assert objects(namespace) == ended
     finally:
-        release.install(place.cluster)
-    until("the operator has looked at the run", has_reconciled(place))
-    assert objects(place) == ended
+        release.install(namespace.cluster)
+    until("the operator has looked at the run", has_reconciled(namespace))
+    assert objects(namespace) == ended
 
 
-def operator_pod(place: Workplace) -> dict[str, Any]:
-    (pod,) = place.kubectl.within(release.NAMESPACE).list("pods")
+def operator_pod(namespace: Namespace) -> dict[str, Any]:
+    (pod,) = namespace.kubectl.within(release.NAMESPACE).list("pods")
     return pod
 
 
-def objects(place: Workplace) -> list[dict[str, Any]]:
+def objects(namespace: Namespace) -> list[dict[str, Any]]:
     """The run, its evaluation and its children, with their versions."""
     kinds = ("bft", "rubric", "pytorchjob", "jobs", "pods")
-    return [item for kind in kinds for item in place.kubectl.list(kind)]
+    return [item for kind in kinds for item in namespace.kubectl.list(kind)]
 
 
-def has_reconciled(place: Workplace) -> Callable[[], bool]:
+def has_reconciled(namespace: Namespace) -> Callable[[], bool]:
     path = f"/api/v1/namespaces/{release.NAMESPACE}/services/{release.NAME}:metrics/proxy/metrics"
     done = 'blendtune_reconcile_total{kind="BlendedFineTune",result="success"}'
 
     def holds() -> bool:
-        return any(line.startswith(done) for line in place.kubectl.raw(path).splitlines())
+        return any(line.startswith(done) for line in namespace.kubectl.raw(path).splitlines())
 
     return holds

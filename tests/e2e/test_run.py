@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e import prometheus, workplace
+from tests.e2e import prometheus
+from tests.e2e.namespaces import USER, Namespace, long_run, small_run
 from tests.e2e.waiting import until
-from tests.e2e.workplace import Workplace
 
 from blendtune_api.contract import Workspace
 
@@ -30,18 +30,18 @@ def training_attempts(run: dict[str, Any]) -> list[dict[str, Any]]:
     return [attempt for attempt in run["status"]["attempts"] if attempt["stage"] == "train"]
 
 
-def steps(place: Workplace) -> list[dict[str, Any]]:
+def steps(namespace: Namespace) -> list[dict[str, Any]]:
     """The log of the optimizer steps."""
-    lines = Workspace(place.folder("small")).steps_log.read_text().splitlines()
+    lines = Workspace(namespace.folder("small")).steps_log.read_text().splitlines()
     return [json.loads(line) for line in lines]
 
 
-def test_run_succeeds(place: Workplace) -> None:
+def test_run_succeeds(namespace: Namespace) -> None:
     """From kubectl apply to scores in status and in Prometheus."""
-    monitoring = prometheus.start(place.cluster, f"{RANK_0}.{place.kubectl.namespace}.svc.cluster.local")
-    place.record("before")
-    place.apply(workplace.small_run())
-    run = place.follow("small")
+    monitoring = prometheus.start(namespace.cluster, f"{RANK_0}.{namespace.name}.svc.cluster.local")
+    namespace.record("before")
+    namespace.apply(small_run())
+    run = namespace.follow("small")
     status = run["status"]
     assert status["state"] == "Succeeded", status
     assert status["model"]["digest"]
@@ -49,11 +49,11 @@ def test_run_succeeds(place: Workplace) -> None:
     for scope in ("overall", "general", "inDomain"):
         score = status["evaluation"][scope]
         assert 0 <= score["low"] <= score["score"] <= score["high"] <= 1
-    assert place.kubectl.get("rubric", "small")["status"]["state"] == "Succeeded"
-    report = Workspace(place.folder("small")).evaluation / "report.html"
-    assert report.stat().st_uid == workplace.USER
+    assert namespace.kubectl.get("rubric", "small")["status"]["state"] == "Succeeded"
+    report = Workspace(namespace.folder("small")).evaluation / "report.html"
+    assert report.stat().st_uid == USER
 
-    mine = f'{{namespace="{place.kubectl.namespace}"}}'
+    mine = f'{{namespace="{namespace.name}"}}'
     scores = until("the scores are scraped", lambda: monitoring.query(f"blendtune_eval_score{mine}"), 30)
     assert {series["metric"]["name"] for series in scores} == {"small"}
     trained = monitoring.query('max_over_time(blendtune_training_step{job="trainer"}[10m])')
@@ -75,15 +75,15 @@ def processes(pod_uid: str, argument: str) -> list[int]:
     return sorted(found)
 
 
-def delete_pod(place: Workplace, pod: dict[str, Any]) -> None:
-    place.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
+def delete_pod(namespace: Namespace, pod: dict[str, Any]) -> None:
+    namespace.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
 
 
-def kill_launcher(_: Workplace, pod: dict[str, Any]) -> None:
+def kill_launcher(_: Namespace, pod: dict[str, Any]) -> None:
     os.kill(processes(pod["metadata"]["uid"], "launch")[0], signal.SIGKILL)
 
 
-def kill_rank(_: Workplace, pod: dict[str, Any]) -> None:
+def kill_rank(_: Namespace, pod: dict[str, Any]) -> None:
     os.kill(processes(pod["metadata"]["uid"], "train")[0], signal.SIGKILL)
 
 
@@ -96,35 +96,35 @@ def kill_rank(_: Workplace, pod: dict[str, Any]) -> None:
     ],
 )
 def test_disturbed(
-    place: Workplace, disturb: Callable[[Workplace, dict[str, Any]], None], reason: str, counted: bool
+    namespace: Namespace, disturb: Callable[[Namespace, dict[str, Any]], None], reason: str, counted: bool
 ) -> None:
     """A worker lost in the middle of the training: the next attempt goes on from the checkpoint."""
-    place.apply(workplace.long_run())
-    latest = Workspace(place.folder("small")).checkpoints / "latest.json"
+    namespace.apply(long_run())
+    latest = Workspace(namespace.folder("small")).checkpoints / "latest.json"
     until("there is a checkpoint", latest.exists, 300)
-    place.record("before the disturbance")
-    disturb(place, place.kubectl.get("pod", "small-train-1-worker-1"))
-    run = place.follow("small")
+    namespace.record("before the disturbance")
+    disturb(namespace, namespace.kubectl.get("pod", "small-train-1-worker-1"))
+    run = namespace.follow("small")
     assert run["status"]["state"] == "Succeeded", run["status"]
     first, second = training_attempts(run)
     assert first["cause"].startswith(f"{reason}: "), first
     assert first.get("counted", False) is counted
     assert second["number"] == 2
-    log = steps(place)
+    log = steps(namespace)
     assert [step["step"] for step in log] == list(range(1, len(log) + 1))
     assert run["status"]["training"]["restarts"] == 1
 
 
-def test_out_of_memory(place: Workplace) -> None:
+def test_out_of_memory(namespace: Namespace) -> None:
     """Too small a memory limit is named as the cause; an edited one counts from the next attempt."""
-    manifest = workplace.small_run()
+    manifest = small_run()
     manifest["spec"]["cluster"]["train"]["resources"] = {"limits": {"memory": "64Mi"}}
-    place.apply(manifest)
-    until("an attempt ran out of memory", lambda: out_of_memory(place.run("small")), 300)
-    place.record("out of memory")
+    namespace.apply(manifest)
+    until("an attempt ran out of memory", lambda: out_of_memory(namespace.run("small")), 300)
+    namespace.record("out of memory")
     manifest["spec"]["cluster"]["train"]["resources"] = {"limits": {"memory": "4Gi"}}
-    place.apply(manifest)
-    run = place.follow("small")
+    namespace.apply(manifest)
+    run = namespace.follow("small")
     assert run["status"]["state"] == "Succeeded", run["status"]
     assert out_of_memory(run)
 

@@ -29,6 +29,8 @@ from blendtune_api.v1alpha1 import Stage
 from blendtune_operator import names as operator_names
 from blendtune_operator.settings import ProcessSettings, Settings
 
+pytestmark = pytest.mark.cluster  # helm renders it
+
 RULES: dict[str, list[dict[str, Any]]] = yaml.safe_load(
     (ROOT / "helm/blendtune/files/rules.yaml").read_text()
 )

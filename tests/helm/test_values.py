@@ -27,8 +27,10 @@ KUBERNETES = {
     "podSelector",
 }  # fmt: skip
 OF_A_PARENT_CHART = {"global", "enabled"}
+needs_helm = pytest.mark.cluster
 
 
+@needs_helm
 @pytest.mark.parametrize("values", CASES.values(), ids=CASES)
 def test_lint(values: Values, tmp_path: Path) -> None:
     file = tmp_path / "values.json"
@@ -42,12 +44,14 @@ def test_the_charts_version_is_the_packages() -> None:
     assert chart["version"] == chart["appVersion"] == version
 
 
+@needs_helm
 def test_a_packaged_chart_renders_the_same(tmp_path: Path) -> None:
     helm("package", CHART, "--destination", tmp_path)
     (package,) = tmp_path.iterdir()
     assert render({}, package) == render({})
 
 
+@needs_helm
 @pytest.mark.parametrize(
     ("values", "words"),
     [

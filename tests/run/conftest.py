@@ -7,7 +7,6 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +71,9 @@ data:
 """
 
 
+LONG = {"epochs": 12, "checkpoint_minutes": 0.002}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a command ended, and the folder of the run's workspace."""
@@ -97,17 +99,21 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with model, data, rubric and manifest."""
+    """A manifest in a folder with model, data and rubric."""
 
-    folder: Path
+    manifest: Path
 
     @property
-    def manifest(self) -> Path:
-        return self.folder / "manifest.yaml"
+    def folder(self) -> Path:
+        return self.manifest.parent
 
-    def write_manifest(self, nodes: int = 2, epochs: int = 6, checkpoint_minutes: float = 30) -> None:
-        text = MANIFEST.format(nodes=nodes, epochs=epochs, checkpoint_minutes=checkpoint_minutes)
-        self.manifest.write_text(text)
+    def changed(self, name: str, nodes: int = 2, epochs: int = 6, checkpoint_minutes: float = 30) -> Project:
+        """The same with another manifest, of this name."""
+        manifest = self.folder / f"{name}.yaml"
+        manifest.write_text(
+            MANIFEST.format(nodes=nodes, epochs=epochs, checkpoint_minutes=checkpoint_minutes)
+        )
+        return Project(manifest)
 
     def start(self, workdir: Path) -> subprocess.Popen[str]:
         """Starts `blendtune run` on the project."""
@@ -146,18 +152,36 @@ def write_rows(path: Path, subjects: list[str], count: int, seed: int) -> None:
             file.write(json.dumps({"messages": turns}) + "\n")
 
 
+def create_project(folder: Path, **manifest: Any) -> Project:
+    """Writes a project into a new folder; keyword arguments go to the manifest."""
+    folder.mkdir()
+    write_tiny_model(folder / "model", build_tokenizer(CHATML))
+    write_rows(folder / "shop.jsonl", ["price", "stock", "till"], 60, seed=1)
+    write_rows(folder / "world.jsonl", ["sea", "moon", "tree", "road"], 80, seed=2)
+    (folder / "rubric.yaml").write_text(RUBRIC)
+    return Project(folder / "manifest.yaml").changed("manifest", **manifest)
+
+
 @pytest.fixture
-def make_project(tmp_path: Path) -> Callable[..., Project]:
-    """Makes a project in the test's own folder; keyword arguments go to the manifest."""
+def project(tmp_path: Path) -> Project:
+    """A project of the test's own."""
+    return create_project(tmp_path / "project")
 
-    def make(**manifest: Any) -> Project:
-        project = Project(tmp_path / "project")
-        project.folder.mkdir()
-        write_tiny_model(project.folder / "model", build_tokenizer(CHATML))
-        write_rows(project.folder / "shop.jsonl", ["price", "stock", "till"], 60, seed=1)
-        write_rows(project.folder / "world.jsonl", ["sea", "moon", "tree", "road"], 80, seed=2)
-        (project.folder / "rubric.yaml").write_text(RUBRIC)
-        project.write_manifest(**manifest)
-        return project
 
-    return make
+@dataclass(frozen=True)
+class Finished:
+    """A project, its run on two ranks that nothing disturbed, and that run's work directory."""
+
+    project: Project
+    workdir: Path
+    outcome: Outcome
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """To compare with. It saves checkpoints all the time, and lasts for some hundred steps."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    project = create_project(folder / "project", **LONG)
+    outcome = project.run(folder / "work")
+    assert outcome.code == 0, outcome.errors
+    return Finished(project, folder / "work", outcome)

@@ -7,12 +7,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from tests.api.structural import as_json_schema
-from tests.run.conftest import Outcome, Project
+from tests.run.conftest import LONG, Finished, Outcome, Project
 
 from blendtune_api.crd import root_schema
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval
@@ -34,15 +33,14 @@ def losses(outcome: Outcome) -> list[float]:
     return [step["loss"] for step in outcome.steps()]
 
 
-def test_ranks_do_not_change_the_losses(make_project: Any, tmp_path: Path) -> None:
-    project: Project = make_project(nodes=2)
-    two = project.run(tmp_path / "two")
-    assert two.code == 0, two.errors
-    check_objects(two)
-    check_model(two)
+def test_a_run_ends_with_scores_and_a_model(undisturbed: Finished) -> None:
+    check_objects(undisturbed.outcome)
+    check_model(undisturbed.outcome)
 
-    project.write_manifest(nodes=1)
-    one = project.run(tmp_path / "one")
+
+def test_ranks_do_not_change_the_losses(undisturbed: Finished, tmp_path: Path) -> None:
+    two = undisturbed.outcome
+    one = undisturbed.project.changed("one", nodes=1, **LONG).run(tmp_path / "one")
     assert one.code == 0, one.errors
     assert one.blend_digest() == two.blend_digest()
     assert len(losses(two)) >= 20
@@ -83,10 +81,9 @@ def check_model(outcome: Outcome) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_disturbed_run_ends_as_an_undisturbed_one(
-    make_project: Any, tmp_path: Path, number: signal.Signals
+    undisturbed: Finished, tmp_path: Path, number: signal.Signals
 ) -> None:
-    project: Project = make_project(epochs=12, checkpoint_minutes=0.002)
-    disturbed, quiet = tmp_path / "disturbed", tmp_path / "quiet"
+    project, disturbed = undisturbed.project, tmp_path / "disturbed"
     checkpoints = disturbed / TRAINING / "checkpoints"
 
     def is_saving() -> bool:
@@ -99,11 +96,11 @@ def test_a_disturbed_run_ends_as_an_undisturbed_one(
     assert first.code == (130 if number is signal.SIGTERM else -number)
     taken = len(first.steps())
 
-    second, undisturbed = project.run(disturbed), project.run(quiet)
-    assert second.code == undisturbed.code == 0, second.errors
-    assert 0 < taken < len(undisturbed.steps())
-    assert second.blend_digest() == undisturbed.blend_digest()
-    assert losses(second) == losses(undisturbed)
+    second, expected = project.run(disturbed), undisturbed.outcome
+    assert second.code == 0, second.errors
+    assert 0 < taken < len(expected.steps())
+    assert second.blend_digest() == expected.blend_digest()
+    assert losses(second) == losses(expected)
 
 
 def break_row(project: Project) -> None:
@@ -141,9 +138,8 @@ def repeat_an_id(project: Project) -> None:
     ],
 )
 def test_bad_input_ends_before_any_training(
-    make_project: Any, tmp_path: Path, spoil: Callable[[Project], None], words: list[str]
+    project: Project, tmp_path: Path, spoil: Callable[[Project], None], words: list[str]
 ) -> None:
-    project: Project = make_project()
     spoil(project)
     outcome = project.run(tmp_path / "work")
     assert outcome.code == 2, outcome.errors
@@ -151,19 +147,16 @@ def test_bad_input_ends_before_any_training(
     assert not (outcome.workspace / "train").exists()
 
 
-def test_another_configuration_leaves_a_workspace_alone(make_project: Any, tmp_path: Path) -> None:
-    project: Project = make_project(epochs=1)
-    assert project.run(tmp_path / "work").code == 0
-    before = (tmp_path / "work" / TRAINING / "steps.jsonl").read_text()
-    project.write_manifest(epochs=2)
-    outcome = project.run(tmp_path / "work")
+def test_another_configuration_leaves_a_workspace_alone(undisturbed: Finished) -> None:
+    steps = undisturbed.workdir / TRAINING / "steps.jsonl"
+    before = steps.read_text()
+    outcome = undisturbed.project.changed("other", epochs=2).run(undisturbed.workdir)
     assert outcome.code == 2
     assert "WorkspaceInUse" in outcome.errors
-    assert (tmp_path / "work" / TRAINING / "steps.jsonl").read_text() == before
+    assert steps.read_text() == before
 
 
-def test_a_work_directory_serves_one_run_at_a_time(make_project: Any, tmp_path: Path) -> None:
-    project: Project = make_project()
+def test_a_work_directory_serves_one_run_at_a_time(project: Project, tmp_path: Path) -> None:
     process = project.start(tmp_path / "work")
     try:
         wait_until(process, (tmp_path / "work" / "logs").exists)

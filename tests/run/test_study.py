@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from jsonschema import Draft202012Validator
 from tests.api.structural import as_json_schema
@@ -41,8 +40,7 @@ spec:
 """
 
 
-def test_a_study_runs_to_its_answer(make_project: Any, tmp_path: Path) -> None:
-    project: Project = make_project()
+def test_a_study_runs_to_its_answer(project: Project, tmp_path: Path) -> None:
     manifest, workdir = project.folder / "study.yaml", tmp_path / "work"
     manifest.write_text(STUDY)
     done = subprocess.run(

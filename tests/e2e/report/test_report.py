@@ -24,14 +24,14 @@ def content(reports: dict[str, Path], name: str = "full") -> Any:
 
 
 @every_report
-def test_nothing_is_asked_for_but_the_page_itself(read: Read, reports: dict[str, Path], name: str) -> None:
+def test_nothing_is_requested_but_the_page_itself(read: Read, reports: dict[str, Path], name: str) -> None:
     reading = read(name)
     reading.open_all()
     assert reading.requests == [(reports[name] / "report.html").as_uri()]
     assert reading.complaints == []
 
 
-def test_the_policy_stops_what_were_to_come_in(read: Read) -> None:
+def test_the_content_security_policy_blocks_scripts_and_requests(read: Read) -> None:
     page = read().page
     title = page.title()
     with page.expect_event("requestfailed") as failed:
@@ -47,7 +47,7 @@ def test_the_policy_stops_what_were_to_come_in(read: Read) -> None:
     assert page.title() == title
 
 
-def test_one_look_tells_the_outcome_and_its_reason(read: Read, reports: dict[str, Path]) -> None:
+def test_the_first_screen_shows_the_outcome_and_its_reason(read: Read, reports: dict[str, Path]) -> None:
     page, report = read().page, content(reports)
     passed = sum(gate["result"] == "Passed" for gate in report["gates"])
     told = [
@@ -145,7 +145,7 @@ def test_a_print_holds_every_answer_on_white(read: Read, reports: dict[str, Path
     assert reading.audit("outside()") == []
 
 
-def test_nothing_moves_for_who_wants_stillness(read: Read) -> None:
+def test_nothing_moves_under_reduced_motion(read: Read) -> None:
     assert read(reduced_motion="reduce").audit("moving()") == []
 
 
@@ -172,7 +172,7 @@ def test_every_picture_has_a_name_and_headings_go_step_by_step(read: Read, name:
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-def test_what_is_hostile_is_shown_and_does_nothing(read: Read) -> None:
+def test_hostile_text_is_shown_and_does_nothing(read: Read) -> None:
     reading = read("hostile")
     reading.open_all()
     page = reading.page

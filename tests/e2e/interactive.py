@@ -1,4 +1,4 @@
-"""`python -m tests.e2e -m tests.e2e.hold`: keeps a cluster up until interrupted, to look around in.
+"""`python -m tests.e2e -m tests.e2e.interactive`: keeps a cluster up until it is interrupted.
 
 Enter it by: nsenter --all --target PID, with the PID of the innermost process of that name.
 """
@@ -14,7 +14,7 @@ from tests.e2e.layout import state
 def main() -> None:
     folder = state()
     if folder is None:
-        raise SystemExit("Run it by: python -m tests.e2e -m tests.e2e.hold")
+        raise SystemExit("Run it by: python -m tests.e2e -m tests.e2e.interactive")
     with cluster.running(folder) as running:
         training_operator.install(running)
         release.install(running)

@@ -24,17 +24,21 @@ ENDS = ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True)
-class Workplace:
+class Namespace:
     cluster: Cluster
     kubectl: Kubectl
     volume: Path
 
+    @property
+    def name(self) -> str:
+        return self.kubectl.namespace
+
     def folder(self, run: str) -> Path:
-        """The workspace of a run, as this machine sees it."""
-        return self.volume / self.kubectl.namespace / run
+        """The workspace of a run, by its path on this machine."""
+        return self.volume / self.name / run
 
     def apply(self, run: dict[str, Any]) -> None:
-        """As Argo CD applies what it finds in Git."""
+        """Applies a run as Argo CD does."""
         options = ("--server-side", "--field-manager=argocd-controller")
         self.kubectl("apply", *options, "--filename=-", stdin=json.dumps(run))
 
@@ -44,7 +48,7 @@ class Workplace:
     def record(self, stage: str) -> None:
         """Appends what `kubectl get` prints to the namespace's file of results."""
         table = self.kubectl("get", KINDS)
-        with (RESULTS / f"{self.kubectl.namespace}.txt").open("a") as file:
+        with (RESULTS / f"{self.name}.txt").open("a") as file:
             file.write(f"# {stage}\n$ kubectl get {KINDS}\n{table}\n")
 
     def follow(self, name: str, seconds: float = 600) -> dict[str, Any]:
@@ -63,27 +67,27 @@ class Workplace:
         raise TimeoutError(f"run {name} is still {seen!r} after {seconds:.0f} s")
 
 
-def make(cluster: Cluster, namespace: str) -> Workplace:
-    """Makes the namespace, its volume and what lies on it."""
-    volume = cluster.folder / "volumes" / namespace
+def create(cluster: Cluster, name: str) -> Namespace:
+    """Creates the namespace, and its volume with a model and data."""
+    volume = cluster.folder / "volumes" / name
     volume.mkdir(parents=True)
     write_tiny_model(volume / "model", build_tokenizer(CHATML))
     write_rows(volume / "shop.jsonl", ["price", "stock", "till"], 60, seed=1)
     write_rows(volume / "world.jsonl", ["sea", "moon", "tree", "road"], 80, seed=2)
     for path in (volume, *volume.rglob("*")):
         os.chown(path, USER, USER)
-    (RESULTS / f"{namespace}.txt").unlink(missing_ok=True)
-    kubectl = cluster.kubectl.within(namespace)
-    kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": _objects(namespace, volume)}))
+    (RESULTS / f"{name}.txt").unlink(missing_ok=True)
+    kubectl = cluster.kubectl.within(name)
+    kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": _objects(name, volume)}))
     kubectl.apply(RUBRIC)
-    return Workplace(cluster, kubectl, volume)
+    return Namespace(cluster, kubectl, volume)
 
 
-def remove(workplace: Workplace) -> None:
-    """Deletes the namespace with all in it, and the volume."""
-    workplace.kubectl("delete", "namespace", workplace.kubectl.namespace, "--timeout=180s")
-    workplace.kubectl("delete", "pv", workplace.kubectl.namespace, "--timeout=60s")
-    shutil.rmtree(workplace.volume)
+def delete(namespace: Namespace) -> None:
+    """Deletes the namespace with all in it, and its volume."""
+    namespace.kubectl("delete", "namespace", namespace.name, "--timeout=180s")
+    namespace.kubectl("delete", "pv", namespace.name, "--timeout=60s")
+    shutil.rmtree(namespace.volume)
 
 
 def small_run() -> dict[str, Any]:
@@ -101,19 +105,19 @@ def long_run() -> dict[str, Any]:
     return run
 
 
-def _objects(namespace: str, volume: Path) -> list[dict[str, Any]]:
-    storage = {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": namespace}
+def _objects(name: str, volume: Path) -> list[dict[str, Any]]:
+    storage = {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": name}
     size = {"storage": "1Gi"}
     return [
         {
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+            "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
         },
         {
             "apiVersion": "v1",
             "kind": "PersistentVolume",
-            "metadata": {"name": namespace},
+            "metadata": {"name": name},
             "spec": {
                 "accessModes": ["ReadWriteMany"],
                 "capacity": size,
@@ -123,7 +127,7 @@ def _objects(namespace: str, volume: Path) -> list[dict[str, Any]]:
         {
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
-            "metadata": {"name": CLAIM, "namespace": namespace},
+            "metadata": {"name": CLAIM, "namespace": name},
             "spec": {**storage, "resources": {"requests": size}},
         },
     ]

@@ -1,6 +1,6 @@
-"""Plays what a cluster without nodes lacks: kubelets, and the training operator.
+"""Fakes of the controllers that a cluster without nodes lacks: the kubelet and the training operator.
 
-Level-triggered, like the real ones: each round looks at all pods and PyTorchJobs and does what is due.
+Level-triggered, like the real ones: each round lists all pods and PyTorchJobs and moves each a step further.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from blendtune_api.contract import Outcome, encode_message
 from blendtune_operator.conditions import timestamp
 from blendtune_operator.names import ATTEMPT, OWNER_UID, REPLICA_INDEX, STAGE, Kind, Object
 
-# What is played may change or go away at any time, and a new kind's storage has to be made ready.
-_PASSING = (403, 404, 409, 429)
+# An object may change or go away at any time, and a new kind's storage takes a moment to be ready.
+_TRANSIENT = (403, 404, 409, 429)
 JOB_NAME = "training.kubeflow.org/job-name"
 _RESULTS: dict[str, Callable[[], Outcome]] = {
     "blend": blend_result,
@@ -30,75 +30,85 @@ _RESULTS: dict[str, Callable[[], Outcome]] = {
 
 
 @dataclass(frozen=True)
-class Play:
-    """What becomes of the pods of an attempt. Without an end they run on."""
+class PodOutcome:
+    """How the pods of an attempt end. Without an exit code they run on."""
 
     exit_code: int | None = 0
-    message: str | None = None  # None: the stage's result, when it ends well
+    message: str | None = None  # of the container's end; None: the stage's result, where it succeeds
     reason: str = ""  # of the container's end
     disrupted: bool = False
-    address: str = ""  # of rank 0, for its progress
+    address: str = ""  # of rank 0, which serves its progress there
 
 
-Policy = Callable[[str, int], Play]
+Policy = Callable[[str, int], PodOutcome]
 
 
 @dataclass
-class Players:
+class FakeControllers:
+    """`policy` says how the pods of a stage's attempt end. They serve one namespace, or all."""
+
     client: Client
     namespace: str | None = None
-    policy: Policy = lambda *_: Play()
+    policy: Policy = lambda *_: PodOutcome()
 
     def round(self) -> None:
         served = self.client.find(Kind.PYTORCH_JOB.path(self.namespace)) is not None
         jobs = self.client.list(Kind.PYTORCH_JOB, self.namespace) if served else []
         pods = self.client.list(Kind.POD, self.namespace, OWNER_UID)
         for job in jobs:
-            self._tolerant(self._play_gang, job, [pod for pod in pods if _job_of(pod) == _name(job)])
+            self._tolerant(self._sync_job, job, [pod for pod in pods if _job_of(pod) == _name(job)])
         for pod in pods:
-            self._tolerant(self._play_pod, pod)
+            self._tolerant(self._sync_pod, pod)
 
-    def _tolerant(self, play: Callable[..., None], *things: object) -> None:
+    def _tolerant(self, sync: Callable[..., None], *objects: object) -> None:
         try:
-            play(*things)
+            sync(*objects)
         except Refused as error:
-            if error.status not in _PASSING:
+            if error.status not in _TRANSIENT:
                 raise
 
-    def _play_pod(self, pod: Object) -> None:
+    def _sync_pod(self, pod: Object) -> None:
         phase = pod["status"].get("phase")
         if phase in ("Succeeded", "Failed") or pod["metadata"].get("deletionTimestamp"):
             return
         labels = pod["metadata"]["labels"]
-        play = self.policy(labels[STAGE], int(labels[ATTEMPT]))
+        outcome = self.policy(labels[STAGE], int(labels[ATTEMPT]))
         first = int(labels.get(REPLICA_INDEX, 0)) == 0
         now = timestamp(datetime.now(UTC))
         container = pod["spec"]["containers"][0]["name"]
         running = {"name": container, "image": "", "imageID": "", "ready": True, "restartCount": 0}
         if phase != "Running":
             running["state"] = {"running": {"startedAt": now}}
-            address = {"podIP": play.address, "podIPs": [{"ip": play.address}]} if play.address else {}
+            address = (
+                {"podIP": outcome.address, "podIPs": [{"ip": outcome.address}]} if outcome.address else {}
+            )
             status = {"phase": "Running", "startTime": now, "containerStatuses": [running], **address}
             self.client.set_status(pod, status)
-        elif play.exit_code is not None:
+        elif outcome.exit_code is not None:
             result = _RESULTS[labels[STAGE]]
-            message = play.message
+            message = outcome.message
             if message is None:
-                message = encode_message(result()) if play.exit_code == 0 and first else ""
-            ended = {"exitCode": play.exit_code, "reason": play.reason or "Completed", "message": message,
-                     "startedAt": now, "finishedAt": now}  # fmt: skip
+                succeeded = outcome.exit_code == 0 and first
+                message = encode_message(result()) if succeeded else ""
+            ended = {
+                "exitCode": outcome.exit_code,
+                "reason": outcome.reason or "Completed",
+                "message": message,
+                "startedAt": now,
+                "finishedAt": now,
+            }
             status = {
-                "phase": "Succeeded" if play.exit_code == 0 else "Failed",
+                "phase": "Succeeded" if outcome.exit_code == 0 else "Failed",
                 "containerStatuses": [{**running, "ready": False, "state": {"terminated": ended}}],
             }
-            if play.disrupted:
+            if outcome.disrupted:
                 status["conditions"] = [
                     {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler",
                      "lastTransitionTime": now}
                 ]  # fmt: skip
             self.client.set_status(pod, status)
 
-    def _play_gang(self, job: Object, pods: list[Object]) -> None:
+    def _sync_job(self, job: Object, pods: list[Object]) -> None:
         """The training operator: Worker pods, and the conditions that they amount to."""
         known = (job.get("status") or {}).get("conditions") or []
         conditions = {item["type"] for item in known if item["status"] == "True"}
@@ -148,32 +158,32 @@ class Players:
 
 
 @contextmanager
-def playing(players: Players) -> Iterator[Players]:
-    """Plays in a thread of its own, round after round."""
+def running(controllers: FakeControllers) -> Iterator[FakeControllers]:
+    """Runs round after round in a thread. What made it stop is raised, or noted on the test's own failure."""
     stop, errors = threading.Event(), []
 
-    def play() -> None:
+    def run() -> None:
         pause = 0.05
         while not stop.wait(pause):
             begin = time.monotonic()
             try:
-                players.round()
-                pause = max(0.05, time.monotonic() - begin)  # half of the time at most is spent on looking
+                controllers.round()
+                pause = max(0.05, time.monotonic() - begin)  # at most half of the time goes into listing
             except Refused as error:
-                if error.status not in _PASSING:
+                if error.status not in _TRANSIENT:
                     errors.append(error)
                     return
-            except Exception as error:  # shown by the test that runs
+            except Exception as error:
                 errors.append(error)
                 return
 
-    thread = threading.Thread(target=play, name="players", daemon=True)
+    thread = threading.Thread(target=run, name="fake controllers", daemon=True)
     thread.start()
     try:
-        yield players
+        yield controllers
     except BaseException as error:
         if errors:  # why the test waited in vain
-            error.add_note(f"the players had given up: {errors[0]!r}")
+            error.add_note(f"the fake controllers had stopped: {errors[0]!r}")
         raise
     finally:
         stop.set()

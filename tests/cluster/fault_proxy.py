@@ -1,4 +1,4 @@
-"""A proxy between operator and API server that does what networks, servers and schedulers do on bad days."""
+"""A proxy between operator and API server that injects faults: refusals, lost answers, stale reads."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from tests.cluster.client import close_connections
 
-_UNCOUNTED = ("/events", "/leases", "/selfsubject")  # they carry no state of a run
+_UNCOUNTED = ("/events", "/leases", "/selfsubject")  # writes that carry no state of a run
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request on its way. `number` counts the writes, or the reads, from 1; `name` is the object's."""
+    """A request. `number` counts the writes, or the reads, from 1; `name` is the object's."""
 
     method: str
     path: str
@@ -33,12 +34,12 @@ class Exchange:
 class Fault:
     """What happens to a request: one of these."""
 
-    before: Callable[[], None] | None = None  # called instead of forwarding it; there is no answer
-    after: Callable[[], None] | None = None  # called once the server has answered; the answer is lost
-    status: int = 0  # answered with this, not forwarded
+    before: Callable[[], None] | None = None  # called instead of forwarding it; the client gets no answer
+    after: Callable[[], None] | None = None  # called once the server has answered; the client gets no answer
+    status: int = 0  # the answer; it is not forwarded
     retry_after: int = 0
-    lost: bool = False  # forwarded, and the connection closed without an answer
-    stale: bool = False  # answered with what the same read said the first time
+    lost: bool = False  # forwarded, but the client gets no answer
+    stale: bool = False  # the answer is the one that the same read got the first time
 
 
 @dataclass
@@ -52,15 +53,15 @@ class FaultProxy:
     watch_delay: float = 0.0  # seconds before each watch event
     url: str = ""
     writes: list[tuple[str, str, int]] = field(default_factory=list)
-    requests: Counter[str] = field(default_factory=Counter)
-    _reads: int = 0
+    requests: Counter[str] = field(default_factory=Counter)  # by method
+    reads: Counter[str] = field(default_factory=Counter)  # by name, with all that is no write of a run
     _first_answers: dict[str, bytes] = field(default_factory=dict)
     _watches: set[asyncio.Task[Any]] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop | None = None
     _session: aiohttp.ClientSession | None = None
 
     def forget_answers(self) -> None:
-        """What a stale read says is what it says from now on for the first time."""
+        """Stale reads get the answers of now, and no older ones."""
         self._first_answers.clear()
 
     def cut_watches(self) -> None:
@@ -127,12 +128,12 @@ class FaultProxy:
 
     def _exchange(self, request: web.Request, content: bytes) -> Exchange:
         is_write = request.method != "GET" and not any(part in request.path for part in _UNCOUNTED)
-        if not is_write:
-            self._reads += 1
-        number = len(self.writes) + 1 if is_write else self._reads
+        name = request.path.removesuffix("/status").rsplit("/", 1)[1]
         if is_write:
             self.writes.append((request.method, request.path, 0))
-        name = request.path.removesuffix("/status").rsplit("/", 1)[1]
+        else:
+            self.reads[name] += 1
+        number = len(self.writes) if is_write else self.reads.total()
         if request.method == "POST" and is_write:
             name = json.loads(content).get("metadata", {}).get("name", name)
         return Exchange(request.method, request.path, name, number, is_write)
@@ -181,6 +182,7 @@ def fault_proxy(server: str) -> Iterator[FaultProxy]:
     try:
         yield proxy
     finally:
+        close_connections(proxy.url)
         assert proxy._loop is not None
         proxy._loop.call_soon_threadsafe(stop.set)
         thread.join(10)
