@@ -1,4 +1,4 @@
-"""`python -m blendtune_operator`: runs the operator until SIGTERM, then drains and lets go of the Lease."""
+"""`python -m blendtune_operator`: runs the operator until SIGTERM, then drains and releases the Lease."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _log = logging.getLogger("blendtune_operator")
 
 
 async def operate(settings: Settings, process: ProcessSettings) -> bool:
-    """The whole operator. Returns after SIGTERM or SIGINT, with every reconcile that had begun at its end.
+    """The whole operator. Returns after SIGTERM or SIGINT, when every reconcile that had begun is complete.
 
-    False when it ends because a part of it failed.
+    False when it ended because a part of it failed.
     """
     cache, queue, registry = Cache(), WorkQueue[Key](), CollectorRegistry()
     telemetry = Telemetry(registry, _version())
@@ -55,7 +55,7 @@ async def operate(settings: Settings, process: ProcessSettings) -> bool:
         controller = Controller(cluster, queue, settings, telemetry)
         health = Health(watches, cluster)
         await stack.enter_async_context(serve(process.port, registry, health.healthy, health.ready))
-        background = [asyncio.create_task(lease.keep()), asyncio.create_task(health.keep())]
+        background = [asyncio.create_task(lease.run()), asyncio.create_task(health.run())]
         await _first_sync(resync)
         health.synced = True
         workers = [asyncio.create_task(controller.work(lease.held)) for _ in range(process.workers)]
@@ -66,7 +66,7 @@ async def operate(settings: Settings, process: ProcessSettings) -> bool:
         try:
             await watches.run(stop)
         finally:
-            _log.info("stopping: %d reconciles are brought to their end", queue.active)
+            _log.info("stopping: %d reconciles are being completed", queue.active)
             for task in (*workers, *background):
                 task.cancel()
             ends = await asyncio.gather(*workers, *background, return_exceptions=True)
@@ -75,13 +75,14 @@ async def operate(settings: Settings, process: ProcessSettings) -> bool:
 
 
 def _stop_at_failure(task: asyncio.Task[None], stop: asyncio.Event) -> None:
-    """A part that fails ends the operator, which is then started anew: going on would be half the work."""
+    """A failed part ends the operator, which Kubernetes restarts: without it, it would do half its work."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        _log.critical("the operator ends, for a part of it failed", exc_info=error)
+        _log.critical("a part of the operator failed: stopping", exc_info=error)
         stop.set()
 
 
 async def _first_sync(resync: Resync) -> None:
+    """Lists the cluster, and tries again until it succeeds."""
     delay = 0.5
     while True:
         try:

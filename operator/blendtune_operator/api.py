@@ -1,6 +1,6 @@
 """The API server over HTTP: JSON in, JSON out, and every refusal as one typed error.
 
-The only module that imports the Kubernetes client, which knows where the server is and how to log in.
+The only module that imports the Kubernetes client, which finds the server and logs in.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ MERGE = "application/merge-patch+json"
 _JSON = "application/json"
 _ATTEMPTS = 4
 _PAGE = 500
-_LONGEST_WAIT_SECONDS = 5.0  # whoever is asked to wait longer gives its place in the queue away
+_LONGEST_WAIT_SECONDS = 5.0  # a longer wait is left to the work queue
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 class ApiError(Exception):
-    """The API server said no, or could not be reached (`status` 0). `retry_after` is in seconds."""
+    """The API server refused, or could not be reached (`status` 0). `retry_after` is in seconds."""
 
     def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class Api:
     """One connection pool to the API server."""
 
     def __init__(self, api_client: client.ApiClient, count: Callable[[str, int], None]) -> None:
-        """`count` is told the method and status of each request; status 0: no answer."""
+        """`count` is called with the method and status of each request; status 0: no answer."""
         self._client = api_client
         self._count = count
 
@@ -59,19 +59,19 @@ class Api:
         body: Mapping[str, Any] | None = None,
         content_type: str = _JSON,
     ) -> dict[str, Any]:
-        """What the server answers. Raises ApiError for anything but success.
+        """The answer of the server. Raises ApiError for anything but success.
 
-        What the server has surely not carried out, or what changes nothing, is tried a few times.
+        Retries a few times what the server has certainly not carried out (429), and GETs that failed.
         """
         for attempt in range(_ATTEMPTS):
             try:
                 return await self._request(method, path, query, body, content_type)
             except ApiError as error:
-                harmless = error.status == 429 or (
+                is_safe = error.status == 429 or (
                     method == "GET" and (not error.status or error.status >= 500)
                 )
                 delay = error.retry_after or 0.1 * 2**attempt * random.uniform(0.5, 1.0)
-                if not harmless or attempt == _ATTEMPTS - 1 or delay > _LONGEST_WAIT_SECONDS:
+                if not is_safe or attempt == _ATTEMPTS - 1 or delay > _LONGEST_WAIT_SECONDS:
                     raise
                 await asyncio.sleep(delay)
         raise AssertionError("unreachable")
@@ -108,7 +108,7 @@ class Api:
 
 @asynccontextmanager
 async def connect(connections: int, count: Callable[[str, int], None]) -> AsyncIterator[Api]:
-    """The API server that KUBECONFIG names, else that of the pod's own service account."""
+    """The API server of KUBECONFIG, else that of the pod's own service account."""
     configuration = client.Configuration()
     if os.environ.get("KUBECONFIG") or not _SERVICE_ACCOUNT.exists():
         await config.load_kube_config(  # type: ignore[no-untyped-call]
@@ -117,7 +117,7 @@ async def connect(connections: int, count: Callable[[str, int], None]) -> AsyncI
     else:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     configuration.connection_pool_maxsize = connections
-    # Asked to heed the environment, the client reads ~/.netrc before each request.
+    # With trust_env the client reads ~/.netrc before each request.
     configuration.client_session_kwargs = {"trust_env": bool(urllib.request.getproxies())}
     async with client.ApiClient(configuration) as api_client:
         yield Api(api_client, count)
@@ -128,7 +128,7 @@ async def list_pages(
 ) -> AsyncIterator[tuple[list[Object], int]]:
     """All objects of a kind, page by page, each page with the resource version of the list.
 
-    No page for a kind that the API server does not know, an empty one where it has none.
+    No page for a kind that the API server does not know; one empty page where there are no objects.
     """
     query = {"limit": str(_PAGE), **({"labelSelector": selector} if selector else {})}
     while True:
@@ -153,7 +153,7 @@ def _document(content: bytes) -> dict[str, Any]:
 
 
 def _refusal(response: Any, content: bytes, call: str) -> ApiError:
-    """The error that a metav1.Status, or whatever else came back, stands for."""
+    """The error in an answer: a metav1.Status, or any other text."""
     try:
         status = _document(content)
     except (ValueError, AssertionError):

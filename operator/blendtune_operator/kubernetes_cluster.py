@@ -27,10 +27,10 @@ from blendtune_operator.watching.cache import Cache
 
 _log = logging.getLogger(__name__)
 
-_SERVED_SECONDS = 300.0  # how long a kind that is served is trusted to stay
+_SERVED_SECONDS = 300.0  # for how long the answer that a kind is served is reused
 _UNSERVED_SECONDS = 5.0
 _EVENT_MESSAGE_LIMIT = 1024  # of a core/v1 Event
-_FOREVER_REFUSED = (400, 403, 404, 422)
+_REFUSED = (400, 403, 404, 422)
 
 
 class KubernetesCluster:
@@ -85,7 +85,7 @@ class KubernetesCluster:
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 raise AlreadyExists(str(error)) from error
-            if error.status in _FOREVER_REFUSED:
+            if error.status in _REFUSED:
                 raise Refused(str(error)) from error
             raise
         self._cache.apply(created)

@@ -1,4 +1,4 @@
-"""Every name, label and owner reference that Blendtune gives to an object. Nothing is named anywhere else."""
+"""Every name, label and owner reference that Blendtune gives to an object."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ PARENT_KINDS = (Kind.BLENDED_FINE_TUNE, Kind.RUBRIC_EVAL, Kind.BLEND_STUDY)
 CHILD_KINDS = (Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL, Kind.BLENDED_FINE_TUNE)
 
 FIELD_MANAGER = "blendtune"
-OWNER_UID = f"{GROUP}/owner-uid"  # on every child and on its pods: the UID of the object that they serve
+OWNER_UID = f"{GROUP}/owner-uid"  # on every child and its pods: the UID of the object that they belong to
 STAGE = f"{GROUP}/stage"
 ATTEMPT = f"{GROUP}/attempt"
 REVISION = f"{GROUP}/revision"  # of the pinned configuration
 REPLICA_INDEX = "training.kubeflow.org/replica-index"  # set by the training operator on the pods of a gang
 QUEUE_NAME = "kueue.x-k8s.io/queue-name"
 
-TRAIN_CONTAINER = "pytorch"  # the training operator asks for this name
+TRAIN_CONTAINER = "pytorch"  # required by the training operator
 RENDEZVOUS_PORT_NAME = "pytorchjob-port"
 RENDEZVOUS_PORT = 23456
 METRICS_PORT_NAME = "metrics"

@@ -1,4 +1,4 @@
-"""What a training pod tells of its progress. Its image may be a user's own: the answer is not trusted."""
+"""Asks a training pod for its progress. Its image may be a user's own, so the answer is not trusted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIMIT_BYTES = 64 * 1024
 
 
 async def fetch_progress(session: aiohttp.ClientSession, url: str) -> Progress | None:
-    """The progress at the pod's own address; None when there is no small, readable answer within a second."""
+    """The progress that the pod answers; None when there is no small, readable answer within a second."""
     try:
         async with session.get(url, timeout=TIMEOUT, allow_redirects=False) as response:
             body = bytearray()

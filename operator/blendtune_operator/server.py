@@ -14,7 +14,7 @@ Check = Callable[[], str]
 
 @asynccontextmanager
 async def serve(port: int, registry: CollectorRegistry, healthy: Check, ready: Check) -> AsyncIterator[int]:
-    """Serves until left; yields the port, which is a free one when `port` is 0."""
+    """Serves while the context is open; yields the port, which is a free one when `port` is 0."""
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -39,7 +39,7 @@ async def serve(port: int, registry: CollectorRegistry, healthy: Check, ready: C
 
 def _probe(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_: web.Request) -> web.Response:
-        trouble = check()
-        return web.Response(text=trouble or "ok", status=503 if trouble else 200)
+        problem = check()
+        return web.Response(text=problem or "ok", status=503 if problem else 200)
 
     return answer

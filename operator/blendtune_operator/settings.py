@@ -1,4 +1,4 @@
-"""What an administrator settles once for all runs. Read from the environment when the operator starts."""
+"""What an administrator sets for all runs. Read from the environment when the operator starts."""
 
 from __future__ import annotations
 

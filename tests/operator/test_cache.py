@@ -134,7 +134,7 @@ def test_what_was_hidden_by_its_labels_comes_back_with_them() -> None:
     ("phase", "left"),
     [pytest.param("Failed", ["a"], id="ended"), pytest.param("Running", [], id="it may still run")],
 )
-def test_the_remains_of_a_pod(phase: str, left: list[str]) -> None:
+def test_a_removed_pod_is_kept_if_it_had_ended(phase: str, left: list[str]) -> None:
     """The last state of a pod comes with the news of its removal, and no list holds it any more."""
     cache = Cache()
     cache.apply(child("a", 5, kind=Kind.POD) | {"status": {"phase": "Running"}})
@@ -144,7 +144,7 @@ def test_the_remains_of_a_pod(phase: str, left: list[str]) -> None:
     assert cache.children("another") == []
 
 
-def test_only_so_many_remains_are_kept() -> None:
+def test_only_the_latest_removed_pods_are_kept() -> None:
     cache = Cache()
     for n in range(2000):
         cache.remove(child(f"{n}", n, kind=Kind.POD) | {"status": {"phase": "Failed"}})

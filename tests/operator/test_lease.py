@@ -58,7 +58,7 @@ def lease(server: Leases, identity: str, clock: Clock) -> Lease:
 
 async def one_round(*leases: Lease) -> None:
     """Lets each try once: they sleep after it."""
-    tasks = [asyncio.create_task(item.keep()) for item in leases]
+    tasks = [asyncio.create_task(item.run()) for item in leases]
     for _ in range(5):
         await asyncio.sleep(0)
     for task in tasks:
@@ -122,7 +122,7 @@ def test_a_holder_that_gets_no_answer_stops_before_the_lease_runs_out() -> None:
         server = Leases()
         settings = LeaseSettings(namespace="ops", identity="first", duration=timedelta(seconds=0.6))
         first = Lease(cast(Api, server), settings)
-        keeping = asyncio.create_task(first.keep())
+        keeping = asyncio.create_task(first.run())
         await first.held.wait()
         server.silent = True
         begun = asyncio.get_running_loop().time()

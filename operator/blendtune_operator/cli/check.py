@@ -1,4 +1,4 @@
-"""What can be said of manifests before anything runs: refusals, the rubric, the children to come."""
+"""Checks manifests and their rubrics before anything runs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from blendtune_operator.settings import Settings
 def check(manifests: Manifests, *, to_run_here: bool) -> list[str]:
     """Warnings of gates that the rubric is too small for, each with file and line.
 
-    Raises ManifestError with what the operator or the rubric's check would refuse, and GPUs that this machine
-    does not have where it is `to_run_here`.
+    Raises ManifestError with what the operator or the rubric's check would refuse, and, where it is
+    `to_run_here`, with GPUs that this machine lacks.
     """
     faults, warnings = _refused(manifests, to_run_here), []
     for run, document in zip(manifests.objects, manifests.documents, strict=True):
@@ -47,8 +47,7 @@ def check(manifests: Manifests, *, to_run_here: bool) -> list[str]:
 def check_study(manifest: StudyManifest, *, to_run_here: bool) -> list[str]:
     """Warnings of gates and of a bound that the rubric is too small for, each with file and line.
 
-    Raises ManifestError with what the operator or the rubric's check would refuse, and GPUs that this machine
-    does not have where it is `to_run_here`.
+    Raises ManifestError as `check` does.
     """
     study, settings, template = manifest.study, local_settings(), "spec.template"
     faults = [(refusal.fault.path, refusal.fault.message) for refusal in study_refusals(study, settings)]
@@ -86,7 +85,7 @@ def _refused(manifests: Manifests, to_run_here: bool) -> list[str]:
 
 
 def refused(run: Run, document: Document, settings: Settings) -> list[str]:
-    """What the operator would not accept of a run, each with file and line."""
+    """Why the operator would not accept a run, each reason with file and line."""
     return [document.fault(refusal.fault.path, refusal.fault.message) for refusal in refusals(run, settings)]
 
 

@@ -1,4 +1,4 @@
-"""What `blendtune estimate` tells: the needs of each run of the manifests, from its model's configuration."""
+"""The estimates of `blendtune estimate`: what each run needs, from the shape of its model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONFIG = "config.json"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
-    """What is known of the runs beside their manifests."""
+    """What the command line says of the runs beside their manifests."""
 
     model_config: Path | None = None  # a config.json
     parameters: int | None = None
@@ -33,8 +33,8 @@ class Known:
 def estimates(manifests: Manifests, known: Known, settings: Settings) -> Mapping[str, Estimate]:
     """The estimate of each BlendedFineTune, by name.
 
-    As in the trainer image there is no FlashAttention, unless the spec asks for it. Raises ManifestError with
-    what the operator would refuse, and where a model's shape is not known.
+    Attention is that of the trainer image: FlashAttention only where the spec asks for it. Raises
+    ManifestError with what the operator would refuse, and where a model's shape is not known.
     """
     runs = [
         (run, document)

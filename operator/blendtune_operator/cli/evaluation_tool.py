@@ -1,4 +1,4 @@
-"""The tools of the evaluation, in a process of their own: the operator never imports it."""
+"""The tools of the evaluation, in a process of their own: the operator never imports that package."""
 
 from __future__ import annotations
 

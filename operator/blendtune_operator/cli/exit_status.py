@@ -1,4 +1,4 @@
-"""What `blendtune` tells a script."""
+"""The exit statuses of `blendtune`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from blendtune_operator.names import Run
 
 
 class ExitStatus(IntEnum):
-    """0 also means that no gate failed; 3 that a gate is inconclusive and a person must decide."""
+    """0 means that all succeeded and no gate failed; 3 that a gate is inconclusive: a person must decide."""
 
     SUCCESS = 0
     FAILED = 1
@@ -33,10 +33,10 @@ _BAD_INPUT = {
 
 
 def exit_status(runs: Iterable[Run]) -> ExitStatus:
-    """The gravest status of all runs: bad input, failed, inconclusive, success."""
+    """The worst status among the runs: bad input, failed, inconclusive, success."""
     statuses = {_of(run) for run in runs}
-    gravest = (ExitStatus.BAD_INPUT, ExitStatus.FAILED, ExitStatus.INCONCLUSIVE)
-    return next((status for status in gravest if status in statuses), ExitStatus.SUCCESS)
+    worst_first = (ExitStatus.BAD_INPUT, ExitStatus.FAILED, ExitStatus.INCONCLUSIVE)
+    return next((status for status in worst_first if status in statuses), ExitStatus.SUCCESS)
 
 
 def _of(run: Run) -> ExitStatus:

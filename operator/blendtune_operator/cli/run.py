@@ -47,7 +47,9 @@ def run_manifests(
 
 
 def _show(claims: Path, view: View, objects: Sequence[Resource], note: str) -> None:
-    view.show([(object, note or answered(object, claims)) for object in _roots(runs_among(objects))])
+    view.show(
+        [(object, note or evaluation_progress(object, claims)) for object in _roots(runs_among(objects))]
+    )
 
 
 def runs_among(objects: Iterable[Resource]) -> list[LocalObject]:
@@ -79,10 +81,10 @@ def _workspace(object: LocalObject, claims: Path) -> Workspace:
     return workspace(claims, object.spec.storage, object.metadata.namespace, object.metadata.name)
 
 
-def answered(object: LocalObject, claims: Path) -> str:
-    """How many questions an evaluation that is under way has answered, and the expected time of the others.
+def evaluation_progress(object: LocalObject, claims: Path) -> str:
+    """How many questions a running evaluation has answered, and the expected time of the others.
 
-    Empty when there is none.
+    Empty when none runs.
     """
     if object.status.state is not State.EVALUATING:
         return ""

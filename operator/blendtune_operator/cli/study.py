@@ -26,7 +26,7 @@ from blendtune_operator.cli.exit_status import ExitStatus
 from blendtune_operator.cli.follow import follow, locked
 from blendtune_operator.cli.manifest import StudyManifest
 from blendtune_operator.cli.output import OutputFormat, to_list
-from blendtune_operator.cli.run import answered
+from blendtune_operator.cli.run import evaluation_progress
 from blendtune_operator.cli.study_page import study_page
 from blendtune_operator.cli.view import View
 from blendtune_operator.local.session import Session
@@ -68,7 +68,7 @@ def _show(claims: Path, view: View, objects: Sequence[Resource], note: str) -> N
     runs = [object for object in objects if isinstance(object, BlendedFineTune)]
     view.show(
         [
-            (run, "  ".join(filter(None, (place, note or answered(run, claims)))))
+            (run, "  ".join(filter(None, (place, note or evaluation_progress(run, claims)))))
             for run in runs
             if run.status.state not in _IDLE
         ]

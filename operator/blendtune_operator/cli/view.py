@@ -123,7 +123,7 @@ def one_line(object: LocalObject, note: str = "") -> str:
 def print_result(
     console: Console, object: LocalObject, evaluation: RubricEval | None, paths: Sequence[tuple[str, Path]]
 ) -> None:
-    """The end of a run: why it ended, the scores beside the base model's, the gates, and where things lie."""
+    """Prints why a run ended, its scores beside the base model's, its gates, and the paths of its results."""
     status = object.status
     style = "green" if status.state is State.SUCCEEDED else "red"
     console.print(Text.assemble(object.metadata.name, "  ", (str(status.state), f"bold {style}")))
@@ -180,8 +180,9 @@ def _blend_table(object: BlendedFineTune) -> Table:
 
 
 def _score_table(status: RubricEvalStatus | EvaluationSummary) -> Table:
-    """Fits into 80 columns: long names are broken, numbers never. What could not be scored has a column only
-    where there is some.
+    """Fits into 80 columns: long names are broken, numbers never.
+
+    Questions that could not be scored have a column only where there are any.
     """
     headline = [scope for scope in (status.overall, status.general, status.in_domain) if scope is not None]
     categories = status.categories if isinstance(status, RubricEvalStatus) else ()

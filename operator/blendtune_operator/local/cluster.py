@@ -10,7 +10,7 @@ from blendtune_api.contract import Progress
 from blendtune_operator.cluster import Conflict
 from blendtune_operator.local.kubelet import Kubelet
 from blendtune_operator.local.store import ObjectStore, key_of
-from blendtune_operator.local.workloads import JOB, PYTORCH_JOB, Workloads
+from blendtune_operator.local.workloads import Workloads
 from blendtune_operator.names import OWNER_UID, Kind, Object
 from blendtune_operator.plan import Event
 from blendtune_operator.progress import fetch_progress
@@ -48,7 +48,7 @@ class LocalCluster:
 
     async def create(self, obj: Object) -> Object:
         created = self._store.create(obj, _run_uid(obj))
-        if created["kind"] in (JOB, PYTORCH_JOB):
+        if created["kind"] in (Kind.JOB, Kind.PYTORCH_JOB):
             self._workloads.start(created)
         return created
 
@@ -56,7 +56,7 @@ class LocalCluster:
         current = self._store.get(*key_of(obj))
         if current is None or current["metadata"]["uid"] != obj["metadata"]["uid"]:
             return
-        if current["kind"] in (JOB, PYTORCH_JOB):
+        if current["kind"] in (Kind.JOB, Kind.PYTORCH_JOB):
             self._workloads.stop(current)
         else:
             self._store.remove(key_of(current))
@@ -84,7 +84,7 @@ class LocalCluster:
 
 
 def _run_uid(obj: Object) -> str | None:
-    """A run of a study is the same run again when the study is: its UID follows from its owner and name."""
+    """The UID of a study's run follows from its owner and name: a study that is run again finds it."""
     if obj["kind"] != Kind.BLENDED_FINE_TUNE:
         return None
     (owner,) = obj["metadata"]["ownerReferences"]

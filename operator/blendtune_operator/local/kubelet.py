@@ -1,4 +1,4 @@
-"""Runs pods: volumes become folders, init containers go first, the status says how each container ended."""
+"""Runs pods: volumes are folders, init containers run first, the status says how each container ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from blendtune_api.contract import Env, ExitCode, Failure, encode_message
 from blendtune_api.v1alpha1 import Reason
 from blendtune_operator.local.process import Sandbox, StartError, Termination, free_port, run_container
 from blendtune_operator.local.store import ObjectStore, key_of
-from blendtune_operator.names import Object
+from blendtune_operator.names import Kind, Object
 
 DEFAULT_GRACE_SECONDS = 30.0
 
@@ -48,13 +48,14 @@ class Kubelet:
         return self._workdir / "logs" / f"{pod_name}.log"
 
     def metrics_port(self, pod_uid: str) -> int | None:
-        """The port of this machine on which the pod's /metrics and /progress answer."""
+        """The port of this machine at which the pod serves /metrics and /progress."""
         return self._metrics_ports.get(pod_uid)
 
     async def run_pod(self, pod: Object, overlay: Mapping[str, str]) -> PodResult:
-        """Runs a pod of the store to its end and keeps its status there. Cancelled, it is terminated.
+        """Runs a pod of the store to its end and keeps its status there. When cancelled, terminates it.
 
-        One that cannot run here fails as one of a bad configuration does.
+        A pod that cannot run here fails as for a bad configuration. `overlay` has variables for
+        all containers.
         """
         uid = pod["metadata"]["uid"]
         folder = self._workdir / "pods" / pod["metadata"]["name"]
@@ -157,7 +158,7 @@ class Kubelet:
         return {"name": name, "ready": end is None and running, "restartCount": 0, "state": state}
 
     def _volumes(self, pod: Object, folder: Path) -> dict[str, Path]:
-        """A folder for each volume of the pod. Raises StartError for a kind that has no place here."""
+        """A folder for each volume of the pod. Raises StartError for a kind that local mode lacks."""
         return {
             volume["name"]: self._volume(
                 volume, pod["metadata"]["namespace"], folder / "volumes" / volume["name"]
@@ -170,7 +171,7 @@ class Kubelet:
             folder = self.claims / volume["persistentVolumeClaim"]["claimName"]
         elif "configMap" in volume:
             name = volume["configMap"]["name"]
-            config_map = self._store.get("ConfigMap", namespace, name)
+            config_map = self._store.get(Kind.CONFIG_MAP, namespace, name)
             if config_map is None:
                 raise StartError(f"no ConfigMap {name} in namespace {namespace}")
             folder.mkdir(parents=True, exist_ok=True)

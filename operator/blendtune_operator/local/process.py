@@ -1,6 +1,6 @@
 """Runs one container of a pod as a process of this machine.
 
-The process sees the environment it would see in the cluster; what cannot be the same here is translated:
+The process gets the environment that it would get in the cluster. What cannot be the same is translated:
 mount paths become folders, the hosts of other pods become loopback, ports become free ones.
 """
 
@@ -26,7 +26,7 @@ _LABEL_PATH = re.compile(r"^metadata\.labels\['(?P<name>[^']+)'\]$")
 
 
 class StartError(Exception):
-    """What keeps a pod from being started on this machine."""
+    """Why a pod can't be started on this machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +57,7 @@ def free_port() -> int:
 def environment(container: Mapping[str, Any], pod: Mapping[str, Any], sandbox: Sandbox) -> dict[str, str]:
     """The container's variables over this process's own, with mount paths translated.
 
-    There are no Secrets here: what one would fill in is taken from this process's own environment.
+    There are no Secrets here: variables that one would fill in are taken from this process's environment.
     """
     mounts = mount_folders(container, sandbox.volumes)
     declared = {
@@ -92,9 +92,9 @@ def translate(text: str, mounts: Mapping[str, Path]) -> str:
 async def run_container(
     container: Mapping[str, Any], pod: Mapping[str, Any], sandbox: Sandbox, grace_seconds: float
 ) -> Termination:
-    """Runs the container to its end. Cancelled, it gets SIGTERM, and SIGKILL after the grace period.
+    """Runs the container to its end. When cancelled, sends SIGTERM, and SIGKILL after the grace period.
 
-    Raises StartError or OSError where it cannot be started.
+    Raises StartError or OSError when it can't be started.
     """
     mounts = mount_folders(container, sandbox.volumes)
     command: list[str] = [*container.get("command", []), *container.get("args", [])]
@@ -127,7 +127,7 @@ async def run_container(
         except TimeoutError:
             _signal(process, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # what the container left running ends with it
+        os.killpg(process.pid, signal.SIGKILL)  # whatever the container left running
     message = message_file.read_bytes()[:MESSAGE_LIMIT_BYTES].decode(errors="replace")
     return Termination(exit_code=code if code >= 0 else 128 - code, message=message)
 
@@ -158,6 +158,6 @@ def _value(item: Mapping[str, Any], pod: Mapping[str, Any]) -> str:
 
 
 def _die_with_parent() -> None:
-    """Has the kernel kill this process when its parent dies: a killed run leaves nothing behind."""
+    """Lets the kernel kill this process when its parent dies, so that a killed run leaves nothing behind."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The objects of the embedded cluster, in memory, with the habits of an API server that plans rely on."""
+"""The objects of the embedded cluster, in memory, with what plans rely on of an API server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def owner_uids(object: Mapping[str, Any]) -> set[str]:
 
 
 class ObjectStore:
-    """Objects by kind, namespace and name. Every write sets `changed`; what is read is a copy."""
+    """Objects by kind, namespace and name. Every write sets `changed`; reads return copies."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._objects: dict[StoreKey, Object] = {}

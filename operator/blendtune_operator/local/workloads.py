@@ -1,4 +1,4 @@
-"""Plays the Job controller and the training operator: workloads become pods, and pods their conditions."""
+"""The Job controller and the training operator of the embedded cluster: they make pods and set conditions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from blendtune_api.contract import Env
 from blendtune_operator.local.kubelet import Kubelet, PodResult
 from blendtune_operator.local.process import free_port
 from blendtune_operator.local.store import ObjectStore, key_of
-from blendtune_operator.names import Object
+from blendtune_operator.names import Kind, Object
 
-JOB = "Job"
-PYTORCH_JOB = "PyTorchJob"
 JOB_RETRY_SECONDS = 1.0
 
 
@@ -29,9 +27,10 @@ class Workloads:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, workload: Object) -> None:
-        run: Callable[[Object], Awaitable[None]] = {JOB: self._run_job, PYTORCH_JOB: self._run_pytorch_job}[
-            workload["kind"]
-        ]
+        run: Callable[[Object], Awaitable[None]] = {
+            Kind.JOB: self._run_job,
+            Kind.PYTORCH_JOB: self._run_pytorch_job,
+        }[workload["kind"]]
         self._tasks[workload["metadata"]["uid"]] = asyncio.ensure_future(self._guarded(run, workload))
 
     def stop(self, workload: Object) -> None:
@@ -102,7 +101,7 @@ class Workloads:
         self._set_condition(job, "Failed" if failed else "Succeeded", reason, "")
 
     async def _wait_for_gang(self, pods: list[Object], tasks: list[asyncio.Task[PodResult]]) -> bool | None:
-        """True when a pod failed and the others were removed (cleanPodPolicy Running); None: cancelled."""
+        """True when a pod failed and the others were removed (cleanPodPolicy Running); None if cancelled."""
         waiting = set(tasks)
         try:
             while waiting:
@@ -130,7 +129,7 @@ class Workloads:
             "controller": True,
         }
         job_labels = (
-            {"batch.kubernetes.io/job-name": owner["metadata"]["name"]} if owner["kind"] == JOB else {}
+            {"batch.kubernetes.io/job-name": owner["metadata"]["name"]} if owner["kind"] == Kind.JOB else {}
         )
         return self._store.create(
             {
@@ -182,7 +181,7 @@ def _cancelled() -> bool:
 
 
 def _failure_action(policy: Mapping[str, Any], result: PodResult) -> str:
-    """What the Job's podFailurePolicy says of this end: FailJob, or Count where no rule speaks."""
+    """The action of the Job's podFailurePolicy for this end; Count where no rule matches."""
     for rule in policy.get("rules", []):
         codes = rule.get("onExitCodes")
         if codes and codes["operator"] == "In" and result.exit_code in codes["values"]:
@@ -196,8 +195,9 @@ def _ranks_per_node(template: Mapping[str, Any]) -> int:
 
 
 def _torch_settings(processes: int) -> dict[str, str]:
-    """How each of so many processes uses this machine's CPU: a share of the cores, and memory in large pages,
-    for a step on CPU spends much of its time on touching fresh memory. What the caller has settled stays.
+    """How each process uses this machine: an equal share of the cores, and memory in large pages.
+
+    A step on CPU spends much of its time on touching fresh memory. What the caller has set stays.
     """
     threads = max(1, (os.cpu_count() or 1) // processes)
     settings = {"OMP_NUM_THREADS": str(threads), "THP_MEM_ALLOC_ENABLE": "1"}

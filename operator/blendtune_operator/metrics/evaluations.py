@@ -44,7 +44,7 @@ _BENCHMARK_SERIES: tuple[tuple[str, str, Callable[[BenchmarkScore], float | None
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """What is known of one evaluation, be it from its RubricEval or from the run that it ended."""
+    """What is known of one evaluation, from its RubricEval or from its BlendedFineTune."""
 
     namespace: str
     name: str
@@ -58,8 +58,10 @@ class Evaluation:
 
 
 def evaluations_of(objects: Iterable[BlendedFineTune | RubricEval]) -> tuple[Evaluation, ...]:
-    """Each evaluation once. A run knows its gates best, for there they may be edited after the end; and its
-    summary of the scores outlives a RubricEval that `ttlSecondsAfterFinished` removed.
+    """Each evaluation once.
+
+    Gates are taken from the BlendedFineTune, where they may be edited after the end. Its summary of the
+    scores outlives a RubricEval that `ttlSecondsAfterFinished` removed.
     """
     objects = tuple(objects)
     found: dict[tuple[str, str], Evaluation] = {}
@@ -86,7 +88,7 @@ def evaluation_series(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
     evaluations = tuple(evaluations)
     yield from _scores(evaluations)
     yield from _benchmarks(evaluations)
-    yield from _whole(evaluations)
+    yield from _coverage_and_errors(evaluations)
     yield from _gates(evaluations)
 
 
@@ -128,7 +130,7 @@ def _benchmarks(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
     yield from (family for family, _ in families)
 
 
-def _whole(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
+def _coverage_and_errors(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
     coverage = run_family(
         "blendtune_eval_coverage_ratio", "Share of the questions that were scored, 0 to 1.", "judge"
     )

@@ -1,4 +1,4 @@
-"""What all series of runs have in common."""
+"""What the series of runs have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's own series: how much it does, how long it takes, and whether it still hears the cluster."""
+"""The operator's own series: its reconciles, its requests, and when its watches last brought an event."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 class Result(StrEnum):
     SUCCESS = "success"
-    CONFLICT = "conflict"  # someone wrote in between: looked at again soon
-    RETRY = "retry"  # the API server said no, or could not be reached
+    CONFLICT = "conflict"  # the object changed in between: reconciled again soon
+    RETRY = "retry"  # the API server refused, or could not be reached
     ERROR = "error"
 
 

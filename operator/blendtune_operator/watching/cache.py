@@ -1,8 +1,8 @@
 """What the watches have shown, in memory: runs and their children, as far as plans and metrics read them.
 
-It may lag behind the API server. It wakes reconciles up and spares them requests; nothing is done upon it.
-Only pods that ended and were removed are known from nowhere else: how they ended may be all that tells why an
-attempt failed.
+It may lag behind the API server. It triggers reconciles and saves them requests; nothing is written because
+of it alone. Pods that ended and were removed are known from nowhere else: how they ended may be all
+that tells why an attempt failed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from blendtune_operator.plan.children import is_live
 
 _T = TypeVar("_T")
 _Id = tuple[str, str, str]
-_GONE_KEPT = 1000
+_REMOVED_KEPT = 1000
 
 
 @dataclass(slots=True)
@@ -31,13 +31,13 @@ class Cache:
     _children: dict[str, set[_Id]] = field(default_factory=lambda: defaultdict(set))
     _runs: dict[str, Key] = field(default_factory=dict)
     _decoded: dict[str, tuple[str, Resource]] = field(default_factory=dict)
-    _gone: dict[str, int] = field(default_factory=dict)  # by UID: the version at which it was seen to go
-    _remains: dict[str, Object] = field(default_factory=dict)  # by UID: pods as they were after their end
+    _removed: dict[str, int] = field(default_factory=dict)  # by UID: the version of the last state
+    _ended_pods: dict[str, Object] = field(default_factory=dict)  # by UID: removed pods in their last state
 
     def apply(self, obj: Object) -> bool:
-        """Takes an object in unless this version or a newer one is known, and says whether it did."""
+        """Stores an object unless this version or a newer one is known. True if it did."""
         known = self._objects.get(_id(obj))
-        if _version(obj) <= self._gone.get(obj["metadata"]["uid"], -1):
+        if _version(obj) <= self._removed.get(obj["metadata"]["uid"], -1):
             return False
         if known is not None and known["metadata"]["uid"] == obj["metadata"]["uid"]:
             if _version(known) >= _version(obj):
@@ -53,12 +53,12 @@ class Cache:
         return True
 
     def remove(self, obj: Object) -> None:
-        """Forgets this very object, but for how a pod ended: `obj` is its last state."""
+        """Forgets this very object, except for how a pod ended: `obj` is its last state."""
         known = self._objects.get(_id(obj))
         uid = obj["metadata"]["uid"]
-        _keep(self._gone, uid, _version(obj))
+        _remember(self._removed, uid, _version(obj))
         if obj["kind"] == Kind.POD and not is_live(obj):
-            _keep(self._remains, uid, slim(obj))
+            _remember(self._ended_pods, uid, slim(obj))
         if known is None or known["metadata"]["uid"] != uid:
             return
         del self._objects[_id(obj)]
@@ -71,7 +71,7 @@ class Cache:
                 del self._children[owner]
 
     def replace(self, kind: Kind, listed: Iterable[Object], version: int, namespace: str | None) -> None:
-        """Brings one kind in line with a list: what the list lacks is gone, unless it is newer than it."""
+        """Replaces one kind by a list: an object that the list lacks is removed, unless it is newer."""
         names = set()
         for obj in listed:
             names.add(_id(obj))
@@ -84,7 +84,7 @@ class Cache:
                 self.remove(known)
 
     def missed(self, obj: Object) -> bool:
-        """Whether the watch has not brought this version of the object, or a newer one."""
+        """Whether the watch has brought neither this version of the object nor a newer one."""
         known = self._objects.get(_id(obj))
         return known is None or (
             known["metadata"]["uid"] == obj["metadata"]["uid"] and _version(known) < _version(obj)
@@ -94,16 +94,16 @@ class Cache:
         return self._objects.get((kind.value, namespace, name))
 
     def children(self, owner: str) -> list[Object]:
-        """What serves the run or study of this UID, the remains of its pods included."""
-        remains = [pod for pod in self._remains.values() if owner_uid(pod) == owner]
-        return [*(self._objects[id_] for id_ in sorted(self._children.get(owner, ()))), *remains]
+        """The children of the run or study of this UID, and the removed pods of which the end is known."""
+        ended = [pod for pod in self._ended_pods.values() if owner_uid(pod) == owner]
+        return [*(self._objects[id_] for id_ in sorted(self._children.get(owner, ()))), *ended]
 
     def run_keys(self) -> tuple[Key, ...]:
-        """All runs."""
+        """All objects of PARENT_KINDS."""
         return tuple(self._runs.values())
 
     def keys_for(self, obj: Object) -> Iterator[Key]:
-        """The runs that a change of this object may concern: itself, and the run that it serves."""
+        """The runs to reconcile when this object changes: itself, and the run that it is a child of."""
         if obj["kind"] in PARENT_KINDS:
             yield key_of(obj)
         owner = self._runs.get(owner_uid(obj) or "")
@@ -111,7 +111,7 @@ class Cache:
             yield owner
 
     def runs(self) -> list[Resource]:
-        """The runs that can be read; each version is decoded once."""
+        """The runs that can be decoded; each version is decoded once."""
         return [run for key in self.run_keys() if (run := self._run(key)) is not None]
 
     def _run(self, key: Key) -> Resource | None:
@@ -133,13 +133,13 @@ def key_of(obj: Object) -> Key:
 
 
 def owner_uid(obj: Object) -> str | None:
-    """The UID of the run that a child or its pod serves."""
+    """The UID of the run that a child or its pod belongs to."""
     uid: str | None = (obj["metadata"].get("labels") or {}).get(OWNER_UID)
     return uid
 
 
 def slim(obj: Object) -> Object:
-    """The object without what no plan reads: a thousand pod templates would fill the memory."""
+    """The object without the fields that no plan reads: a thousand pod templates would fill the memory."""
     metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
     spec = obj.get("spec")
     if obj["kind"] == Kind.POD:
@@ -156,10 +156,10 @@ def slim(obj: Object) -> Object:
     return {**obj, "metadata": metadata}
 
 
-def _keep(recent: dict[str, _T], uid: str, value: _T) -> None:
-    """Only so many of those that went are remembered."""
+def _remember(recent: dict[str, _T], uid: str, value: _T) -> None:
+    """Keeps the last _REMOVED_KEPT values."""
     recent[uid] = value
-    if len(recent) > _GONE_KEPT:
+    if len(recent) > _REMOVED_KEPT:
         del recent[next(iter(recent))]
 
 

@@ -1,4 +1,4 @@
-"""Works the queue off, and re-lists the cluster now and then in case a watch has lost something."""
+"""Reconciles the keys of the queue, and lists the cluster regularly in case a watch has lost something."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from blendtune_operator.watching.queue import WorkQueue
 
 _log = logging.getLogger(__name__)
 
-WATCH_GRACE_SECONDS = 5.0  # a listed object that the watch has not brought by then was missed
+WATCH_GRACE_SECONDS = 5.0  # a listed object that the watch has not brought by then counts as missed
 
 
 class Controller:
@@ -34,7 +34,7 @@ class Controller:
         self._telemetry = telemetry
 
     async def work(self, allowed: asyncio.Event) -> None:
-        """One worker: reconciles key after key while `allowed`, until cancelled between two of them."""
+        """One worker: reconciles keys while `allowed` is set. When cancelled, completes the current one."""
         while True:
             await allowed.wait()
             key = await self._queue.get()
@@ -45,7 +45,7 @@ class Controller:
             try:
                 await asyncio.shield(work)
             except asyncio.CancelledError:
-                await work  # a reconcile that has begun is brought to its end
+                await work  # a reconcile that has begun is completed
                 raise
 
     async def _reconcile(self, key: Key) -> None:
@@ -64,7 +64,7 @@ class Controller:
         else:
             if after == timedelta():
                 result = Result.CONFLICT
-                self._queue.failed(key)  # soon, but slower each time: who reads stale state must not spin
+                self._queue.failed(key)  # soon, with back-off: a reconcile of stale state must not spin
             else:
                 self._queue.done(key, None if after is None else after.total_seconds())
         self._telemetry.reconciles.labels(key.kind, result).inc()
@@ -99,9 +99,10 @@ class Resync:
                 _log.info("the resync failed and is tried again: %s", error)
 
     async def once(self, *, first: bool = False) -> None:
-        """Brings the cache in line with the API server and enqueues every run. Raises ApiError.
+        """Replaces the cache by what the API server lists, and enqueues every run. Raises ApiError.
 
-        But for the first time the runs come up one by one: none that has something to do waits for all.
+        Except for the first time the runs are spread over half the interval, so that runs with work to do
+        need not wait for all the others.
         """
         for kind in WATCHED:
             missed = 0

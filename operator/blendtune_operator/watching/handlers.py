@@ -1,6 +1,6 @@
-"""The watches, carried by kopf: every event feeds the cache and enqueues the runs that it may concern.
+"""The watches, run by kopf: every event updates the cache and enqueues the runs that it may concern.
 
-Nothing is decided here. kopf's own create and update handlers, timers and daemons are not used, for they
+Nothing is decided here. kopf's create and update handlers, timers and daemons are not used, because they
 write annotations and finalizers into the objects.
 """
 
@@ -25,7 +25,7 @@ WATCHED = (*PARENT_KINDS, *(kind for kind in CHILD_KINDS if kind not in PARENT_K
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
-    """Spares kopf a copy of each object: only change handlers ask what has changed since the last event."""
+    """Keeps kopf from copying each object: only change handlers need what changed since the last event."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence({})
@@ -38,7 +38,7 @@ class _NoDiffs(kopf.DiffBaseStorage):
 
 
 class Watches:
-    """What kopf watches, and when it last heard of each kind."""
+    """The watches of all kinds, and when each last brought an event."""
 
     def __init__(self, cache: Cache, queue: WorkQueue[Key], namespaces: Sequence[str]) -> None:
         self._cache = cache
@@ -58,7 +58,7 @@ class Watches:
         )
 
     def missing(self, served: Callable[[Kind], bool]) -> list[str]:
-        """The watches that should be there and are not: kopf may lose one and live on."""
+        """The watches that should run and do not: kopf may lose one and go on without it."""
         alive = {task.get_name() for task in asyncio.all_tasks() if not task.done()}
         wanted = [
             f"watcher for {_name(kind)}@{place}"
@@ -80,7 +80,7 @@ class Watches:
         settings.posting.enabled = False
         settings.scanning.disabled = bool(self._namespaces)
         settings.persistence.diffbase_storage = _NoDiffs()
-        settings.queueing.idle_timeout = 0.1  # a worker for each object that is heard of; most say little
+        settings.queueing.idle_timeout = 0.1  # kopf has a worker for each object; most change seldom
         for kind in WATCHED:
             if kind not in PARENT_KINDS:
                 settings.watching.label_selectors[_resource(kind)] = OWNER_UID
@@ -94,7 +94,7 @@ class Watches:
             if event["type"] == "DELETED":
                 self._cache.remove(obj)
             elif not self._cache.apply(obj) and event["type"] is None:
-                return  # the list that a watch begins with tells nothing new
+                return  # already known, from the list that a watch begins with
             for key in keys:
                 self._queue.add(key)
 
@@ -102,9 +102,9 @@ class Watches:
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """As the client logs in: by KUBECONFIG, else as the pod's service account; again when a token expires.
+    """Logs in by KUBECONFIG, else as the pod's service account; anew when a token expires.
 
-    In a pod it goes to the address of the API server, as the client does: no DNS is needed.
+    In a pod it connects to the IP address of the API server, as the client does: no DNS is needed.
     """
     given = kopf.login_with_kubeconfig(**kwargs)
     own = given or kopf.login_with_service_account(**kwargs)
@@ -122,11 +122,11 @@ def _resource(kind: Kind) -> tuple[str, str, str]:
 
 
 def _name(kind: Kind) -> str:
-    """How kopf names a resource."""
+    """The name of a resource in the names of kopf's tasks."""
     group, version, plural = _resource(kind)
     return f"{plural}.{version}.{group}".rstrip(".")
 
 
 def quiet_logs() -> None:
-    """kopf tells of each event it hands over; only what goes wrong is of interest."""
+    """kopf logs each event that it hands over; only its warnings are of interest."""
     logging.getLogger("kopf").setLevel(logging.WARNING)

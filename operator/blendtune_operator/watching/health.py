@@ -1,4 +1,4 @@
-"""What the probes ask: whether the operator has seen the cluster, and still hears it."""
+"""Readiness and liveness: whether the operator has listed the cluster, and whether its watches run."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from blendtune_operator.watching.handlers import Watches
 _log = logging.getLogger(__name__)
 
 _WATCH_GRACE_SECONDS = 30.0  # kopf starts its watches one after the other
-_WATCH_LOOK_SECONDS = 5.0
+_CHECK_SECONDS = 5.0
 
 
 class Health:
-    """What the probes ask. A watch that is gone makes the operator unhealthy: a restart brings it back."""
+    """Answers the probes. A lost watch makes the operator unhealthy: a restart brings it back."""
 
     def __init__(self, watches: Watches, cluster: Cluster) -> None:
         self._watches = watches
         self._cluster = cluster
         self._served: set[Kind] = set(Kind)
-        self._trouble_since: dict[str, float] = {}
+        self._missing_since: dict[str, float] = {}
         self.synced = False
 
     def ready(self) -> str:
@@ -32,11 +32,11 @@ class Health:
     def healthy(self) -> str:
         if not self.synced:
             return ""
-        lost = [name for name, since in self._trouble_since.items() if _now() - since > _WATCH_GRACE_SECONDS]
+        lost = [name for name, since in self._missing_since.items() if _now() - since > _WATCH_GRACE_SECONDS]
         return f"not running: {', '.join(lost)}" if lost else ""
 
-    async def keep(self) -> None:
-        """Looks after the watches until cancelled."""
+    async def run(self) -> None:
+        """Checks the watches regularly until cancelled."""
         while True:
             try:
                 if not await self._cluster.serves(Kind.PYTORCH_JOB):
@@ -46,8 +46,8 @@ class Health:
             except ApiError as error:
                 _log.info("the API server was not asked for its kinds: %s", error)
             missing = self._watches.missing(self._served.__contains__)
-            self._trouble_since = {name: self._trouble_since.get(name, _now()) for name in missing}
-            await asyncio.sleep(_WATCH_LOOK_SECONDS)
+            self._missing_since = {name: self._missing_since.get(name, _now()) for name in missing}
+            await asyncio.sleep(_CHECK_SECONDS)
 
 
 def _now() -> float:

@@ -1,4 +1,4 @@
-"""One operator at a time: a Lease that its holder renews, and that another takes once it has run out."""
+"""Leader election: a Lease that its holder renews, and that another operator takes once it has expired."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeaseSettings:
-    """The holder renews at a third of `duration`, and stops at two thirds when it can't."""
+    """The holder renews after a third of `duration`, and stops working after two thirds without success."""
 
     namespace: str
     name: str = "blendtune-operator"
@@ -27,14 +27,14 @@ class LeaseSettings:
 
 @dataclass(slots=True)
 class _Observed:
-    """What was last read of the Lease, and when: its own clock may be another machine's."""
+    """The version last read, and when on this clock: the times in the Lease are another machine's."""
 
     version: str = ""
     since: float = 0.0
 
 
 class Lease:
-    """Tells through `held` whether this operator may work."""
+    """Acquires and renews the Lease; `held` is set while this operator is the leader."""
 
     def __init__(
         self, api: Api, settings: LeaseSettings, clock: Callable[[], float] = time.monotonic
@@ -46,22 +46,22 @@ class Lease:
         self._renewed = clock()
         self.held = asyncio.Event()
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         """Acquires and renews until cancelled."""
         period = self._settings.duration.total_seconds() / 3
         while True:
             begun = self._clock()
             try:
                 async with asyncio.timeout(period):
-                    self._note(await self._try())
+                    self._set_held(await self._acquire_or_renew())
             except (ApiError, TimeoutError) as error:
                 _log.info("the Lease could not be renewed: %r", error)
                 if self._clock() - self._renewed > 2 * period:
-                    self._note(False)
+                    self._set_held(False)
             await asyncio.sleep(max(0.0, period - (self._clock() - begun)))
 
     async def release(self) -> None:
-        """Lets another operator follow at once."""
+        """Gives the Lease up, so that another operator can take it at once."""
         if not self.held.is_set():
             return
         self.held.clear()
@@ -80,7 +80,7 @@ class Lease:
     def _collection(self) -> str:
         return f"/apis/coordination.k8s.io/v1/namespaces/{self._settings.namespace}/leases"
 
-    def _note(self, held: bool) -> None:
+    def _set_held(self, held: bool) -> None:
         if held:
             self._renewed = self._clock()
             if not self.held.is_set():
@@ -90,8 +90,8 @@ class Lease:
             _log.warning("the Lease is lost: another operator may hold it")
             self.held.clear()
 
-    async def _try(self) -> bool:
-        """One attempt to hold the Lease. Raises ApiError when the API server gives no clear answer."""
+    async def _acquire_or_renew(self) -> bool:
+        """Whether the Lease is held after one attempt. Raises ApiError when the API server cannot tell."""
         try:
             lease = await self._api.get(self._path)
         except ApiError as error:

@@ -31,7 +31,7 @@ from blendtune_api.v1alpha1 import (
     TrainerStatus,
 )
 from blendtune_operator.cli.exit_status import ExitStatus, exit_status
-from blendtune_operator.cli.run import answered
+from blendtune_operator.cli.run import evaluation_progress
 from blendtune_operator.cli.view import one_line, print_result
 
 
@@ -129,7 +129,7 @@ def test_an_evaluation_tells_how_far_it_is(
     folder.mkdir(parents=True)
     if progress is not None:
         (folder / "progress.json").write_text(json.dumps(progress))
-    assert answered(run, tmp_path) == expected
+    assert evaluation_progress(run, tmp_path) == expected
 
 
 def printed(run: BlendedFineTune, evaluation: RubricEval | None = None, width: int = 160) -> str:
