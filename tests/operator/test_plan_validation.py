@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.operator.builders import fine_tune
 from tests.operator.fine_tune_status import condition, message, status, train_jobs
-from tests.operator.scenarios import blended, edit, new_world
+from tests.operator.scenarios import blended, edit, new_world, trained
 from tests.operator.world import World
 
 from blendtune_api.v1alpha1 import (
@@ -17,6 +17,7 @@ from blendtune_api.v1alpha1 import (
     Reason,
     State,
 )
+from blendtune_operator.names import Kind
 from blendtune_operator.settings import Settings
 
 
@@ -91,3 +92,17 @@ class TestValidation:
         assert "b300" in message(world, ConditionType.TRAINING_SUCCEEDED)
         edit(world, cluster=Cluster(nodes=3))
         assert train_jobs(world) == ["ads-train-1", "ads-train-2"]
+
+    def test_an_unknown_gpu_type_does_not_break_the_plan_of_an_evaluation(self) -> None:
+        world = trained()
+        world.fail(world.job("ads-eval"), 137, reason="OOMKilled")
+        world.settle()
+        edit(world, cluster=Cluster(gpu_type="b300"))
+        assert condition(world, ConditionType.ACCEPTED)[1] == Reason.UNKNOWN_GPU_TYPE
+        assert condition(world, ConditionType.EVALUATION_SUCCEEDED)[1] == Reason.BACKING_OFF
+        world.remove(next(obj for obj in world if obj["kind"] == Kind.RUBRIC_EVAL))
+        world.settle()
+        assert condition(world, ConditionType.EVALUATION_SUCCEEDED)[1] == Reason.PENDING
+        assert "b300" in message(world, ConditionType.EVALUATION_SUCCEEDED)
+        edit(world, cluster=Cluster())
+        assert condition(world, ConditionType.EVALUATION_SUCCEEDED)[1] == Reason.STARTING

@@ -60,8 +60,11 @@ def evaluation_of(draft: FineTuneDraft) -> Object | None:
 def _is_outdated(draft: FineTuneDraft, child: Object, status: RubricEvalStatus) -> bool:
     """Whether the RubricEval is between two attempts and the run's cluster or credentials were edited.
 
-    A running attempt is left alone: an edit counts from the next attempt.
+    A running attempt is left alone: an edit counts from the next attempt. With an unknown gpuType no
+    configuration can be pinned, so there is nothing to compare with.
     """
+    if draft.obstacle is not None and draft.obstacle.reason == Reason.UNKNOWN_GPU_TYPE:
+        return False
     shown = find(status.conditions, _CONDITION)
     if shown is None or shown.reason != Reason.BACKING_OFF:
         return False
