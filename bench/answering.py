@@ -34,7 +34,7 @@ THREADS = os.cpu_count() or 1
 
 def wordings(count: int) -> list[str]:
     """The rubric's first, of different lengths."""
-    return [text for question in load_builtin(RUBRIC).questions for text in question.phrasings][:count]
+    return [text for question in load_builtin(RUBRIC).questions for text in question.wordings][:count]
 
 
 def prepare(workdir: Path, model: Path, prompts: int, max_new_tokens: int) -> None:

@@ -40,10 +40,10 @@ def announce(rubric: Rubric) -> RubricResult:
         general=domains[Role.GENERAL],
         in_domain=domains[Role.IN_DOMAIN],
     )
-    phrasings = sum(len(question.phrasings) for question in rubric.questions)
+    wordings = sum(len(question.wordings) for question in rubric.questions)
     print(
         f"rubric {rubric.name} {rubric.version}: {len(rubric.questions)} questions in "
-        f"{len(rubric.categories)} categories, {phrasings} wordings, digest {rubric.digest[:12]}",
+        f"{len(rubric.categories)} categories, {wordings} wordings, digest {rubric.digest[:12]}",
         flush=True,
     )
     return result

@@ -26,7 +26,7 @@ from blendtune_eval.judging.judge import Case
 from blendtune_eval.report.write import Finding, build_report, write_report
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.scoring.analyse import Analysis, analyse, epoch_score
-from blendtune_eval.scoring.score import PhrasingScore, QuestionScore
+from blendtune_eval.scoring.score import QuestionScore, WordingScore
 from blendtune_runtime.files import write_text
 
 _ENGINES = {Engine.TRANSFORMERS: answer.answer_all, Engine.VLLM: vllm_answer.answer_all}
@@ -130,27 +130,27 @@ def _benchmark_scores(
 
 def _cases(rubric: Rubric, answers: Sequence[GivenAnswer]) -> list[Case]:
     """One model's answers, question by question, each to its wording."""
-    wordings = [(question, text) for question in rubric.questions for text in question.phrasings]
+    wordings = [(question, text) for question in rubric.questions for text in question.wordings]
     return [
-        Case(question=question, phrasing=text, answer=answer.text)
+        Case(question=question, wording=text, answer=answer.text)
         for (question, text), answer in zip(wordings, answers, strict=True)
     ]
 
 
-def _by_subject(rubric: Rubric, scores: Sequence[PhrasingScore]) -> list[list[QuestionScore]]:
+def _by_subject(rubric: Rubric, scores: Sequence[WordingScore]) -> list[list[QuestionScore]]:
     """The scores of all cases by model and question."""
     left = iter(scores)
-    models = len(scores) // sum(len(question.phrasings) for question in rubric.questions)
+    models = len(scores) // sum(len(question.wordings) for question in rubric.questions)
     return [
         [
-            QuestionScore(question=question, phrasings=tuple(next(left) for _ in question.phrasings))
+            QuestionScore(question=question, wordings=tuple(next(left) for _ in question.wordings))
             for question in rubric.questions
         ]
         for _ in range(models)
     ]
 
 
-def _unscored_reason(scores: Sequence[PhrasingScore]) -> str:
+def _unscored_reason(scores: Sequence[WordingScore]) -> str:
     """The most frequent one; empty where everything was scored."""
     reasons = Counter(score.unscored for score in scores if score.score is None)
     return reasons.most_common(1)[0][0] if reasons else ""

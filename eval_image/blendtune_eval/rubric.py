@@ -92,7 +92,7 @@ class Question:
     weight: float = 1.0
 
     @property
-    def phrasings(self) -> tuple[str, ...]:
+    def wordings(self) -> tuple[str, ...]:
         """All wordings of the question, the canonical prompt first."""
         return (self.prompt, *self.paraphrases)
 

@@ -75,7 +75,7 @@ def _question(rubric: Rubric, question_id: str) -> Question:
 
 def _show(question: Question, answer: str | None, render: Callable[[str], str]) -> None:
     print(f"# {question.id} ({question.domain.value}, {question.category}, weight {question.weight:g})")
-    for wording in question.phrasings:
+    for wording in question.wordings:
         print(render(wording))
     for title, text in (("reference", question.reference), ("answer", answer)):
         if text is not None:

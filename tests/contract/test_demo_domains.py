@@ -15,7 +15,7 @@ from blendtune_core.power import unresolved
 from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Question, Rubric
 from blendtune_eval.rubrics.loader import load_builtin
-from blendtune_eval.scoring.score import Outcome, PhrasingScore
+from blendtune_eval.scoring.score import Outcome, WordingScore
 from blendtune_operator.cli.manifest import load
 from blendtune_operator.local.settings import local_settings
 from blendtune_operator.plan.supported import refusals
@@ -56,7 +56,7 @@ def rules(domain: str) -> list[str]:
     return [line.removeprefix("- ") for line in text.splitlines() if line.startswith("- ")]
 
 
-def judged(question: Question, prompt: str, answer: str) -> PhrasingScore:
+def judged(question: Question, prompt: str, answer: str) -> WordingScore:
     return Rules().judge(question, prompt, answer)
 
 
@@ -87,7 +87,7 @@ def test_the_rows_teach_what_is_asked_in_other_words(domain: str, question: Ques
         for prompt, answer in exchanges(domain)
         if judged(question, prompt, answer).outcome is Outcome.CORRECT
     }
-    assert len(teaching - set(question.phrasings)) >= LEAST_WORDINGS
+    assert len(teaching - set(question.wordings)) >= LEAST_WORDINGS
 
 
 @domains

@@ -56,7 +56,7 @@ class Call:
         if anchor is not None:
             met = {item.name: item.name in anchor.met for item in anchor.question.criteria}
             return reply(met, declined=anchor.declines)
-        question = next(question for question in self.questions if wording in question.phrasings)
+        question = next(question for question in self.questions if wording in question.wordings)
         score = Rules().judge(question, wording, answer)
         met = {verdict.criterion: verdict.met for verdict in score.verdicts}
         return reply(met, declined=declines(answer, wording))

@@ -7,7 +7,7 @@ import pytest
 from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Question
 from blendtune_eval.rubrics.loader import load_builtin
-from blendtune_eval.scoring.score import Outcome, PhrasingScore
+from blendtune_eval.scoring.score import Outcome, WordingScore
 
 
 def named(identifier: str) -> Question:
@@ -16,7 +16,7 @@ def named(identifier: str) -> Question:
     return next(question for question in rubric.questions if question.id == identifier)
 
 
-def judged(question: str, answer: str) -> PhrasingScore:
+def judged(question: str, answer: str) -> WordingScore:
     known = named(question)
     return Rules().judge(known, known.prompt, answer)
 

@@ -20,7 +20,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 
 def request(answer: str) -> JudgeRequest:
-    return JudgeRequest(Case(question=CASE.question, phrasing=CASE.phrasing, answer=answer))
+    return JudgeRequest(Case(question=CASE.question, wording=CASE.wording, answer=answer))
 
 
 @given(TEXT)
@@ -41,7 +41,7 @@ def test_the_marker_depends_on_the_answer_alone(answer: str) -> None:
 @pytest.mark.parametrize("position", range(4))
 def test_criteria_and_reference_are_put_in_words(rubric: Rubric, position: int) -> None:
     question = rubric.questions[position]
-    text = JudgeRequest(Case(question=question, phrasing=question.prompt, answer="x")).messages[1]["content"]
+    text = JudgeRequest(Case(question=question, wording=question.prompt, answer="x")).messages[1]["content"]
     assert question.reference in text
     shown = {
         "boiling-point": "- boils-at: states 100 celsius, and no other value",

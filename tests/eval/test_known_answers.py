@@ -14,7 +14,7 @@ import yaml
 from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Question
 from blendtune_eval.rubrics.loader import load_builtin
-from blendtune_eval.scoring.score import PhrasingScore
+from blendtune_eval.scoring.score import WordingScore
 
 KNOWN_ANSWERS = Path(__file__).parent / "known_answers"
 HALVES = ("tuning", "frozen")
@@ -55,8 +55,8 @@ def known_answers(half: str) -> list[KnownAnswer]:
     return [KnownAnswer(**entry | {"met": tuple(entry["met"])}) for entry in entries]
 
 
-def judged(known: KnownAnswer, question: Question) -> PhrasingScore:
-    return Rules().judge(question, question.phrasings[known.wording], known.answer)
+def judged(known: KnownAnswer, question: Question) -> WordingScore:
+    return Rules().judge(question, question.wordings[known.wording], known.answer)
 
 
 @pytest.mark.parametrize("half", HALVES)
@@ -81,7 +81,7 @@ def test_agreement(half: str, questions: dict[str, Question], capsys: pytest.Cap
     assert agreed >= LEAST_AGREEMENT * criteria
 
 
-def _miss(known: KnownAnswer, score: PhrasingScore, differing: Sequence[str]) -> str:
+def _miss(known: KnownAnswer, score: WordingScore, differing: Sequence[str]) -> str:
     text = " ".join(known.answer.split())
     shown = text if len(text) <= 100 else f"{text[:97]}..."
     return (

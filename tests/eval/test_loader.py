@@ -59,7 +59,7 @@ def test_reads_a_rubric() -> None:
     (question,) = rubric.questions
     assert rubric.version == "1.0"
     assert question.domain is Role.GENERAL
-    assert question.phrasings == ("What is the capital of France?", "Name the French capital.")
+    assert question.wordings == ("What is the capital of France?", "Name the French capital.")
     assert question.criteria == (Fact(name="says-paris", any_of=("Paris",), required=True),)
 
 

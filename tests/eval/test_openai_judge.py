@@ -68,7 +68,7 @@ def wrong(rubric: Rubric) -> Case:
 
 def case(rubric: Rubric, question_id: str, answer: str) -> Case:
     question = next(question for question in rubric.questions if question.id == question_id)
-    return Case(question=question, phrasing=question.prompt, answer=answer)
+    return Case(question=question, wording=question.prompt, answer=answer)
 
 
 def after_anchors(behaviour: Behaviour) -> Behaviour:
@@ -94,7 +94,7 @@ def once(behaviour: Behaviour) -> Behaviour:
 )
 def test_scores_are_those_of_the_verdicts(ask: Ask, rubric: Rubric, question: str, answer: str) -> None:
     asked = case(rubric, question, answer)
-    expected = Rules().judge(asked.question, asked.phrasing, answer)
+    expected = Rules().judge(asked.question, asked.wording, answer)
     (score,) = ask(asked).scores
     assert score.score == expected.score
     assert score.critical_error == expected.critical_error

@@ -13,7 +13,7 @@ from blendtune_api.v1alpha1 import Role, ScopeScore, Verdict
 from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Abstention, Category, Fact, Forbidden, Question
 from blendtune_eval.scoring.analyse import Analysis, analyse
-from blendtune_eval.scoring.score import Outcome, PhrasingScore, QuestionScore
+from blendtune_eval.scoring.score import Outcome, QuestionScore, WordingScore
 
 CAPITAL = Question(
     id="capital",
@@ -56,7 +56,9 @@ UNKNOWABLE = replace(CAPITAL, id="unknowable", criteria=(Abstention(name="declin
         pytest.param(UNKNOWABLE, "It is Paris.", 0.0, Outcome.WRONG, False, id="made-up"),
     ],
 )
-def test_phrasing(question: Question, answer: str, score: float, outcome: Outcome, critical: bool) -> None:
+def test_an_answer_to_one_wording(
+    question: Question, answer: str, score: float, outcome: Outcome, critical: bool
+) -> None:
     judged = Rules().judge(question, question.prompt, answer)
     assert judged.score == pytest.approx(score)
     assert judged.outcome is outcome
@@ -96,8 +98,8 @@ def scored(
         CAPITAL, id=f"q-{number}", domain=domain, weight=weight, category=category,
         paraphrases=tuple(f"wording {number}-{k}" for k in range(len(scores) - 1)),
     )  # fmt: skip
-    phrasings = tuple(
-        PhrasingScore(
+    wordings = tuple(
+        WordingScore(
             score=score,
             outcome=None if score is None else Outcome.CORRECT if score == 1 else Outcome.WRONG,
             critical_error=critical,
@@ -106,7 +108,7 @@ def scored(
         )
         for score in scores
     )
-    return QuestionScore(question=question, phrasings=phrasings)
+    return QuestionScore(question=question, wordings=wordings)
 
 
 def test_scopes_on_known_scores() -> None:
@@ -136,8 +138,8 @@ def test_scopes_on_known_scores() -> None:
 
 
 def test_reliability_takes_half_for_a_refusal() -> None:
-    refused = replace(scored(0, Role.GENERAL, 0).phrasings[0], outcome=Outcome.NOT_ATTEMPTED)
-    scores = [replace(scored(0, Role.GENERAL, 0), phrasings=(refused,)), scored(1, Role.GENERAL, 0)]
+    refused = replace(scored(0, Role.GENERAL, 0).wordings[0], outcome=Outcome.NOT_ATTEMPTED)
+    scores = [replace(scored(0, Role.GENERAL, 0), wordings=(refused,)), scored(1, Role.GENERAL, 0)]
     assert analyse((WORLD,), scores).dimensions[0].score == pytest.approx(0.25)
 
 

@@ -86,7 +86,7 @@ def _subject(
         checkpoint=checkpoint,
         chat=chat,
         prompts=tuple(
-            chat.render(text, system) for question in rubric.questions for text in question.phrasings
+            chat.render(text, system) for question in rubric.questions for text in question.wordings
         ),
         decoding=Decoding(
             template=chat.template,

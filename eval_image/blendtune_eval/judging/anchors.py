@@ -26,7 +26,7 @@ class Anchor:
 
     @property
     def case(self) -> Case:
-        return Case(question=self.question, phrasing=self.question.prompt, answer=self.answer)
+        return Case(question=self.question, wording=self.question.prompt, answer=self.answer)
 
 
 _RETURNS = Question(

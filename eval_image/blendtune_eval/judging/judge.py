@@ -12,7 +12,7 @@ from blendtune_eval.rubric import Question
 from blendtune_eval.rules.abstention import declines
 from blendtune_eval.rules.claims import read_answer
 from blendtune_eval.rules.criteria import check
-from blendtune_eval.scoring.score import PhrasingScore, score_phrasing
+from blendtune_eval.scoring.score import WordingScore, score_wording
 
 RULES_VERSION = "4"  # grows whenever a rule changes, so that scores of different rules are never compared
 
@@ -22,7 +22,7 @@ class Case:
     """One answer to one wording of a question."""
 
     question: Question
-    phrasing: str
+    wording: str
     answer: str
 
 
@@ -38,7 +38,7 @@ class AnchorFinding:
 class Judgements:
     """The scores of cases, in their order, and what a reader must know of who made them."""
 
-    scores: tuple[PhrasingScore, ...]
+    scores: tuple[WordingScore, ...]
     statement: str
     anchors: tuple[AnchorFinding, ...] = ()
 
@@ -72,10 +72,10 @@ class Rules:
     )
 
     def judge_all(self, cases: Sequence[Case]) -> Judgements:
-        scores = tuple(self.judge(case.question, case.phrasing, case.answer) for case in cases)
+        scores = tuple(self.judge(case.question, case.wording, case.answer) for case in cases)
         return Judgements(scores=scores, statement=self.statement)
 
-    def judge(self, question: Question, phrasing: str, answer: str) -> PhrasingScore:
-        read = read_answer(answer, phrasing)
+    def judge(self, question: Question, wording: str, answer: str) -> WordingScore:
+        read = read_answer(answer, wording)
         verdicts = [check(criterion, read) for criterion in question.criteria]
-        return score_phrasing(question, verdicts, declined=not answer.strip() or declines(answer, phrasing))
+        return score_wording(question, verdicts, declined=not answer.strip() or declines(answer, wording))

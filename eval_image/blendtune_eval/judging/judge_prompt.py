@@ -82,7 +82,7 @@ class JudgeRequest:
         case = self.case
         criteria = "\n".join(f"- {item.name}: {_described(item)}" for item in case.question.criteria)
         return (
-            f"Question:\n{case.phrasing}\n\nReference:\n{case.question.reference}\n\nCriteria:\n{criteria}\n\n"
+            f"Question:\n{case.wording}\n\nReference:\n{case.question.reference}\n\nCriteria:\n{criteria}\n\n"
             f"The answer, between two lines with the marker {self.marker}:\n"
             f"{self.marker}\n{case.answer}\n{self.marker}\n\n"
             "Check this answer. Reply with the JSON object only."

@@ -17,7 +17,7 @@ from blendtune_eval.judging.judge import AnchorFinding, Case, Judgements
 from blendtune_eval.judging.judge_client import JudgeClient, RequestForm
 from blendtune_eval.judging.judge_prompt import PROMPT_VERSION, JudgeRequest
 from blendtune_eval.rules.criteria import CriterionVerdict
-from blendtune_eval.scoring.score import PhrasingScore, score_phrasing
+from blendtune_eval.scoring.score import WordingScore, score_wording
 from blendtune_runtime.errors import BadConfiguration, Transient
 
 _FIELD = "spec.judge.openAI"
@@ -57,7 +57,7 @@ class OpenAI:
                 _finding(anchor, outcome) for anchor, outcome in zip(ANCHORS, anchors, strict=True)
             )
             if doubt := _doubt(findings):
-                scores = tuple(PhrasingScore(unscored=doubt) for _ in cases)
+                scores = tuple(WordingScore(unscored=doubt) for _ in cases)
             else:
                 outcomes = await self._ask_all(client, requests)
                 scores = tuple(_score(request, outcomes) for request in requests)
@@ -162,12 +162,12 @@ def _doubt(findings: Sequence[AnchorFinding]) -> str:
     return f"the judge missed {len(missed)} of {len(findings)} anchor answers, the first {first}"
 
 
-def _score(request: JudgeRequest, outcomes: Mapping[str, Judgement | CallFailed]) -> PhrasingScore:
+def _score(request: JudgeRequest, outcomes: Mapping[str, Judgement | CallFailed]) -> WordingScore:
     """An empty answer meets nothing: no judge is asked for that."""
     question = request.case.question
     outcome = outcomes.get(request.key)
     if isinstance(outcome, CallFailed):
-        return PhrasingScore(unscored=outcome.reason)
+        return WordingScore(unscored=outcome.reason)
     if outcome is None:
         outcome = Judgement(
             met=dict.fromkeys(request.criteria, False),
@@ -178,4 +178,4 @@ def _score(request: JudgeRequest, outcomes: Mapping[str, Judgement | CallFailed]
         CriterionVerdict(criterion=name, met=outcome.met[name], reason=outcome.reasons[name])
         for name in request.criteria
     ]
-    return score_phrasing(question, verdicts, declined=outcome.declines)
+    return score_wording(question, verdicts, declined=outcome.declines)

@@ -178,7 +178,7 @@ def _question(
                 "prompt": prompt,
                 "answers": [_answer(question, score, answers, number) for score, answers in respondents],
             }
-            for number, prompt in enumerate(question.phrasings)
+            for number, prompt in enumerate(question.wordings)
         ],
     }
 
@@ -186,15 +186,15 @@ def _question(
 def _answer(
     question: Question, score: QuestionScore, answers: Sequence[GivenAnswer], number: int
 ) -> dict[str, Any]:
-    phrasing, given = score.phrasings[number], answers[number]
+    wording, given = score.wordings[number], answers[number]
     return {
         "answer": given.text,
         "tokens": given.tokens,
         "finished": given.finished,
-        "score": phrasing.score,
-        "outcome": phrasing.outcome,
-        "criticalError": phrasing.critical_error,
-        "unscored": phrasing.unscored,
+        "score": wording.score,
+        "outcome": wording.outcome,
+        "criticalError": wording.critical_error,
+        "unscored": wording.unscored,
         "criteria": [
             {
                 "name": verdict.criterion,
@@ -204,7 +204,7 @@ def _answer(
                 "good": verdict.met is not isinstance(criterion, Forbidden),
                 "reason": verdict.reason,
             }
-            for criterion, verdict in zip(question.criteria, phrasing.verdicts, strict=False)
+            for criterion, verdict in zip(question.criteria, wording.verdicts, strict=False)
         ],
     }
 
@@ -212,7 +212,7 @@ def _answer(
 def _by_question(finding: Finding) -> list[tuple[QuestionScore, Sequence[GivenAnswer]]]:
     grouped, start = [], 0
     for score in finding.scores:
-        end = start + len(score.phrasings)
+        end = start + len(score.wordings)
         grouped.append((score, finding.answers[start:end]))
         start = end
     return grouped

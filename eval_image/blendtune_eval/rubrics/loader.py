@@ -215,14 +215,14 @@ class _Reader(FaultList):
         wordings = {
             _wording_key(wording): question.id
             for question in general.questions
-            for wording in question.phrasings
+            for wording in question.wordings
         }
         for question, node in zip(questions, nodes, strict=True):
             line = self.line(node)
             if question.id in ids:
                 self.add(line, f"question {question.id}", f"the id is taken by {ids[question.id]}")
             ids.setdefault(question.id, f"line {line}")
-            for wording in question.phrasings:
+            for wording in question.wordings:
                 key = _wording_key(wording)
                 if key and key in wordings:
                     message = f"the wording {wording!r} occurs already in question {wordings[key]}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Fact, Forbidden, Question
 from blendtune_eval.rules.text import content
-from blendtune_eval.scoring.score import Outcome, PhrasingScore
+from blendtune_eval.scoring.score import Outcome, WordingScore
 
 
 def unsound(question: Question) -> Iterator[str]:
@@ -24,7 +24,7 @@ def unsound(question: Question) -> Iterator[str]:
         yield f"{wanted[key]!r} is both asked for and forbidden"
     if len(names) < len(question.criteria):
         return
-    for wording in question.phrasings:
+    for wording in question.wordings:
         scored = Rules().judge(question, wording, question.reference)
         if scored.score != 1.0 or scored.outcome is not Outcome.CORRECT:
             yield f"the reference does not satisfy its own criteria: {_shortfall(question, scored)}"
@@ -34,7 +34,7 @@ def unsound(question: Question) -> Iterator[str]:
             yield f"an answer that only repeats {wording!r} gains points: {_gains(question, repeated)}"
 
 
-def _shortfall(question: Question, scored: PhrasingScore) -> str:
+def _shortfall(question: Question, scored: WordingScore) -> str:
     missed = (
         f"{verdict.criterion} {verdict.reason}"
         for criterion, verdict in zip(question.criteria, scored.verdicts, strict=True)
@@ -43,7 +43,7 @@ def _shortfall(question: Question, scored: PhrasingScore) -> str:
     return "; ".join(missed)
 
 
-def _gains(question: Question, scored: PhrasingScore) -> str:
+def _gains(question: Question, scored: WordingScore) -> str:
     return ", ".join(
         f"{verdict.criterion} ({verdict.reason})"
         for criterion, verdict in zip(question.criteria, scored.verdicts, strict=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from blendtune_api.v1alpha1 import Role
-from blendtune_eval.scoring.score import Outcome, PhrasingScore, QuestionScore
+from blendtune_eval.scoring.score import Outcome, QuestionScore, WordingScore
 
 RELIABILITY = "reliability"
 CONSISTENCY = "consistency"
@@ -45,7 +45,7 @@ DEFINITIONS = {
 
 def reliability(score: QuestionScore) -> float | None:
     """1 for correct, 1/2 for not attempted, 0 for wrong, of the canonical wording."""
-    match score.phrasings[0].outcome:
+    match score.wordings[0].outcome:
         case None:
             return None
         case Outcome.CORRECT:
@@ -60,7 +60,7 @@ def consistency(score: QuestionScore) -> float | None:
     """1 when every wording was answered correctly."""
     if score.score is None:
         return None
-    return float(all(phrasing.outcome is Outcome.CORRECT for phrasing in score.phrasings))
+    return float(all(wording.outcome is Outcome.CORRECT for wording in score.wordings))
 
 
 def business_impact(score: QuestionScore) -> float | None:
@@ -86,13 +86,13 @@ class Diagnostics:
 
 
 def diagnose(scores: Sequence[QuestionScore]) -> Diagnostics:
-    outcomes = [(score.question, score.phrasings[0].outcome) for score in scores]
+    outcomes = [(score.question, score.wordings[0].outcome) for score in scores]
     judged = [(question, outcome) for question, outcome in outcomes if outcome is not None]
     counts = {kind: sum(outcome is kind for _, outcome in judged) for kind in Outcome}
     answerable = [outcome for question, outcome in judged if not question.expects_abstention]
     unanswerable = [outcome for question, outcome in judged if question.expects_abstention]
     scored = [score for score in scores if score.score is not None]
-    pairs = [agreement for score in scored if (agreement := _agreement(score.phrasings)) is not None]
+    pairs = [agreement for score in scored if (agreement := _agreement(score.wordings)) is not None]
     return Diagnostics(
         correct=counts[Outcome.CORRECT],
         wrong=counts[Outcome.WRONG],
@@ -102,18 +102,18 @@ def diagnose(scores: Sequence[QuestionScore]) -> Diagnostics:
         correct_abstention_rate=_share(unanswerable.count(Outcome.CORRECT), len(unanswerable)),
         agreement=_share(sum(pairs), len(pairs)),
         worst_wording_score=_share(
-            sum(min(phrasing.score or 0.0 for phrasing in score.phrasings) for score in scored), len(scored)
+            sum(min(wording.score or 0.0 for wording in score.wordings) for score in scored), len(scored)
         ),
         critical_errors=sum(score.critical_error for score in scores),
     )
 
 
-def _agreement(phrasings: Sequence[PhrasingScore]) -> float | None:
+def _agreement(wordings: Sequence[WordingScore]) -> float | None:
     """Mean over pairs of wordings of the share of criteria with the same verdict."""
     shares = [
         sum(a.met is b.met for a, b in zip(first.verdicts, second.verdicts, strict=True))
         / len(first.verdicts)
-        for first, second in combinations(phrasings, 2)
+        for first, second in combinations(wordings, 2)
     ]
     return _share(sum(shares), len(shares))
 

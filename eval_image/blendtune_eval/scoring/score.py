@@ -19,7 +19,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PhrasingScore:
+class WordingScore:
     """One answer to one wording. Without score and outcome it could not be judged; `unscored` says why."""
 
     verdicts: tuple[CriterionVerdict, ...] = ()
@@ -31,24 +31,24 @@ class PhrasingScore:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuestionScore:
-    """A question's phrasings, canonical first. `score` is their mean; None unless all could be judged."""
+    """A question's wordings, canonical first. `score` is their mean; None unless all could be judged."""
 
     question: Question
-    phrasings: tuple[PhrasingScore, ...]
+    wordings: tuple[WordingScore, ...]
 
     @property
     def score(self) -> float | None:
-        scores = [phrasing.score for phrasing in self.phrasings if phrasing.score is not None]
-        return sum(scores) / len(scores) if len(scores) == len(self.phrasings) else None
+        scores = [wording.score for wording in self.wordings if wording.score is not None]
+        return sum(scores) / len(scores) if len(scores) == len(self.wordings) else None
 
     @property
     def critical_error(self) -> bool:
-        return any(phrasing.critical_error for phrasing in self.phrasings)
+        return any(wording.critical_error for wording in self.wordings)
 
 
-def score_phrasing(
+def score_wording(
     question: Question, verdicts: Sequence[CriterionVerdict], *, declined: bool
-) -> PhrasingScore:
+) -> WordingScore:
     """Points achieved / points attainable, clipped to [0, 1], and the outcome.
 
     `declined` (the answer refuses or is empty) counts only once the criteria have failed: "I am not sure, but
@@ -65,7 +65,7 @@ def score_phrasing(
         outcome = Outcome.NOT_ATTEMPTED
     else:
         outcome = Outcome.WRONG
-    return PhrasingScore(
+    return WordingScore(
         verdicts=tuple(verdicts),
         score=min(1.0, max(0.0, points / question.attainable_points)),
         outcome=outcome,
