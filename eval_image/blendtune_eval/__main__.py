@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_tool(tool: Callable[[], None]) -> int:
-    """Runs what a person calls outside of any run, and returns the exit code."""
+    """Runs a command that a person calls outside of any run, and returns the exit code."""
     try:
         tool()
     except StageError as error:
@@ -71,7 +71,7 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from blendtune_eval.report.write import rebuild
+    from blendtune_eval.report.files import rebuild
 
     print(rebuild(options.folder), flush=True)
 

@@ -1,4 +1,4 @@
-"""Standard benchmarks: tasks of lm-evaluation-harness, run alike for each model.
+"""Standard benchmarks: tasks of lm-evaluation-harness, with the same settings for each model.
 
 The harness is an extra: it is imported only where a spec names a benchmark.
 """
@@ -20,26 +20,27 @@ from transformers import GenerationConfig
 
 from blendtune_api.contract import benchmarks_folder, digest_of
 from blendtune_api.v1alpha1 import RubricEvalSpec
+from blendtune_core.benchmark_scores import Measured
 from blendtune_eval.answering.answer import load_model, within_gpu_memory
 from blendtune_eval.answering.decoding import SEED
 from blendtune_eval.answering.subjects import Subject
-from blendtune_eval.benchmark_scores import Measured, measured
 from blendtune_eval.cache import Journal
+from blendtune_eval.harness_results import measured
 from blendtune_runtime.errors import BadConfiguration, Transient
 
 FIELD = "spec.benchmarks"
 DATASETS_FOLDER = "datasets"
 _BATCH_SIZE = 32
-_BOOTSTRAP_ITERATIONS = 1000  # for the errors of metrics that are no means
+_BOOTSTRAP_ITERATIONS = 1000  # for the standard errors of metrics other than means
 
 
 class Benchmarks:
-    """The benchmarks that a spec names, found and ready to run."""
+    """The benchmarks that a spec names."""
 
     def __init__(self, names: Sequence[str], folder: Path) -> None:
-        """`folder` holds the workspace's own tasks and prepared data sets; it need not be there.
+        """`folder` has the workspace's own tasks and prepared data sets; it need not exist.
 
-        Raises StageError where the harness is not installed or does not know a name.
+        Raises BadConfiguration where the harness is not installed or does not know a name.
         """
         try:
             self._version = version("lm-eval")
@@ -58,15 +59,19 @@ class Benchmarks:
         self.digest = digest_of([self._names, self._settings])
 
     def prepare(self) -> None:
-        """Finds what cannot be run before anything else is done. Raises StageError."""
+        """Loads the data of all benchmarks, so that what cannot run is found before any model is asked.
+
+        Raises BadConfiguration where they cannot be read; Transient where they cannot be downloaded.
+        """
         with self._own_data():
             for name in self._names:
                 self._load(name)
 
-    def measure(self, subject: Subject, results: Path, gpus: int) -> list[Measured]:
-        """What a model scores, by the order of the names. What lies in the folder `results` is not run again.
+    def measure(self, subject: Subject, results: Path, gpus: int) -> dict[str, Measured]:
+        """What a model scores in each benchmark, by name. Results in the folder `results` are taken over.
 
-        Raises StageError where a benchmark's data cannot be had, or it would run code that models write.
+        Raises BadConfiguration where a benchmark has no score of its own or its data cannot be read;
+        Transient where they cannot be downloaded; BadModel or DoesNotFit where the model cannot be loaded.
         """
         decoding = subject.decoding
         identity = digest_of(
@@ -86,7 +91,7 @@ class Benchmarks:
                 journal.add({name: self._run(name, model)})
             if (score := journal.get(name)) is not None:
                 print(f"{name} ({subject.label}): {score.metric} {score.score:.4f}", flush=True)
-        return [score for name in self._names if (score := journal.get(name)) is not None]
+        return {name: score for name in self._names if (score := journal.get(name)) is not None}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -154,7 +159,7 @@ class Benchmarks:
 
     @contextmanager
     def _own_data(self) -> Iterator[None]:
-        """Paths of the workspace's tasks are those in its folder, and so are the prepared data sets."""
+        """Within the block, the workspace's tasks find their files and prepared data sets in its folder."""
         import datasets
 
         before = datasets.config.HF_DATASETS_CACHE
@@ -169,14 +174,14 @@ class Benchmarks:
 
 
 def open_benchmarks(spec: RubricEvalSpec, claims: Path) -> Benchmarks | None:
-    """None where the spec names none. Raises StageError."""
+    """None where the spec names none. Raises BadConfiguration."""
     if not spec.benchmarks:
         return None
     return Benchmarks(spec.benchmarks, benchmarks_folder(claims, spec.storage))
 
 
 def _known_tasks(folder: Path, names: Sequence[str]) -> Any:
-    """The workspace's own tasks; with the harness's, which take long to list, where a name needs them."""
+    """The workspace's own tasks and, where a name needs them, the harness's, which take long to list."""
     from lm_eval import tasks
 
     if folder.is_dir():
@@ -187,7 +192,7 @@ def _known_tasks(folder: Path, names: Sequence[str]) -> Any:
 
 
 def _is_whole(index: Mapping[str, Any], name: object) -> bool:
-    """Whether the index has a task, or a group with all that it consists of."""
+    """Whether the index has the task, or the group with all of its tasks."""
     if not isinstance(name, str) or name not in index:
         return False
     members = (index[name].cfg or {}).get("task")
@@ -195,7 +200,7 @@ def _is_whole(index: Mapping[str, Any], name: object) -> bool:
 
 
 def _harness_model(subject: Subject, gpus: int) -> Any:
-    """The model as the harness asks it; nothing of how it decodes comes from the checkpoint."""
+    """The model as the harness takes it. The checkpoint's generation config is not used."""
     from lm_eval.models.huggingface import HFLM
 
     model = load_model(subject.checkpoint.folder, gpus, context=1)
@@ -211,7 +216,7 @@ def _harness_model(subject: Subject, gpus: int) -> Any:
 
 
 def _contents(folder: Path) -> Mapping[str, str]:
-    """Digests of the workspace's own tasks and their data, by path."""
+    """sha256 of the workspace's own tasks and their data, by path; prepared data sets are left out."""
     found: dict[str, str] = {}
     for parent, folders, files in os.walk(folder):
         if Path(parent) == folder and DATASETS_FOLDER in folders:

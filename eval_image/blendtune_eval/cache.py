@@ -1,4 +1,4 @@
-"""What was answered, judged and measured, kept on disk so that none of it is asked for twice."""
+"""Answers, judgements and benchmark results on disk, so that another attempt does not repeat them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from blendtune_eval.benchmark_scores import Measured
+from blendtune_core.benchmark_scores import Measured
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GivenAnswer:
-    """What a model said. `finished`: it ended by itself, before the limit on new tokens."""
+    """A model's answer. `finished`: the model ended it, before the limit on new tokens."""
 
     text: str
     tokens: int
@@ -23,9 +23,9 @@ class GivenAnswer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """What a judge model said of one answer: which criteria it meets and why, and whether it declines.
+    """A judge model's verdicts on one answer: which criteria it meets and why, and whether it declines.
 
-    `form` is how the server was asked, `served` the model that it says it answered with.
+    `form` says how the server was asked, `served` is the model that the server names in its reply.
     """
 
     met: Mapping[str, bool]
@@ -39,9 +39,10 @@ T = TypeVar("T", bound=GivenAnswer | Judgement | Measured)
 
 
 class Journal(Generic[T]):
-    """An append-only file of JSON lines, each a value by its key, for one identity.
+    """An append-only file of JSON lines, each a value with its key, for one identity.
 
-    A line that was cut off by a kill is dropped when the file is opened.
+    A last line that was not written completely is dropped when the file is opened. Other lines that cannot be
+    read are ignored, and so are those of another identity.
     """
 
     def __init__(self, path: Path, identity: str, kind: type[T]) -> None:
@@ -81,12 +82,12 @@ class Journal(Generic[T]):
                 if entry["identity"] == self._identity:
                     values[entry["key"]] = self._kind(**entry["value"])
             except (ValueError, KeyError, TypeError):
-                continue  # asked again
+                continue
         return values
 
 
 class AnswerCache(Journal[GivenAnswer]):
-    """The answers of one model and one way of decoding, by the digest of the prompt."""
+    """The answers of one model under one way of decoding, by the digest of the prompt."""
 
     def __init__(self, folder: Path, weights_digest: str, decoding_digest: str) -> None:
         file = folder / f"{weights_digest[:16]}-{decoding_digest[:16]}.jsonl"
@@ -94,7 +95,7 @@ class AnswerCache(Journal[GivenAnswer]):
 
 
 class JudgementCache(Journal[Judgement]):
-    """The judgements of one judge, by the key of the request."""
+    """The judgements of one judge model, by the key of the request."""
 
     def __init__(self, folder: Path, judge_digest: str) -> None:
         super().__init__(folder / f"{judge_digest[:16]}.jsonl", judge_digest, Judgement)

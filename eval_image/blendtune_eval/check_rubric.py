@@ -1,4 +1,4 @@
-"""The rubric check: before any training, and for people who write a rubric."""
+"""The check of a rubric, before a run trains and for rubric authors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from blendtune_runtime.program import load_config
 
 
 def check_run_rubric(environment: Mapping[str, str]) -> RubricResult:
-    """Checks the rubric of a run and leaves it in its workspace. Raises StageError with every fault."""
+    """Checks the rubric of a run and leaves it in the workspace.
+
+    Raises BadRubric with every fault; BadConfiguration where configuration or rubric are not mounted.
+    """
     config, claims = load_config(RunConfig, environment)
     rubric = load_rubric(config.spec.evaluation.rubric, environment)
     path = workspace(claims, config.spec.storage, config.namespace, config.name).rubric
@@ -25,7 +28,7 @@ def check_run_rubric(environment: Mapping[str, str]) -> RubricResult:
 
 
 def check_alone(load: Callable[[], Rubric]) -> Rubric:
-    """Checks a rubric outside of any run. Raises StageError with every fault."""
+    """Checks a rubric outside of any run. Raises BadRubric with every fault."""
     try:
         return load()
     except InvalidRubric as error:
@@ -33,6 +36,7 @@ def check_alone(load: Callable[[], Rubric]) -> Rubric:
 
 
 def announce(rubric: Rubric) -> RubricResult:
+    """Prints what the rubric consists of, and returns it as the result of the check."""
     domains = Counter(question.domain for question in rubric.questions)
     result = RubricResult(
         name=rubric.name,
@@ -40,10 +44,9 @@ def announce(rubric: Rubric) -> RubricResult:
         general=domains[Role.GENERAL],
         in_domain=domains[Role.IN_DOMAIN],
     )
-    wordings = sum(len(question.wordings) for question in rubric.questions)
     print(
         f"rubric {rubric.name} {rubric.version}: {len(rubric.questions)} questions in "
-        f"{len(rubric.categories)} categories, {wordings} wordings, digest {rubric.digest[:12]}",
+        f"{len(rubric.categories)} categories, {len(rubric.wordings)} wordings, digest {rubric.digest[:12]}",
         flush=True,
     )
     return result

@@ -1,4 +1,4 @@
-"""An evaluation that is about to run: models, questions, judge and places, all of them read and checked."""
+"""An evaluation that is about to run: its models, questions, judge and folders, read and checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 from blendtune_api.contract import EvalConfig, Workspace, digest_of, workspace
 from blendtune_api.shared_folder import shared_folder
 from blendtune_api.v1alpha1 import Engine, EvaluationDigests
-from blendtune_eval.answering.subjects import Subject, open_epochs, open_subjects
+from blendtune_core.verdict import not_comparable
+from blendtune_eval.answering.subjects import EarlierEpoch, Subject, open_baseline, open_epochs, open_model
 from blendtune_eval.benchmarks import Benchmarks, open_benchmarks
 from blendtune_eval.judging.judge import Judge
 from blendtune_eval.judging.judges import judge_for
@@ -28,30 +29,44 @@ DOWNLOADS_FOLDER = "models"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """`compared` holds the model and, where there is one, its baseline; `epochs` the model at earlier epochs.
+    """The models to ask, with all that is needed to ask and judge them.
 
-    `training` is the run that made the model, where it is known.
+    `training` is what the run that made the model left; None for a model of unknown origin.
     """
 
     config: EvalConfig
     place: Workspace
-    known_answers: Path
+    answers_folder: Path
     rubric: Rubric
     judge: Judge
     training: TrainingRecord | None
-    compared: tuple[Subject, ...]
-    epochs: tuple[Subject, ...]
+    model: Subject
+    baseline: Subject | None
+    epochs: tuple[EarlierEpoch, ...]
     benchmarks: Benchmarks | None
 
     @property
-    def subjects(self) -> tuple[Subject, ...]:
-        """All that are asked."""
-        return (*self.compared, *self.epochs)
+    def compared(self) -> tuple[Subject, ...]:
+        """The model and, where there is one, its baseline."""
+        return (self.model,) if self.baseline is None else (self.model, self.baseline)
 
     @property
-    def digests(self) -> tuple[EvaluationDigests, ...]:
-        """What decided the scores of each that is compared."""
-        return tuple(map(self._digests, self.compared))
+    def subjects(self) -> tuple[Subject, ...]:
+        """All models that are asked."""
+        return (*self.compared, *(earlier.subject for earlier in self.epochs))
+
+    @property
+    def digests(self) -> EvaluationDigests:
+        """What decides the scores."""
+        baseline = self.baseline.checkpoint.digest if self.baseline is not None else ""
+        return replace(self._digests(self.model), baseline=baseline)
+
+    @property
+    def not_compared(self) -> str:
+        """Why model and baseline may not be compared; empty where they may, or there is no baseline."""
+        if self.baseline is None:
+            return ""
+        return not_comparable(self._digests(self.model), self._digests(self.baseline))
 
     @property
     def identity(self) -> str:
@@ -64,7 +79,7 @@ class Evaluation:
 
     @property
     def benchmark_results(self) -> Path:
-        return self.known_answers.with_name(BENCHMARK_RESULTS_FOLDER)
+        return self.answers_folder.with_name(BENCHMARK_RESULTS_FOLDER)
 
     def _digests(self, subject: Subject) -> EvaluationDigests:
         decoding = subject.decoding
@@ -78,7 +93,11 @@ class Evaluation:
 
 
 def open_evaluation(environment: Mapping[str, str]) -> Evaluation:
-    """Raises StageError where rubric, model or configuration is at fault."""
+    """Reads and checks everything before a model is loaded.
+
+    Raises BadConfiguration, BadRubric or BadModel where the configuration, the rubric or a model is at fault;
+    Transient where a store does not answer or promised GPUs are not there.
+    """
     config, claims = load_config(EvalConfig, environment)
     spec = config.spec
     _require_gpus(config)
@@ -87,24 +106,26 @@ def open_evaluation(environment: Mapping[str, str]) -> Evaluation:
     benchmarks = open_benchmarks(spec, claims)
     judge = judge_for(config, environment, place.root / JUDGEMENTS_FOLDER)
     training = read_training(config, claims, rubric)
-    downloads = place.root / DOWNLOADS_FOLDER
-    compared = open_subjects(config, claims, downloads, rubric, trained=training is not None)
-    epochs = open_epochs(config, claims, downloads, rubric, compared[0].chat)
+    trained, downloads = training is not None, place.root / DOWNLOADS_FOLDER
+    model = open_model(config, claims, downloads, rubric, trained=trained)
+    baseline = open_baseline(config, claims, downloads, rubric, model.chat, trained=trained)
+    epochs = open_epochs(config, claims, downloads, rubric, model.chat)
     return Evaluation(
         config=config,
         place=place,
-        known_answers=shared_folder(claims, spec.storage, config.namespace, config.name).answers,
+        answers_folder=shared_folder(claims, spec.storage, config.namespace, config.name).answers,
         rubric=rubric,
         judge=judge,
         training=training,
-        compared=tuple(compared),
-        epochs=tuple(epochs),
+        model=model,
+        baseline=baseline,
+        epochs=epochs,
         benchmarks=benchmarks,
     )
 
 
 def _require_gpus(config: EvalConfig) -> None:
-    """Raises StageError where models would be run on the CPU though the preset promises GPUs."""
+    """Raises Transient where models would run on the CPU although the preset promises GPUs."""
     spec, promised = config.spec, config.gpu.is_gpu and config.spec.cluster.gpus > 0
     runs_models = spec.engine is Engine.TRANSFORMERS or bool(spec.benchmarks)  # vLLM has a CUDA of its own
     if promised and runs_models and not torch.cuda.is_available():

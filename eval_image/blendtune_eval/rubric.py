@@ -51,7 +51,10 @@ class Number:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forbidden:
-    """Met, to the answer's cost, when it asserts one of the aliases. `critical`: a serious business error."""
+    """Met, at a loss of points, when the answer asserts one of the aliases.
+
+    `critical`: the claim would be a serious business error.
+    """
 
     kind: ClassVar[CriterionKind] = CriterionKind.FORBIDDEN
     name: str
@@ -62,7 +65,7 @@ class Forbidden:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Abstention:
-    """Met when the answer declines: says that it does not or cannot know, or contains one of `any_of`."""
+    """Met when the answer declines: it says that it does not or cannot know, or contains one of `any_of`."""
 
     kind: ClassVar[CriterionKind] = CriterionKind.ABSTENTION
     name: str
@@ -93,7 +96,7 @@ class Question:
 
     @property
     def wordings(self) -> tuple[str, ...]:
-        """All wordings of the question, the canonical prompt first."""
+        """The canonical prompt, then the paraphrases."""
         return (self.prompt, *self.paraphrases)
 
     @property
@@ -117,9 +120,22 @@ class Rubric:
     categories: tuple[Category, ...]
     questions: tuple[Question, ...]
 
+    @property
+    def wordings(self) -> tuple[tuple[Question, str], ...]:
+        """Every question in each of its wordings: the order in which a model is asked."""
+        return tuple((question, text) for question in self.questions for text in question.wordings)
+
+    def question(self, identifier: str) -> Question:
+        """Raises KeyError where there is no question of this id."""
+        return self._by_id[identifier]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Question]:
+        return {question.id: question for question in self.questions}
+
     @cached_property
     def digest(self) -> str:
-        """sha256 over everything that the rubric says, comments and layout of its file left out."""
+        """sha256 of the rubric's content; comments and layout of its file do not count."""
         canonical = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""For people who write a rubric: lint it, begin or import one, and see how it is asked and judged."""
+"""The commands for rubric authors: lint, new, import and preview."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from blendtune_runtime.errors import BadConfiguration
 
 
 def lint(file: Path) -> Rubric:
-    """Prints a warning for all that looks doubtful. Raises StageError with every fault."""
+    """Prints a warning for everything that looks doubtful. Raises BadRubric with every fault."""
     rubric = check_alone(lambda: load_file(file))
     for warning in warnings(rubric, question_lines(file)):
         print(f"{file}{warning}", flush=True)
@@ -25,13 +25,16 @@ def lint(file: Path) -> Rubric:
 
 
 def new(file: Path) -> None:
-    """Writes a commented rubric to begin with. Raises StageError where the file is there already."""
+    """Writes a commented rubric to start from. Raises BadConfiguration where the file exists already."""
     _write(file, (resources.files("blendtune_eval.rubrics") / "skeleton.yaml").read_text("utf-8"))
     print(f"{file} was written: edit it, then run `blendtune rubric lint {file}`", flush=True)
 
 
 def import_file(rows: Path, file: Path, domain: Role) -> None:
-    """Writes a rubric of the rows that map, and lists the others. Raises StageError when none does."""
+    """Writes a rubric of the rows that map to a question, and prints the others with the reason.
+
+    Raises BadConfiguration where no row maps, or a file cannot be read or written.
+    """
     try:
         lines = rows.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -51,9 +54,10 @@ def import_file(rows: Path, file: Path, domain: Role) -> None:
 def preview(
     name: str, question_id: str | None, answer: str | None, render: Callable[[str], str] = str
 ) -> Rubric:
-    """Prints the questions of a file, or of a built-in rubric, and how reference and answer score.
+    """Prints the questions of a rubric file or a built-in rubric, and how reference and answer score.
 
-    `render` makes a wording what the model reads. Raises StageError for a faulty rubric or no question.
+    `render` makes the prompt of a wording. Raises BadRubric for a faulty rubric; BadConfiguration for a
+    question that it does not have.
     """
     file = Path(name)
     rubric = check_alone(lambda: load_file(file) if file.exists() else load_builtin(name))
@@ -66,11 +70,11 @@ def preview(
 
 
 def _question(rubric: Rubric, question_id: str) -> Question:
-    """Raises StageError for a question that is not there."""
-    question = next((question for question in rubric.questions if question.id == question_id), None)
-    if question is None:
-        raise BadConfiguration(f"rubric {rubric.name} has no question {question_id!r}")
-    return question
+    """Raises BadConfiguration where the rubric has no such question."""
+    try:
+        return rubric.question(question_id)
+    except KeyError as error:
+        raise BadConfiguration(f"rubric {rubric.name} has no question {question_id!r}") from error
 
 
 def _show(question: Question, answer: str | None, render: Callable[[str], str]) -> None:
@@ -85,7 +89,7 @@ def _show(question: Question, answer: str | None, render: Callable[[str], str]) 
 
 
 def _print_judgement(question: Question, answer: str) -> None:
-    """How the rules judge one answer to the canonical wording."""
+    """Prints how the rules judge an answer to the canonical wording."""
     scored = Rules().judge(question, question.prompt, answer)
     for verdict in scored.verdicts:
         print(f"{'met' if verdict.met else 'not met':8} {verdict.criterion}: {verdict.reason}")
@@ -93,7 +97,7 @@ def _print_judgement(question: Question, answer: str) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    """Never over a file of the user's."""
+    """Writes a new file. Raises BadConfiguration where it exists already or cannot be written."""
     try:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(text)

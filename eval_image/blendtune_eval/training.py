@@ -1,4 +1,4 @@
-"""What the run that trained the model left for the report: blend, losses, rubric prompts met."""
+"""What the run that trained the model recorded: its blend, its losses, rubric questions in its rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from blendtune_api.v1alpha1 import Role, Stage
 from blendtune_core.diagnosis import Trained
 from blendtune_eval.rubric import Rubric
 
-_INPUTS_FILE = "inputs.json"  # beside the packed blend: the sources, the rubric's prompts met in the rows
+_INPUTS_FILE = "inputs.json"  # in the blend's folder: the sources, and the wordings found in their rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class LossPoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingRecord:
-    """Each part is empty where the run did not leave it.
+    """A part that the run did not record is empty.
 
-    `contaminated` are the ids of the rubric's questions that stand in the training rows; None where the rows
-    were not searched for this rubric's wordings.
+    `contaminated` are the ids of the questions whose wordings were found in the training rows; None where the
+    rows were not searched for this rubric's wordings.
     """
 
     trained: Trained = field(default_factory=Trained)
@@ -79,7 +79,7 @@ def _roles(place: Workspace) -> dict[str, Role]:
 
 
 def _losses(place: Workspace) -> tuple[LossPoint, ...]:
-    """One point per step; after a resume the later line of a step counts."""
+    """One point per step. A step that was repeated after a restart counts with its last loss."""
     try:
         lines = place.steps_log.read_text().splitlines()
     except OSError:

@@ -1,14 +1,15 @@
-"""A tiny chat model and a small rubric, made on the spot."""
+"""A tiny chat model, small rubrics, and a judge behind a server."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.eval.judge_server import JudgeServer, judge_server
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from tokenizers.decoders import ByteLevel
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -17,12 +18,17 @@ from blendtune_api import codec
 from blendtune_api.contract import CONFIG_FILE, Env, EvalConfig, GpuPreset, weights_digest
 from blendtune_api.v1alpha1 import (
     EvaluatedModel,
+    Gate,
+    Metric,
     RubricEvalBaseline,
     RubricEvalSpec,
     RubricReference,
     Sampling,
     Storage,
 )
+from blendtune_eval.api_client import Limits
+from blendtune_eval.judging.judge import Case, Judgements
+from blendtune_eval.judging.openai_judge import OpenAI
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.rubrics.loader import parse
 
@@ -78,6 +84,34 @@ questions:
   criteria:
   - {name: declines, kind: Abstention, required: true}
 """
+
+
+ONE_QUESTION = """\
+name: tiny
+version: 1.0
+description: One question.
+categories:
+- {name: world, title: World}
+questions:
+- id: capital
+  category: world
+  domain: general
+  prompt: "What is the capital of France?"
+  paraphrases: ["Name the French capital."]
+  reference: "It is Paris."
+  criteria:
+  - {name: says-paris, kind: Fact, anyOf: [Paris], required: true}
+"""
+
+GATES = (Gate(metric=Metric.IN_DOMAIN, min_gain=0.1), Gate(metric=Metric.OVERALL, max_critical_errors=0))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -169,3 +203,43 @@ def pod(tmp_path: Path, models_folder: Path) -> Pod:
 
 def workspace_folder(environment: Mapping[str, str]) -> Path:
     return Path(environment[Env.CLAIMS]) / "work" / "ns" / "ev"
+
+
+def report_of(environment: Mapping[str, str]) -> Any:
+    return json.loads((workspace_folder(environment) / "eval" / "report.json").read_text())
+
+
+LIMITS = Limits(first_wait=0.002, longest_wait=2.0, call=10.0, total=60.0)
+
+Ask = Callable[..., Judgements]
+
+
+@pytest.fixture
+def server(rubric: Rubric) -> Iterator[JudgeServer]:
+    with judge_server(rubric.questions) as judge:
+        yield judge
+
+
+@pytest.fixture
+def ask(server: JudgeServer, tmp_path: Path) -> Ask:
+    """Asks the judge behind the server."""
+
+    def judge_all(*cases: Case, limits: Limits = LIMITS, run: str = "one", key: str = "") -> Judgements:
+        return OpenAI(server.spec, key, tmp_path, run, limits).judge_all(cases)
+
+    return judge_all
+
+
+@pytest.fixture
+def right(rubric: Rubric) -> Case:
+    return case(rubric, "refund", "You can return goods within 30 days.")
+
+
+@pytest.fixture
+def wrong(rubric: Rubric) -> Case:
+    return case(rubric, "refund", "You can return goods within 90 days.")
+
+
+def case(rubric: Rubric, question_id: str, answer: str) -> Case:
+    question = rubric.question(question_id)
+    return Case(question=question, wording=question.prompt, answer=answer)

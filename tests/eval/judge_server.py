@@ -1,4 +1,4 @@
-"""A judge behind a real HTTP server on the loopback address, which behaves as it is told."""
+"""A judge behind a real HTTP server on the loopback address, with a behaviour that tests choose."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Call:
 
     @cached_property
     def _parts(self) -> tuple[str, str]:
-        """The wording and the answer, as a judge would find them."""
+        """The wording and the answer in the request."""
         text: str = self.body["messages"][1]["content"]
         wording, _, rest = text.removeprefix("Question:\n").partition("\n\nReference:\n")
         marker = rest.partition("two lines with the marker ")[2].partition(":\n")[0]
@@ -50,7 +50,7 @@ class Call:
 
     @property
     def verdicts(self) -> dict[str, Any]:
-        """What an honest judge replies: what is known of anchors, and what the rules say of other answers."""
+        """The verdicts of an honest judge: the known ones on anchors, those of the rules on other answers."""
         wording, answer = self._parts
         anchor = next((anchor for anchor in ANCHORS if anchor.answer == answer), None)
         if anchor is not None:

@@ -1,4 +1,4 @@
-"""Standard benchmarks by the real harness: tasks of the workspace, put to checkpoints of a tiny model."""
+"""Standard benchmarks by the real harness: tasks of the workspace, on checkpoints of a tiny model."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ aggregate_metric_list:
 
 @pytest.fixture
 def own_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of benchmarks in the claim that `pod` makes; the harness's thousands are left out."""
+    """The benchmarks folder in the claim of `pod`. The harness's own tasks are not listed, to save time."""
     manager = tasks.TaskManager
     monkeypatch.setattr(
         tasks, "TaskManager", lambda **options: manager(**options | {"include_defaults": False})

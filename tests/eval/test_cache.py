@@ -1,4 +1,4 @@
-"""Answers on disk outlive a kill, and are never taken for another model's."""
+"""Answers on disk survive a kill, and are never used for another model."""
 
 from __future__ import annotations
 

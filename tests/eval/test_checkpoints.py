@@ -1,4 +1,4 @@
-"""A model to evaluate from elsewhere: only its own files come in, and none of its code runs."""
+"""A model that is downloaded: only its own files are fetched, and none of its code runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's questions: answers that are easily taken for right ones, and the reverse."""
+"""The demo's questions: answers that look right and are wrong, and the reverse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rubrics of the invented clinic and law office: answers that look right and are not, and the reverse."""
+"""The rubrics of the invented clinic and law office: wrong answers that look right, and the reverse."""
 
 from __future__ import annotations
 

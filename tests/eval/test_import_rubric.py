@@ -1,4 +1,4 @@
-"""Rows of benchmarks as rubrics."""
+"""Rows of benchmarks are imported as rubrics."""
 
 from __future__ import annotations
 

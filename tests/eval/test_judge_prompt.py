@@ -1,4 +1,4 @@
-"""What a judge model is asked: the answer fenced, the criteria in words, and a reply read strictly."""
+"""The request to a judge model, with the answer between markers, and how its reply is read."""
 
 from __future__ import annotations
 

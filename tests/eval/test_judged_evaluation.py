@@ -1,4 +1,4 @@
-"""The whole evaluation with a judge model: what is left, what a kill costs, and how large it grows."""
+"""The whole evaluation with a judge model: its files, what a kill costs, and how large results become."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import multiprocessing
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from tests.eval.conftest import workspace_folder
+from tests.eval.conftest import Pod, report_of, workspace_folder
 from tests.eval.judge_server import Call, JudgeServer, judge_server
 from tests.operator.builders import rubric_eval
 from tests.operator.world import World
@@ -36,10 +35,9 @@ from blendtune_eval.cache import Journal
 from blendtune_eval.evaluate import evaluate
 from blendtune_eval.judging import openai_judge
 from blendtune_eval.judging.anchors import ANCHORS
-from blendtune_eval.rubric import Rubric
 from blendtune_eval.rubrics.loader import parse
 
-Pod = Callable[..., dict[str, str]]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 KEY = "sk-very-secret-key-0123456789"
 STATUS_LIMIT_BYTES = 32 * 1024
@@ -47,22 +45,8 @@ WORDINGS = 14  # of both models
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openai_judge, "Limits", lambda: Limits(first_wait=0.002))
-
-
-@pytest.fixture
-def server(rubric: Rubric) -> Iterator[JudgeServer]:
-    with judge_server(rubric.questions) as judge:
-        yield judge
 
 
 def judged_by(server: JudgeServer, *, with_key: bool = False) -> Judge:
@@ -80,7 +64,7 @@ def test_result_and_report_name_the_judge(pod: Pod, server: JudgeServer) -> None
     result = evaluate(environment)
     assert result.coverage == 1.0
     assert result.unscored_reason == ""
-    report = json.loads((workspace_folder(environment) / "eval" / "report.json").read_text())
+    report = report_of(environment)
     assert report["judge"]["kind"] == "OpenAI"
     assert report["judge"]["digest"] == result.digests.judge
     assert report["judge"]["statement"].startswith("the opinion of judge-8b at 127.0.0.1:")
@@ -157,9 +141,9 @@ def evaluated_with(name: str, models_folder: Path) -> Any:
 
 
 class Evaluation:
-    """An evaluation in a process of its own, which is killed once it has recorded so many things.
+    """An evaluation in a process of its own, which is killed after a number of records on disk.
 
-    Every prompt that a model answers is noted by its digest, whatever becomes of the process.
+    Every prompt that a model answers is logged by its digest before anything is recorded.
     """
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:

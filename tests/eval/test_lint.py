@@ -1,4 +1,4 @@
-"""What the author of a rubric is warned of, and the tools to write one."""
+"""The warnings to the author of a rubric, and the tools to write one."""
 
 from __future__ import annotations
 

@@ -1,21 +1,33 @@
-"""The sentence that gives the reason of the verdict."""
+"""The sentence of the report that gives the reason for the verdict."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from blendtune_api.contract import EvalResult
+from blendtune_api.v1alpha1 import EvaluationDigests, ScopeScore, Verdict
 from blendtune_eval.report.page import verdict_reason
 
-ROSE = {"delta": 0.4, "pValue": 0.01}
-FELL = {"delta": -0.4, "pValue": 0.01}
-UNSURE = {"delta": 0.4, "pValue": 0.2}
+NOTHING: dict[str, Any] = {}
+ROSE = {"delta": 0.4, "p_value": 0.01}
+FELL = {"delta": -0.4, "p_value": 0.01}
+UNSURE = {"delta": 0.4, "p_value": 0.2}
 
 
-def scores(in_domain: Any, general: Any, **others: Any) -> dict[str, Any]:
-    domains = {"inDomain": {"name": "inDomain"} | in_domain, "general": {"name": "general"} | general}
-    return {"verdict": "as may be", "coverage": 1.0, **domains, **others}
+def scores(in_domain: dict[str, Any], general: dict[str, Any]) -> EvalResult:
+    return EvalResult(
+        overall=ScopeScore(name="overall"),
+        general=ScopeScore(name="general", **general),
+        in_domain=ScopeScore(name="inDomain", **in_domain),
+        dimensions=(),
+        categories=(),
+        coverage=1.0,
+        digests=EvaluationDigests(),
+        verdict=Verdict.INCONCLUSIVE,
+    )
 
 
 @pytest.mark.parametrize(
@@ -24,12 +36,14 @@ def scores(in_domain: Any, general: Any, **others: Any) -> dict[str, Any]:
         pytest.param(scores(ROSE, FELL), "In-domain rose, general fell.", id="apart"),
         pytest.param(scores(ROSE, UNSURE), "In-domain rose, general did not surely change.", id="one"),
         pytest.param(scores(FELL, FELL), "In-domain and general fell.", id="both"),
-        pytest.param(scores({}, {}), "In-domain and general did not surely change.", id="nothing"),
+        pytest.param(scores(NOTHING, NOTHING), "In-domain and general did not surely change.", id="nothing"),
         pytest.param(
-            scores(ROSE, FELL, coverage=0.5), "Only 50% of the questions could be scored.", id="unscored"
+            replace(scores(ROSE, FELL), coverage=0.5),
+            "Only 50% of the questions could be scored.",
+            id="unscored",
         ),
-        pytest.param({"coverage": 1.0}, "", id="no verdict"),
+        pytest.param(replace(scores(ROSE, FELL), verdict=None), "", id="no verdict"),
     ],
 )
-def test_it_names_what_moved(measured: Any, reason: str) -> None:
+def test_it_names_what_moved(measured: EvalResult, reason: str) -> None:
     assert verdict_reason(measured) == reason

@@ -1,4 +1,4 @@
-"""From verdicts to points, outcomes, scopes and verdicts."""
+"""From verdicts on criteria to scores of answers and scopes, and to the verdict of an evaluation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import Role, ScopeScore, Verdict
 from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Abstention, Category, Fact, Forbidden, Question
-from blendtune_eval.scoring.analyse import Analysis, analyse
+from blendtune_eval.scoring.analyse import analyse
+from blendtune_eval.scoring.dimensions import diagnostics_of
 from blendtune_eval.scoring.score import Outcome, QuestionScore, WordingScore
 
 CAPITAL = Question(
@@ -134,7 +136,7 @@ def test_scopes_on_known_scores() -> None:
     ]
     assert analysis.verdict is None
     assert analysis.coverage == 1
-    assert analysis.diagnostics.worst_wording_score == pytest.approx((1 + 0 + 0.5 + 1) / 4)
+    assert diagnostics_of(scores).worst_wording_score == pytest.approx((1 + 0 + 0.5 + 1) / 4)
 
 
 def test_reliability_takes_half_for_a_refusal() -> None:
@@ -176,7 +178,9 @@ def test_unscored_questions_bound_what_is_known() -> None:
 
 
 def test_models_that_were_asked_differently_are_not_compared() -> None:
-    analysis = analyse((WORLD,), [scored(0, Role.GENERAL, 1)], [scored(0, Role.GENERAL, 0)], "decoding")
+    analysis = analyse(
+        (WORLD,), [scored(0, Role.GENERAL, 1)], [scored(0, Role.GENERAL, 0)], not_compared="decoding"
+    )
     assert (analysis.general.score, analysis.general.baseline_score, analysis.general.delta) == (1, 0, None)
     assert (analysis.verdict, analysis.not_compared) == (None, "decoding")
 
@@ -186,8 +190,8 @@ def test_an_empty_domain_has_no_score() -> None:
     assert analysis.in_domain == ScopeScore(name="inDomain")
 
 
-def paired(general: tuple[float, float], in_domain: tuple[float, float], n: int = 20) -> Analysis:
-    """n questions a domain, whose scores are all (base, tuned)."""
+def paired(general: tuple[float, float], in_domain: tuple[float, float], n: int = 20) -> EvalResult:
+    """n questions of each domain, all with the same two scores: (base, tuned)."""
 
     def scores(which: int) -> list[QuestionScore]:
         return [
@@ -212,7 +216,7 @@ def test_verdict(general: tuple[float, float], in_domain: tuple[float, float], e
 
 
 def test_both_domains_are_tested_as_two() -> None:
-    """Six questions that all gain have p = 2/64 by themselves; the other domain's p makes no difference."""
+    """Six questions that all gain have p = 2/64; corrected for two domains, it is 4/64."""
     analysis = paired(general=(0.5, 0.5), in_domain=(0.1, 0.8), n=6)
     assert (analysis.in_domain.p_value, analysis.general.p_value) == (4 / 64, 1)
     assert analysis.verdict is Verdict.INCONCLUSIVE
@@ -225,7 +229,7 @@ question_scores = st.lists(
 )
 
 
-def analysed(rows: list[tuple[float, float, Role, float]]) -> Analysis:
+def analysed(rows: list[tuple[float, float, Role, float]]) -> EvalResult:
     tuned = [scored(i, role, t, t, weight=w) for i, (t, _, role, w) in enumerate(rows)]
     base = [scored(i, role, b, b, weight=w) for i, (_, b, role, w) in enumerate(rows)]
     return analyse((WORLD, SHOP), tuned, base)
@@ -253,7 +257,7 @@ def test_analysis_properties(rows: list[tuple[float, float, Role, float]], order
         assert as_numbers(again) == pytest.approx(as_numbers(scope), abs=1e-9)
 
 
-def scopes(analysis: Analysis) -> list[ScopeScore]:
+def scopes(analysis: EvalResult) -> list[ScopeScore]:
     return [
         analysis.overall,
         analysis.general,

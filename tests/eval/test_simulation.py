@@ -1,4 +1,4 @@
-"""Simulated models whose true scores are known: what the intervals and the verdict promise, they keep.
+"""Simulated models with known true scores: intervals and verdicts are right as often as they claim.
 
 A world says how questions are drawn: each has a chance of being answered rightly by the base model, and one
 by the tuned model that is correlated with it; the answers to a question's three wordings are correlated too.
@@ -121,7 +121,7 @@ def simulate(name: str) -> Trials:
 
 
 def coverage(trials: Trials, members: Floats, count: int) -> tuple[float, float]:
-    """How often the intervals hold the true level of the tuned model, and its true difference."""
+    """How often the intervals contain the tuned model's true level, and its true delta."""
     weights, strata = QUESTIONS.weights[members], list(QUESTIONS.is_general[members].astype(int))
     level = np.average(trials.true_tuned[members], weights=weights)
     delta = level - np.average(trials.true_base[members], weights=weights)
@@ -173,7 +173,7 @@ def test_a_large_difference_is_found() -> None:
 
 
 def domains(name: str, trial: int) -> list[ScopeScore]:
-    """The general and the in-domain scope of a trial, as far as a verdict looks at them."""
+    """The general and the in-domain score of a trial, with the fields that a verdict depends on."""
     trials = simulate(name)
     deltas = trials.tuned[trial] - trials.base[trial]
     samples = {

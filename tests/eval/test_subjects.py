@@ -20,7 +20,8 @@ from blendtune_api.v1alpha1 import (
     RubricEvalSpec,
     Storage,
 )
-from blendtune_eval.answering.subjects import Subject, open_subjects
+from blendtune_eval.answering.prompts import ChatPrompts
+from blendtune_eval.answering.subjects import Subject, open_baseline, open_model
 from blendtune_eval.rubric import Rubric
 from blendtune_runtime.chat.templates import template_text, use_chat_template
 from blendtune_runtime.errors import StageError
@@ -55,7 +56,9 @@ def ask(folder: Path, rubric: Rubric) -> Ask:
             cluster=RubricEvalCluster(gpus=0),
         )
         config = EvalConfig(uid="u", namespace="ns", name="ev", spec=spec)
-        return open_subjects(config, folder, folder, rubric, trained=True)
+        tuned = open_model(config, folder, folder, rubric, trained=True)
+        base = open_baseline(config, folder, folder, rubric, tuned.chat, trained=True)
+        return [tuned] if base is None else [tuned, base]
 
     return opened
 
@@ -134,3 +137,19 @@ def test_a_template_of_other_tokens_is_refused(
         ask(model, baseline)
     assert raised.value.exit_code is ExitCode.BAD_CONFIGURATION
     assert words in str(raised.value)
+
+
+def test_stop_tokens_come_from_tokenizer_and_template(
+    models_folder: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    chat = ChatPrompts(models_folder / "tuned", "spec.model")
+    assert set(chat.stop_token_ids()) == set(tokenizer.convert_tokens_to_ids(["<eos>", "<|end|>"]))
+
+
+def test_no_chat_template(tmp_path: Path, models_folder: Path) -> None:
+    for file in (models_folder / "tuned").iterdir():
+        if file.name != "chat_template.jinja":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(StageError, match="no chat template") as caught:
+        ChatPrompts(tmp_path, "spec.model")
+    assert caught.value.exit_code is ExitCode.BAD_MODEL

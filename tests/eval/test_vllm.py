@@ -1,4 +1,4 @@
-"""Answers through a server that is a real process: what it is asked, and each way in which it fails."""
+"""Answers through a server in a real process: what it is asked, and each way in which it fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PROGRAM = Path(__file__).with_name("vllm_program.py")
 
 
 class Stub:
-    """The stand-in on the PATH."""
+    """The stand-in for vLLM on the PATH."""
 
     def __init__(self, folder: Path, tokens: list[int]) -> None:
         self.folder = folder

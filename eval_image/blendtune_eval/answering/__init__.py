@@ -1,1 +1,1 @@
-"""Models, and what they answer."""
+"""How models are asked."""

@@ -1,4 +1,4 @@
-"""Where the files of a model lie: a folder, downloaded first when its URI is remote."""
+"""The files of a model, in a folder: downloaded first where the URI is remote."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Checkpoint:
 def open_checkpoint(model: EvaluatedModel, field: str, claims: Path, downloads: Path) -> Checkpoint:
     """The model's files and the digest of its weights. `field` is its path in the spec, for the messages.
 
-    Raises StageError where there is no model, its digest is another, or the store does not answer.
+    Raises BadConfiguration for a URI that names no model; BadModel where there is no model, or its weights
+    have another digest; Transient where the store does not answer.
     """
     folder = _folder(model, field, claims, downloads)
     if not (folder / "config.json").is_file():
@@ -42,7 +43,7 @@ def open_checkpoint(model: EvaluatedModel, field: str, claims: Path, downloads: 
 
 
 def _folder(model: EvaluatedModel, field: str, claims: Path, downloads: Path) -> Path:
-    """The model's folder, downloaded first unless its URI is one."""
+    """The model's folder. A model that does not lie in one is downloaded first."""
     location = model_location(model.uri, model.revision, claims, f"{field}.uri")
     match location:
         case StorePath(local=Path() as folder):

@@ -1,4 +1,4 @@
-"""All that decides an answer besides weights and prompt."""
+"""What decides an answer besides the weights and the prompt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SEED = 20231007
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decoding:
-    """Nothing of it comes from a checkpoint."""
+    """How answers are decoded. Nothing is taken from the generation config of a checkpoint."""
 
     template: str
     stop_token_ids: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Questions as the model sees them: rendered by its chat template, and where its answer ends."""
+"""Questions rendered by a model's chat template, and the tokens that end its answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from blendtune_runtime.errors import BadConfiguration, BadModel
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One rendered question as token ids."""
+    """The token ids of one rendered question."""
 
     token_ids: tuple[int, ...]
 
@@ -30,7 +30,8 @@ class Prompt:
 class ChatPrompts:
     """A tokenizer and a chat template: the one named, else the tokenizer's own, else the fallback.
 
-    Raises StageError where there is none of them, or one of another tokenizer's tokens is named.
+    Raises BadModel where there is no tokenizer or none of these templates; BadConfiguration where the named
+    template is made for tokens that the tokenizer lacks.
     """
 
     def __init__(
@@ -50,19 +51,19 @@ class ChatPrompts:
 
     @property
     def tokenizer(self) -> Any:
-        """The tokenizer of transformers, with the template."""
+        """The tokenizer of transformers; its template is the one in use."""
         return self._tokenizer
 
     def shares_vocabulary(self, other: ChatPrompts) -> bool:
         return bool(self._tokenizer.get_vocab() == other._tokenizer.get_vocab())
 
     def render(self, question: str, system_prompt: str = "") -> Prompt:
-        """The question as a first user turn. Raises StageError where the template refuses it."""
+        """The question as a first user turn. Raises BadConfiguration where the template refuses it."""
         text = self.rendered(question, system_prompt)
         return Prompt(tuple(self._tokenizer(text, add_special_tokens=False).input_ids))
 
     def rendered(self, question: str, system_prompt: str = "") -> str:
-        """The text that the model reads. Raises StageError where the template refuses it."""
+        """The text of the prompt. Raises BadConfiguration where the template refuses it."""
         system = [{"role": "system", "content": system_prompt}] if system_prompt else []
         messages = [*system, {"role": "user", "content": question}]
         try:
@@ -72,13 +73,17 @@ class ChatPrompts:
             raise BadConfiguration(f"the model's chat template refuses {what}: {error}") from error
 
     def stop_token_ids(self) -> tuple[int, ...]:
-        """The ends of a text and of an assistant's turn, from the tokenizer and the template alone."""
+        """The tokens that end a text or an assistant's turn, by the tokenizer and the template.
+
+        Raises BadModel where there is none.
+        """
         stops = {self._tokenizer.eos_token_id, self._renderer.end_of_turn_id()} - {None}
         if not stops:
             raise BadModel("the tokenizer has neither an end-of-text token nor an end-of-turn token")
         return tuple(sorted(stops))
 
     def text(self, token_ids: list[int]) -> str:
+        """The text of an answer, without special tokens and surrounding blanks."""
         return str(self._tokenizer.decode(token_ids, skip_special_tokens=True)).strip()
 
 

@@ -14,57 +14,72 @@ from blendtune_eval.answering.prompts import ChatPrompts, Prompt
 from blendtune_eval.rubric import Rubric
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Subject:
     """A model about to be asked, with its questions as it sees them."""
 
     label: str
     checkpoint: Checkpoint
     chat: ChatPrompts
-    prompts: tuple[Prompt, ...]  # question by question, its wordings in order
+    prompts: tuple[Prompt, ...]  # in the order of `Rubric.wordings`
     decoding: Decoding
     system_prompt: str = ""
 
 
-def open_subjects(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EarlierEpoch:
+    """The model as it was after an earlier epoch of its training."""
+
+    epoch: int
+    subject: Subject
+
+
+def open_model(
     config: EvalConfig, claims: Path, downloads: Path, rubric: Rubric, *, trained: bool
-) -> list[Subject]:
-    """The model and, where there is one, its baseline.
+) -> Subject:
+    """The model of the spec. `trained`: it was made by a run of Blendtune.
+
+    Raises what `open_checkpoint` does; BadModel where there is no tokenizer or no chat template;
+    BadConfiguration where the template is made for other tokens, or refuses a question.
+    """
+    spec = config.spec
+    checkpoint = open_checkpoint(spec.model, "spec.model", claims, downloads)
+    chat = ChatPrompts(checkpoint.folder, "spec.model", spec.model.chat_template)
+    return _subject("tuned" if trained else "model", checkpoint, chat, rubric, spec)
+
+
+def open_baseline(
+    config: EvalConfig, claims: Path, downloads: Path, rubric: Rubric, chat: ChatPrompts, *, trained: bool
+) -> Subject | None:
+    """The baseline of the spec, where it names one; `chat` is the model's.
 
     A baseline with the same vocabulary gets the model's template and stop tokens, so that both see the very
     same prompts, unless the spec names another template for it. One with another vocabulary gets the template
-    named for it, else its own, else the model's.
+    named for it, else its own, else the model's. Raises what `open_model` does.
     """
     spec = config.spec
-    labels = ("tuned", "base") if trained else ("model", "baseline")
-    checkpoint = open_checkpoint(spec.model, "spec.model", claims, downloads)
-    chat = ChatPrompts(checkpoint.folder, "spec.model", spec.model.chat_template)
-    subjects = [_subject(labels[0], checkpoint, chat, rubric, spec)]
-    if spec.baseline.model is not None:
-        base = open_checkpoint(spec.baseline.model, "spec.baseline.model", claims, downloads)
-        subjects.append(
-            _subject(
-                labels[1],
-                base,
-                _baseline_chat(chat, base, spec.baseline.model.chat_template),
-                rubric,
-                spec,
-                spec.baseline.system_prompt,
-            )
-        )
-    return subjects
+    if spec.baseline.model is None:
+        return None
+    checkpoint = open_checkpoint(spec.baseline.model, "spec.baseline.model", claims, downloads)
+    own = _baseline_chat(chat, checkpoint, spec.baseline.model.chat_template)
+    label = "base" if trained else "baseline"
+    return _subject(label, checkpoint, own, rubric, spec, spec.baseline.system_prompt)
 
 
 def open_epochs(
     config: EvalConfig, claims: Path, downloads: Path, rubric: Rubric, chat: ChatPrompts
-) -> list[Subject]:
-    """The model after earlier epochs, in the spec's order; each sees the very prompts of the model itself."""
-    subjects = []
+) -> tuple[EarlierEpoch, ...]:
+    """The model after earlier epochs, in the spec's order. Each sees the same prompts as the model itself.
+
+    Raises what `open_checkpoint` does.
+    """
+    epochs = []
     for index, earlier in enumerate(config.spec.epochs):
         model = EvaluatedModel(uri=earlier.uri, digest=earlier.digest)
         checkpoint = open_checkpoint(model, f"spec.epochs[{index}]", claims, downloads)
-        subjects.append(_subject(f"epoch {earlier.epoch}", checkpoint, chat, rubric, config.spec))
-    return subjects
+        subject = _subject(f"epoch {earlier.epoch}", checkpoint, chat, rubric, config.spec)
+        epochs.append(EarlierEpoch(epoch=earlier.epoch, subject=subject))
+    return tuple(epochs)
 
 
 def _baseline_chat(chat: ChatPrompts, base: Checkpoint, named: ChatTemplate | None) -> ChatPrompts:
@@ -85,9 +100,7 @@ def _subject(
         label=label,
         checkpoint=checkpoint,
         chat=chat,
-        prompts=tuple(
-            chat.render(text, system) for question in rubric.questions for text in question.wordings
-        ),
+        prompts=tuple(chat.render(text, system) for _, text in rubric.wordings),
         decoding=Decoding(
             template=chat.template,
             stop_token_ids=chat.stop_token_ids(),

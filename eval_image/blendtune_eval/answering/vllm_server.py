@@ -21,7 +21,7 @@ import httpx2
 
 from blendtune_api.contract import Env
 from blendtune_eval.one_line import one_line
-from blendtune_runtime.errors import BadConfiguration, DoesNotFit, StageError, Transient
+from blendtune_runtime.errors import BadConfiguration, DoesNotFit, Transient
 
 PROGRAM = "vllm"
 SERVED_NAME = "model"
@@ -31,12 +31,12 @@ _TAIL_LINES = 5
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|OutOfMemory|No available memory|larger than the available KV", re.I
 )
-_NOT_FOR_THE_CHILD = frozenset({Env.JUDGE_API_KEY, "PYTHONPATH", "VIRTUAL_ENV"})  # its packages are its own
+_NOT_FOR_THE_CHILD = frozenset({Env.JUDGE_API_KEY, "PYTHONPATH", "VIRTUAL_ENV"})  # it has packages of its own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deadlines:
-    """Of the server's life, in seconds."""
+    """How long the server may take, in seconds."""
 
     start: float = 3600.0  # loading large weights from a network volume takes long
     stop: float = 30.0  # between SIGTERM and SIGKILL
@@ -44,7 +44,7 @@ class Deadlines:
 
 
 class VllmServer:
-    """A running server. All that it writes goes on to stderr; the end of it is kept for the messages."""
+    """A running server. Its output goes to stderr; the last of it is kept for error messages."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int, key: str, output: int) -> None:
         self.url = f"http://{_HOST}:{port}"
@@ -55,12 +55,12 @@ class VllmServer:
         self._reader.start()
 
     async def ended(self) -> NoReturn:
-        """Raises StageError once the server has ended by itself."""
+        """Waits until the server ends by itself; raises DoesNotFit if memory ran out, else Transient."""
         await self._process.wait()
-        raise self._death("while it answered")
+        raise self._ended("while it answered")
 
     async def ready(self, deadlines: Deadlines) -> None:
-        """Returns once the server is healthy. Raises StageError where it ends or takes too long."""
+        """Returns once the server is healthy. Raises what `ended` does; Transient where it takes too long."""
         try:
             async with asyncio.timeout(deadlines.start), _client() as client:
                 while self._process.returncode is None:
@@ -70,9 +70,9 @@ class VllmServer:
                     await asyncio.sleep(deadlines.poll)
         except TimeoutError as error:
             raise Transient(
-                f"{PROGRAM} was not ready within {deadlines.start:g} s; its last words: {self._last_words()}"
+                f"{PROGRAM} was not ready within {deadlines.start:g} s; its last words: {self._last_lines()}"
             ) from error
-        raise self._death("before it was ready")
+        raise self._ended("before it was ready")
 
     async def stop(self, deadlines: Deadlines) -> None:
         with suppress(ProcessLookupError):
@@ -85,12 +85,13 @@ class VllmServer:
             await self._process.wait()
         self._reader.join(1)
 
-    def _death(self, when: str) -> StageError:
+    def _ended(self, when: str) -> DoesNotFit | Transient:
+        """The error for a server that ended by itself."""
         self._reader.join(1)
         code = self._process.returncode
         assert code is not None, "it has ended"
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        message = f"{PROGRAM} {how} {when}; its last words: {self._last_words()}"
+        message = f"{PROGRAM} {how} {when}; its last words: {self._last_lines()}"
         if _OUT_OF_MEMORY.search(self._tail.decode(errors="replace")):
             return DoesNotFit(
                 f"{message}. The model does not fit into the memory of the GPUs: ask for more of them or "
@@ -98,7 +99,7 @@ class VllmServer:
             )
         return Transient(message)
 
-    def _last_words(self) -> str:
+    def _last_lines(self) -> str:
         lines = [one_line(line) for line in self._tail.decode(errors="replace").splitlines() if line.strip()]
         return " | ".join(lines[-_TAIL_LINES:]) or "none"
 
@@ -115,7 +116,8 @@ async def vllm_server(
 ) -> AsyncIterator[VllmServer]:
     """A healthy server for the model in a folder, for `context` tokens; stopped when the block ends.
 
-    Raises StageError where there is no such program, or the server does not come up.
+    Raises BadConfiguration where the program is not there or cannot be started; DoesNotFit or Transient where
+    the server does not become healthy.
     """
     program = shutil.which(PROGRAM)
     if program is None:

@@ -1,1 +1,1 @@
-"""Judges, which say for each answer what criteria it meets."""
+"""Judges, which decide which criteria an answer meets."""

@@ -1,4 +1,4 @@
-"""Answers whose verdicts are known: a judge model is asked for them in each run, to notice when it drifts.
+"""Anchors: answers with known verdicts. A judge model judges them in each run, so that a drift is noticed.
 
 They are part of the judge's digest.
 """
@@ -11,12 +11,12 @@ from blendtune_api.v1alpha1 import Role
 from blendtune_eval.judging.judge import Case
 from blendtune_eval.rubric import Abstention, Fact, Forbidden, Number, Question
 
-ALLOWED_MISSES = 2  # of all anchors; a judge that misses more is not believed
+ALLOWED_MISSES = 2  # anchors; with more wrong verdicts, nothing that the judge says is used
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Anchor:
-    """An answer, the criteria that it meets and whether it declines."""
+    """An answer, with the names of the criteria that it meets and whether it declines."""
 
     name: str
     question: Question

@@ -1,4 +1,4 @@
-"""Who decides which criteria an answer meets."""
+"""What a judge is, and the judge by rules."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnchorFinding:
-    """What a judge made of an answer whose verdict is known. `fault` says where it went wrong."""
+    """Whether a judge's verdicts on an anchor are right. `fault` says what is wrong; empty where none is."""
 
     name: str
-    fault: str = ""
+    fault: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgements:
-    """The scores of cases, in their order, and what a reader must know of who made them."""
+    """The scores of cases, in their order, with a statement for the reader on what they are worth."""
 
     scores: tuple[WordingScore, ...]
     statement: str
@@ -44,7 +44,7 @@ class Judgements:
 
 
 class Judge(Protocol):
-    """Scores answers. Scores of different kinds or digests are not comparable."""
+    """Scores answers. Scores of judges with different digests are not comparable."""
 
     @property
     def kind(self) -> JudgeKind: ...
@@ -53,7 +53,7 @@ class Judge(Protocol):
     def digest(self) -> str: ...
 
     def judge_all(self, cases: Sequence[Case]) -> Judgements:
-        """A score for each case; one without a score, and the reason, where it cannot be judged."""
+        """One score for each case. A case that could not be judged is unscored, with the reason."""
         ...
 
 

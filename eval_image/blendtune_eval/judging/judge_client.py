@@ -13,11 +13,11 @@ from blendtune_eval.judging.judge_prompt import JudgeRequest, MalformedReply, re
 from blendtune_eval.one_line import one_line
 
 SEED = 20231007
-_TOKENS_OF_THOUGHT = 16_384  # models that refuse sampling parameters think first, and count that in
+_TOKENS_OF_THOUGHT = 16_384  # models that refuse sampling parameters reason first, within the same limit
 
 
 class RequestForm(StrEnum):
-    """How much is asked of a server. One that does not understand a form is asked in the next."""
+    """What a request contains. A server that does not understand one form is asked in the next."""
 
     SCHEMA_AND_EXTENSIONS = "JSON schema, with the sampling parameters of vLLM"
     SCHEMA = "JSON schema"
@@ -26,7 +26,7 @@ class RequestForm(StrEnum):
 
 
 class JudgeClient(ApiClient):
-    """One server and the model there that judges."""
+    """The client of one judge model at one server."""
 
     def __init__(self, url: str, model: str, key: str, limits: Limits) -> None:
         super().__init__(f"{url.rstrip('/')}/chat/completions", key, limits)
@@ -34,11 +34,11 @@ class JudgeClient(ApiClient):
         self._forms = tuple(RequestForm)
 
     def settle(self, form: str) -> None:
-        """Asks in this form from now on, and in lesser ones where it is not understood."""
+        """Asks in this form from now on, and in those after it where the server does not understand it."""
         self._forms = self._forms[self._forms.index(RequestForm(form)) :]
 
     async def ask(self, request: JudgeRequest) -> Judgement:
-        """The judgement of one request. Raises CallFailed, whatever the server does."""
+        """The judgement of one request. Raises CallFailed where the server gives none."""
         return await self.persist(lambda: self._ask_once(request))
 
     async def _ask_once(self, request: JudgeRequest) -> Judgement:
@@ -51,7 +51,7 @@ class JudgeClient(ApiClient):
         return _judgement(body, request, form)
 
     def _body(self, request: JudgeRequest, form: RequestForm) -> bytes:
-        """Every sampling parameter is sent if it may be: what is left out, servers fill in as they like."""
+        """The JSON of a request. Every sampling parameter that the form allows is sent: defaults differ."""
         body: dict[str, Any] = {"model": self._model, "messages": request.messages, "stream": False}
         if form is RequestForm.WITHOUT_SAMPLING:
             body |= {"max_completion_tokens": _most_tokens(request, form)}
@@ -78,7 +78,7 @@ def _most_tokens(request: JudgeRequest, form: RequestForm) -> int:
 
 
 def _judgement(body: bytes, request: JudgeRequest, form: RequestForm) -> Judgement:
-    """What a completion says. Whether it was refused, filtered or cut is seen before its text is read."""
+    """The judgement in a completion. Raises CallFailed, also for one that was refused, filtered or cut."""
     try:
         document = json.loads(body)
         (choice,) = document["choices"]

@@ -1,4 +1,4 @@
-"""What a judge model is asked of an answer, and how its reply is read."""
+"""The request to a judge model about one answer, and how its reply is read."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ You check one answer against a list of criteria and say of each criterion whethe
 Reply with one JSON object and nothing else, in this form, with every criterion by its name:
 {"criteria": {"<name>": {"reason": "<at most 20 words>", "met": true or false}}, "declines": true or false}"""
 
-PROMPT_VERSION = "1"  # grows whenever a request is put or a reply is read in another way
-_TOKENS_OF_A_REPLY = 1024  # room for a model that thinks before it replies
+PROMPT_VERSION = "1"  # grows whenever requests are written or replies are read in another way
+_TOKENS_OF_A_REPLY = 1024  # includes room for a model that reasons first
 _TOKENS_OF_A_CRITERION = 128
 
 
 class MalformedReply(Exception):
-    """A reply that is not what was asked for. The message says why."""
+    """A reply that is not in the requested form. The message says why."""
 
 
 @dataclass(frozen=True)
 class JudgeRequest:
-    """One case as it is put to a judge model. Equal cases make equal requests."""
+    """The request about one case. Equal cases make equal requests."""
 
     case: Case
 
@@ -70,7 +70,7 @@ class JudgeRequest:
 
     @cached_property
     def marker(self) -> str:
-        """A word that the answer does not hold, and whose author could not foresee: drawn from its digest."""
+        """A word that the answer does not contain and could not foresee, made from the answer's digest."""
         answer, attempt = self.case.answer, 0
         while True:
             marker = hashlib.sha256(f"{attempt}:{answer}".encode(errors="replace")).hexdigest()[:24]
@@ -97,9 +97,9 @@ class Reply:
 
 
 def read_reply(text: str, criteria: Sequence[str]) -> Reply:
-    """The verdicts in a reply that is one JSON object as asked for, but for a code fence and thoughts.
+    """The verdicts of a reply: one JSON object as requested, at most in a code fence or after thoughts.
 
-    Nothing is picked out of prose: what stands there may be a quotation of the answer. Raises MalformedReply.
+    No verdict is taken from prose, which may quote the answer. Raises MalformedReply.
     """
     document = _json_object(_bare(text))
     _expect_keys("the reply", document, ("criteria", "declines"))
@@ -153,7 +153,7 @@ def _closed_object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bare(text: str) -> str:
-    """The text without the thoughts of a reasoning model before it and without a code fence around it."""
+    """The text without the thoughts that may precede it and the code fence that may enclose it."""
     bare = text.strip()
     if bare.startswith("<think>"):
         bare = bare.rpartition("</think>")[2].strip()

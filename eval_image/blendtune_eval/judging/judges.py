@@ -17,7 +17,10 @@ from blendtune_runtime.errors import BadConfiguration
 
 
 def judge_for(config: EvalConfig, environment: Mapping[str, str], folder: Path) -> Judge:
-    """The judge of a run; it keeps its judgements in `folder`. Raises StageError."""
+    """The judge of a run. It keeps its judgements in `folder`.
+
+    Raises BadConfiguration where it is one of the judged models, or its URL or its key cannot be used.
+    """
     spec = config.spec.judge.open_ai
     if spec is None:
         return Rules()
@@ -37,7 +40,7 @@ def _refuse_the_judged(judge: OpenAIJudge, spec: RubricEvalSpec) -> None:
 
 def _check_url(url: str) -> None:
     try:
-        _ = httpx2.URL(url), urlsplit(url).port  # each finds faults that the other passes over
+        _ = httpx2.URL(url), urlsplit(url).port  # each finds faults that the other misses
     except (httpx2.InvalidURL, ValueError) as error:
         raise BadConfiguration(f"spec.judge.openAI.url: {url} is no URL: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Judges with a model behind an OpenAI-compatible API, and checks that judge by answers it must know."""
+"""Judges with a model behind an OpenAI-compatible API, which anchors check in each run."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _PROGRESS_EVERY = 25  # answers
 
 
 class OpenAI:
-    """The opinion of a model, criterion by criterion; the rubric's own points make the score of it.
+    """A model decides on each criterion, and the score follows from the rubric's points.
 
-    Anchors are judged first in each run: where too many come out wrong, nothing is scored. Judgements are
-    kept in `folder`, those of the anchors for `run` alone.
+    The anchors are judged first: where too many verdicts on them are wrong, nothing is scored. Judgements are
+    kept in `folder`. Those of answers are used by later runs; the anchors are judged again in each `run`.
     """
 
     kind = JudgeKind.OPENAI
@@ -46,7 +46,9 @@ class OpenAI:
         self._anchored = JudgementCache(folder, digest_of([self.digest, run]))
 
     def judge_all(self, cases: Sequence[Case]) -> Judgements:
-        """Raises StageError where the key or the model is refused, or nobody answers at the address."""
+        """Raises BadConfiguration where the server refuses the key, the model or every form of request;
+        Transient where no server answers.
+        """
         return asyncio.run(self._judge_all(cases))
 
     async def _judge_all(self, cases: Sequence[Case]) -> Judgements:
@@ -64,7 +66,7 @@ class OpenAI:
         return Judgements(scores=scores, statement=self._statement(findings, anchors), anchors=findings)
 
     async def _ask_anchors(self, client: JudgeClient) -> list[Judgement | CallFailed]:
-        """The first alone: it finds out how the server can be asked."""
+        """Judges the anchors: the first alone, to learn which form of request the server understands."""
         requests = [JudgeRequest(anchor.case) for anchor in ANCHORS]
         first = await self._ask(client, requests[0], self._anchored)
         if isinstance(first, Judgement):
@@ -77,7 +79,7 @@ class OpenAI:
     async def _ask_all(
         self, client: JudgeClient, requests: Sequence[JudgeRequest]
     ) -> dict[str, Judgement | CallFailed]:
-        """The outcome by the key of the request; equal requests are asked once."""
+        """The outcome of each request by its key. Equal requests are sent once."""
         outcomes: dict[str, Judgement | CallFailed] = {}
         distinct = {request.key: request for request in requests if request.case.answer.strip()}
 
@@ -102,7 +104,7 @@ class OpenAI:
         return judgement
 
     def _refuse(self, failure: CallFailed) -> None:
-        """Raises StageError for what a person or a later attempt can mend before anything is judged."""
+        """Raises BadConfiguration for what a person can correct, Transient where no server answers."""
         if isinstance(failure, Unreachable):
             raise Transient(f"{_FIELD}.url: the judge at {self._address} does not answer: {failure.reason}")
         if failure.status in (401, 403):
@@ -154,7 +156,7 @@ def _finding(anchor: Anchor, outcome: Judgement | CallFailed) -> AnchorFinding:
 
 
 def _doubt(findings: Sequence[AnchorFinding]) -> str:
-    """Why the judge is not believed; empty where it is."""
+    """Why the judge's verdicts are not used; empty where they are."""
     missed = [finding for finding in findings if finding.fault]
     if len(missed) <= ALLOWED_MISSES:
         return ""
@@ -163,7 +165,7 @@ def _doubt(findings: Sequence[AnchorFinding]) -> str:
 
 
 def _score(request: JudgeRequest, outcomes: Mapping[str, Judgement | CallFailed]) -> WordingScore:
-    """An empty answer meets nothing: no judge is asked for that."""
+    """The score of one answer. An empty answer meets no criterion, and was not sent to the judge."""
     question = request.case.question
     outcome = outcomes.get(request.key)
     if isinstance(outcome, CallFailed):

@@ -1,19 +1,20 @@
-"""report.html: one self-contained page; scripts, fonts and images from elsewhere are never asked for."""
+"""report.html: one page that loads nothing from elsewhere, neither scripts nor fonts nor images."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from blendtune_api import codec
-from blendtune_api.v1alpha1 import ScopeScore
+from blendtune_api.contract import EvalResult
+from blendtune_api.v1alpha1 import EpochScope, ScopeScore, SourceLoss
 from blendtune_core.verdict import COVERAGE_FLOOR, Direction, direction
 from blendtune_eval.report.charts import Points, gate_plot, line_chart
+from blendtune_eval.report.model import Report
 
 _TITLES = {
     "overall": "Overall",
@@ -32,11 +33,10 @@ _TITLES = {
     "ImbalancedBlend": "Imbalanced blend",
 }
 _MOVED = {Direction.UP: "rose", Direction.DOWN: "fell", Direction.UNSURE: "did not surely change"}
-_DOMAINS = ("inDomain", "general")
 
 
-def render_page(report: Mapping[str, Any]) -> str:
-    """The page of a report as `write.build_report` made it."""
+def render_page(report: Report) -> str:
+    """The page as HTML. Its templates read the report as report.json holds it."""
     environment = Environment(
         loader=PackageLoader("blendtune_eval.report"),
         autoescape=True,
@@ -46,20 +46,20 @@ def render_page(report: Mapping[str, Any]) -> str:
     )
     environment.filters |= {"score": _score, "signed": _signed, "title": _title, "short": _short}
     style, script = (_source(environment, name) for name in ("report.css", "report.js"))
-    scores, training = report["scores"], report["training"] or {}
-    respondents = report["respondents"]
+    scores, training, document = report.scores, report.training, codec.encode(report)
+    model, *baseline = report.respondents
     return environment.get_template("report.html").render(
-        report=report,
-        scores=scores,
-        category_titles={category["name"]: category["title"] for category in report["rubric"]["categories"]},
-        respondents=respondents,
-        tuned=respondents[0]["label"],
-        base=respondents[1]["label"] if len(respondents) > 1 else None,
+        report=document,
+        scores=document["scores"],
+        category_titles={category.name: category.title for category in report.rubric.categories},
+        respondents=document["respondents"],
+        tuned=model.label,
+        base=baseline[0].label if baseline else None,
         reason=verdict_reason(scores),
-        gates=[(gate, gate_plot(gate)) for gate in report["gates"]],
+        gates=[(gate, gate_plot(gate)) for gate in document["gates"]],
         plane=_is_plane(scores),
-        training_loss=line_chart({"training": training.get("loss", [])}),
-        epoch_loss=line_chart(_by_epoch(training.get("validationLoss", []))),
+        training_loss=line_chart({"training": training.loss if training else ()}),
+        epoch_loss=line_chart(_by_epoch(training.validation_loss if training else ())),
         epoch_scores=line_chart(_scores_by_epoch(scores), top=1.0),
         style=style,
         script=script,
@@ -67,47 +67,55 @@ def render_page(report: Mapping[str, Any]) -> str:
     )
 
 
-def verdict_reason(scores: Mapping[str, Any]) -> str:
-    """One sentence on where the verdict comes from; empty where there is none."""
-    if "verdict" not in scores:
+def verdict_reason(scores: EvalResult) -> str:
+    """One sentence on where the verdict comes from; empty where there is no verdict."""
+    if scores.verdict is None:
         return ""
-    if scores["coverage"] < COVERAGE_FLOOR:
-        return f"Only {scores['coverage']:.0%} of the questions could be scored."
-    moves = {name: direction(codec.decode(ScopeScore, scores[name], lenient=True)) for name in _DOMAINS}
+    if scores.coverage < COVERAGE_FLOOR:
+        return f"Only {scores.coverage:.0%} of the questions could be scored."
+    moves = {scope.name: direction(scope) for scope in _domains(scores)}
     if len(set(moves.values())) == 1:
-        return f"In-domain and general {_MOVED[moves['general']]}."
+        return f"In-domain and general {_MOVED[moves[scores.general.name]]}."
     changes = (f"{_title(name).lower()} {_MOVED[move]}" for name, move in moves.items())
     return f"{', '.join(changes).capitalize()}."
 
 
+def _domains(scores: EvalResult) -> tuple[ScopeScore, ScopeScore]:
+    return scores.in_domain, scores.general
+
+
 def _source(environment: Environment, name: str) -> Markup:
-    """A style or script of ours, as it stands."""
+    """A style sheet or script of the page, which is no template."""
     assert environment.loader
     return Markup(environment.loader.get_source(environment, name)[0])
 
 
-def _is_plane(scores: Mapping[str, Any]) -> bool:
-    return all("score" in scores[name] and "baselineScore" in scores[name] for name in _DOMAINS)
+def _is_plane(scores: EvalResult) -> bool:
+    """Whether both domains have a score of both models, so that they can be drawn as points of a plane."""
+    return all(scope.score is not None and scope.baseline_score is not None for scope in _domains(scores))
 
 
-def _by_epoch(validation_loss: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
+def _by_epoch(validation_loss: Sequence[SourceLoss]) -> dict[str, Points]:
+    return {source.name: [(point.epoch, point.loss) for point in source.epochs] for source in validation_loss}
+
+
+def _scores_by_epoch(scores: EvalResult) -> dict[str, Points]:
+    """The scores after earlier epochs and, as the epoch after them, those of the model itself."""
+    in_domain = [(epoch.epoch, epoch.in_domain) for epoch in scores.epochs]
+    general = [(epoch.epoch, epoch.general) for epoch in scores.epochs]
     return {
-        source["name"]: [(point["epoch"], point["loss"]) for point in source.get("epochs", [])]
-        for source in validation_loss
+        _title(scores.in_domain.name): list(_curve(in_domain, scores.in_domain.score)),
+        _title(scores.general.name): list(_curve(general, scores.general.score)),
     }
 
 
-def _scores_by_epoch(scores: Mapping[str, Any]) -> dict[str, Points]:
-    """Those of the earlier epochs, and of the model itself as the epoch after them."""
-    return {_title(name): list(_curve(name, scores)) for name in _DOMAINS}
-
-
-def _curve(name: str, scores: Mapping[str, Any]) -> Iterator[tuple[float, float]]:
-    points = [(epoch["epoch"], epoch[name]["score"]) for epoch in scores.get("epochs", []) if epoch.get(name)]
-    last = scores[name].get("score")
-    if points and last is not None:
+def _curve(
+    earlier: Sequence[tuple[int, EpochScope | None]], now: float | None
+) -> Iterator[tuple[float, float]]:
+    points = [(epoch, scope.score) for epoch, scope in earlier if scope is not None]
+    if points and now is not None:
         yield from points
-        yield points[-1][0] + 1, last
+        yield points[-1][0] + 1, now
 
 
 def _score(value: float | None) -> str:

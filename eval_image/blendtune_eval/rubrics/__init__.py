@@ -1,1 +1,1 @@
-"""Rubrics as files: read, checked, written and imported."""
+"""Rubrics as files: how they are read, checked and imported."""

@@ -1,4 +1,4 @@
-"""Questions of MT-Bench-like and lm-eval-style JSONL as a rubric, where rules can decide their answers."""
+"""Imports MT-Bench-like and lm-eval-style JSONL as a rubric: the questions whose answers rules can decide."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from blendtune_api.v1alpha1 import MAX_CATEGORIES, Role
 from blendtune_eval.rubrics.entries import InvalidRubric
 from blendtune_eval.rubrics.loader import parse
 
-_LONGEST_ANSWER = 3  # words: a longer one is said in other words as well, and would be missed
+_LONGEST_ANSWER = 3  # words; a longer answer has other wordings, which the rules would miss
 _NUMBER = re.compile(r"(?P<sign>[$€£]?)(?P<value>-?\d[\d,]*(\.\d+)?)\s*(?P<unit>%|[A-Za-z°]*)\.?")
 _SIGNS = {"$": "dollars", "€": "euros", "£": "pounds", "%": "percent"}
 _FINAL = "####"  # before the final answer of worked solutions, as in GSM8K
@@ -26,7 +26,7 @@ class NotMapped(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The rubric as YAML, and what was left out: the line of the file and why. Empty where nothing maps."""
+    """The rubric as YAML, empty where no row maps; and the rows that were left out, by line and reason."""
 
     text: str
     left_out: tuple[tuple[int, str], ...]
@@ -34,7 +34,7 @@ class Imported:
 
 
 def import_rows(lines: list[str], name: str, domain: Role) -> Imported:
-    """Each row by itself: a question that the rubric's check refuses is left out with the reason."""
+    """A rubric of the rows. One whose question the rubric's check refuses is left out, with the reason."""
     kept: list[dict[str, Any]] = []
     left_out: list[tuple[int, str]] = []
     wordings: set[str] = set()
@@ -101,7 +101,7 @@ def _mt_bench(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _lm_eval(row: Mapping[str, Any]) -> tuple[str, str]:
-    """A row of a data set, or a line of the samples that the harness logs, whose `doc` is that row."""
+    """A row of a data set, or a sample that lm-evaluation-harness logged, whose `doc` is such a row."""
     doc = row["doc"] if isinstance(row.get("doc"), Mapping) else row
     if doc.get("choices"):
         raise NotMapped("offers choices: a rubric asks openly")
@@ -121,7 +121,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _criterion(answer: str) -> dict[str, Any]:
-    """A number, or a short answer word for word. Raises NotMapped for any other."""
+    """A criterion for a number or a short answer. Raises NotMapped for a longer one."""
     if number := _NUMBER.fullmatch(answer):
         sign = number["sign"] or number["unit"]
         unit = _SIGNS.get(sign, sign)
@@ -135,5 +135,5 @@ def _criterion(answer: str) -> dict[str, Any]:
 
 
 def slug(text: str) -> str:
-    """A DNS label of a text's letters and digits; empty where it has none."""
+    """A DNS label made of the text's letters and digits; empty where it has none."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:50].strip("-")

@@ -1,4 +1,4 @@
-"""What a rubric's check lets pass, and its author should still look at."""
+"""Warnings about what is valid in a rubric, and probably not what its author wants."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ NEAR_DUPLICATE = 0.8  # share of words in common, Jaccard
 
 
 def warnings(rubric: Rubric, lines: Mapping[str, int]) -> list[Fault]:
-    """In the order of the file. `lines` are those on which the questions begin, by id."""
+    """The warnings, in the order of the file. `lines` has the line of each question by its id."""
     found = [*_too_few(rubric), *_near_duplicates(rubric, lines)]
     for question in rubric.questions:
         found += [
-            Fault(lines.get(question.id, 0), f"question {question.id}", text) for text in _lone(question)
+            Fault(lines.get(question.id, 0), f"question {question.id}", text)
+            for text in _of_question(question)
         ]
     return sorted(found)
 
 
-def _lone(question: Question) -> Iterator[str]:
+def _of_question(question: Question) -> Iterator[str]:
     if not question.paraphrases:
         yield "has no paraphrases: its consistency cannot be seen"
     for criterion in question.criteria:

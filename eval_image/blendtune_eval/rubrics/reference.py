@@ -14,7 +14,10 @@ from blendtune_runtime.errors import BadConfiguration, BadRubric
 
 
 def load_rubric(reference: RubricReference, environment: Mapping[str, str]) -> Rubric:
-    """The user's rubric where the environment names its file, else a built-in one. Raises StageError."""
+    """The user's rubric where the environment names its file, else the built-in one of the reference.
+
+    Raises BadRubric where it is faulty or unknown; BadConfiguration where the user's file is not mounted.
+    """
     try:
         if path := environment.get(Env.RUBRIC):
             return load_file(Path(path))

@@ -1,4 +1,4 @@
-"""Faults that show only once a question is whole: criteria that no answer, or any answer, could meet."""
+"""Faults of a whole question: criteria that no answer could meet, or that any answer meets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from blendtune_eval.scoring.score import Outcome, WordingScore
 
 
 def unsound(question: Question) -> Iterator[str]:
-    """Why no answer could score in full: faults that only show once the question is whole."""
+    """The faults of a question whose fields are valid one by one."""
     names = Counter(criterion.name for criterion in question.criteria)
     yield from (f"the criterion {name} is named {count} times" for name, count in names.items() if count > 1)
     if question.attainable_points <= 0:

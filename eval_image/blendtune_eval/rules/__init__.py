@@ -1,1 +1,1 @@
-"""What the rules find in the words of an answer."""
+"""The rules that find facts, numbers, claims and abstentions in an answer."""

@@ -68,22 +68,21 @@ _TURNS = words("but however though although nevertheless nonetheless")
 _OPENING_TURNS = words("still yet anyway")  # only where they open a clause: "it is still unknown"
 
 
-def declines(answer: str, prompt: str = "") -> bool:
-    """Whether the answer declines, in words about knowing: "refunds are not available" is a claim.
+def declines(answer: str, wording: str = "") -> bool:
+    """Whether the answer says that it does not know or will not answer.
 
-    One that goes on to give a number after all ("..., but it will cost 45") does not.
+    "Refunds are not available" is a claim and does not decline. Neither does an answer that gives a number
+    after all: "..., but it will cost 45". `wording` is what was asked.
     """
     text = normalise(answer)
     found = _DECLINING.search(text)
-    return found is not None and not answers_after_all(sentences(text[found.end() :]), prompt)
+    return found is not None and not answers_after_all(sentences(text[found.end() :]), wording)
 
 
-def answers_after_all(said: Iterable[Sentence], prompt: str) -> bool:
-    """Whether what is said after declining turns around ("but", "however", "still") and asserts a number that
-    the prompt does not hold.
-    """
-    asked = {token.value for token in content(prompt)}
-    asked |= {quantity.value for sentence in sentences(prompt) for quantity in quantities(sentence)}
+def answers_after_all(said: Iterable[Sentence], wording: str) -> bool:
+    """Whether the sentences, after a turn such as "but", assert a number that is not in the wording."""
+    asked = {token.value for token in content(wording)}
+    asked |= {quantity.value for sentence in sentences(wording) for quantity in quantities(sentence)}
     return any(
         quantity.start > turn
         and quantity.standing is Standing.ASSERTED
@@ -96,7 +95,7 @@ def answers_after_all(said: Iterable[Sentence], prompt: str) -> bool:
 
 
 def _turn(tokens: Sequence[Token]) -> int | None:
-    """Where a sentence turns around, if it does."""
+    """The index of the word at which a sentence turns around, as "but" does; None without one."""
     for index, token in enumerate(tokens):
         opens = index == 0 or tokens[index - 1].kind is TokenKind.BREAK
         if token.text in _TURNS or (opens and token.text in _OPENING_TURNS):

@@ -1,4 +1,4 @@
-"""An answer as the rules read it: its sentences, and how each stands to a phrase."""
+"""An answer as the rules read it: its sentences, and what each says about a phrase."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from dataclasses import dataclass
 from blendtune_eval.rules.negation import NEGATORS, Standing, standing
 from blendtune_eval.rules.text import CLAUSE_BREAK, Sentence, Token, TokenKind, content, sentences
 
-COPY_TOKENS = 6  # shortest run of the question's own words that counts as a quotation of it
+COPY_TOKENS = 6  # shortest run of the question's own words that counts as a copy
 ECHO_SHARE = 0.6  # share of an interrogative sentence's words that makes it an echo of the question
-GAP = "..."  # in an alias: a few words may stand here
+GAP = "..."  # in an alias: up to LONGEST_GAP words may be here
 LONGEST_GAP = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as its sentences, without those that only ask the question again.
+    """The sentences of an answer, without those that only repeat the question.
 
-    In `own` the runs of words copied from the prompt are cut out, so that repeating the question earns
-    nothing; `full` keeps them, since agreeing with a false premise is a claim.
+    `own` leaves out the runs of words that are copied from the wording, so that repeating the question earns
+    nothing; `full` keeps them, because agreeing with a false premise is a claim.
     """
 
     full: tuple[Sentence, ...]
     own: tuple[Sentence, ...]
-    prompt_values: frozenset[float]  # numbers that the question itself mentions
+    wording_values: frozenset[float]  # numbers in the wording
     text: str
-    prompt: str
+    wording: str
 
 
-def read_answer(text: str, prompt: str) -> Answer:
-    asked = content(prompt)
+def read_answer(text: str, wording: str) -> Answer:
+    asked = content(wording)
     full = tuple(sentence for sentence in sentences(text) if not _echoes(sentence, asked))
     return Answer(
         full=full,
         own=tuple(_without_copies(sentence, asked) for sentence in full),
-        prompt_values=frozenset(token.value for token in asked if token.value is not None),
+        wording_values=frozenset(token.value for token in asked if token.value is not None),
         text=text,
-        prompt=prompt,
+        wording=wording,
     )
 
 
 def phrase_parts(phrase: str) -> list[list[str]]:
-    """The words of a phrase, part by part between its gaps."""
+    """The words of each part of a phrase; gaps separate the parts."""
     return [[token.text for token in content(part)] for part in phrase.replace("…", GAP).split(GAP)]
 
 
 def standings(passages: Sequence[Sentence], phrase: str) -> Iterator[Standing]:
-    """How each occurrence of the phrase stands, in order. Punctuation between its words is ignored."""
+    """The standing of each occurrence of the phrase, in order. Punctuation between its words is ignored."""
     any_ending = phrase.rstrip().endswith("*")
     parts = phrase_parts(phrase)
     for sentence in passages:
@@ -58,7 +58,7 @@ def standings(passages: Sequence[Sentence], phrase: str) -> Iterator[Standing]:
 def _occurrences(
     tokens: Sequence[Token], parts: Sequence[Sequence[str]], any_ending: bool
 ) -> Iterator[tuple[int, int]]:
-    """The token ranges [start, end) that say the parts of a phrase, in order."""
+    """The token ranges [start, end) that contain all parts of a phrase, in their order."""
     positions = [index for index, token in enumerate(tokens) if token.kind is not TokenKind.BREAK]
     said = [tokens[index].text for index in positions]
     for first in range(len(said)):
@@ -70,7 +70,10 @@ def _occurrences(
 def _end_of_phrase(
     said: Sequence[str], start: int, parts: Sequence[Sequence[str]], any_ending: bool
 ) -> int | None:
-    """Where the parts end that begin at `start`. A gap holds no negation: it would turn the phrase around."""
+    """The end of the parts that begin at `start`; None where they do not.
+
+    A gap contains no negator, which would reverse the phrase.
+    """
     (*opening, last), *rest = parts
     end = start + len(opening) + 1
     if end > len(said) or list(said[start : end - 1]) != opening:

@@ -1,4 +1,4 @@
-"""Whether an answer meets a criterion, by rules that name what they found."""
+"""Whether an answer meets a criterion, with the reason."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _YEARS = (1000.0, 2100.0)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CriterionVerdict:
-    """Whether one criterion was met and why. A Forbidden criterion is met when the claim was made.
+    """Whether one criterion is met and why. A Forbidden criterion is met when the answer makes the claim.
 
-    `contradicted`: the answer gives different values for the same fact, which makes it wrong as a whole.
+    `contradicted`: the answer gives two values for the same fact, which makes the whole answer wrong.
     """
 
     criterion: str
@@ -41,7 +41,7 @@ def check(criterion: Criterion, answer: Answer) -> CriterionVerdict:
 
 
 def _check_fact(fact: Fact, answer: Answer) -> CriterionVerdict:
-    """A fact may stand in a condition: "if you ask within the first week" tells when to ask."""
+    """A fact in a condition counts: "if you ask within the first week" says when to ask."""
     seen: dict[str, Standing] = {}
     for alias in fact.any_of:
         for standing in standings(answer.own, alias):
@@ -58,7 +58,7 @@ def _check_fact(fact: Fact, answer: Answer) -> CriterionVerdict:
 
 
 def _check_forbidden(claim: Forbidden, answer: Answer) -> CriterionVerdict:
-    """A claim that is only hedged is still made; one that is denied, or the case of an "if", is not."""
+    """A hedged claim is made; a denied claim, or one in a condition, is not."""
     for alias in claim.any_of:
         if any(
             standing in (Standing.ASSERTED, Standing.HEDGED) for standing in standings(answer.full, alias)
@@ -68,11 +68,11 @@ def _check_forbidden(claim: Forbidden, answer: Answer) -> CriterionVerdict:
 
 
 def _check_abstention(abstention: Abstention, answer: Answer) -> CriterionVerdict:
-    if declines(answer.text, answer.prompt):
+    if declines(answer.text, answer.wording):
         return CriterionVerdict(criterion=abstention.name, met=True, reason="declines")
     for alias in abstention.any_of:
         said = next((at for at, sentence in enumerate(answer.full) if _declared(sentence, alias)), None)
-        if said is not None and not answers_after_all(answer.full[said:], answer.prompt):
+        if said is not None and not answers_after_all(answer.full[said:], answer.wording):
             return CriterionVerdict(criterion=abstention.name, met=True, reason=f"declines: “{alias}”")
     return CriterionVerdict(criterion=abstention.name, met=False, reason="does not decline")
 
@@ -94,7 +94,7 @@ def _check_number(number: Number, answer: Answer) -> CriterionVerdict:
         others = ", ".join(dict.fromkeys(f"{quantity.value:g}" for quantity in stated[:3]))
         reason = f"says {others}, not {wanted}" if others else f"does not say {wanted}"
         return CriterionVerdict(criterion=number.name, met=False, reason=reason)
-    rivals = [quantity for quantity in stated if _rivals(number, quantity, right, answer.prompt_values)]
+    rivals = [quantity for quantity in stated if _rivals(number, quantity, right, answer.wording_values)]
     if rivals:
         reason = f"says both {wanted} and {rivals[0].value:g}"
         return CriterionVerdict(criterion=number.name, met=False, reason=reason, contradicted=True)
@@ -106,19 +106,19 @@ def _equals(number: Number, value: float) -> bool:
 
 
 def _rivals(
-    number: Number, quantity: Quantity, right: Sequence[Quantity], prompt_values: frozenset[float]
+    number: Number, quantity: Quantity, right: Sequence[Quantity], wording_values: frozenset[float]
 ) -> bool:
     """Whether the quantity is a second, different value for the same fact.
 
-    Numbers of the question and declared `other_values` are not, unless "or" offers them instead. Without a
-    unit, only a number that counts the same noun, or stands as bare as the right one, can be; a year rivals
-    only a year.
+    Numbers in the wording and declared `other_values` are not, unless "or" offers them as an alternative.
+    Without a unit, it must count the same noun as the right number, or none where that counts none. A year
+    rivals only a year.
     """
     if _equals(number, quantity.value) or quantity.vague:
         return False
     if any(_equals(number, alternative) for alternative in quantity.alternatives):
         return True
-    if quantity.value in prompt_values or quantity.value in number.other_values:
+    if quantity.value in wording_values or quantity.value in number.other_values:
         return False
     if number.unit:
         return True

@@ -1,4 +1,4 @@
-"""Whether the words around a phrase deny it, hedge it, or let it stand."""
+"""Whether the words around a phrase assert it, deny it, hedge it or make it a condition."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ _HEDGES = words("might maybe perhaps possibly could either unsure guess may")
 
 
 class Standing(StrEnum):
-    """How an answer stands to a phrase that occurs in it."""
+    """What an answer says about a phrase that occurs in it."""
 
     ASSERTED = "asserted"
     DENIED = "denied"
     HEDGED = "hedged"
-    CONDITIONAL = "conditional"  # said only of a case: "if it is Paris, ..."
+    CONDITIONAL = "conditional"  # in a condition: "if it is Paris, ..."
 
 
 def standing(tokens: Sequence[Token], start: int, end: int) -> Standing:
-    """How the tokens [start, end) of a sentence stand in it. Two denials cancel out."""
+    """The standing of the tokens [start, end) of a sentence. Two denials cancel out."""
     denials = _denials_before(tokens, start) + _denied_after(tokens, end)
     if denials % 2 or _disbelieved(tokens, start):
         return Standing.DENIED
@@ -59,7 +59,10 @@ def standing(tokens: Sequence[Token], start: int, end: int) -> Standing:
 
 
 def _denials_before(tokens: Sequence[Token], start: int) -> int:
-    """Negators that reach `start`: near enough, no clause boundary between. "Neither ... nor" is one."""
+    """The number of negators within WINDOW words before `start`, without a clause boundary in between.
+
+    "Neither ... nor" counts as one.
+    """
     if start and tokens[start - 1].text in _BOUNDS:
         return 0  # "cannot be claimed after 30 days" does state the 30 days
     count = distance = 0
@@ -96,7 +99,7 @@ def _negates(tokens: Sequence[Token], index: int, start: int) -> bool:
 
 
 def _noun_phrase_ends(tokens: Sequence[Token], without: int, start: int) -> bool:
-    """Whether another noun phrase begins in between: "without consent the pixel", not "without using the"."""
+    """Whether a noun phrase begins before `start`: "without consent the pixel", not "without using the"."""
     for index in range(without + 2, start + 1):
         before = tokens[index - 1].text
         if index < len(tokens) and tokens[index].text in _DETERMINERS:
@@ -109,7 +112,7 @@ def _is_pair(tokens: Sequence[Token], index: int) -> bool:
 
 
 def _separates_alternatives(tokens: Sequence[Token], comma: int, start: int) -> bool:
-    """Whether the comma stands in a list ("not Lyon, Nice or Lille") and not between clauses."""
+    """Whether the comma separates items of a list ("not Lyon, Nice or Lille") and not clauses."""
     if any(token.text in _FINITE_WORDS for token in tokens[comma:start]):
         return False
     for token in tokens[comma:]:
@@ -121,7 +124,7 @@ def _separates_alternatives(tokens: Sequence[Token], comma: int, start: int) -> 
 
 
 def _denied_after(tokens: Sequence[Token], end: int) -> int:
-    """One when the phrase is the subject of a denial: "Lyon is not ...", "5 would be wrong"."""
+    """1 when the phrase is the subject of a denial ("Lyon is not ...", "5 would be wrong"), else 0."""
     first, second, third = (*(token.text for token in tokens[end : end + 3]), "", "", "")[:3]
     if first in _BE:
         denied = second in _DENIALS and third not in _NOT_A_DENIAL
@@ -132,7 +135,7 @@ def _denied_after(tokens: Sequence[Token], end: int) -> int:
 
 
 def _disbelieved(tokens: Sequence[Token], start: int) -> bool:
-    """Whether the sentence says before that it is not so: "I do not think that ...", "the myth that ..."."""
+    """Whether the words before deny the phrase: "I do not think that ...", "the myth that ..."."""
     before = [token.text for token in tokens[:start]]
     opening = next((i + 1 for i in range(len(before) - 1, -1, -1) if before[i] in ("but", ";")), 0)
     before = before[opening:]

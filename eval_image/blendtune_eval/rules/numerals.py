@@ -16,7 +16,7 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 NUMBER_WORDS = {word: float(value) for value, word in enumerate(_UNITS + _TEENS)} | {
     word: 10.0 * (index + 2) for index, word in enumerate(_TENS)
 }
-_ORDINALS = (  # from the fourth on: "first", "second" and "third" are mostly no numbers
+_ORDINALS = (  # from the fourth on: "first", "second" and "third" are rarely numbers
     "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth",
     "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth",
 )  # fmt: skip
@@ -27,7 +27,7 @@ _MONEY_MAGNITUDES = {"m": 1e6, "mn": 1e6, "b": 1e9, "bn": 1e9}
 
 
 def number_at(tokens: Sequence[Token], index: int) -> tuple[float, int] | None:
-    """The number that starts here and the index after it."""
+    """The number that starts at the index, and the index after it; None where no number starts there."""
     parsed = _digits_at(tokens, index) or _words_at(tokens, index)
     if parsed is None:
         return None

@@ -1,4 +1,4 @@
-"""The numbers that a sentence states, with their units, and how each stands there."""
+"""The numbers that a sentence states, each with its unit and its standing."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ _HUNDREDTHS = {"$": ("cent",), "€": ("cent",), "£": ("penny", "pence")}
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number in a sentence: tokens [start, end). `vague` is a bare "one", which may be no number at all."""
+    """A number in a sentence, at the tokens [start, end). `vague`: a bare "one", which may be a pronoun."""
 
     value: float
     start: int
     end: int
     standing: Standing
-    noun: str = ""  # the word that is counted, when one follows
+    noun: str = ""  # the counted word, if one follows
     in_unit: bool = False
     vague: bool = False
-    dated: bool = False  # a day beside the name of a month
-    alternatives: tuple[float, ...] = ()  # those that an "or" joins to it
+    dated: bool = False  # a day of the month, next to the month's name
+    alternatives: tuple[float, ...] = ()  # numbers that "or" joins to it
 
 
 def quantities(sentence: Sentence, unit: str = "", unit_aliases: Sequence[str] = ()) -> list[Quantity]:
-    """The numbers that a sentence states, in order: of "12 x 5 = 60" only 60, not the operands."""
+    """The numbers that a sentence states, in order, without operands: of "12 x 5 = 60" only 60."""
     tokens = sentence.tokens
     units = _unit_phrases(unit, unit_aliases)
     found: list[Quantity] = []
@@ -97,7 +97,7 @@ def _is_negative(tokens: Sequence[Token], start: int) -> bool:
 
 
 def _is_operand(tokens: Sequence[Token], start: int, end: int) -> bool:
-    """Whether an operator joins the number to another one: of "4.5x" and "$200/day" none does."""
+    """Whether an operator joins the number to another one, unlike in "4.5x" and "$200/day"."""
     before = start - 1
     while word_at(tokens, before) in _OPENING:
         before -= 1
@@ -112,7 +112,7 @@ def _is_operand(tokens: Sequence[Token], start: int, end: int) -> bool:
 
 
 def _quantity_before(tokens: Sequence[Token], operator: int) -> bool:
-    """Whether a number stands there, alone or with a unit of a few words: "3 days ×", "(3 + 4) ×"."""
+    """Whether a number precedes the operator, possibly with a short unit: "3 days ×", "(3 + 4) ×"."""
     for index in range(operator - 1, max(operator - 2 - _LONGEST_UNIT, -1), -1):
         if number_at(tokens, index) is not None:
             return True
@@ -140,7 +140,7 @@ def _unit_phrases(unit: str, aliases: Sequence[str]) -> list[list[str]]:
 
 
 def _hundredths(units: Sequence[Sequence[str]]) -> list[str]:
-    """What a hundredth of the unit is called, where it is a currency: "120 cents" are $1.20."""
+    """The names of a hundredth of the unit, where it is a currency: "120 cents" are $1.20."""
     return [name for sign, names in _HUNDREDTHS.items() if [sign] in units for name in names]
 
 
@@ -153,7 +153,7 @@ def _stem(word: str) -> str:
 
 
 def _has_unit(tokens: Sequence[Token], start: int, end: int, phrase: Sequence[str]) -> bool:
-    """Whether the unit stands before the number, or after it with at most one adjective between."""
+    """Whether the unit precedes the number, or follows it with at most one adjective between them."""
     after = end
     if word_at(tokens, after) == "(" and (close := _closing(tokens, after)) is not None:
         after = close + 1  # "30 (thirty) days"
@@ -182,7 +182,7 @@ def _noun_after(tokens: Sequence[Token], end: int) -> str:
 
 
 def _share_units_in_ranges(tokens: Sequence[Token], found: list[Quantity]) -> list[Quantity]:
-    """In "5 to 10 days" and "$5-10" both numbers have the unit of the one that shows it."""
+    """Gives both numbers of a range the unit of either: in "5 to 10 days" and "$5-10"."""
     shared = list(found)
     for i in range(len(shared) - 2, -1, -1):
         left, right = shared[i], shared[i + 1]
@@ -195,7 +195,7 @@ def _share_units_in_ranges(tokens: Sequence[Token], found: list[Quantity]) -> li
 
 
 def _join_alternatives(tokens: Sequence[Token], found: list[Quantity]) -> list[Quantity]:
-    """Tells "40% or 60%" from two numbers that are both right."""
+    """Notes for each number those that "or" joins to it, as in "40% or 60%"."""
     joined = list(found)
     for i in range(len(found) - 1):
         between = [token.text for token in tokens[found[i].end : found[i + 1].start]]

@@ -1,4 +1,4 @@
-"""Answers as sentences of tokens: what the rules compare instead of raw text."""
+"""Splits text into sentences of normalised tokens, which the rules compare."""
 
 from __future__ import annotations
 
@@ -65,7 +65,10 @@ _ABBREVIATED = frozenset({"dr", "mr", "mrs", "ms", "st", "vs", "inc", "ltd", "co
 
 
 def normalise(text: str) -> str:
-    """Case, accents, typographic signs, markdown and contractions made alike; "can't" becomes "can not"."""
+    """The text in one form of case, accents, typographic signs, markdown and contractions.
+
+    "Can't" becomes "can not".
+    """
     text = _TIMES.sub(" × ", unicodedata.normalize("NFKC", _GROUPING_SPACE.sub("", text)))
     text = text.translate(_CHARACTERS).casefold()
     text = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
@@ -92,7 +95,7 @@ def sentences(text: str) -> tuple[Sentence, ...]:
 
 
 def content(text: str) -> tuple[Token, ...]:
-    """All tokens of a text but its punctuation."""
+    """The tokens of a text without its punctuation."""
     return tuple(
         token
         for sentence in sentences(text)
@@ -102,7 +105,7 @@ def content(text: str) -> tuple[Token, ...]:
 
 
 def word_at(tokens: Sequence[Token], index: int) -> str:
-    """The token's text; nothing before the first and after the last."""
+    """The token's text; empty for an index outside of the tokens."""
     return tokens[index].text if 0 <= index < len(tokens) else ""
 
 
@@ -130,6 +133,6 @@ def _token(match: re.Match[str]) -> Token:
 
 
 def _without_enumerators(text: str) -> str:
-    """The numbers of a list that starts with 1 are not part of what it says."""
+    """The text without the item numbers of a list that starts with 1."""
     first = _ENUMERATOR.search(text)
     return _ENUMERATOR.sub("", text) if first is not None and first[1] == "1" else text

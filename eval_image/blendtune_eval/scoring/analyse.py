@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from blendtune_api.v1alpha1 import EpochScope, EpochScore, Role, ScopeScore, Verdict
-from blendtune_core.statistics import (
-    Sample,
-    delta_interval,
-    holm,
-    mean_interval,
-    minimum_detectable_effect,
-    sign_flip_p_value,
-)
+from blendtune_api.contract import EvalResult
+from blendtune_api.v1alpha1 import EpochScope, EpochScore, EvaluationDigests, Role, ScopeScore
+from blendtune_core.paired_scores import PairedValue, PairedValues, corrected
 from blendtune_core.verdict import verdict
 from blendtune_eval.rubric import Category, Question
-from blendtune_eval.scoring import dimensions
-from blendtune_eval.scoring.dimensions import Diagnostics, diagnose
+from blendtune_eval.scoring.dimensions import (
+    BUSINESS_IMPACT,
+    CONSISTENCY,
+    RELIABILITY,
+    business_impact,
+    consistency,
+    reliability,
+)
 from blendtune_eval.scoring.score import QuestionScore
 
 OVERALL, GENERAL, IN_DOMAIN = "overall", "general", "inDomain"
 _STRATA = {role: stratum for stratum, role in enumerate(Role)}
+_NO_DIGESTS = EvaluationDigests()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measure:
-    """What is read off a question: a value in [minimum, 1], or None where it could not be scored."""
+    """What is measured of each question: a value in [minimum, 1], None where it could not be scored."""
 
     of: Callable[[QuestionScore], float | None]
     minimum: float = 0.0
@@ -37,203 +38,126 @@ class Measure:
 
 
 _SCORE = Measure(of=lambda score: score.score)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Analysis:
-    overall: ScopeScore
-    general: ScopeScore
-    in_domain: ScopeScore
-    dimensions: tuple[ScopeScore, ...]
-    categories: tuple[ScopeScore, ...]
-    coverage: float
-    diagnostics: Diagnostics
-    verdict: Verdict | None = None
-    not_compared: str = ""
-    baseline_diagnostics: Diagnostics | None = None
-
-
-def epoch_score(epoch: int, since: Analysis) -> EpochScore:
-    """The curve's point of an epoch; `since` is the model beside what it was after that epoch."""
-    return EpochScore(epoch=epoch, general=_since(since.general), in_domain=_since(since.in_domain))
-
-
-def _since(scope: ScopeScore) -> EpochScope | None:
-    if scope.baseline_score is None:
-        return None
-    return EpochScope(
-        score=scope.baseline_score, gain=scope.delta, low=scope.delta_low, high=scope.delta_high
-    )
+_RELIABILITY = Measure(of=reliability, weighted=False)
+_CONSISTENCY = Measure(of=consistency, weighted=False)
 
 
 def analyse(
     categories: Sequence[Category],
     scores: Sequence[QuestionScore],
     baseline: Sequence[QuestionScore] | None = None,
+    *,
+    digests: EvaluationDigests = _NO_DIGESTS,
     not_compared: str = "",
-) -> Analysis:
-    """Both sequences hold the same questions in the same order.
+) -> EvalResult:
+    """The scores of all scopes and, beside a baseline, the verdict.
 
-    With `not_compared`, the reason, the baseline has its scores but there are no differences and no verdict.
+    Both models were asked the same questions. `not_compared` is the reason why the two may not be compared:
+    the baseline then has its scores, but there are no differences and no verdict. `digests` say what decided
+    the scores. Epochs, benchmarks and the place of the report are left empty.
     """
-    paired = _Paired(scores, baseline, compared=not not_compared)
-    general = paired.where(lambda question: question.domain is Role.GENERAL)
-    in_domain = paired.where(lambda question: question.domain is Role.IN_DOMAIN)
+    paired = _Paired.of(scores, baseline, compared=not not_compared)
+    general, in_domain = _domains(paired)
+    coverage = min(_coverage(scores), _coverage(baseline or scores))
     impact = Measure(
-        of=dimensions.business_impact,
+        of=business_impact,
         minimum=-1.0 if any(score.question.has_critical_errors for score in scores) else 0.0,
     )
-    general_score, in_domain_score = _corrected(
-        general.tested(general.scope(GENERAL)), in_domain.tested(in_domain.scope(IN_DOMAIN))
-    )
-    coverage = min(_coverage(scores), _coverage(baseline or scores))
     compared = baseline is not None and not not_compared
-    return Analysis(
-        overall=paired.tested(paired.scope(OVERALL)),
-        general=general_score,
-        in_domain=in_domain_score,
+    return EvalResult(
+        overall=paired.tested_score(OVERALL),
+        general=general,
+        in_domain=in_domain,
         dimensions=(
-            paired.scope(dimensions.RELIABILITY, Measure(of=dimensions.reliability, weighted=False)),
-            paired.scope(dimensions.CONSISTENCY, Measure(of=dimensions.consistency, weighted=False)),
-            in_domain.scope(dimensions.BUSINESS_IMPACT, impact),
+            paired.score(RELIABILITY, _RELIABILITY),
+            paired.score(CONSISTENCY, _CONSISTENCY),
+            paired.within(Role.IN_DOMAIN).score(BUSINESS_IMPACT, impact),
         ),
         categories=tuple(_category(paired, category) for category in categories),
         coverage=coverage,
-        diagnostics=diagnose(scores),
-        verdict=verdict(general_score, in_domain_score, coverage) if compared else None,
+        digests=digests,
+        verdict=verdict(general, in_domain, coverage) if compared else None,
         not_compared=not_compared,
-        baseline_diagnostics=diagnose(baseline) if baseline is not None else None,
     )
 
 
-class _Paired:
-    """Questions with the model's scores and, where there is a baseline, its scores beside them."""
+def epoch_score(epoch: int, model: Sequence[QuestionScore], then: Sequence[QuestionScore]) -> EpochScore:
+    """The model's scores after an earlier epoch, `then`, and what it gained since."""
+    general, in_domain = _domains(_Paired.of(model, then))
+    return EpochScore(epoch=epoch, general=_since(general), in_domain=_since(in_domain))
 
-    def __init__(
-        self, scores: Sequence[QuestionScore], baseline: Sequence[QuestionScore] | None, *, compared: bool
-    ) -> None:
-        self.scores = scores
-        self.baseline = baseline
-        self.compared = compared and baseline is not None
+
+def _since(score: ScopeScore) -> EpochScope | None:
+    if score.baseline_score is None:
+        return None
+    return EpochScope(
+        score=score.baseline_score, gain=score.delta, low=score.delta_low, high=score.delta_high
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Paired:
+    """Each question's scores: the model's and, where there is a baseline, the baseline's."""
+
+    pairs: tuple[tuple[QuestionScore, QuestionScore | None], ...]
+    compared: bool
+
+    @classmethod
+    def of(
+        cls,
+        scores: Sequence[QuestionScore],
+        baseline: Sequence[QuestionScore] | None,
+        *,
+        compared: bool = True,
+    ) -> _Paired:
+        """Raises KeyError for a question that the baseline was not asked."""
+        if baseline is None:
+            return cls(tuple((score, None) for score in scores), compared)
+        by_question = {score.question.id: score for score in baseline}
+        return cls(tuple((score, by_question[score.question.id]) for score in scores), compared)
 
     def where(self, belongs: Callable[[Question], bool]) -> _Paired:
-        baseline = self.baseline and [score for score in self.baseline if belongs(score.question)]
-        scores = [score for score in self.scores if belongs(score.question)]
-        return _Paired(scores, baseline, compared=self.compared)
+        return replace(self, pairs=tuple(pair for pair in self.pairs if belongs(pair[0].question)))
 
-    def scope(self, name: str, measure: Measure = _SCORE) -> ScopeScore:
-        """The weighted mean of a measure, clipped to [0, 1], and its difference from the baseline's."""
-        values = [measure.of(score) for score in self.scores]
-        unscored = values.count(None)
-        scope = ScopeScore(
-            name=name,
-            n=len(values) - unscored,
-            unscored=unscored,
-            critical_errors=sum(score.critical_error for score in self.scores),
-        )
-        if unscored:
-            scope = replace(
-                scope,
-                worst=_clip(self._mean(_filled(values, measure.minimum), measure)),
-                best=_clip(self._mean(_filled(values, 1.0), measure)),
+    def within(self, domain: Role) -> _Paired:
+        return self.where(lambda question: question.domain is domain)
+
+    def score(self, name: str, measure: Measure = _SCORE) -> ScopeScore:
+        errors = sum(model.critical_error for model, _ in self.pairs)
+        return replace(self._values(measure).score(name), critical_errors=errors)
+
+    def tested_score(self, name: str) -> ScopeScore:
+        return self._values(_SCORE).tested(self.score(name))
+
+    def _values(self, measure: Measure) -> PairedValues:
+        questions = [
+            PairedValue(
+                model=measure.of(model),
+                baseline=None if baseline is None else measure.of(baseline),
+                weight=measure.weight(model.question),
+                stratum=_STRATA[model.question.domain],
             )
-        if scope.n:
-            sample = self._sample(values, measure)
-            interval = mean_interval(sample, measure.minimum)
-            scope = replace(
-                scope, score=_clip(sample.mean), low=_clip(interval.low), high=_clip(interval.high)
-            )
-        return scope if self.baseline is None else self._beside(self.baseline, scope, values, measure)
-
-    def tested(self, scope: ScopeScore) -> ScopeScore:
-        """The scope with the test of its difference, and what difference could have been found."""
-        if scope.delta is None:
-            return scope
-        sample = self._sample(self._deltas(_SCORE), _SCORE)
-        return replace(
-            scope,
-            p_value=sign_flip_p_value(sample),
-            minimum_detectable_effect=minimum_detectable_effect(sample),
-        )
-
-    def _beside(
-        self,
-        baseline: Sequence[QuestionScore],
-        scope: ScopeScore,
-        values: Sequence[float | None],
-        measure: Measure,
-    ) -> ScopeScore:
-        base_values = [measure.of(score) for score in baseline]
-        base = self._sample(base_values, measure)
-        if len(base.values):
-            scope = replace(scope, baseline_score=_clip(base.mean))
-        deltas = self._sample(self._deltas(measure), measure)
-        if not len(deltas.values) or not self.compared:
-            return scope
-        interval = delta_interval(deltas)
-        scope = replace(
-            scope, delta=_clip(deltas.mean, -1.0), delta_low=interval.low, delta_high=interval.high
-        )
-        if None not in values and None not in base_values:
-            return scope
-        worst = _differences(_filled(values, measure.minimum), _filled(base_values, 1.0))
-        best = _differences(_filled(values, 1.0), _filled(base_values, measure.minimum))
-        return replace(
-            scope,
-            delta_worst=_clip(self._mean(worst, measure), -1.0),
-            delta_best=_clip(self._mean(best, measure), -1.0),
-        )
-
-    def _deltas(self, measure: Measure) -> list[float | None]:
-        """Differences of the questions that both models have a score for."""
-        return _differences(
-            [measure.of(score) for score in self.scores],
-            [measure.of(score) for score in self.baseline or self.scores],
-        )
-
-    def _sample(self, values: Sequence[float | None], measure: Measure) -> Sample:
-        """The values that are there."""
-        kept = [
-            (value, measure.weight(score.question), _STRATA[score.question.domain])
-            for value, score in zip(values, self.scores, strict=True)
-            if value is not None
+            for model, baseline in self.pairs
         ]
-        return Sample.of(*map(list, zip(*kept, strict=True))) if kept else Sample.of([], [])
-
-    def _mean(self, values: Sequence[float | None], measure: Measure) -> float:
-        return self._sample(values, measure).mean
+        return PairedValues(questions=questions, minimum=measure.minimum, compared=self.compared)
 
 
-def _corrected(general: ScopeScore, in_domain: ScopeScore) -> tuple[ScopeScore, ScopeScore]:
-    """Two domains are tested, so their p-values are corrected for two."""
-    tested = {scope.name: scope.p_value for scope in (general, in_domain) if scope.p_value is not None}
-    p_values = holm(tested)
-    return (
-        replace(general, p_value=p_values.get(GENERAL)),
-        replace(in_domain, p_value=p_values.get(IN_DOMAIN)),
+def _domains(paired: _Paired) -> list[ScopeScore]:
+    """The general and the in-domain score. Two domains are tested: their p-values are corrected for two."""
+    return corrected(
+        [
+            paired.within(Role.GENERAL).tested_score(GENERAL),
+            paired.within(Role.IN_DOMAIN).tested_score(IN_DOMAIN),
+        ]
     )
 
 
 def _category(paired: _Paired, category: Category) -> ScopeScore:
-    """Categories describe: nothing is concluded from them, so that their bounds are left out."""
-    scope = paired.where(lambda question: question.category == category.name).scope(category.name)
-    return replace(scope, worst=None, best=None, delta_worst=None, delta_best=None)
+    """Nothing is concluded from a category, so the bounds of what is unscored are left out."""
+    score = paired.where(lambda question: question.category == category.name).score(category.name)
+    return replace(score, worst=None, best=None, delta_worst=None, delta_best=None)
 
 
 def _coverage(scores: Sequence[QuestionScore]) -> float:
+    """Share of the questions that could be scored."""
     return sum(score.score is not None for score in scores) / len(scores)
-
-
-def _differences(values: Sequence[float | None], base_values: Sequence[float | None]) -> list[float | None]:
-    return [
-        None if value is None or base is None else value - base
-        for value, base in zip(values, base_values, strict=True)
-    ]
-
-
-def _filled(values: Sequence[float | None], unscored: float) -> list[float | None]:
-    return [unscored if value is None else value for value in values]
-
-
-def _clip(value: float, minimum: float = 0.0) -> float:
-    return min(1.0, max(minimum, value))

@@ -44,7 +44,7 @@ DEFINITIONS = {
 
 
 def reliability(score: QuestionScore) -> float | None:
-    """1 for correct, 1/2 for not attempted, 0 for wrong, of the canonical wording."""
+    """1 for a correct answer to the canonical wording, 1/2 for none attempted, 0 for a wrong one."""
     match score.wordings[0].outcome:
         case None:
             return None
@@ -57,14 +57,14 @@ def reliability(score: QuestionScore) -> float | None:
 
 
 def consistency(score: QuestionScore) -> float | None:
-    """1 when every wording was answered correctly."""
+    """1 where every wording was answered correctly, else 0."""
     if score.score is None:
         return None
     return float(all(wording.outcome is Outcome.CORRECT for wording in score.wordings))
 
 
 def business_impact(score: QuestionScore) -> float | None:
-    """Points less critical errors of an in-domain question, in [-1, 1]; None for others."""
+    """The score of an in-domain question less the cost of a critical error, in [-1, 1]; None for others."""
     if score.score is None or score.question.domain is not Role.IN_DOMAIN:
         return None
     return score.score - CRITICAL_ERROR_COST * score.critical_error
@@ -72,27 +72,28 @@ def business_impact(score: QuestionScore) -> float | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnostics:
-    """Rates beside the dimensions, each None where it has no denominator."""
+    """Counts and rates that explain the dimensions. A rate without a denominator is None."""
 
-    correct: int  # canonical wordings
+    correct: int  # canonical wordings, like the two that follow
     wrong: int
     not_attempted: int
     hallucination_rate: float | None  # wrong / attempted
     over_refusal_rate: float | None  # not attempted / answerable
-    correct_abstention_rate: float | None  # correct / questions whose right answer is to decline
-    agreement: float | None  # of the criteria met, between pairs of wordings
-    worst_wording_score: float | None  # mean over questions of the lowest wording
+    correct_abstention_rate: float | None  # correct / questions that expect an abstention
+    agreement: float | None  # share of the criteria with the same verdict in two wordings of a question
+    worst_wording_score: float | None  # mean over the questions of their lowest score in a wording
     critical_errors: int  # questions
 
 
-def diagnose(scores: Sequence[QuestionScore]) -> Diagnostics:
+def diagnostics_of(scores: Sequence[QuestionScore]) -> Diagnostics:
     outcomes = [(score.question, score.wordings[0].outcome) for score in scores]
     judged = [(question, outcome) for question, outcome in outcomes if outcome is not None]
     counts = {kind: sum(outcome is kind for _, outcome in judged) for kind in Outcome}
     answerable = [outcome for question, outcome in judged if not question.expects_abstention]
     unanswerable = [outcome for question, outcome in judged if question.expects_abstention]
     scored = [score for score in scores if score.score is not None]
-    pairs = [agreement for score in scored if (agreement := _agreement(score.wordings)) is not None]
+    agreements = [found for score in scored if (found := _agreement(score.wordings)) is not None]
+    worst = [min(wording.score or 0.0 for wording in score.wordings) for score in scored]
     return Diagnostics(
         correct=counts[Outcome.CORRECT],
         wrong=counts[Outcome.WRONG],
@@ -100,16 +101,14 @@ def diagnose(scores: Sequence[QuestionScore]) -> Diagnostics:
         hallucination_rate=_share(counts[Outcome.WRONG], counts[Outcome.WRONG] + counts[Outcome.CORRECT]),
         over_refusal_rate=_share(answerable.count(Outcome.NOT_ATTEMPTED), len(answerable)),
         correct_abstention_rate=_share(unanswerable.count(Outcome.CORRECT), len(unanswerable)),
-        agreement=_share(sum(pairs), len(pairs)),
-        worst_wording_score=_share(
-            sum(min(wording.score or 0.0 for wording in score.wordings) for score in scored), len(scored)
-        ),
+        agreement=_share(sum(agreements), len(agreements)),
+        worst_wording_score=_share(sum(worst), len(worst)),
         critical_errors=sum(score.critical_error for score in scores),
     )
 
 
 def _agreement(wordings: Sequence[WordingScore]) -> float | None:
-    """Mean over pairs of wordings of the share of criteria with the same verdict."""
+    """Mean over pairs of wordings of the share of criteria with the same verdict; None without a pair."""
     shares = [
         sum(a.met is b.met for a, b in zip(first.verdicts, second.verdicts, strict=True))
         / len(first.verdicts)

@@ -11,7 +11,7 @@ from blendtune_eval.rules.criteria import CriterionVerdict
 
 
 class Outcome(StrEnum):
-    """What became of one answer, after SimpleQA (openai.com/index/introducing-simpleqa)."""
+    """How one answer is graded, after SimpleQA (openai.com/index/introducing-simpleqa)."""
 
     CORRECT = "correct"
     WRONG = "wrong"
@@ -20,7 +20,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WordingScore:
-    """One answer to one wording. Without score and outcome it could not be judged; `unscored` says why."""
+    """The score of one answer. Where it could not be judged, it has no score and no outcome, and `unscored`
+    says why.
+    """
 
     verdicts: tuple[CriterionVerdict, ...] = ()
     score: float | None = None
@@ -31,13 +33,14 @@ class WordingScore:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuestionScore:
-    """A question's wordings, canonical first. `score` is their mean; None unless all could be judged."""
+    """The scores of a question's wordings, the canonical one first."""
 
     question: Question
     wordings: tuple[WordingScore, ...]
 
     @property
     def score(self) -> float | None:
+        """The mean over the wordings; None unless all of them could be judged."""
         scores = [wording.score for wording in self.wordings if wording.score is not None]
         return sum(scores) / len(scores) if len(scores) == len(self.wordings) else None
 
@@ -51,8 +54,8 @@ def score_wording(
 ) -> WordingScore:
     """Points achieved / points attainable, clipped to [0, 1], and the outcome.
 
-    `declined` (the answer refuses or is empty) counts only once the criteria have failed: "I am not sure, but
-    it is Paris" is an answer.
+    `declined` (the answer refuses or is empty) counts only where the criteria are not met: "I am not sure,
+    but it is Paris" is an answer.
     """
     met: Mapping[str, bool] = {verdict.criterion: verdict.met for verdict in verdicts}
     points = sum(criterion.points for criterion in question.criteria if met[criterion.name])
@@ -74,7 +77,7 @@ def score_wording(
 
 
 def _required(question: Question) -> list[Criterion]:
-    """What a correct answer must meet: the criteria marked required, or all with points when none is."""
+    """What a correct answer must meet: the criteria marked required or, where none is, all with points."""
     positive = [c for c in question.criteria if isinstance(c, Fact | Number | Abstention) and c.points > 0]
     marked = [c for c in question.criteria if isinstance(c, Fact | Number | Abstention) and c.required]
     return list(marked or positive)

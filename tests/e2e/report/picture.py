@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.e2e.report.browser import chromium, missing
 
-from blendtune_eval.report.write import rebuild
+from blendtune_eval.report.files import rebuild
 from blendtune_runtime.errors import StageError
 
 ROOT = Path(__file__).parents[3]

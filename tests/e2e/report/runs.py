@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.e2e.report import sample_project
 
-from blendtune_eval.report.write import rebuild
+from blendtune_eval.report.files import rebuild
 
 _NAMESPACE = "coffee"
 _GATES = [

@@ -1,0 +1,71 @@
+"""The files of a report: report.json, answers.jsonl and report.html."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from blendtune_api import codec
+from blendtune_api.codec import InvalidObject
+from blendtune_eval.report.model import FORMAT_VERSION, Report
+from blendtune_eval.report.page import render_page
+from blendtune_runtime.errors import BadConfiguration
+from blendtune_runtime.files import write_json, write_text
+
+_REPORT = "report.json"
+
+
+def write_report(folder: Path, report: Report) -> None:
+    """Leaves answers.jsonl, report.html and, last, report.json in the folder."""
+    _write_views(folder, report)
+    write_json(folder / _REPORT, codec.encode(report))
+
+
+def read_report(folder: Path) -> Report:
+    """The report in a folder. Raises BadConfiguration where there is none of this format."""
+    path = folder / _REPORT
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadConfiguration(f"{folder} holds no {_REPORT}: name the folder of a report") from error
+    except ValueError as error:
+        raise BadConfiguration(f"{path} is no JSON: {error}") from error
+    if not isinstance(document, dict) or document.get("formatVersion") != FORMAT_VERSION:
+        raise BadConfiguration(f"{path} is no report of format {FORMAT_VERSION}")
+    try:
+        return codec.decode(Report, document, lenient=True)
+    except InvalidObject as error:
+        raise BadConfiguration(f"{path} is no whole report of format {FORMAT_VERSION}: {error}") from error
+
+
+def rebuild(folder: Path) -> Path:
+    """Writes report.html and answers.jsonl again from report.json, and returns the page.
+
+    `folder` is the report's or that of the run above it. Raises BadConfiguration where it holds no report.
+    """
+    place = next((each for each in (folder, folder / "eval") if (each / _REPORT).is_file()), folder)
+    _write_views(place, read_report(place))
+    return place / "report.html"
+
+
+def answer_lines(report: Report) -> Iterator[dict[str, Any]]:
+    """One JSON object for each respondent, question and wording."""
+    for index, respondent in enumerate(report.respondents):
+        for question in report.questions:
+            for number, wording in enumerate(question.wordings):
+                yield {
+                    "respondent": respondent.label,
+                    "question": question.id,
+                    "wording": number,
+                    "prompt": wording.prompt,
+                    **codec.encode(wording.answers[index]),
+                }
+
+
+def _write_views(folder: Path, report: Report) -> None:
+    """What can be made again from report.json."""
+    lines = (json.dumps(line, ensure_ascii=False) for line in answer_lines(report))
+    write_text(folder / "answers.jsonl", "".join(f"{line}\n" for line in lines))
+    write_text(folder / "report.html", render_page(report))

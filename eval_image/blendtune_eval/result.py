@@ -1,0 +1,62 @@
+"""The result of an evaluation: what its scores and benchmarks amount to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+from blendtune_api.contract import EvalResult, Workspace, storage_path
+from blendtune_api.v1alpha1 import BenchmarkScore
+from blendtune_core.benchmark_scores import Measured, benchmark_score
+from blendtune_eval.answering.subjects import Subject
+from blendtune_eval.answers import Scores, question_scores
+from blendtune_eval.evaluation import Evaluation
+from blendtune_eval.scoring.analyse import analyse, epoch_score
+
+MeasuredBenchmarks: TypeAlias = Mapping[str, Mapping[Subject, Measured]]  # by name and model
+
+
+def result_of(evaluation: Evaluation, scores: Scores, measured: MeasuredBenchmarks) -> EvalResult:
+    by_model = {model: question_scores(evaluation.rubric, scores, model) for model in evaluation.subjects}
+    model = by_model[evaluation.model]
+    result = analyse(
+        evaluation.rubric.categories,
+        model,
+        by_model[evaluation.baseline] if evaluation.baseline is not None else None,
+        digests=evaluation.digests,
+        not_compared=evaluation.not_compared,
+    )
+    training = evaluation.training
+    return replace(
+        result,
+        report_uri=_report_uri(evaluation),
+        contaminated=len(training.contaminated or ()) if training else 0,
+        epochs=tuple(
+            epoch_score(earlier.epoch, model, by_model[earlier.subject]) for earlier in evaluation.epochs
+        ),
+        benchmarks=tuple(_benchmark_scores(evaluation, measured)),
+        unscored_reason=_unscored_reason(scores),
+    )
+
+
+def _report_uri(evaluation: Evaluation) -> str:
+    config = evaluation.config
+    folder = storage_path(config.spec.storage, config.namespace, config.name)
+    return f"pvc://{folder / Workspace(Path()).evaluation.name}"
+
+
+def _benchmark_scores(evaluation: Evaluation, measured: MeasuredBenchmarks) -> Iterator[BenchmarkScore]:
+    for name, by_model in measured.items():
+        baseline = by_model[evaluation.baseline] if evaluation.baseline is not None else None
+        yield benchmark_score(
+            name, by_model[evaluation.model], baseline, compared=not evaluation.not_compared
+        )
+
+
+def _unscored_reason(scores: Scores) -> str:
+    """The most frequent reason why an answer could not be judged; empty where all were."""
+    reasons = Counter(score.unscored for score in scores.values() if score.score is None)
+    return reasons.most_common(1)[0][0] if reasons else ""

@@ -1,0 +1,64 @@
+"""The score of a benchmark, beside a baseline's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import hypot, sqrt
+
+import numpy as np
+
+from blendtune_api.v1alpha1 import BenchmarkScore
+from blendtune_core import student_t
+from blendtune_core.power import UPPER_END, Z
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """One model's result on a benchmark: the first metric, which counts, and all of them for the report.
+
+    `samples` holds the metric's value for each sample where the score is their mean; else it is empty.
+    """
+
+    metric: str
+    score: float
+    standard_error: float | None
+    n: int  # samples
+    samples: Sequence[float] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def benchmark_score(
+    name: str, model: Measured, baseline: Measured | None, *, compared: bool
+) -> BenchmarkScore:
+    """The model's score and its difference from the baseline's; no difference unless `compared`."""
+    score = BenchmarkScore(
+        name=name, metric=model.metric, score=model.score, standard_error=model.standard_error, n=model.n
+    )
+    if baseline is None:
+        return score
+    score = replace(score, baseline_score=baseline.score, baseline_standard_error=baseline.standard_error)
+    if not compared:
+        return score
+    delta = model.score - baseline.score
+    margin = _margin(model, baseline)
+    if margin is None:
+        return replace(score, delta=delta)
+    return replace(score, delta=delta, delta_low=delta - margin, delta_high=delta + margin)
+
+
+def _margin(model: Measured, baseline: Measured) -> float | None:
+    """Half of the width of the difference's 95% interval; None where a standard error is not known.
+
+    Where both have a value for each sample, it is t times the standard error of their differences, with two
+    samples added that moved half a point, one either way, as in `statistics.delta_interval`. Otherwise it
+    comes from the standard errors of the two scores as if they were independent: too wide rather than too
+    narrow.
+    """
+    if model.samples and len(model.samples) == len(baseline.samples):
+        deltas = np.append(np.subtract(model.samples, baseline.samples), [0.5, -0.5])
+        standard_error = np.std(deltas, ddof=1) / sqrt(len(deltas))
+        return float(student_t.quantile(UPPER_END, len(deltas) - 1) * standard_error)
+    if model.standard_error is None or baseline.standard_error is None:
+        return None
+    return Z * hypot(model.standard_error, baseline.standard_error)

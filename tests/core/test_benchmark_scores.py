@@ -1,0 +1,44 @@
+"""The difference of two models in a benchmark, and its interval."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from blendtune_core.benchmark_scores import Measured, benchmark_score
+
+MODEL = Measured(metric="acc", score=0.75, standard_error=0.03, n=4, samples=(1, 1, 1, 0))
+BASELINE = Measured(metric="acc", score=0.25, standard_error=0.04, n=4, samples=(1, 0, 0, 0))
+
+
+def test_alone_there_is_no_difference() -> None:
+    score = benchmark_score("shop", MODEL, None, compared=True)
+    assert (score.score, score.standard_error, score.n) == (0.75, 0.03, 4)
+    assert (score.baseline_score, score.delta) == (None, None)
+
+
+def test_what_may_not_be_compared_has_no_difference() -> None:
+    score = benchmark_score("shop", MODEL, BASELINE, compared=False)
+    assert (score.baseline_score, score.baseline_standard_error, score.delta) == (0.25, 0.04, None)
+
+
+def test_the_samples_of_both_give_the_interval() -> None:
+    """Differences 0, 1, 1, 0 and two of half a point: t(0.975, 5 degrees of freedom) is 2.5706."""
+    score = benchmark_score("shop", MODEL, BASELINE, compared=True)
+    deviation = (sum((d - 2 / 6) ** 2 for d in (0, 1, 1, 0, 0.5, -0.5)) / 5) ** 0.5
+    margin = 2.5706 * deviation / 6**0.5
+    assert (score.delta, score.delta_low, score.delta_high) == pytest.approx(
+        (0.5, 0.5 - margin, 0.5 + margin), abs=1e-4
+    )
+
+
+def test_without_samples_the_standard_errors_do() -> None:
+    score = benchmark_score("shop", replace(MODEL, samples=()), BASELINE, compared=True)
+    assert score.delta_high == pytest.approx(0.5 + 1.96 * 0.05, abs=1e-4)
+
+
+def test_without_a_standard_error_there_is_no_interval() -> None:
+    unknown = replace(MODEL, samples=(), standard_error=None)
+    score = benchmark_score("shop", unknown, BASELINE, compared=True)
+    assert (score.delta, score.delta_low, score.delta_high) == (0.5, None, None)
