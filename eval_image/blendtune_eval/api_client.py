@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import responses
+from math import inf
 from types import TracebackType
 from typing import Self, TypeVar
 
 import httpx2
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from blendtune_eval.one_line import one_line
 
@@ -39,7 +41,7 @@ class Limits:
 
 
 class CallFailed(Exception):
-    """A call brought nothing of use. `status`: of the HTTP response, None without one."""
+    """A call that failed. `status` is that of the HTTP response, None without one."""
 
     def __init__(
         self, reason: str, *, status: int | None = None, again: bool = False, wait: float | None = None
@@ -47,7 +49,7 @@ class CallFailed(Exception):
         super().__init__(reason)
         self.reason = reason
         self.status = status
-        self.again = again  # another try may fare better
+        self.again = again  # another try may succeed
         self.wait = wait  # seconds that the server asks to wait before
 
 
@@ -86,19 +88,18 @@ class ApiClient:
 
     async def persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """What `attempt` returns, tried again where that may help. Raises CallFailed."""
+        retrying = AsyncRetrying(
+            sleep=asyncio.sleep,
+            retry=retry_if_exception(lambda error: isinstance(error, CallFailed) and error.again),
+            wait=self._wait,
+            stop=self._gives_up,
+            reraise=True,
+        )
         async with self._places:
-            retries = 0
-            while True:
-                try:
-                    return await attempt()
-                except CallFailed as failure:
-                    if not failure.again or retries == self._limits.retries:
-                        raise
-                    await self._wait(retries, failure)
-                retries += 1
+            return await retrying(attempt)
 
     async def post(self, body: bytes) -> tuple[int, bytes]:
-        """Status and body. Raises CallFailed where they don't come, or come with the advice to try again."""
+        """Status and body. Raises CallFailed without a response, and for a status that asks to try again."""
         seconds = min(self._limits.call, self._remaining())
         if seconds <= 0:
             raise CallFailed(f"the time for all calls, {self._limits.total:g} s, was used up")
@@ -123,16 +124,22 @@ class ApiClient:
             raise CallFailed(http_failure(status, content), status=status, again=True, wait=wait)
         return status, content
 
-    async def _wait(self, retries: int, failure: CallFailed) -> None:
-        """Waits as long as the server asks, or ever longer; with jitter, so that calls spread.
+    def _wait(self, call: RetryCallState) -> float:
+        """Seconds, as many as the server asks for, or ever more; with jitter, so that calls spread.
 
-        Raises `failure` where that is too long.
+        Infinitely many where that is more than a call may wait.
         """
-        asked = self._limits.first_wait * 2**retries if failure.wait is None else failure.wait
-        seconds = asked + random.uniform(0, self._limits.first_wait)
-        if asked > self._limits.longest_wait or seconds >= self._remaining():
-            raise failure
-        await asyncio.sleep(seconds)
+        failure = call.outcome.exception() if call.outcome else None
+        assert isinstance(failure, CallFailed)
+        asked = failure.wait
+        if asked is None:
+            asked = self._limits.first_wait * 2 ** (call.attempt_number - 1)
+        return (
+            asked + random.uniform(0, self._limits.first_wait) if asked <= self._limits.longest_wait else inf
+        )
+
+    def _gives_up(self, call: RetryCallState) -> bool:
+        return call.attempt_number > self._limits.retries or call.upcoming_sleep >= self._remaining()
 
     def _remaining(self) -> float:
         return self._end - asyncio.get_running_loop().time()

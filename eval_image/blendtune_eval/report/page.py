@@ -1,19 +1,16 @@
-"""report.html: one page that loads nothing from elsewhere, neither scripts nor fonts nor images."""
+"""report.html: what a run gained and forgot, on one page."""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from blendtune_api import codec
 from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import EpochScope, ScopeScore, SourceLoss
 from blendtune_core.verdict import COVERAGE_FLOOR, Direction, direction
-from blendtune_eval.report.charts import Points, gate_plot, line_chart
+from blendtune_documents.charts import Points, gate_plot, line_chart
+from blendtune_documents.pages import Filters, render
+from blendtune_documents.plane import Dot, Plane, Segment
 from blendtune_eval.report.model import Report
 
 _TITLES = {
@@ -37,34 +34,24 @@ _MOVED = {Direction.UP: "rose", Direction.DOWN: "fell", Direction.UNSURE: "did n
 
 def render_page(report: Report) -> str:
     """The page as HTML. Its templates read the report as report.json holds it."""
-    environment = Environment(
-        loader=PackageLoader("blendtune_eval.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"score": _score, "signed": _signed, "title": _title, "short": _short}
-    style, script = (_source(environment, name) for name in ("report.css", "report.js"))
     scores, training, document = report.scores, report.training, codec.encode(report)
     model, *baseline = report.respondents
-    return environment.get_template("report.html").render(
-        report=document,
-        scores=document["scores"],
-        category_titles={category.name: category.title for category in report.rubric.categories},
-        respondents=document["respondents"],
-        tuned=model.label,
-        base=baseline[0].label if baseline else None,
-        reason=verdict_reason(scores),
-        gates=[(gate, gate_plot(gate)) for gate in document["gates"]],
-        plane=_is_plane(scores),
-        training_loss=line_chart({"training": training.loss if training else ()}),
-        epoch_loss=line_chart(_by_epoch(training.validation_loss if training else ())),
-        epoch_scores=line_chart(_scores_by_epoch(scores), top=1.0),
-        style=style,
-        script=script,
-        script_digest=b64encode(sha256(script.encode()).digest()).decode(),
-    )
+    values = {
+        "report": document,
+        "scores": document["scores"],
+        "category_titles": {category.name: category.title for category in report.rubric.categories},
+        "respondents": document["respondents"],
+        "tuned": model.label,
+        "base": baseline[0].label if baseline else None,
+        "reason": verdict_reason(scores),
+        "gates": [(gate, gate_plot(gate)) for gate in document["gates"]],
+        "gained_and_forgotten": _gained_and_forgotten(report),
+        "training_loss": line_chart({"training": training.loss if training else ()}),
+        "epoch_loss": line_chart(_by_epoch(training.validation_loss if training else ())),
+        "epoch_scores": line_chart(_scores_by_epoch(scores), top=1.0),
+    }
+    filters: Filters = {"score": _score, "signed": _signed, "title": _title, "short": _short}
+    return render("report", values, package=__package__, filters=filters)
 
 
 def verdict_reason(scores: EvalResult) -> str:
@@ -84,15 +71,32 @@ def _domains(scores: EvalResult) -> tuple[ScopeScore, ScopeScore]:
     return scores.in_domain, scores.general
 
 
-def _source(environment: Environment, name: str) -> Markup:
-    """A style sheet or script of the page, which is no template."""
-    assert environment.loader
-    return Markup(environment.loader.get_source(environment, name)[0])
+def _gained_and_forgotten(report: Report) -> Plane | None:
+    """From the base model to the tuned one; None where a domain or a model has no score."""
+    across, up = _domains(report.scores)
+    x, y, base_x, base_y = across.score, up.score, across.baseline_score, up.baseline_score
+    if x is None or y is None or base_x is None or base_y is None:
+        return None
+    tuned, base = (respondent.label for respondent in report.respondents)
+    names = _title(across.name), _title(up.name)
+    return Plane(
+        label=f"{tuned}: {names[0]} {_score(x)}, {names[1]} {_score(y)}; "
+        f"{base}: {_score(base_x)}, {_score(base_y)}",
+        across=names[0],
+        up=names[1],
+        segments=(
+            Segment("way", base_x, base_y, x, y),
+            *(Segment("interval", low, y, high, y) for low, high in _interval(across)),
+            *(Segment("interval", x, low, x, high) for low, high in _interval(up)),
+        ),
+        dots=(Dot("base", base_x, base_y, 6), Dot("tuned", x, y, 7)),
+    )
 
 
-def _is_plane(scores: EvalResult) -> bool:
-    """Whether both domains have a score of both models, so that they can be drawn as points of a plane."""
-    return all(scope.score is not None and scope.baseline_score is not None for scope in _domains(scores))
+def _interval(scope: ScopeScore) -> Iterator[tuple[float, float]]:
+    """The 95% interval, where there is one."""
+    if scope.low is not None and scope.high is not None:
+        yield scope.low, scope.high
 
 
 def _by_epoch(validation_loss: Sequence[SourceLoss]) -> dict[str, Points]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from blendtune_eval.report.charts import GatePlot, gate_plot, line_chart
+from blendtune_documents.charts import GatePlot, gate_plot, line_chart
 
 
 @pytest.mark.parametrize("points", [[], [[1, 2.0]]])
