@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -69,7 +70,11 @@ def convert(source: Path, destination: Path) -> None:
     Raises:
         PrepareError: `source` does not hold exactly one GGUF file, or its tokenizer is not the expected one.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # slow to import, so not for --help
+    import gguf  # slow to import, as transformers is, so not for --help
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    # transformers parses the file for the tokenizer, for the configuration and for the weights.
+    gguf.GGUFReader = cache(gguf.GGUFReader)
 
     files = sorted(source.glob("*.gguf"))
     if len(files) != 1:
