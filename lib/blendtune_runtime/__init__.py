@@ -1,1 +1,1 @@
-"""What the programs of the trainer and evaluation images have in common."""
+"""What the programs of the trainer and evaluation images share."""

@@ -2,16 +2,16 @@
 
     StageError
     ├── BadConfiguration   the pinned configuration, or the environment that names it
-    │   └── OtherCheckpoint   the checkpoint that is there was made by another configuration
+    │   └── OtherCheckpoint   the workspace holds a checkpoint of another configuration
     ├── Diverged           the loss or its gradient is not a number
     ├── BadData            rows that cannot be learnt from
-    ├── BadModel           no model, or one that cannot be trained or asked
+    ├── BadModel           no model, or one that cannot be trained or evaluated
     ├── BadRubric          questions that cannot be asked or scored
-    ├── DoesNotFit         more memory than the GPUs or the pod have, as estimated
-    │   └── OutOfMemory    the same, met while running
-    ├── WorkspaceInUse     the workspace is another run's
-    ├── StorageFull        no room is left on the claim
-    ├── Transient          what another attempt may not meet: a store that does not answer, say
+    ├── DoesNotFit         more memory is needed than the GPUs or the pod have, by the estimate
+    │   └── OutOfMemory    the same, found while running
+    ├── WorkspaceInUse     another run owns the workspace
+    ├── StorageFull        no space is left on the claim
+    ├── Transient          may not happen in another attempt, such as a store that does not answer
     ├── PeerLost           another rank of the training ended or cannot be reached
     └── Preempted          the pod was told to stop
 
@@ -41,6 +41,7 @@ class StageError(Exception):
         self.message = message
 
     def failure(self) -> Failure:
+        """The error as an outcome of the stage."""
         return Failure(reason=self.reason, message=self.message)
 
 
@@ -104,10 +105,10 @@ class Preempted(StageError):
 
 
 def is_storage_full(error: BaseException) -> bool:
-    """Whether a write failed because no room was left."""
+    """Whether a write failed because no space was left."""
     return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 def storage_full(error: BaseException) -> StorageFull:
-    """The error that tells the user of a write that found no room."""
+    """The stage error for a write that failed because no space was left."""
     return StorageFull(f"the workspace has no room left: {error}. Free space on its claim, then retry")

@@ -1,4 +1,4 @@
-"""What every program of a stage does: it reads the pinned configuration and leaves an outcome."""
+"""The frame of every stage program: reads the pinned configuration and writes the termination message."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from blendtune_api.v1alpha1 import Reason
 from blendtune_runtime.errors import BadConfiguration, StageError, is_storage_full, storage_full
 from blendtune_runtime.redaction import redacted, without_secrets
 
-UNEXPECTED = 1  # exit code of an error that is no StageError; the operator tries again
+UNEXPECTED = 1  # exit code of an error that is not a StageError; the operator retries
 
 T = TypeVar("T")
 
 
 def run_program(program: Callable[[], Outcome], environment: Mapping[str, str] = os.environ) -> int:
-    """Runs `program`, leaves its outcome as the termination message, and returns the exit code."""
+    """Runs `program`, writes its outcome as the termination message and returns the exit code."""
     try:
         outcome: Outcome = program()
         code = int(ExitCode.SUCCESS)
@@ -41,15 +41,15 @@ def run_program(program: Callable[[], Outcome], environment: Mapping[str, str] =
 
 
 def leave_message(outcome: Outcome, environment: Mapping[str, str] = os.environ) -> None:
-    """Writes the termination message, where the environment names a file for it."""
+    """Writes the termination message, if the environment names a file for it."""
     if path := environment.get(Env.TERMINATION_LOG):
         Path(path).write_text(encode_message(outcome))  # in place: the kubelet mounts the file itself
 
 
 def load_config(kind: type[T], environment: Mapping[str, str]) -> tuple[T, Path]:
-    """The configuration that the environment names, and the folder of claims.
+    """The configuration that the environment names, and the folder under which claims are mounted.
 
-    Raises BadConfiguration, with every fault, where it cannot be read.
+    Raises BadConfiguration, with every fault, if it cannot be read.
     """
     try:
         path, claims = Path(environment[Env.CONFIG]), Path(environment[Env.CLAIMS])

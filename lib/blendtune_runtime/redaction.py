@@ -1,4 +1,4 @@
-"""Secrets that a program was given by its environment stay out of what it leaves for the status."""
+"""Removes secrets that a program has in its environment from its outcome, which ends up in the status."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from blendtune_api.contract import Failure, Outcome
 
 REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|KEY", re.IGNORECASE)
-_SHORTEST = 8  # characters; what is shorter is a word or a number that may stand in a message by chance
+_SHORTEST = 8  # characters; shorter values may occur in a message by chance
 
 
 def without_secrets(text: str, environment: Mapping[str, str]) -> str:
-    """The text without the values of the variables that are secret by their name.
+    """The text without the values of variables whose names say that they are secret.
 
-    Libraries put what they were configured with into their errors: a URL with credentials, a header.
+    Libraries put their settings into error messages, such as a URL with credentials or a header.
     """
     values = {value.strip() for name, value in environment.items() if _SECRET_NAME.search(name)}
     for value in sorted(values, key=len, reverse=True):
@@ -26,7 +26,7 @@ def without_secrets(text: str, environment: Mapping[str, str]) -> str:
 
 
 def redacted(outcome: Outcome, environment: Mapping[str, str]) -> Outcome:
-    """The outcome; a failure's message without secrets."""
+    """The outcome, with secrets removed from the message of a failure."""
     if not isinstance(outcome, Failure):
         return outcome
     return replace(outcome, message=without_secrets(outcome.message, environment))

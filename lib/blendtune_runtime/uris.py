@@ -1,4 +1,4 @@
-"""What a URI of the spec means on this machine: pvc://, file://, s3:// and hf://."""
+"""Maps URIs of the spec to places: pvc://, file://, s3:// and hf://."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HUB_MODEL = re.compile(r"hf://(?:models/)?([^/@]+/[^/@]+)(?:@([^/]+))?")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubRepository:
-    """A repository of the Hugging Face hub; `path` is a file or pattern within it, "" for the whole."""
+    """A repository of the Hugging Face hub; `path` is a file or pattern within it, "" for all of it."""
 
     name: str
     revision: str | None = None
@@ -29,11 +29,12 @@ class StorePath:
 
     @property
     def local(self) -> Path | None:
+        """The path on this machine; None for a URL."""
         return None if "://" in self.url else Path(self.url)
 
 
 def store_path(uri: str, claims: Path, field: str) -> StorePath:
-    """Where a pvc://, file:// or s3:// URI lies; `field` is its path in the spec.
+    """The place of a pvc://, file:// or s3:// URI; `field` is its path in the spec.
 
     Raises BadConfiguration for any other scheme.
     """
@@ -52,7 +53,7 @@ def store_path(uri: str, claims: Path, field: str) -> StorePath:
 
 
 def data_location(uri: str, claims: Path, field: str) -> HubRepository | StorePath:
-    """Where the rows of a source lie. Raises BadConfiguration for a URI that names no data."""
+    """The place of the rows of a source. Raises BadConfiguration for a URI that names no data."""
     if not uri.startswith("hf://"):
         return store_path(uri, claims, field)
     match = _HUB_DATASET.fullmatch(uri)
@@ -65,7 +66,7 @@ def data_location(uri: str, claims: Path, field: str) -> HubRepository | StorePa
 
 
 def model_location(uri: str, revision: str, claims: Path, field: str) -> HubRepository | StorePath:
-    """Where the files of a model lie. Raises BadConfiguration for a URI that names no model."""
+    """The place of the files of a model. Raises BadConfiguration for a URI that names no model."""
     if not uri.startswith("hf://"):
         return store_path(uri, claims, field)
     match = _HUB_MODEL.fullmatch(uri)

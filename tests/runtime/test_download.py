@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from blendtune_runtime.chat.tokenizer import load_tokenizer
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import BadModel
 from blendtune_runtime.models.download import convert_to_safetensors, download, wanted_patterns
 from blendtune_runtime.uris import StorePath
 from blendtune_trainer.model.base_model import empty_model
@@ -77,7 +77,7 @@ def test_what_is_fetched_from_a_store(
 
 
 def test_an_empty_store_holds_no_model(tmp_path: Path) -> None:
-    with pytest.raises(StageError, match="there is no model at memory://bucket/model"):
+    with pytest.raises(BadModel, match="there is no model at memory://bucket/model"):
         download(STORE, tmp_path, "spec.model")
 
 
@@ -107,7 +107,7 @@ def test_pytorch_files_become_safetensors(shards: int, base_model: Path, tmp_pat
 
 def test_a_pickle_of_anything_else_is_refused_and_not_run(tmp_path: Path) -> None:
     torch.save({"weight": Touch(tmp_path / "touched")}, tmp_path / "pytorch_model.bin")
-    with pytest.raises(StageError, match="holds something else than tensors"):
+    with pytest.raises(BadModel, match="holds something else than tensors"):
         convert_to_safetensors(tmp_path, "spec.model")
     assert not (tmp_path / "touched").exists()
 
@@ -125,7 +125,7 @@ def test_code_of_a_model_is_not_run(load: Callable[[Path], Any], tmp_path: Path)
     tokenizer = {"tokenizer_class": "Words", "auto_map": {"AutoTokenizer": ["mine.Words", None]}}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(tokenizer))
     (tmp_path / "mine.py").write_text(f"import os\nos.mkdir({str(tmp_path / 'touched')!r})\n")
-    with pytest.raises(StageError, match="trust_remote_code"):
+    with pytest.raises(BadModel, match="trust_remote_code"):
         load(tmp_path)
     assert not (tmp_path / "touched").exists()
 

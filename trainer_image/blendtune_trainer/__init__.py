@@ -1,1 +1,1 @@
-"""Blendtune's trainer: blends and packs the data, trains on it, exports the tuned model."""
+"""The trainer image: blends and packs the data, trains a model on it and exports the tuned model."""

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code. Each imports no more than it needs."""
+    """Runs one command and returns its exit code. Imports only the modules of that command."""
     parser = argparse.ArgumentParser(prog="blendtune_trainer", description=__doc__)
     parser.add_argument(
         "command",
         choices=("blend", "launch", "train"),
-        help="blend: prepare the data; launch: start this node's ranks; train: be one rank",
+        help="blend: prepare the data; launch: start this node's ranks; train: run as one rank",
     )
     match parser.parse_args(arguments).command:
         case "blend":

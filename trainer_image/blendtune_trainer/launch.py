@@ -1,7 +1,7 @@
-"""The command of a training container: starts its ranks, stops them together, and answers for all of them.
+"""The `launch` command of a training container: runs the ranks of a node and reports one outcome.
 
-torchrun would turn every exit code into 1 and kill the ranks 30 seconds after SIGTERM; here the exit code is
-the root cause's, and a checkpoint has the whole grace period.
+torchrun turns every exit code into 1 and kills the ranks 30 seconds after SIGTERM. Here the exit code is that
+of the root cause, and the ranks have the whole grace period to save a checkpoint.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from blendtune_trainer.ranks.hosts import is_loopback
 RANK_COMMAND = (sys.executable, "-m", "blendtune_trainer", "train")
 MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")  # of this container (cgroup v2)
 
-_SETTLE_SECONDS = 5.0  # after one rank failed, for the others to say what they saw
-_GRACE_MARGIN_SECONDS = 2.0  # of the grace period, kept for our own end
+_SETTLE_SECONDS = 5.0  # for the other ranks to end on their own after one has failed
+_GRACE_MARGIN_SECONDS = 2.0  # of the grace period, for the launcher itself to end
 _POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gang:
-    """The ranks of one node among those of all nodes."""
+    """The ranks of this node, and how many nodes there are."""
 
     nodes: int
     node_rank: int
@@ -40,6 +40,7 @@ class Gang:
 
     @staticmethod
     def of(environment: Mapping[str, str]) -> Gang:
+        """The gang that the environment variables of `Env` describe; by default one rank."""
         return Gang(
             nodes=int(environment.get(Env.NODES, "1")),
             node_rank=int(environment.get(Env.NODE_RANK, "0")),
@@ -49,16 +50,18 @@ class Gang:
 
     @property
     def world_size(self) -> int:
+        """Number of ranks on all nodes."""
         return self.nodes * self.ranks_per_node
 
     @property
     def seconds_to_save(self) -> float:
-        """How long the ranks may run on after a stop signal."""
+        """How long the ranks may continue after a stop signal."""
         return max(1.0, self.grace_seconds - _GRACE_MARGIN_SECONDS)
 
     def environment(self, local_rank: int, base: Mapping[str, str], message: Path) -> dict[str, str]:
-        """The environment of one rank, as torch.distributed reads it. The rank leaves its outcome in
-        `message`.
+        """The environment of one rank: what torch.distributed reads, over `base`.
+
+        The rank writes its termination message to `message`.
         """
         defaults: dict[str, str] = {Env.MASTER_ADDR: "127.0.0.1", Env.MASTER_PORT: "29500"}
         given = defaults | dict(base)
@@ -72,32 +75,33 @@ class Gang:
         }
 
     def _threads(self, master: str) -> int:
-        """This machine's cores shared out among its ranks; all nodes are on it when rank 0 is on loopback."""
+        """Cores per rank of this machine. If the master is on loopback, all nodes are on this machine."""
         nodes_here = self.nodes if is_loopback(master) else 1
         return max(1, len(os.sched_getaffinity(0)) // (nodes_here * self.ranks_per_node))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exit:
-    """How a rank of this node ended. `ours` when we ended it, which says nothing of the cause."""
+    """How a rank of this node ended."""
 
     local_rank: int
-    code: int  # 0..255; a signal N is 128 + N
-    ours: bool = False
+    code: int  # 0..255; 128 + N for signal N
+    killed: bool = False  # by the launcher, so that its code says nothing about the cause
 
 
 def root_cause(exits: Sequence[Exit]) -> Exit | None:
-    """The exit that explains the others, which are given in the order they happened; None when all succeeded.
+    """The exit that caused the others; None if all ranks succeeded. `exits` are in the order they happened.
 
-    What cannot get better by another attempt comes first, then the earliest; a lost peer is only ever a
-    consequence, and a rank that we ended even less than that.
+    Permanent failures come first, then all others but lost peers, then lost peers, then ranks that the
+    launcher has killed. Among equals it is the earliest.
     """
     failed = [each for each in exits if each.code != ExitCode.SUCCESS]
-    return min(failed, key=_rank_as_cause, default=None)  # min keeps the earliest among equals
+    return min(failed, key=_cause_priority, default=None)  # min keeps the earliest among equals
 
 
-def _rank_as_cause(exit: Exit) -> int:
-    if exit.ours:
+def _cause_priority(exit: Exit) -> int:
+    """0 for the likeliest kind of cause."""
+    if exit.killed:
         return 3
     if ExitCode.is_permanent(exit.code):
         return 0
@@ -105,6 +109,10 @@ def _rank_as_cause(exit: Exit) -> int:
 
 
 def main(command: Sequence[str] = RANK_COMMAND, environment: Mapping[str, str] = os.environ) -> int:
+    """Runs `command` once per rank of this node and returns the exit code of the root cause, or 0.
+
+    Writes the termination message: the result of rank 0, or the failure of the root cause.
+    """
     gang = Gang.of(environment)
     folder = Path(tempfile.mkdtemp(prefix="blendtune-launch-"))
     try:
@@ -122,14 +130,14 @@ def main(command: Sequence[str] = RANK_COMMAND, environment: Mapping[str, str] =
 
 
 def _success(gang: Gang, messages: Sequence[Path]) -> str:
-    """Rank 0's result, where it is on this node."""
+    """The result of rank 0; "" if rank 0 is on another node."""
     if gang.node_rank != 0 or not messages[0].exists():
         return ""
     return messages[0].read_text()
 
 
 def _failure(gang: Gang, cause: Exit, message: Path) -> str:
-    """The failure that the rank itself left, else what its exit code says."""
+    """The failure that the rank itself has written, else one that describes its exit code."""
     try:
         text = message.read_text()
         if isinstance(decode_message(text), Failure):
@@ -151,7 +159,7 @@ def _reason(code: int) -> Reason:
 
 
 def _describe(rank: int, cause: Exit) -> str:
-    if cause.ours:
+    if cause.killed:
         return f"rank {rank} was killed at the end of the grace period; the last checkpoint stays"
     if cause.code == ExitCode.PEER_LOST:
         return f"rank {rank} lost a peer, which may be on another node; its log says more"
@@ -166,7 +174,7 @@ def _describe(rank: int, cause: Exit) -> str:
 
 
 def _is_out_of_memory(code: int) -> bool:
-    """Whether a rank that ended so was killed by the kernel for the container's memory."""
+    """Whether the kernel has killed the rank because its container was out of memory."""
     if code != 128 + signal.SIGKILL:
         return False
     try:
@@ -178,7 +186,7 @@ def _is_out_of_memory(code: int) -> bool:
 
 
 class _Supervisor:
-    """Starts the ranks and waits until the last one has ended."""
+    """Starts the ranks, passes stop signals on and waits until the last rank has ended."""
 
     def __init__(
         self, gang: Gang, command: Sequence[str], environment: Mapping[str, str], messages: Sequence[Path]
@@ -194,7 +202,7 @@ class _Supervisor:
         self._killed = False
 
     def run(self) -> list[Exit]:
-        """The exits of all ranks, in the order they happened."""
+        """Runs all ranks; returns their exits in the order they happened."""
         previous = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             for local_rank, message in enumerate(self._messages):
@@ -213,34 +221,36 @@ class _Supervisor:
         return self._exits
 
     def _stop(self, _number: int, _frame: object) -> None:
-        """Passes the signal on as SIGTERM; the ranks have what is left of the grace period to checkpoint."""
+        """Passes the signal on as SIGTERM. The ranks have the rest of the grace period for a checkpoint."""
         for process in self._running.values():
             process.terminate()
         if self._stop_deadline is None:
             self._stop_deadline = time.monotonic() + self._gang.seconds_to_save
-            self._hasten(self._stop_deadline)
+            self._kill_by(self._stop_deadline)
 
     def _reap(self, wait: bool = False) -> None:
+        """Records the ranks that have ended; with `wait`, waits for all of them."""
         for local_rank, process in list(self._running.items()):
             status = process.wait() if wait else process.poll()
             if status is None:
                 continue
             del self._running[local_rank]
             code = status if status >= 0 else 128 - status
-            ours = self._killed and status == -signal.SIGKILL
-            if ours and self._stop_deadline is not None:
+            killed = self._killed and status == -signal.SIGKILL
+            if killed and self._stop_deadline is not None:
                 code = ExitCode.PREEMPTED
             if status == -signal.SIGABRT and self._lost_a_peer(local_rank):
                 code = ExitCode.PEER_LOST
-            self._exits.append(Exit(local_rank=local_rank, code=code, ours=ours))
+            self._exits.append(Exit(local_rank=local_rank, code=code, killed=killed))
             if code != ExitCode.SUCCESS:
-                self._hasten(time.monotonic() + _SETTLE_SECONDS)
+                self._kill_by(time.monotonic() + _SETTLE_SECONDS)
 
     def _lost_a_peer(self, aborted_rank: int) -> bool:
-        """Whether an abort without a message is taken for a lost peer's: so NCCL's watchdog ends a rank."""
+        """Whether an abort counts as a lost peer: NCCL's watchdog aborts a rank without a message."""
         return self._gang.world_size > 1 and not self._messages[aborted_rank].exists()
 
-    def _hasten(self, moment: float) -> None:
+    def _kill_by(self, moment: float) -> None:
+        """Kills the ranks still running at `moment`, on the monotonic clock, unless planned for earlier."""
         self._kill_at = moment if self._kill_at is None else min(self._kill_at, moment)
 
     def _kill(self) -> None:

@@ -1,4 +1,4 @@
-"""The blend program: collects, encodes, splits, blends and packs the rows, and leaves the packed blend."""
+"""The `blend` command: reads, encodes, splits, blends and packs the rows, and writes the packed blend."""
 
 from __future__ import annotations
 
@@ -16,41 +16,43 @@ from blendtune_core.sizing.describe import describe_weights, refusal
 from blendtune_core.sizing.estimate import training_cost
 from blendtune_core.sizing.layout import choose_layout
 from blendtune_runtime.chat.tokenizer import load_tokenizer
-from blendtune_runtime.errors import DoesNotFit, StageError
+from blendtune_runtime.errors import BadData, DoesNotFit
 from blendtune_runtime.files import write_text
 from blendtune_runtime.program import run_program
 from blendtune_runtime.uris import data_location
 from blendtune_trainer.blending.assemble import SourceExamples, assemble, first_pass, split
-from blendtune_trainer.blending.lineage import Lineage, lineage_words, read_lineage, write_lineage
+from blendtune_trainer.blending.lineage import Lineage, describe_lineage, read_lineage, write_lineage
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.model.base_model import fetch_base_model
 from blendtune_trainer.model.memory import sizing_setup
 from blendtune_trainer.rows.collect import Row, collect
+from blendtune_trainer.rows.console import console_progress
 from blendtune_trainer.rows.contamination import PromptSearch, check_matches, load_prompts
 from blendtune_trainer.rows.faults import Faults
-from blendtune_trainer.rows.reading import told_on_console
-from blendtune_trainer.stage import Run, keep_result, kept_result, load_run
+from blendtune_trainer.stage import Run, load_result, load_run, save_result
 from blendtune_trainer.tokens.digests import file_digest, text_digest
 from blendtune_trainer.tokens.examples import Examples, encode_rows
+from blendtune_trainer.tokens.row_encoder import RowEncoder
 from blendtune_trainer.tokens.token_cache import TokenCache
-from blendtune_trainer.tokens.tokenise import Tokeniser
 from blendtune_trainer.workspace import hold
 
-INPUTS_FILE = (
-    "inputs.json"  # beside the packed blend: what it was made from, and the rubric's prompts met in it
-)
-_WARNINGS = 4
-_WARNING_LENGTH = 300
+# In the blend's folder: everything that decided the blend, and the rubric's prompts found in its rows.
+INPUTS_FILE = "inputs.json"
+_WARNINGS = 4  # in the result, at most
+_WARNING_LENGTH = 300  # characters, at most
 
 
 def main() -> int:
+    """Prepares the run that the environment names; returns the exit code."""
     return run_program(lambda: prepare(load_run(os.environ)))
 
 
 def prepare(run: Run) -> BlendResult:
-    """Leaves the packed blend of a run in its workspace, unless it is there already.
+    """Writes the packed blend of a run into its workspace, unless it is there already.
 
-    Raises StageError where the input is at fault; nothing is then left behind.
+    Raises BadData for the rows, BadRubric for the rubric, BadConfiguration or BadModel for the spec or the
+    model, DoesNotFit if the training needs more memory than its GPUs have, WorkspaceInUse, and Transient if a
+    store or the hub does not answer. It then writes no blend.
     """
     with hold(run.workspace, run.config.uid, run.config.digest):
         finished = finished_blend(run)
@@ -61,21 +63,23 @@ def prepare(run: Run) -> BlendResult:
 
 
 def finished_blend(run: Run) -> BlendResult | None:
-    """The blend that this configuration left, whole and searched for the same rubric's prompts; else None."""
-    result = kept_result(run, Stage.BLEND, BlendResult)
+    """The result of an earlier attempt, if its blend is complete and its rubric was the same."""
+    result = load_result(run, Stage.BLEND, BlendResult)
     if result is None:
         return None
     try:
         inputs = json.loads((run.workspace.blend / INPUTS_FILE).read_text())
         packed = PackedBlend.open(run.workspace.blend)
-    except (OSError, ValueError, StageError):
+    except (OSError, ValueError, BadData):
         return None
     same_rubric = inputs.get("rubricDigest") == _rubric_digest(run)
     return result if packed.digest == result.digest and same_rubric else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Collected:
+class _EncodedSources:
+    """The examples of every source, and those of `spec.blend.validation.uri` if it is set."""
+
     sources: tuple[tuple[Source, Examples], ...]
     validation: Examples | None
 
@@ -91,15 +95,15 @@ def _prepare(run: Run) -> BlendResult:
     tokenizer = load_tokenizer(base, spec.model.chat_template)
     search = PromptSearch(load_prompts(workspace.rubric))
     cache = TokenCache(run.shared.tokens)
-    with Tokeniser(tokenizer, spec.training.sequence_length, cache) as tokeniser:
-        collected = _collect(run, tokeniser, search)
+    with RowEncoder(tokenizer, spec.training.sequence_length, cache) as encoder:
+        encoded = _encode_sources(run, encoder, search)
     warnings = check_matches(search.matches)
-    sources = split(collected.sources, spec.blend.validation.resolved_fraction, collected.validation)
+    sources = split(encoded.sources, spec.blend.validation.resolved_fraction, encoded.validation)
     _log_sources(sources)
-    start = _start(sources, spec.blend.seed, base)
-    identity = _identity(spec, collected, tokeniser)
+    start = _starting_lineage(sources, spec.blend.seed, base)
+    identity = _identity(spec, encoded, encoder)
     packed, achieved = assemble(
-        sources, collected.validation, spec.blend, spec.training.sequence_length, identity, start
+        sources, encoded.validation, spec.blend, spec.training.sequence_length, identity, start
     )
     tokens = sum(source.tokens for source in achieved)
     result = BlendResult(
@@ -120,76 +124,94 @@ def _prepare(run: Run) -> BlendResult:
     matches = [asdict(match) for match in search.matches]
     inputs = {"rubricDigest": _rubric_digest(run), "promptsMet": matches, "blend": identity}
     write_text(workspace.blend / INPUTS_FILE, json.dumps(inputs, indent=2) + "\n")
-    keep_result(run, Stage.BLEND, result)
-    if spec.storage.shared_path is None:  # else other runs may need what this one does not
+    save_result(run, Stage.BLEND, result)
+    if spec.storage.shared_path is None:  # otherwise other runs may use the rest of the cache
         cache.prune()
     _log_result(packed, result)
     return result
 
 
-def _start(sources: Sequence[SourceExamples], seed: int, base: Path) -> Lineage:
-    """Where the blend starts in each source: where the base model's own training ended, if it was one."""
+def _starting_lineage(sources: Sequence[SourceExamples], seed: int, base: Path) -> Lineage:
+    """Where the blend starts in each source: where the base model's training ended, if it has a lineage."""
     earlier, fresh = read_lineage(base), first_pass(sources, seed)
-    start = earlier.continued_at(fresh) if earlier else fresh
-    for line in lineage_words(earlier, start):
+    start = earlier.resumed(fresh) if earlier else fresh
+    for line in describe_lineage(earlier, start):
         print(line, flush=True)
     return start
 
 
-def _collect(run: Run, tokeniser: Tokeniser, search: PromptSearch) -> _Collected:
-    """Every source, and the separate validation rows; the faults of all of them are reported together."""
+def _encode_sources(run: Run, encoder: RowEncoder, search: PromptSearch) -> _EncodedSources:
+    """The examples of all sources and of the validation rows. Raises BadData with the faults of all."""
     blend = run.config.spec.blend
     faults = Faults()
-
-    def examples(name: str, uri: str, field: str, searched: PromptSearch | None) -> Examples:
-        met = faults.count
-        rows = collect(data_location(uri, run.claims, f"{field}.uri"), f"{field}.uri", faults)
-        encoded = encode_rows(
-            rows if searched is None else _searching(rows, searched),
-            tokeniser,
-            over_length=blend.over_length,
-            seed=blend.seed,
-            faults=faults,
-            progress=told_on_console(name),
-        )
-        if not len(encoded) and faults.count == met:
-            faults.add(f"{field}.uri ({name})", _nothing_left(encoded, uri))
-        return encoded
-
     sources = tuple(
-        (source, examples(source.name, source.uri, f"spec.blend.sources[{index}]", search))
+        (
+            source,
+            _encode_source(
+                run, encoder, faults, source.name, source.uri, f"spec.blend.sources[{index}]", search
+            ),
+        )
         for index, source in enumerate(blend.sources)
     )
-    uri = blend.validation.uri
-    validation = examples("validation", uri, "spec.blend.validation", None) if uri is not None else None
+    uri, validation = blend.validation.uri, None
+    if uri is not None:
+        validation = _encode_source(run, encoder, faults, "validation", uri, "spec.blend.validation", None)
     faults.check()
-    return _Collected(sources=sources, validation=validation)
+    return _EncodedSources(sources=sources, validation=validation)
 
 
-def _searching(rows: Iterable[Row], search: PromptSearch) -> Iterator[Row]:
+def _encode_source(
+    run: Run,
+    encoder: RowEncoder,
+    faults: Faults,
+    name: str,
+    uri: str,
+    field: str,
+    search: PromptSearch | None,
+) -> Examples:
+    """The examples of the rows at `uri`. `field` is their path in the spec, `search` looks through them."""
+    blend = run.config.spec.blend
+    earlier_faults = faults.count
+    rows = collect(data_location(uri, run.claims, f"{field}.uri"), f"{field}.uri", faults)
+    examples = encode_rows(
+        rows if search is None else _searched(rows, search),
+        encoder,
+        over_length=blend.over_length,
+        seed=blend.seed,
+        faults=faults,
+        progress=console_progress(name),
+    )
+    if not len(examples) and faults.count == earlier_faults:
+        faults.add(f"{field}.uri ({name})", _nothing_left(examples, uri))
+    return examples
+
+
+def _searched(rows: Iterable[Row], search: PromptSearch) -> Iterator[Row]:
+    """The rows, each searched for the prompts of the rubric."""
     for row in rows:
         search.search(row.place, row.conversation)
         yield row
 
 
 def _nothing_left(examples: Examples, uri: str) -> str:
+    """Why a source without faults has no examples."""
     if not examples.rows:
         return f"{uri} holds no rows"
     return f"all {examples.rows:,} rows of {uri} are longer than spec.training.sequenceLength; raise it"
 
 
-def _identity(spec: BlendedFineTuneSpec, collected: _Collected, tokeniser: Tokeniser) -> dict[str, Any]:
-    """Everything that decides the blend."""
+def _identity(spec: BlendedFineTuneSpec, encoded: _EncodedSources, encoder: RowEncoder) -> dict[str, Any]:
+    """Everything that decides the blend, as a JSON document."""
     blend = spec.blend
     return {
         "sources": [
             {"name": source.name, "role": source.role.value, "weight": source.weight, "data": examples.digest}
-            for source, examples in collected.sources
+            for source, examples in encoded.sources
         ],
-        "validation": collected.validation.digest if collected.validation else None,
+        "validation": encoded.validation.digest if encoded.validation else None,
         "validationFraction": blend.validation.resolved_fraction,
-        "tokenizer": tokeniser.tokenizer_digest,
-        "template": text_digest(tokeniser.encoder.template),
+        "tokenizer": encoder.tokenizer_digest,
+        "template": text_digest(encoder.chat.template),
         "sequenceLength": spec.training.sequence_length,
         "unit": blend.unit.value,
         "budget": {"epochs": blend.budget.epochs, "tokens": blend.budget.tokens},
@@ -199,7 +221,7 @@ def _identity(spec: BlendedFineTuneSpec, collected: _Collected, tokeniser: Token
 
 
 def _base_model_digest(base: Path) -> str:
-    """ "" for a model that has no safetensors."""
+    """The digest of the base model's weights; "" if it has no safetensors."""
     try:
         return weights_digest(base)
     except FileNotFoundError:
@@ -207,6 +229,7 @@ def _base_model_digest(base: Path) -> str:
 
 
 def _rubric_digest(run: Run) -> str:
+    """The digest of the checked rubric; "" if there is none."""
     path: Path = run.workspace.rubric
     return file_digest(path) if path.exists() else ""
 

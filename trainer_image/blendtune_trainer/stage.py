@@ -1,4 +1,4 @@
-"""The run that the blend and train programs work for, and the results that they keep beside its artifacts."""
+"""The run of the blend and train programs, and the result files of its stages."""
 
 from __future__ import annotations
 
@@ -26,33 +26,35 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """The pinned configuration of a run and where its files lie on this machine."""
+    """The pinned configuration of a run, and where its files are on this machine."""
 
     config: RunConfig
-    claims: Path
+    claims: Path  # the folder under which the volume claims are mounted
 
     @property
     def workspace(self) -> Workspace:
+        """The paths of this run's artifacts."""
         return workspace(self.claims, self.config.spec.storage, self.config.namespace, self.config.name)
 
     @property
     def shared(self) -> SharedFolder:
+        """The paths of what runs share: base models and encoded rows."""
         return shared_folder(self.claims, self.config.spec.storage, self.config.namespace, self.config.name)
 
 
 def load_run(environment: Mapping[str, str]) -> Run:
-    """The run that the environment names. Raises BadConfiguration where it cannot be read."""
+    """The run that the environment variables name. Raises BadConfiguration if it cannot be read."""
     config, claims = load_config(RunConfig, environment)
     return Run(config=config, claims=claims)
 
 
-def keep_result(run: Run, stage: Stage, outcome: Outcome) -> None:
-    """Writes the outcome beside the stage's artifacts, for the day its message is lost."""
+def save_result(run: Run, stage: Stage, outcome: Outcome) -> None:
+    """Writes the outcome next to the stage's artifacts, because the termination message can be lost."""
     write_text(run.workspace.result(stage), encode_message(outcome))
 
 
-def kept_result(run: Run, stage: Stage, kind: type[T]) -> T | None:
-    """What the stage left when it finished under this very configuration; None when it has yet to."""
+def load_result(run: Run, stage: Stage, kind: type[T]) -> T | None:
+    """The saved result of a stage; None if the stage has not finished with this configuration."""
     try:
         outcome = decode_message(run.workspace.result(stage).read_text())
     except (OSError, MessageError):

@@ -1,4 +1,4 @@
-"""The `train` command: one rank of the training, from the pod's environment to its exit code."""
+"""The `train` command: one rank of the training, from the environment of its pod to its exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from blendtune_api.contract import Env, Failure, TrainResult
 from blendtune_api.v1alpha1 import Reason
 from blendtune_runtime.program import leave_message, run_program
 from blendtune_trainer.ranks.failures import failure_of
-from blendtune_trainer.ranks.group import meet
+from blendtune_trainer.ranks.group import init_process_group
 from blendtune_trainer.ranks.signals import StopRequest, end_with_parent
 from blendtune_trainer.ranks.watchdog import Watchdog
 from blendtune_trainer.record.progress import ProgressBoard, serving
@@ -21,11 +21,11 @@ from blendtune_trainer.stage import load_run
 from blendtune_trainer.training.job import Job, train
 from blendtune_trainer.workspace import hold
 
-_MEETING_MINUTES = 30.0  # least time that peers have to meet, and to answer a collective
+_MIN_TIMEOUT_MINUTES = 30.0  # shortest timeout of the rendezvous and of collectives
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
-    """Trains as one rank; leaves the outcome as its termination message and returns the exit code."""
+    """Trains as one rank, writes the outcome as termination message and returns the exit code."""
     end_with_parent()
     transformers_logging.disable_progress_bar()
     with StopRequest().listening() as stop:
@@ -33,16 +33,17 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
 
 
 def _train(environment: Mapping[str, str], stop: StopRequest) -> TrainResult:
+    """Trains as one rank. Turns the exceptions that `failure_of` knows into stage errors."""
     try:
-        return _as_one_rank(environment, stop)
+        return _train_rank(environment, stop)
     except Exception as error:
-        known = failure_of(error)
-        if known is None or known is error:
+        failure = failure_of(error)
+        if failure is None or failure is error:
             raise
-        raise known from error
+        raise failure from error
 
 
-def _as_one_rank(environment: Mapping[str, str], stop: StopRequest) -> TrainResult:
+def _train_rank(environment: Mapping[str, str], stop: StopRequest) -> TrainResult:
     run = load_run(environment)
     hang_minutes = run.config.spec.training.hang_timeout_minutes
     board = ProgressBoard()
@@ -52,15 +53,15 @@ def _as_one_rank(environment: Mapping[str, str], stop: StopRequest) -> TrainResu
     )
     first = environment["RANK"] == "0"
     lock = hold(run.workspace, run.config.uid, run.config.digest) if first else nullcontext()
-    with lock, _progress(board, environment if first else {}):
-        timeout = timedelta(minutes=max(hang_minutes, _MEETING_MINUTES))
-        ranks = meet(environment, run.config.gpu, timeout)
+    with lock, _serving(board, environment if first else {}):
+        timeout = timedelta(minutes=max(hang_minutes, _MIN_TIMEOUT_MINUTES))
+        ranks = init_process_group(environment, run.config.gpu, timeout)
         return train(Job(run=run, ranks=ranks, board=board, stop=stop, watchdog=watchdog))
 
 
 @contextmanager
-def _progress(board: ProgressBoard, environment: Mapping[str, str]) -> Iterator[None]:
-    """Serves the board while the block runs, where the environment names a port."""
+def _serving(board: ProgressBoard, environment: Mapping[str, str]) -> Iterator[None]:
+    """Serves the board during the block, if the environment names a port."""
     if port := environment.get(Env.METRICS_PORT):
         with serving(board, int(port)):
             yield

@@ -1,4 +1,4 @@
-"""The lock of a workspace: whose artifacts it holds, and whether their owner is still at work."""
+"""The lock of a workspace: which run owns its artifacts, and whether that run is alive."""
 
 from __future__ import annotations
 
@@ -15,55 +15,56 @@ from pathlib import Path
 
 from blendtune_api.contract import Workspace
 from blendtune_api.v1alpha1 import Stage
-from blendtune_runtime.errors import StageError, WorkspaceInUse
+from blendtune_runtime.errors import WorkspaceInUse
 from blendtune_runtime.files import write_text
 
 HEARTBEAT_SECONDS = 15.0
-_TURN_SECONDS = 1.0
-DEAD_AFTER_SECONDS = 60.0  # without a heartbeat, where the owner's process cannot be seen
+_RETRY_SECONDS = 1.0
+DEAD_AFTER_SECONDS = 60.0  # without a heartbeat, if the owner runs on another host
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lock:
-    """What `lock.json` says. `heartbeat` is None once the owner has let go; its artifacts stay its own."""
+    """The content of `lock.json`. A released lock still names the owner of the artifacts."""
 
-    uid: str
+    uid: str  # of the run
     config_digest: str
     host: str
     process: str  # id and start time of the process on that host
-    heartbeat: float | None  # seconds since 1970
+    heartbeat: float | None  # seconds since 1970; None if released
 
 
 def acquire(workspace: Workspace, uid: str, config_digest: str, now: float) -> None:
-    """Makes the workspace this run's.
+    """Takes the lock for run `uid`. `now` is in seconds since 1970.
 
-    It is had by the run that holds it already, by one of the same configuration when the owner is dead, and
-    by anyone when the owner is dead and left no artifact. Raises StageError, naming the owner, otherwise.
+    A run gets the lock if it owns it already, if there is none, or if the owner is dead or has released it
+    and either has the same configuration or left no artifact. Otherwise raises WorkspaceInUse, which names
+    the owner.
     """
     lock = Lock(
         uid=uid, config_digest=config_digest, host=socket.gethostname(), process=_process(), heartbeat=now
     )
-    with _guarded(workspace):
+    with _lock_file_guard(workspace):
         held = read(workspace)
         if held is not None and held.uid != uid:
-            _check_left(workspace, held, config_digest, now)
+            _check_takeover(workspace, held, config_digest, now)
         write_text(workspace.lock, _text(lock))
         written = read(workspace)
     if written is None or written.uid != uid:
-        raise _refusal(workspace, written or lock, "was taken at the same moment")
+        raise _in_use(workspace, written or lock, "was taken at the same moment")
 
 
 def heartbeat(workspace: Workspace, uid: str, now: float) -> None:
-    """Shows that the run is alive. A lock that another run has taken over is left alone."""
-    with _guarded(workspace):
+    """Records that the run is alive at `now`, in seconds since 1970, unless another run has the lock."""
+    with _lock_file_guard(workspace):
         held = read(workspace)
         if held is not None and held.uid == uid:
             write_text(workspace.lock, _text(replace(held, heartbeat=now)))
 
 
 def release(workspace: Workspace, uid: str) -> None:
-    """Lets go of the workspace; the lock still says whose artifacts it holds."""
-    with _guarded(workspace):
+    """Releases the lock; it still names the owner of the artifacts. Does nothing if another run has it."""
+    with _lock_file_guard(workspace):
         held = read(workspace)
         if held is not None and held.uid == uid:
             write_text(workspace.lock, _text(replace(held, heartbeat=None)))
@@ -71,42 +72,45 @@ def release(workspace: Workspace, uid: str) -> None:
 
 @contextmanager
 def hold(workspace: Workspace, uid: str, config_digest: str) -> Iterator[None]:
-    """Holds the lock for the length of the block, with a heartbeat from a thread."""
+    """Holds the lock during the block, with heartbeats. Raises WorkspaceInUse as `acquire` does."""
     acquire(workspace, uid, config_digest, time.time())
-    with _beating(workspace, uid):
+    with _heartbeats(workspace, uid):
         yield
 
 
 @contextmanager
-def hold_in_turn(workspace: Workspace, uid: str, config_digest: str) -> Iterator[None]:
-    """Holds the lock as `hold` does, once the run that has it lets go or is dead."""
+def hold_when_free(workspace: Workspace, uid: str, config_digest: str) -> Iterator[None]:
+    """Waits until the owner releases the lock or is dead, then holds it as `hold` does.
+
+    Raises WorkspaceInUse if the lock file is not a lock.
+    """
     waited_for = ""
     while True:
         try:
             acquire(workspace, uid, config_digest, time.time())
             break
-        except StageError:
+        except WorkspaceInUse:
             held = read(workspace)
             if held is not None and held.uid != waited_for:
                 waited_for = held.uid
                 print(
                     f"waiting for run {held.uid} (on {held.host}), which holds {workspace.root}", flush=True
                 )
-            time.sleep(_TURN_SECONDS)
-    with _beating(workspace, uid):
+            time.sleep(_RETRY_SECONDS)
+    with _heartbeats(workspace, uid):
         yield
 
 
 @contextmanager
-def _beating(workspace: Workspace, uid: str) -> Iterator[None]:
+def _heartbeats(workspace: Workspace, uid: str) -> Iterator[None]:
     stop = threading.Event()
 
-    def beat() -> None:
+    def send() -> None:
         while not stop.wait(HEARTBEAT_SECONDS):
-            with suppress(OSError):  # a full disk is reported by whoever has something to save
+            with suppress(OSError):  # a full disk is reported by the code that saves artifacts
                 heartbeat(workspace, uid, time.time())
 
-    thread = threading.Thread(target=beat, name="workspace-heartbeat", daemon=True)
+    thread = threading.Thread(target=send, name="workspace-heartbeat", daemon=True)
     thread.start()
     try:
         yield
@@ -118,7 +122,7 @@ def _beating(workspace: Workspace, uid: str) -> Iterator[None]:
 
 
 def read(workspace: Workspace) -> Lock | None:
-    """The lock, or None where there is none. Raises StageError for a file that is none."""
+    """The lock; None if there is none. Raises WorkspaceInUse if the file is not a lock."""
     try:
         return Lock(**json.loads(workspace.lock.read_text()))
     except FileNotFoundError:
@@ -129,15 +133,15 @@ def read(workspace: Workspace) -> Lock | None:
         ) from error
 
 
-def _check_left(workspace: Workspace, held: Lock, config_digest: str, now: float) -> None:
-    """Raises StageError unless the owner is dead and left nothing of another configuration."""
+def _check_takeover(workspace: Workspace, held: Lock, config_digest: str, now: float) -> None:
+    """Raises WorkspaceInUse if the owner is alive or left artifacts of another configuration."""
     if _is_alive(held, now):
-        raise _refusal(workspace, held, "is at work in it")
+        raise _in_use(workspace, held, "is at work in it")
     if held.config_digest != config_digest and _holds_artifacts(workspace):
-        raise _refusal(workspace, held, "left artifacts of another model, blend or training in it")
+        raise _in_use(workspace, held, "left artifacts of another model, blend or training in it")
 
 
-def _refusal(workspace: Workspace, held: Lock, what: str) -> StageError:
+def _in_use(workspace: Workspace, held: Lock, what: str) -> WorkspaceInUse:
     return WorkspaceInUse(
         f"spec.storage: the workspace {workspace.root} is in use: run {held.uid} (on {held.host}) {what}. "
         "Choose another spec.storage.path, or remove that run and its folder"
@@ -154,7 +158,10 @@ def _is_alive(held: Lock, now: float) -> bool:
 
 
 def _process(number: int | None = None) -> str:
-    """A process's id and its start in clock ticks, so that a reused id is told apart; "" when it is gone."""
+    """Id and start time in clock ticks, which tells a reused id apart; "" if there is no such process.
+
+    `number` is the process id, by default of this process.
+    """
     number = os.getpid() if number is None else number
     try:
         statistics = Path(f"/proc/{number}/stat").read_text()
@@ -170,8 +177,8 @@ def _holds_artifacts(workspace: Workspace) -> bool:
 
 
 @contextmanager
-def _guarded(workspace: Workspace) -> Iterator[None]:
-    """Alone with the lock file, where the file system has locks of its own."""
+def _lock_file_guard(workspace: Workspace) -> Iterator[None]:
+    """Excludes other processes from the lock file, if the file system supports flock."""
     workspace.root.mkdir(parents=True, exist_ok=True)
     with workspace.lock.with_suffix(".guard").open("w") as guard:
         with suppress(OSError):

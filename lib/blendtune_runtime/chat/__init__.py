@@ -1,1 +1,1 @@
-"""Conversations as a model reads them: what is learnt is rendered as what is asked."""
+"""Renders conversations with chat templates, in the same way for training and for evaluation."""

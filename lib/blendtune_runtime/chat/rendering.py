@@ -1,4 +1,4 @@
-"""The one place where conversations become text: for training, and for the questions of an evaluation."""
+"""Renders conversations to text, for training and for the questions of an evaluation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from blendtune_api.v1alpha1 import ChatTemplate
 from blendtune_runtime.errors import BadModel
 
 Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "content": ...}
-Span = tuple[int, int]  # the first character, and the one behind the last
+Span = tuple[int, int]  # index of the first character, and of the one after the last
 
 NAMED_TEMPLATES = ", ".join(ChatTemplate)
 _GENERATION_MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
@@ -22,9 +22,9 @@ _PROBE = "blendtune-probe"
 class ChatRenderer:
     """Applies the chat template of a tokenizer of transformers.
 
-    `field` is the model's path in the spec. Raises BadModel on construction where there is no template.
-    Where a template refuses a conversation, the methods raise what it raises: jinja2.TemplateError,
-    LookupError, TypeError or ValueError.
+    `field` is the model's path in the spec. Raises BadModel on construction if there is no template. If the
+    template refuses a conversation, the methods raise what it raises: jinja2.TemplateError, LookupError,
+    TypeError or ValueError.
     """
 
     def __init__(self, tokenizer: Any, field: str = "spec.model") -> None:
@@ -40,7 +40,7 @@ class ChatRenderer:
         self._variables: dict[str, Any] = dict(tokenizer.special_tokens_map)
 
     def text(self, conversation: Sequence[Message], add_generation_prompt: bool = False) -> str:
-        """The conversation as the model reads it, with what opens an answer when that is asked for."""
+        """The rendered conversation, followed by the generation prompt if `add_generation_prompt` is set."""
         (text,), _ = render_jinja_template(
             [conversation],
             chat_template=self.template,
@@ -50,7 +50,7 @@ class ChatRenderer:
         return str(text)
 
     def marked_text(self, conversation: Sequence[Message]) -> tuple[str, tuple[Span, ...]]:
-        """The conversation, and its spans between `{% generation %}` and `{% endgeneration %}`."""
+        """The rendered conversation, and its spans between `{% generation %}` and `{% endgeneration %}`."""
         (text,), (spans,) = render_jinja_template(
             [conversation],
             chat_template=self.template,
@@ -60,7 +60,7 @@ class ChatRenderer:
         return str(text), tuple((start, end) for start, end in spans)
 
     def end_of_turn_id(self) -> int | None:
-        """The special token that the template sets after an assistant's words; None where it sets none."""
+        """Id of the special token with which the template ends an assistant's turn; None if there is none."""
         conversation = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
         after = self.text(conversation).rpartition(_PROBE)[2].strip()
         token_ids = self._tokenizer(after, add_special_tokens=False).input_ids

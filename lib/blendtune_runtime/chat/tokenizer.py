@@ -1,4 +1,4 @@
-"""The tokenizer of a model's folder, with the chat template that the spec names."""
+"""Loads the tokenizer of a model with the chat template of the spec."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from blendtune_runtime.errors import BadConfiguration, BadModel
 
 
 def load_tokenizer(folder: Path, chat_template: ChatTemplate | None, field: str = "spec.model") -> Any:
-    """The tokenizer of transformers with the chat template of that name, or with its own.
+    """The tokenizer in a folder, with a named chat template or, for None, its own.
 
-    `field` is the model's path in the spec, for the messages. Raises BadModel where there is no tokenizer,
-    BadConfiguration where it lacks a token that the template is built of.
+    `field` is the model's path in the spec, for error messages. Raises BadModel if there is no tokenizer,
+    BadConfiguration if it lacks a special token of the template.
     """
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

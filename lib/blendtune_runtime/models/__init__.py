@@ -1,1 +1,1 @@
-"""A model's files: which they are, and how they are downloaded."""
+"""The files of a model, and how they are downloaded."""

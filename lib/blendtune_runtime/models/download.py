@@ -1,4 +1,4 @@
-"""The files of a model, fetched from the hub or a store: settings, tokenizer, and weights as safetensors."""
+"""Downloads the files of a model from the hub or a store: settings, tokenizer, weights as safetensors."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _PICKLED_INDEX, _SAFE_INDEX = "pytorch_model.bin.index.json", "model.safetensors
 
 
 def wanted_patterns(files: Sequence[str]) -> tuple[str, ...]:
-    """What to fetch of a model's files: its weights in one format, safetensors if there, and no code."""
+    """Patterns of the files to download: settings, and weights in one format, preferably safetensors."""
     has_safetensors = any(name.endswith(".safetensors") for name in files)
     return (*SETTINGS_FILES, SAFETENSORS if has_safetensors else _PICKLED)
 
 
 def download(location: HubRepository | StorePath, folder: Path, field: str) -> None:
-    """Fetches a model's files: settings, tokenizer, and weights as safetensors. Nothing of it is run.
+    """Downloads the files of a model to `folder`; none of its code is run.
 
-    `field` is the model's path in the spec, for the messages. Raises BadModel where there is none or its
-    weights are no tensors, Transient where the hub or the store does not answer.
+    `field` is the model's path in the spec, for error messages. Raises BadModel if there is no model or its
+    weights are not tensors, Transient if the hub or the store does not answer.
     """
     if isinstance(location, HubRepository):
         _download_from_hub(location, folder, field)
@@ -62,7 +62,7 @@ def _download_from_hub(repository: HubRepository, folder: Path, field: str) -> N
 
 
 def _download_from_store(location: StorePath, folder: Path, field: str) -> None:
-    """Fetches the files flat, so that no name in the store leads out of `folder`."""
+    """Downloads the files without subfolders, so that no name in the store leads out of `folder`."""
     filesystem, path = fsspec.core.url_to_fs(location.url)
     try:
         found = filesystem.find(path, maxdepth=1)
@@ -78,15 +78,17 @@ def _download_from_store(location: StorePath, folder: Path, field: str) -> None:
 
 
 def convert_to_safetensors(folder: Path, field: str) -> None:
-    """Replaces the PyTorch files of a downloaded model. They are pickles: only tensors are read from them.
+    """Converts the PyTorch files of a downloaded model, which are pickles, to safetensors.
 
-    Raises BadModel for a file that holds anything else.
+    Only tensors are unpickled. Raises BadModel for a file with anything else.
     """
     pickled = sorted(folder.glob(_PICKLED))
     for file in pickled:
         unfinished = folder / f"{file.name}.tmp"
         save_file(_tensors(file, field), unfinished, metadata={"format": "pt"})
-        unfinished.chmod(0o644)  # safetensors writes for its user alone, but other stages may run as another
+        unfinished.chmod(
+            0o644
+        )  # safetensors makes files private to its user, but other stages may run as another
         unfinished.replace(folder / _safe_name(file.name))
     index = folder / _PICKLED_INDEX
     if pickled and index.exists():
@@ -102,6 +104,7 @@ def _safe_name(name: str) -> str:
 
 
 def _tensors(file: Path, field: str) -> dict[str, torch.Tensor]:
+    """The tensors in a PyTorch file, by name."""
     try:
         state = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
         return {name: tensor.clone().contiguous() for name, tensor in state.items()}

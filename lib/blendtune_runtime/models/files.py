@@ -1,4 +1,4 @@
-"""Which files make a model: what is fetched of it from a store, and what an export leaves there."""
+"""The names of a model's files: those that are downloaded, and those that an export may replace."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable
 from fnmatch import fnmatch, fnmatchcase
 from pathlib import PurePosixPath
 
-# What is fetched: settings, tokenizer and weights, never code.
+# Downloaded: settings, tokenizer and weights, never code.
 SETTINGS_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
 SAFETENSORS = "*.safetensors"
-SUBFOLDERS = "*/*"  # not fetched: they hold the same weights in other formats
+SUBFOLDERS = "*/*"  # not downloaded: they hold the same weights in other formats
 
-CONFIGS = frozenset({"config.json", "adapter_config.json"})  # a folder without either is taken for no model
+CONFIGS = frozenset({"config.json", "adapter_config.json"})  # a folder with neither is not a model
 _OWN = (
     "config.json",
     "generation_config.json",
@@ -36,11 +36,11 @@ _OWN = (
 
 
 def flat_files(paths: Iterable[str], patterns: Collection[str]) -> dict[str, str]:
-    """The paths whose names fit a pattern, by those names alone: none leads out of the folder it goes to."""
+    """File name -> path of the paths whose names match a pattern. The names contain no folders."""
     named = {PurePosixPath(path).name: path for path in paths}
     return {name: path for name, path in named.items() if any(fnmatch(name, each) for each in patterns)}
 
 
 def is_own(name: str) -> bool:
-    """Whether a file of that name belongs to the model of its folder and would mislead beside another."""
+    """Whether a file of this name is part of the model in its folder, so that a new model must replace it."""
     return any(fnmatchcase(name, pattern) for pattern in _OWN)

@@ -14,7 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from blendtune_api.shared_folder import SharedFolder
 from blendtune_api.v1alpha1 import Model
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import Transient
 from blendtune_trainer.model.base_model import base_model_folder, fetch_base_model
 
 MODEL = Model(uri="s3://bucket/model")
@@ -78,7 +78,7 @@ def test_a_download_that_broke_off_is_not_taken_for_a_model(
     shared = SharedFolder(tmp_path / "shared")
     with monkeypatch.context() as patch:
         patch.setattr(bucket, "breaks_off", True)
-        with pytest.raises(StageError, match="could not be downloaded: connection reset"):
+        with pytest.raises(Transient, match="could not be downloaded: connection reset"):
             fetch_base_model(MODEL, tmp_path, shared, "a")
     assert not shared.base_model(MODEL).exists()
     assert fetch_base_model(MODEL, tmp_path, shared, "b") == shared.base_model(MODEL)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import Role
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import BadConfiguration, BadData
 from blendtune_trainer.blending.blend import BlendBudget, BlendOrder, BlendSource, blend, shares
 
 
@@ -147,7 +147,7 @@ def test_a_source_too_small_is_an_error_with_numbers() -> None:
         source("ads", [10] * 100, weight=50),
         source("general", [10] * 20, weight=50, role=Role.GENERAL, max_epochs=4),
     ]
-    with pytest.raises(StageError) as raised:
+    with pytest.raises(BadData) as raised:
         blend(sources, BlendBudget(epochs=1), 0)
     assert raised.value.exit_code is ExitCode.BAD_DATA
     message = raised.value.message
@@ -164,7 +164,7 @@ def test_a_source_too_small_is_an_error_with_numbers() -> None:
 
 def test_the_weight_that_the_error_offers_suffices() -> None:
     sources = [source("ads", [7] * 100, weight=50), source("web", [11] * 20, weight=31, max_epochs=2)]
-    with pytest.raises(StageError) as raised:
+    with pytest.raises(BadData) as raised:
         blend(sources, BlendBudget(tokens=5000), 0)
     offered = float(raised.value.message.split("at most ")[1].split(",")[0])
     lighter = [sources[0], source("web", [11] * 20, weight=offered, max_epochs=2)]
@@ -174,19 +174,19 @@ def test_the_weight_that_the_error_offers_suffices() -> None:
 
 def test_all_sources_too_small_are_named_at_once() -> None:
     sources = [source(name, [1], max_epochs=1) for name in ("a", "b")]
-    with pytest.raises(StageError) as raised:
+    with pytest.raises(BadData) as raised:
         blend(sources, BlendBudget(tokens=100), 0)
     assert "(a)" in raised.value.message and "(b)" in raised.value.message
 
 
 @pytest.mark.parametrize("weight", [0, -1, float("nan")])
 def test_a_weight_must_be_above_zero(weight: float) -> None:
-    with pytest.raises(StageError, match=r"sources\[ads\]\.weight: must be above 0"):
+    with pytest.raises(BadConfiguration, match=r"sources\[ads\]\.weight: must be above 0"):
         blend([source("ads", [1], weight=weight)], BlendBudget(epochs=1), 0)
 
 
 def test_an_empty_source_is_an_error() -> None:
-    with pytest.raises(StageError, match="no example is left to train on"):
+    with pytest.raises(BadData, match="no example is left to train on"):
         blend([source("ads", [])], BlendBudget(epochs=1), 0)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from tests.chat_tokenizers import byte_level_bpe
 from tests.tiny_model import CHATML, CHATML_WITH_MARKERS, build_tokenizer
+from tests.trainer.data.encoding import encoded, supervised_turns
 from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
 from blendtune_api.contract import ExitCode
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import BadModel
 from blendtune_trainer.rows.conversations import Conversation, RowFault
 from blendtune_trainer.tokens.chat import ChatEncoder, EncodedConversation
 
@@ -23,25 +24,6 @@ TWO_TURNS: Conversation = [
     {"role": "user", "content": "And?"},
     {"role": "assistant", "content": "No more. \n"},
 ]
-
-
-def encode(tokenizer: PreTrainedTokenizerFast, conversation: Conversation) -> EncodedConversation:
-    (outcome,) = ChatEncoder(tokenizer).encode([conversation])
-    assert isinstance(outcome, EncodedConversation), outcome
-    return outcome
-
-
-def supervised_runs(tokenizer: PreTrainedTokenizerFast, encoded: EncodedConversation) -> list[str]:
-    """The text of each stretch of supervised tokens."""
-    runs: list[list[int]] = []
-    previous = False
-    for token, supervised in zip(encoded.input_ids.tolist(), encoded.supervised.tolist(), strict=True):
-        if supervised and not previous:
-            runs.append([])
-        if supervised:
-            runs[-1].append(token)
-        previous = supervised
-    return [str(tokenizer.decode(run)) for run in runs]
 
 
 def marked(before: str, inside: str, after: str) -> str:
@@ -61,12 +43,12 @@ def marked(before: str, inside: str, after: str) -> str:
 def test_only_answers_and_their_end_are_supervised(template: str, trim_offsets: bool) -> None:
     tokenizer = build_tokenizer(template)
     tokenizer.backend_tokenizer.post_processor = processors.ByteLevel(trim_offsets=trim_offsets)
-    encoded = encode(tokenizer, TWO_TURNS)
+    example = encoded(tokenizer, TWO_TURNS)
     text = tokenizer.apply_chat_template(TWO_TURNS, tokenize=False)
-    assert encoded.input_ids.tolist() == tokenizer(text, add_special_tokens=False).input_ids
-    assert supervised_runs(tokenizer, encoded) == ["Là, 日本.<|im_end|>", "No more. \n<|im_end|>"]
-    ends = encoded.input_ids == tokenizer.convert_tokens_to_ids("<|im_end|>")
-    assert encoded.supervised[ends].tolist() == [False, False, True, False, True]
+    assert example.input_ids.tolist() == tokenizer(text, add_special_tokens=False).input_ids
+    assert supervised_turns(tokenizer, example) == ["Là, 日本.<|im_end|>", "No more. \n<|im_end|>"]
+    ends = example.input_ids == tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert example.supervised[ends].tolist() == [False, False, True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -87,18 +69,18 @@ def test_only_answers_and_their_end_are_supervised(template: str, trim_offsets: 
 def test_markers_that_stop_short_of_or_beyond_the_end_of_turn(template: str, expected: str) -> None:
     tokenizer = build_tokenizer(template)
     conversation = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
-    assert supervised_runs(tokenizer, encode(tokenizer, conversation)) == [expected]
+    assert supervised_turns(tokenizer, encoded(tokenizer, conversation)) == [expected]
 
 
 def test_a_question_after_the_last_answer_is_not_supervised(tokenizer: PreTrainedTokenizerFast) -> None:
-    encoded = encode(tokenizer, TWO_TURNS[:4])
-    assert supervised_runs(tokenizer, encoded) == ["Là, 日本.<|im_end|>"]
+    example = encoded(tokenizer, TWO_TURNS[:4])
+    assert supervised_turns(tokenizer, example) == ["Là, 日本.<|im_end|>"]
 
 
 def test_the_first_token_is_never_supervised() -> None:
     template = "{% for m in messages %}{% generation %}{{ m['content'] }}{% endgeneration %}{% endfor %}"
-    encoded = encode(build_tokenizer(template), [{"role": "assistant", "content": "abc"}])
-    assert encoded.supervised.tolist() == [False, True, True]
+    example = encoded(build_tokenizer(template), [{"role": "assistant", "content": "abc"}])
+    assert example.supervised.tolist() == [False, True, True]
 
 
 def test_a_tokenizer_set_to_truncate_does_not() -> None:
@@ -106,11 +88,11 @@ def test_a_tokenizer_set_to_truncate_does_not() -> None:
     tokenizer.backend_tokenizer.enable_truncation(max_length=8)
     tokenizer.backend_tokenizer.enable_padding(length=4096)
     conversation = [{"role": "user", "content": "a" * 300}, {"role": "assistant", "content": "b" * 300}]
-    assert 600 < len(encode(tokenizer, conversation).input_ids) < 700
+    assert 600 < len(encoded(tokenizer, conversation).input_ids) < 700
 
 
 def test_a_tokenizer_without_template_is_refused(tokenizer_without_template: PreTrainedTokenizerFast) -> None:
-    with pytest.raises(StageError, match="has no chat template") as raised:
+    with pytest.raises(BadModel, match="has no chat template") as raised:
         ChatEncoder(tokenizer_without_template)
     assert raised.value.exit_code is ExitCode.BAD_MODEL
 
@@ -128,7 +110,7 @@ def test_a_tokenizer_without_template_is_refused(tokenizer_without_template: Pre
     ],
 )
 def test_a_template_whose_answers_cannot_be_told_apart_is_refused(template: str) -> None:
-    with pytest.raises(StageError, match="cannot be trained with") as raised:
+    with pytest.raises(BadModel, match="cannot be trained with") as raised:
         ChatEncoder(build_tokenizer(template))
     assert raised.value.exit_code is ExitCode.BAD_MODEL
     assert "{% generation %}" in raised.value.message
@@ -167,7 +149,7 @@ def test_a_marker_may_stand_after_the_space_of_the_first_word() -> None:
         "{% else %}{{ m['content'] + ' ' }}{% endif %}{% endfor %}"
     )
     conversation = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "It is."}]
-    assert supervised_runs(tokenizer, encode(tokenizer, conversation)) == [" It is.</s>"]
+    assert supervised_turns(tokenizer, encoded(tokenizer, conversation)) == [" It is.</s>"]
 
 
 def test_a_conversation_that_the_template_refuses_is_a_fault_of_its_row_alone() -> None:

@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import BadConfiguration, BadData
 from blendtune_runtime.uris import HubRepository, StorePath, data_location, model_location, store_path
 from blendtune_trainer.rows.collect import Row, collect
 from blendtune_trainer.rows.conversations import RowFault, canonical_bytes, to_conversation
@@ -26,7 +26,7 @@ def read(path: Path) -> tuple[list[Row], Faults]:
 
 
 def message_of(faults: Faults) -> str:
-    with pytest.raises(StageError) as raised:
+    with pytest.raises(BadData) as raised:
         faults.check()
     return raised.value.message
 
@@ -173,7 +173,7 @@ def test_rows_know_how_much_of_their_source_is_read(tmp_path: Path) -> None:
     whole = sum(path.stat().st_size for path in tmp_path.iterdir())
     first = (tmp_path / "a.jsonl").stat().st_size
     rows, _ = read(tmp_path)
-    shares = [row.read for row in rows]
+    shares = [row.fraction_read for row in rows]
     assert shares[:3] == pytest.approx([first / 3 / whole, 2 * first / 3 / whole, first / whole])
     assert shares == sorted(set(shares))
     assert shares[-1] == 1
@@ -226,7 +226,7 @@ def test_model_uris() -> None:
 
 @pytest.mark.parametrize("uri", ["pvc://a/../../etc", "s3://a/../b", "http://x/y", "hf://name"])
 def test_a_uri_that_leads_astray_is_refused(uri: str) -> None:
-    with pytest.raises(StageError) as raised:
+    with pytest.raises(BadConfiguration) as raised:
         data_location(uri, Path("/claims"), "spec.blend.sources[ads].uri")
     assert raised.value.message.startswith(f"spec.blend.sources[ads].uri: {uri}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blendtune_api.contract import ExitCode
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import BadData, BadRubric
 from blendtune_trainer.rows.contamination import (
     PromptMatch,
     PromptSearch,
@@ -58,7 +58,7 @@ def match(question: str, domain: str, place: str = "general.jsonl:7") -> PromptM
 
 
 def test_a_general_question_in_the_rows_is_an_error() -> None:
-    with pytest.raises(StageError) as raised:
+    with pytest.raises(BadData) as raised:
         check_matches([match("in", "inDomain"), match("capital", "general")])
     assert raised.value.exit_code is ExitCode.BAD_DATA
     assert raised.value.message.startswith("question capital: general.jsonl:7 asks the same\n")
@@ -88,6 +88,6 @@ def test_prompts_and_paraphrases_come_from_the_checked_rubric(tmp_path: Path) ->
 
 def test_a_rubric_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rubric.json").write_text("{}")
-    with pytest.raises(StageError) as raised:
+    with pytest.raises(BadRubric) as raised:
         load_prompts(tmp_path / "rubric.json")
     assert raised.value.exit_code is ExitCode.BAD_RUBRIC

@@ -11,7 +11,7 @@ from blendtune_trainer.blending.lineage import (
     LINEAGE_FILE,
     Lineage,
     SourcePosition,
-    lineage_words,
+    describe_lineage,
     read_lineage,
     write_lineage,
 )
@@ -56,13 +56,13 @@ def fresh(*sources: SourcePosition, seed: int = 42) -> Lineage:
     ],
 )
 def test_where_each_source_starts(now: Lineage, taken: list[int], words: list[str]) -> None:
-    start = EARLIER.continued_at(now)
+    start = EARLIER.resumed(now)
     assert [source.taken for source in start.sources] == taken
-    assert list(lineage_words(EARLIER, start)) == words
+    assert list(describe_lineage(EARLIER, start)) == words
 
 
 def test_a_model_without_a_lineage_is_a_base_model() -> None:
-    assert list(lineage_words(None, fresh(ADS))) == []
+    assert list(describe_lineage(None, fresh(ADS))) == []
 
 
 def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import BadData
 from blendtune_trainer.blending.packed import IGNORED_LABEL, PackedBlend
 
 
@@ -69,7 +69,7 @@ def test_it_comes_back_from_disk_as_it_was(packed: PackedBlend, tmp_path: Path, 
 def test_a_folder_without_a_whole_blend_is_refused(packed: PackedBlend, tmp_path: Path) -> None:
     packed.write(tmp_path)
     (tmp_path / "packed.json").unlink()
-    with pytest.raises(StageError, match="no whole packed blend"):
+    with pytest.raises(BadData, match="no whole packed blend"):
         PackedBlend.open(tmp_path)
 
 

@@ -1,12 +1,8 @@
-"""The blend program, from files of rows to the packed blend."""
+"""The blend that is prepared from files of rows: what it holds, its digest, and when it is made again."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,106 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.trainer.data.blends import SEQUENCE_LENGTH, Change, edit, rows, write_rows, write_rubric
 from transformers import PreTrainedTokenizerFast
 
-from blendtune_api import codec
-from blendtune_api.contract import (
-    BlendResult,
-    Env,
-    ExitCode,
-    Failure,
-    GpuPreset,
-    RunConfig,
-    decode_message,
-)
-from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Reason, Stage
-from blendtune_runtime.errors import StageError
-from blendtune_runtime.program import run_program
+from blendtune_api.contract import BlendResult, decode_message
+from blendtune_api.v1alpha1 import Stage
+from blendtune_runtime.errors import BadData
 from blendtune_trainer.blending.lineage import read_lineage, write_lineage
 from blendtune_trainer.blending.packed import PackedBlend
-from blendtune_trainer.model.base_model import base_model_folder, empty_model
-from blendtune_trainer.model.lora import adapter_parameters
+from blendtune_trainer.model.base_model import base_model_folder
 from blendtune_trainer.prepare import prepare
-from blendtune_trainer.stage import Run, load_run
-
-SEQUENCE_LENGTH = 256
-Change = Callable[[dict[str, Any]], object]
-
-
-def rows(count: int, topic: str, words: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "messages": [
-                {"role": "user", "content": f"Question {number} about {topic}?"},
-                {"role": "assistant", "content": " ".join([f"{topic}{number}"] * words)},
-            ]
-        }
-        for number in range(count)
-    ]
-
-
-def write_rows(path: Path, content: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in content))
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "claims" / "data"
-    folder.mkdir(parents=True)
-    write_rows(folder / "ads.jsonl", rows(40, "ads", 12))
-    write_rows(folder / "general.jsonl", rows(150, "x", 5))
-    return folder
-
-
-@pytest.fixture
-def make_run(data: Path, base_model: Path) -> Callable[..., Run]:
-    """A run of two sources, 50/50, two passes over the in-domain one; `change` edits its spec's document."""
-
-    def make(change: Change | None = None, uid: str = "u1") -> Run:
-        document: dict[str, Any] = {
-            "model": {"uri": f"file://{base_model}"},
-            "blend": {
-                "budget": {"epochs": 2},
-                "sources": [
-                    {"name": "ads", "role": "inDomain", "uri": "pvc://data/ads.jsonl", "weight": 50},
-                    {"name": "general", "role": "general", "uri": "pvc://data/general.jsonl", "weight": 50},
-                ],
-                "validation": {"fraction": 0.1},
-            },
-            "training": {"sequenceLength": SEQUENCE_LENGTH, "batchTokens": 4 * SEQUENCE_LENGTH},
-            "storage": {"persistentVolumeClaim": "work"},
-        }
-        if change is not None:
-            change(document)
-        config = RunConfig(
-            uid=uid,
-            namespace="default",
-            name="run",
-            spec=codec.decode(BlendedFineTuneSpec, document),
-            gpu=GpuPreset(name="cpu"),
-        )
-        return Run(config=config, claims=data.parent)
-
-    return make
-
-
-def edit(path: str, value: object) -> Change:
-    """Sets the value at a dotted path of the spec's document; numbers index lists."""
-
-    def change(document: Any) -> None:
-        *parents, last = (int(part) if part.isdigit() else part for part in path.split("."))
-        for part in parents:
-            document = document[part] if isinstance(part, int) else document.setdefault(part, {})
-        document[last] = value
-
-    return change
-
-
-def failure_of(run: Run) -> StageError:
-    with pytest.raises(StageError) as raised:
-        prepare(run)
-    assert not run.workspace.blend.exists()
-    return raised.value
+from blendtune_trainer.stage import Run
 
 
 def test_a_blend_is_left_whole_and_told(
@@ -228,126 +135,6 @@ def test_the_digest_follows_what_decides_the_blend_and_nothing_else(
     assert len({first, *changed}) == 1 + len(changed)
 
 
-@pytest.mark.parametrize(
-    ("change", "code", "parts"),
-    [
-        pytest.param(
-            edit("blend.sources.0.uri", "pvc://data/none.jsonl"),
-            ExitCode.BAD_DATA,
-            ["spec.blend.sources[0].uri: no such file or folder: ", "data/none.jsonl"],
-            id="missing file",
-        ),
-        pytest.param(
-            edit("blend.sources.1.maxEpochs", 0.5),
-            ExitCode.BAD_DATA,
-            ["spec.blend.sources[1] (general)", "maxEpochs is 0.5", "lower its weight from 50 to at most"],
-            id="source too small",
-        ),
-        pytest.param(
-            edit("training.sequenceLength", 32),
-            ExitCode.BAD_DATA,
-            ["spec.blend.sources[0].uri (ads): all 40 rows", "longer than spec.training.sequenceLength"],
-            id="everything too long",
-        ),
-        pytest.param(
-            edit("model.uri", "file:///nowhere"),
-            ExitCode.BAD_MODEL,
-            ["spec.model.uri: file:///nowhere holds no model"],
-            id="missing model",
-        ),
-        pytest.param(
-            edit("model.chatTemplate", "llama-3"),
-            ExitCode.BAD_CONFIGURATION,
-            [
-                "spec.model.chatTemplate: llama-3 is built of <|begin_of_text|>, <|end_header_id|>, "
-                "<|eot_id|>, <|start_header_id|>, which the tokenizer lacks",
-                "use vicuna or llama-2 or chatml",
-            ],
-            id="template of other tokens",
-        ),
-    ],
-)
-def test_bad_input_is_named_and_leaves_nothing(
-    make_run: Callable[..., Run], change: Change, code: ExitCode, parts: list[str]
-) -> None:
-    error = failure_of(make_run(change))
-    assert error.exit_code is code
-    for part in parts:
-        assert part in error.message
-
-
-def test_turns_out_of_order_are_told_with_file_and_line(make_run: Callable[..., Run], data: Path) -> None:
-    turns = [{"role": role, "content": "x"} for role in ("user", "user", "assistant")]
-    with (data / "ads.jsonl").open("a") as file:
-        file.write(json.dumps({"messages": turns}) + "\n")
-    error = failure_of(make_run(edit("model.chatTemplate", "chatml")))
-    assert error.exit_code is ExitCode.BAD_DATA
-    assert error.message == (
-        "ads.jsonl:41: the chat template refuses the conversation: turn 2 is by user: "
-        "after an optional system message, user and assistant must take turns, the user first"
-    )
-
-
-def test_the_faults_of_all_sources_are_told_at_once(make_run: Callable[..., Run], data: Path) -> None:
-    with (data / "ads.jsonl").open("a") as file:
-        file.write("{oops\n")
-    with (data / "general.jsonl").open("a") as file:
-        file.write('{"messages": [{"role": "user", "content": "Hi?"}]}\n')
-    error = failure_of(make_run())
-    assert error.message.split("\n") == [
-        "ads.jsonl:41: not valid JSON: Expecting property name enclosed in double quotes, at column 2",
-        "general.jsonl:151: no assistant turn: there is nothing to learn from this row",
-    ]
-
-
-@pytest.mark.parametrize("over_length", ["drop", "error"])
-def test_a_conversation_over_the_sequence_length_is_never_cut(
-    make_run: Callable[..., Run], data: Path, over_length: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_rows(data / "ads.jsonl", rows(40, "ads", 12) + rows(1, "long", 80))
-    run = make_run(edit("blend.overLength", over_length))
-    if over_length == "error":
-        message = failure_of(run).message
-        assert message.startswith("ads.jsonl:41: ")
-        assert "over spec.training.sequenceLength 256; shorten or split" in message
-    else:
-        assert prepare(run).sources[0].dropped == 1
-        assert "ads: 41 rows, 4,430 tokens, 1 dropped for length, 4 held out" in capsys.readouterr().out
-
-
-def test_a_model_that_does_not_fit_is_refused_with_numbers(make_run: Callable[..., Run]) -> None:
-    run = make_run()
-    config = replace(run.config, gpu=GpuPreset(name="tiny", memory_bytes=100_000))
-    error = failure_of(replace(run, config=config))
-    assert error.exit_code is ExitCode.DOES_NOT_FIT
-    assert error.message.startswith("spec.cluster: 26,880 parameters do not fit on 8 x tiny ")
-
-
-def test_a_lora_is_sized_by_the_layers_that_the_model_has(
-    make_run: Callable[..., Run], base_model: Path
-) -> None:
-    lora = {"method": "lora", "lora": {"rank": 4, "targetModules": ["v_proj", "mlp.up_proj"]}}
-    run = make_run(lambda document: document["training"].update(lora))
-    trained = adapter_parameters(empty_model(base_model), run.config.spec.training.lora)
-    config = replace(run.config, gpu=GpuPreset(name="tiny", memory_bytes=100_000))
-    error = failure_of(replace(run, config=config))
-    assert error.exit_code is ExitCode.DOES_NOT_FIT
-    assert f"26,880 frozen parameters and a LoRA of {trained:,} do not fit on 8 x tiny" in error.message
-    result = prepare(run)
-    assert (result.parameters, result.adapter_parameters) == (26_880, trained)
-
-
-def test_a_lora_of_layers_that_are_not_there_is_refused_with_those_that_are(
-    make_run: Callable[..., Run],
-) -> None:
-    lora = {"method": "lora", "lora": {"targetModules": ["q_proj", "query", "lm_head"]}}
-    error = failure_of(make_run(lambda document: document["training"].update(lora)))
-    assert error.exit_code is ExitCode.BAD_CONFIGURATION
-    assert "spec.training.lora.targetModules[1]: no linear layer is named 'query'" in error.message
-    assert "spec.training.lora.targetModules[2]: no linear layer is named 'lm_head'" in error.message
-    assert "down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj" in error.message
-
-
 def test_a_tuned_model_goes_on_in_each_source_where_its_training_ended(
     make_run: Callable[..., Run], data: Path, base_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -379,18 +166,6 @@ def test_a_tuned_model_goes_on_in_each_source_where_its_training_ended(
     assert sum(map(abs, difference.values())) <= 2, "each run rounds each source to a whole example"
 
 
-def write_rubric(run: Run, domain: str, prompt: str) -> None:
-    run.workspace.root.mkdir(parents=True, exist_ok=True)
-    question = {"id": "q1", "domain": domain, "prompt": prompt}
-    run.workspace.rubric.write_text(json.dumps({"questions": [question]}))
-
-
-def test_a_general_question_of_the_rubric_in_the_rows_is_refused(make_run: Callable[..., Run]) -> None:
-    run = make_run()
-    write_rubric(run, "general", "question 7, about x")
-    assert failure_of(run).message.startswith("question q1: general.jsonl:8 asks the same")
-
-
 def test_an_in_domain_question_in_the_rows_is_a_warning(make_run: Callable[..., Run]) -> None:
     run = make_run()
     write_rubric(run, "inDomain", "question 7, about ads")
@@ -411,7 +186,7 @@ def test_a_finished_blend_is_searched_again_for_another_rubric(make_run: Callabl
     write_rubric(run, "general", "What is the boiling point of water?")
     assert prepare(run).digest == first.digest
     write_rubric(run, "general", "Question 3 about x?")
-    with pytest.raises(StageError, match=r"question q1: general\.jsonl:4"):
+    with pytest.raises(BadData, match=r"question q1: general\.jsonl:4"):
         prepare(run)
     assert PackedBlend.open(run.workspace.blend).digest == first.digest
 
@@ -422,13 +197,6 @@ def test_an_unfinished_blend_is_done_again(make_run: Callable[..., Run]) -> None
     (run.workspace.blend / "input_ids.npy").unlink()
     assert prepare(run).digest == first.digest
     PackedBlend.open(run.workspace.blend)
-
-
-def test_another_configuration_does_not_write_over_it(make_run: Callable[..., Run]) -> None:
-    prepare(make_run())
-    with pytest.raises(StageError, match="left artifacts of another") as raised:
-        prepare(make_run(edit("blend.seed", 7), uid="u2"))
-    assert raised.value.exit_code is ExitCode.WORKSPACE_IN_USE
 
 
 def test_rows_are_encoded_once_for_all_shares(make_run: Callable[..., Run]) -> None:
@@ -453,64 +221,3 @@ def test_rows_are_encoded_once_for_all_shares(make_run: Callable[..., Run]) -> N
 def test_a_model_on_a_claim_is_read_where_it_lies(make_run: Callable[..., Run], base_model: Path) -> None:
     run = make_run(edit("storage.sharedPath", "shared"))
     assert base_model_folder(run.config.spec.model, run.claims, run.shared) == base_model
-
-
-@pytest.fixture
-def environment(make_run: Callable[..., Run], tmp_path: Path) -> dict[str, str]:
-    run = make_run()
-    (tmp_path / "config.json").write_text(json.dumps(codec.encode(run.config)))
-    return {
-        Env.CONFIG: str(tmp_path / "config.json"),
-        Env.CLAIMS: str(run.claims),
-        Env.TERMINATION_LOG: str(tmp_path / "message"),
-    }
-
-
-def test_the_program_leaves_its_outcome_as_termination_message(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    process = subprocess.run(
-        [sys.executable, "-m", "blendtune_trainer", "blend"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    assert isinstance(decode_message((tmp_path / "message").read_text()), BlendResult)
-    assert "ads: 40 rows, 4,430 tokens, 0 dropped for length, 4 held out" in process.stdout
-
-
-def test_a_known_failure_is_left_as_termination_message_too(
-    environment: dict[str, str], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (data / "ads.jsonl").write_text("oops\n")
-    assert run_program(lambda: prepare(load_run(environment)), environment) == ExitCode.BAD_DATA
-    failure = decode_message((tmp_path / "message").read_text())
-    assert isinstance(failure, Failure) and failure.reason is Reason.BAD_DATA
-    assert failure.message.startswith("ads.jsonl:1: not valid JSON")
-    assert failure.message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("content", "parts"),
-    [
-        pytest.param("{", ["config.json: "], id="not JSON"),
-        pytest.param('{"uid": "u"}', ["namespace: is required", "spec: is required"], id="not a run"),
-        pytest.param(
-            '{"spec": {"model": {"uri": "hf://a/b", "chatTemplate": "alpaca"}}}',
-            ["spec.model.chatTemplate: must be vicuna, llama-2, chatml or llama-3, not 'alpaca'"],
-            id="unknown template",
-        ),
-    ],
-)
-def test_a_configuration_that_cannot_be_read(
-    environment: dict[str, str], tmp_path: Path, content: str, parts: list[str]
-) -> None:
-    (tmp_path / "config.json").write_text(content)
-    with pytest.raises(StageError) as raised:
-        load_run(environment)
-    assert raised.value.exit_code is ExitCode.BAD_CONFIGURATION
-    for part in parts:
-        assert part in raised.value.message

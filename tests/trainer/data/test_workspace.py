@@ -16,14 +16,14 @@ import pytest
 
 from blendtune_api.contract import ExitCode, Workspace
 from blendtune_api.v1alpha1 import Stage
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import WorkspaceInUse
 from blendtune_runtime.files import write_text
 from blendtune_trainer.workspace import (
     Lock,
     acquire,
     heartbeat,
     hold,
-    hold_in_turn,
+    hold_when_free,
     read,
     release,
 )
@@ -94,7 +94,7 @@ def test_refused(place: Workspace, changes: dict[str, object], digest: str, why:
     lock(place, **changes)
     leave_artifact(place)
     before = place.lock.read_bytes()
-    with pytest.raises(StageError, match=why) as raised:
+    with pytest.raises(WorkspaceInUse, match=why) as raised:
         acquire(place, "mine", digest, NOW)
     assert raised.value.exit_code is ExitCode.WORKSPACE_IN_USE
     assert "run other (on elsewhere)" in raised.value.message
@@ -103,7 +103,7 @@ def test_refused(place: Workspace, changes: dict[str, object], digest: str, why:
 
 def test_an_owner_at_work_on_this_host_is_alive_however_old_its_heartbeat(place: Workspace) -> None:
     acquire(place, "other", "d", NOW)
-    with pytest.raises(StageError, match="is at work in it"):
+    with pytest.raises(WorkspaceInUse, match="is at work in it"):
         acquire(place, "mine", "d", NOW + 3600)
 
 
@@ -145,7 +145,7 @@ def test_a_held_workspace_is_released_after_a_failure_too(place: Workspace) -> N
 
 def test_a_file_that_is_no_lock_is_left_alone(place: Workspace) -> None:
     write_text(place.lock, "notes")
-    with pytest.raises(StageError, match="not a workspace lock"):
+    with pytest.raises(WorkspaceInUse, match="not a workspace lock"):
         acquire(place, "mine", "d", NOW)
     assert place.lock.read_text() == "notes"
 
@@ -162,7 +162,7 @@ def test_a_run_waits_for_its_turn(place: Workspace) -> None:
             order.append("first")
 
     def second() -> None:
-        with hold_in_turn(place, "second", "d"):
+        with hold_when_free(place, "second", "d"):
             order.append("second")
 
     with ThreadPoolExecutor() as pool:
@@ -178,7 +178,7 @@ def test_a_run_waits_for_its_turn(place: Workspace) -> None:
 
 def test_a_lock_that_is_none_ends_the_wait(place: Workspace) -> None:
     write_text(place.lock, "{")
-    with pytest.raises(StageError, match="not a workspace lock"), hold_in_turn(place, "mine", "d"):
+    with pytest.raises(WorkspaceInUse, match="not a workspace lock"), hold_when_free(place, "mine", "d"):
         pass
 
 
@@ -191,7 +191,7 @@ def test_of_many_that_find_it_left_one_takes_it(place: Workspace) -> None:
             start.wait()
             try:
                 acquire(place, uid, "d", NOW)
-            except StageError:
+            except WorkspaceInUse:
                 return False
             return True
 

@@ -1,25 +1,14 @@
-"""Small runs: a packed blend over a tiny model, and trainings of it started as the container would."""
+"""Small runs: a packed blend, a tiny model, and trainings that are started as the container starts them."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import multiprocessing
-import os
-import pkgutil
-import resource
-import signal
-import socket
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
+from tests.trainer.training.ranks import Interruption, Rank, finish, free_port, start_rank
 
 from blendtune_api.codec import encode
 from blendtune_api.contract import (
@@ -49,24 +38,11 @@ from blendtune_trainer.blending.packed import PackedBlend
 SEQUENCE_LENGTH = 48
 BINS_PER_STEP = 3  # not a multiple of two ranks: each step has an empty micro-batch
 
-# Beside one rank at ZeRO-1.
-RANKS_AND_STAGES = (
-    pytest.param(1, 2, id="1 rank, ZeRO-2"),
-    pytest.param(1, 3, id="1 rank, ZeRO-3"),
-    pytest.param(2, 1, id="2 ranks, ZeRO-1"),
-    pytest.param(2, 2, id="2 ranks, ZeRO-2"),
-    pytest.param(2, 3, id="2 ranks, ZeRO-3"),
-)
-
-Rank = BaseProcess
-RANK_SERVER = multiprocessing.get_context("forkserver")
-RANK_SERVER.set_forkserver_preload(["blendtune_trainer.train", "transformers.models.llama.modeling_llama"])
-
 
 def build_blend(
     bins: int = 16, validation_bins: int = 4, digest: str = "blend", seed: int = 0
 ) -> PackedBlend:
-    """Bins of three examples of unlike lengths, from two sources; the model can learn them, they repeat."""
+    """Bins of three examples of different lengths from two sources; their pattern can be learnt."""
     draw = np.random.default_rng(seed)
     lengths = draw.integers(6, 17, size=3 * (bins + validation_bins))
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -115,17 +91,6 @@ def build_config(base_model: Path, **training: Any) -> RunConfig:
         ),
         gpu=GpuPreset(name="cpu", resource_name=None),
     )
-
-
-@dataclass(frozen=True)
-class Interruption:
-    """A signal that a rank gets when it has called a method so many times."""
-
-    rank: int
-    signal: signal.Signals
-    calls: int
-    method: str = "step"
-    owner: str = "deepspeed.runtime.engine:DeepSpeedEngine"
 
 
 @dataclass
@@ -192,17 +157,15 @@ class Run:
         room_for_checkpoints: int | None = None,
         interruption: Interruption | None = None,
     ) -> list[Rank]:
-        """Starts the ranks of one node, each from a server that has imported everything already."""
+        """Starts the ranks of one node, with the faults of `start_rank`."""
         environment = self.environment(ranks)
         self.message.unlink(missing_ok=True)
         processes = []
         for rank in range(ranks):
-            own = {"RANK": str(rank), "LOCAL_RANK": str(rank), Env.TERMINATION_LOG: f"{self.message}-{rank}"}
-            Path(own[Env.TERMINATION_LOG]).unlink(missing_ok=True)
-            arguments = (environment | own, room_for_checkpoints, interruption)
-            process = RANK_SERVER.Process(target=be_one_rank, args=arguments)
-            process.start()
-            processes.append(process)
+            message = Path(f"{self.message}-{rank}")
+            message.unlink(missing_ok=True)
+            own = {"RANK": str(rank), "LOCAL_RANK": str(rank), Env.TERMINATION_LOG: str(message)}
+            processes.append(start_rank(environment | own, room_for_checkpoints, interruption))
         return processes
 
     def train(self, ranks: int = 1, **faults: Any) -> list[int]:
@@ -220,83 +183,3 @@ class Run:
             Env.MASTER_ADDR: "127.0.0.1",
             Env.MASTER_PORT: str(free_port()),
         }
-
-
-def be_one_rank(
-    environment: dict[str, str], room_for_checkpoints: int | None, interruption: Interruption | None
-) -> None:
-    """The body of a rank's process. The disk is full once it holds `room_for_checkpoints`."""
-    os.environ.update(environment)
-    from blendtune_trainer import train
-
-    if room_for_checkpoints is not None:
-        fill_the_disk_after(room_for_checkpoints)
-    if interruption is not None and environment["RANK"] == str(interruption.rank):
-        interrupt(interruption)
-    log = os.open(environment[Env.TERMINATION_LOG] + ".log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    sys.exit(train.main())
-
-
-def fill_the_disk_after(checkpoints: int) -> None:
-    """Lets that many checkpoints be saved; then no file may grow beyond a few bytes, as on a full disk."""
-    from deepspeed.runtime.engine import DeepSpeedEngine
-
-    save = DeepSpeedEngine.save_checkpoint
-    saved = 0
-
-    def save_while_there_is_room(*arguments: Any, **options: Any) -> Any:
-        nonlocal saved
-        saved += 1
-        if saved > checkpoints:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-        return save(*arguments, **options)
-
-    DeepSpeedEngine.save_checkpoint = save_while_there_is_room
-
-
-def interrupt(interruption: Interruption) -> None:
-    """Has this process signal itself at the end of the call that `interruption` tells of."""
-    owner = pkgutil.resolve_name(interruption.owner)
-    method = getattr(owner, interruption.method)
-    calls = itertools.count(1)
-
-    def call_and_interrupt(*arguments: Any, **options: Any) -> Any:
-        result = method(*arguments, **options)
-        if next(calls) == interruption.calls:
-            signal.raise_signal(interruption.signal)
-        return result
-
-    setattr(owner, interruption.method, call_and_interrupt)
-
-
-def finish(ranks: list[Rank], timeout: float = 120) -> list[int]:
-    """Waits for all ranks; their exit codes, -N for signal N."""
-    try:
-        for rank in ranks:
-            rank.join(timeout)
-        return [code_of(rank) for rank in ranks]
-    finally:
-        for rank in ranks:
-            rank.kill()
-            rank.join()
-
-
-def code_of(rank: Rank) -> int:
-    assert rank.exitcode is not None, "the rank did not end in time"
-    return rank.exitcode
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until(condition: Callable[[], bool], timeout: float = 180) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never held"
-        time.sleep(0.02)

@@ -18,7 +18,7 @@ from transformers import (
     Qwen3Config,
 )
 
-from blendtune_trainer.model.attention import OF_EACH_EXAMPLE, attend_within_examples, example_lengths
+from blendtune_trainer.model.attention import SDPA_PER_EXAMPLE, attend_within_examples, example_lengths
 from blendtune_trainer.training.loss import SupervisedLoss
 
 LONGEST = 32
@@ -55,7 +55,7 @@ def test_loss_and_gradients_are_those_with_a_mask(config: PreTrainedConfig, each
 
     masked, model = loaded(config), loaded(config)
     attend_within_examples(model, LONGEST)
-    assert (model.config._attn_implementation == OF_EACH_EXAMPLE) == each
+    assert (model.config._attn_implementation == SDPA_PER_EXAMPLE) == each
     assert example_lengths(model, positions) == ({"example_lengths": lengths} if each else {})
     (expected_loss, expected), (loss, gradient) = outcome(masked), outcome(model)
     assert loss == pytest.approx(expected_loss, rel=1e-6)

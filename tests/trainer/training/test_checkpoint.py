@@ -15,7 +15,7 @@ from tests.trainer.training.runs import build_config
 
 from blendtune_api.codec import encode
 from blendtune_api.contract import ExitCode
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import OtherCheckpoint
 from blendtune_trainer.training.checkpoint import CONTENTS, POINTER, Checkpoints, Contents, Identity, Pointer
 
 SHARDS = ("mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_optim_states.pt")
@@ -68,7 +68,7 @@ def test_another_runs_checkpoint_is_refused_by_what_differs(
     tmp_path: Path, theirs: Identity, words: str
 ) -> None:
     leave(tmp_path, theirs, "step-4")
-    with pytest.raises(StageError, match="another configuration") as caught:
+    with pytest.raises(OtherCheckpoint, match="another configuration") as caught:
         Checkpoints(tmp_path, identity(), 2).latest()
     assert caught.value.exit_code is ExitCode.OTHER_CHECKPOINT
     assert words in caught.value.message
@@ -132,7 +132,7 @@ class Alone:
     world_size = 1
     is_first = True
 
-    def wait_for_all(self) -> None:
+    def barrier(self) -> None:
         pass
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import DeepSpeed, Training
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import BadConfiguration
 from blendtune_trainer.training.ds_config import deepspeed_config
 
 
@@ -52,6 +52,6 @@ def test_overrides_are_merged_last_and_deeply() -> None:
     ],
 )
 def test_what_the_spec_sets_cannot_be_overridden(overrides: dict[str, object], field: str) -> None:
-    with pytest.raises(StageError, match=field) as caught:
+    with pytest.raises(BadConfiguration, match=field) as caught:
         deepspeed_config(training(**overrides), stage=1, bf16=False, world_size=1, on_cpu=False)
     assert caught.value.exit_code is ExitCode.BAD_CONFIGURATION

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.trainer.training.runs import BINS_PER_STEP, Interruption, Run, build_blend, build_config
+from tests.trainer.training.ranks import Interruption
+from tests.trainer.training.runs import BINS_PER_STEP, Run, build_blend, build_config
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from blendtune_api.contract import ExitCode, RunConfig, weights_digest
 from blendtune_api.v1alpha1 import AfterSuccess, Budget, Checkpoint, DeepSpeed, EpochModel, Lora, Method
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import BadConfiguration
 from blendtune_trainer.blending.lineage import Lineage, SourcePosition, read_lineage, write_lineage
 from blendtune_trainer.training.plan import planned_models
+
+pytestmark = pytest.mark.xdist_group("ranks")  # one worker starts the server of ranks
 
 MakeRun = Callable[..., Run]
 KEEP = Checkpoint(every_minutes=600, after_success=AfterSuccess.KEEP)
@@ -127,5 +130,5 @@ def test_a_budget_of_tokens_has_passes_too() -> None:
 
 def test_more_models_than_a_message_holds_are_refused() -> None:
     config = every_epoch(build_config(Path("/models/base")), Budget(epochs=40))
-    with pytest.raises(StageError, match=r"spec\.evaluation\.everyEpoch: 39 models"):
+    with pytest.raises(BadConfiguration, match=r"spec\.evaluation\.everyEpoch: 39 models"):
         planned_models(config.spec, build_blend(bins=40 * BINS_PER_STEP))

@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from tests.trainer.training.runs import wait_until
+from tests.trainer.training.ranks import wait_until
 
 from blendtune_api.contract import Env, ExitCode, Failure, TrainResult, decode_message, encode_message
 from blendtune_api.v1alpha1 import Reason
@@ -242,5 +242,5 @@ def test_ranks_share_the_cores(tmp_path: Path, master: str, ranks_here: int) -> 
     ],
 )
 def test_root_cause(exits: list[tuple[int, int, bool]], cause: int | None) -> None:
-    found = root_cause([Exit(local_rank=rank, code=code, ours=ours) for rank, code, ours in exits])
+    found = root_cause([Exit(local_rank=rank, code=code, killed=killed) for rank, code, killed in exits])
     assert (found.local_rank if found else None) == cause

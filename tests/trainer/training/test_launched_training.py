@@ -1,4 +1,4 @@
-"""A training as the container starts it: launcher, two ranks, no compiler, nowhere to write but the claim."""
+"""A training as the container starts it: launcher, two ranks, no compiler, only the claim is writable."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.trainer.training.runs import BINS_PER_STEP, Run, build_blend, free_port, wait_until
+import pytest
+from tests.trainer.training.ranks import Interruption, free_port, wait_until
+from tests.trainer.training.runs import BINS_PER_STEP, Run, build_blend
 
-from blendtune_api.contract import Env, ExitCode, Failure, TrainResult, decode_message
+from blendtune_api.contract import Env, ExitCode, Failure, decode_message
 from blendtune_api.v1alpha1 import Reason
 
 ROOT = Path(__file__).parents[3]
@@ -27,7 +29,7 @@ def launch(run: Run, empty_folder: Path, port: int) -> subprocess.Popen[bytes]:
             "PATH": str(empty_folder),
             "HOME": "/proc/nowhere",
             "TMPDIR": str(run.folder),
-            "PYTHONPATH": os.pathsep.join(str(ROOT / source) for source in ("crds", "trainer_image")),
+            "PYTHONPATH": os.pathsep.join(str(ROOT / source) for source in ("crds", "lib", "trainer_image")),
             Env.RANKS_PER_NODE: "2",
             Env.GRACE_SECONDS: "60",
             Env.METRICS_PORT: str(port),
@@ -44,7 +46,8 @@ def get(port: int, path: str) -> str:
 STEPS = 300  # enough that the training still runs when its first steps have been seen
 
 
-def test_interrupted_watched_and_resumed_without_a_compiler(
+@pytest.mark.xdist_group("ranks")
+def test_watched_interrupted_and_resumed_without_a_compiler(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     run = make_run(build_blend(bins=BINS_PER_STEP * STEPS))
@@ -65,10 +68,11 @@ def test_interrupted_watched_and_resumed_without_a_compiler(
         assert progress["phase"] == "training"
         assert progress["remainingSeconds"] > 0
         assert f"blendtune_training_steps {STEPS}.0" in metrics
-        process = launch(run, empty_folder, port)
-        assert process.wait(180) == ExitCode.SUCCESS
     finally:
         process.kill()
         process.wait()
-    assert isinstance(decode_message(run.message.read_text()), TrainResult)
-    assert [line["step"] for line in run.steps()] == list(range(1, STEPS + 1))
+    reached = len(run.steps())
+    stopped = Interruption(rank=0, signal=signal.SIGTERM, calls=3)
+    assert run.train(2, interruption=stopped) == [ExitCode.PREEMPTED, ExitCode.PREEMPTED]
+    assert f"resuming from the checkpoint of step {reached}" in run.log_of(0)
+    assert run.column("step") == list(range(1, reached + 4))

@@ -14,7 +14,7 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
 from blendtune_trainer.blending.packed import Bin
-from blendtune_trainer.model.attention import OF_EACH_EXAMPLE, example_lengths
+from blendtune_trainer.model.attention import SDPA_PER_EXAMPLE, example_lengths
 from blendtune_trainer.training import loss as loss_module
 from blendtune_trainer.training.loss import SupervisedLoss, summed_nll
 from blendtune_trainer.training.microbatch import forward
@@ -22,7 +22,7 @@ from blendtune_trainer.training.microbatch import forward
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module", params=["sdpa", "eager", OF_EACH_EXAMPLE])
+@pytest.fixture(scope="module", params=["sdpa", "eager", SDPA_PER_EXAMPLE])
 def model(request: pytest.FixtureRequest, base_model: Path) -> Any:
     loaded = AutoModelForCausalLM.from_pretrained(base_model, attn_implementation="sdpa")
     loaded.set_attn_implementation(request.param)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -110,6 +109,9 @@ def warmed_up_cosine(training: Training, step: int) -> float:
     return training.learning_rate * (floor + (1 - floor) * decayed)
 
 
+pytestmark = pytest.mark.xdist_group("ranks")  # one worker starts the server of ranks
+
+
 @pytest.fixture(scope="module")
 def blend() -> PackedBlend:
     return build_blend(bins=STEPS * BINS_PER_STEP)
@@ -122,9 +124,9 @@ def reference(base_model: Path, blend: PackedBlend) -> Reference:
 
 @pytest.mark.parametrize(
     ("ranks", "stage"),
-    [
+    [  # the corners and the middle of ranks x micro-batches and ZeRO stages
         pytest.param(ranks, stage, id=f"{ranks} x {BINS_PER_STEP // ranks}, ZeRO-{stage}")
-        for ranks, stage in itertools.product((1, 2, 4), (1, 2, 3))
+        for ranks, stage in ((1, 1), (1, 3), (2, 2), (4, 1), (4, 3))
     ],
 )
 def test_packing_ranks_accumulation_and_zero_change_no_number(

@@ -10,7 +10,7 @@ import torch
 from tests.tiny_model import TINY
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import BadModel
 from blendtune_trainer.model.attention import attend_within_examples
 from blendtune_trainer.model.base_model import empty_model, leaks
 from blendtune_trainer.training.loss import SupervisedLoss
@@ -90,9 +90,9 @@ def test_attention_within_examples(model_type: str) -> None:
 def test_a_model_that_sees_across_examples(model_type: str, tmp_path: Path) -> None:
     model = small(model_type)
     model.config.save_pretrained(tmp_path)
-    with pytest.raises(StageError, match=f"holds a {model_type}, whose .* would let examples"):
+    with pytest.raises(BadModel, match=f"holds a {model_type}, whose .* would let examples"):
         empty_model(tmp_path)
     if model_type in WITHOUT_POSITIONS:
         return
-    with pytest.raises(StageError, match="examples of one bin see one another"):
+    with pytest.raises(BadModel, match="examples of one bin see one another"):
         tried(model)

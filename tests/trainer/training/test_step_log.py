@@ -26,7 +26,7 @@ def test_kept_lines(tmp_path: Path, torn: str, until: int, expected: list[int]) 
         log.append(step=step, loss=0.5)
     with path.open("a") as file:
         file.write(torn)
-    log.keep_until(until)
+    log.truncate_after(until)
     assert [line["step"] for line in log.read()] == expected
     log.append(step=9)
     assert [line["step"] for line in log.read()] == [*expected, 9]

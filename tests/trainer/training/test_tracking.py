@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from tests.trainer.training.runs import Interruption, Run
+from tests.trainer.training.ranks import Interruption
+from tests.trainer.training.runs import Run
 
 from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import AfterSuccess, Checkpoint
 from blendtune_api.v1alpha1 import Tracker as Kind
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import BadConfiguration
 from blendtune_trainer.record.trackers import MLflow, TrackedRun, Tracker
 from blendtune_trainer.record.tracking import Tracking, check_libraries, tracking
 
@@ -64,6 +65,7 @@ class Recorder:
         self.finished = finished
 
 
+@pytest.mark.xdist_group("ranks")
 def test_tensorboard_shows_a_resumed_training_as_one(make_run: MakeRun) -> None:
     keep = Checkpoint(every_minutes=600, after_success=AfterSuccess.KEEP)
     run = make_run(tracking=(Kind.TENSORBOARD,), checkpoint=keep)
@@ -78,6 +80,7 @@ def test_tensorboard_shows_a_resumed_training_as_one(make_run: MakeRun) -> None:
     assert series["validation/general"][-1][1] == pytest.approx(run.result.validation_loss[1].after)
 
 
+@pytest.mark.xdist_group("ranks")
 def test_a_tracker_that_cannot_be_opened_ends_nothing(make_run: MakeRun) -> None:
     run = make_run(tracking=(Kind.TENSORBOARD,))
     (run.workspace.train).mkdir(parents=True)
@@ -130,7 +133,7 @@ def test_a_missing_library_is_refused_with_what_to_install(
 ) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == kind.value else find(name))
-    with pytest.raises(StageError, match=package) as caught:
+    with pytest.raises(BadConfiguration, match=package) as caught:
         check_libraries((Kind.TENSORBOARD, kind))
     assert caught.value.exit_code is ExitCode.BAD_CONFIGURATION
     assert caught.value.message.startswith("spec.training.tracking[1]: ")

@@ -20,7 +20,7 @@ def test_a_hang_is_reported_with_all_stacks_and_ends_the_process(capfd: pytest.C
         codes.append(code)
         left.set()
 
-    watchdog = Watchdog(0.05, messages.append, leave=leave)
+    watchdog = Watchdog(0.05, messages.append, exit_process=leave)
     with watchdog.watching():
         assert left.wait(10)
     assert codes == [ExitCode.HANG]
@@ -30,7 +30,7 @@ def test_a_hang_is_reported_with_all_stacks_and_ends_the_process(capfd: pytest.C
 
 def test_beats_keep_it_quiet() -> None:
     messages: list[str] = []
-    watchdog = Watchdog(5, messages.append, leave=messages.append)  # type: ignore[arg-type]
+    watchdog = Watchdog(5, messages.append, exit_process=messages.append)  # type: ignore[arg-type]
     with watchdog.watching():
         end = time.monotonic() + 0.2
         while time.monotonic() < end:

@@ -1,1 +1,1 @@
-"""Examples held out, chosen to the declared shares, and packed into bins."""
+"""Holds out validation examples, blends the others to the declared shares and packs them into bins."""

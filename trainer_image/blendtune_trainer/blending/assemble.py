@@ -1,4 +1,4 @@
-"""From the examples of each source to the packed blend: hold out, blend, pack, number, digest."""
+"""Assembles the packed blend from the examples of each source: hold out, blend, pack, number, digest."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from blendtune_trainer.blending.pack import Placements, fill, pack
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.tokens.examples import Examples
 
-VALIDATION_SOURCE = "(validation)"  # the rows of spec.blend.validation.uri; no source may have such a name
+VALIDATION_SOURCE = "(validation)"  # the rows of spec.blend.validation.uri; not a valid name of a source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class SourceExamples:
-    """The examples of a source and which of them are held out of training."""
+    """The examples of a source, and which of them are held out for validation."""
 
     source: Source
     examples: Examples
@@ -32,7 +32,7 @@ class SourceExamples:
 
     @property
     def digest(self) -> str:
-        """Of the examples to train on, in their order."""
+        """SHA-256 of the examples to train on, in order."""
         return hashlib.sha256(self.examples.keys[self.trained].tobytes()).hexdigest()
 
     @property
@@ -44,7 +44,10 @@ class SourceExamples:
 def split(
     sources: Sequence[tuple[Source, Examples]], fraction: float, validation: Examples | None
 ) -> tuple[SourceExamples, ...]:
-    """Holds out a fraction of each source, and what equals a held-out row of any, or one of `validation`."""
+    """Holds out a fraction of each source, so that no row is both trained on and validated on.
+
+    A row that equals a held-out row of another source, or a row of `validation`, is held out too.
+    """
     reserved = [examples.keys[held_out(examples.keys, fraction)] for _, examples in sources]
     if validation is not None:
         reserved.append(validation.keys)
@@ -56,7 +59,7 @@ def split(
 
 
 def first_pass(sources: Sequence[SourceExamples], seed: int) -> Lineage:
-    """The sources before anything was trained on."""
+    """The lineage of sources that no model was trained on yet."""
     positions = (
         SourcePosition(name=each.source.name, digest=each.digest, examples=len(each.trained), taken=0)
         for each in sources
@@ -72,10 +75,10 @@ def assemble(
     identity: object,
     start: Lineage,
 ) -> tuple[PackedBlend, tuple[BlendedSource, ...]]:
-    """The packed blend, and what each source came to in it.
+    """The packed blend, and what each source contributes to it.
 
-    `identity` is everything but the tokens that decides the blend; both are in its digest. Each source goes
-    on from `start`. Raises StageError where a source is too small for the budget.
+    The digest of the blend covers its tokens, its order and `identity`: everything else that decides it. Each
+    source continues from its position in `start`. Raises BadData if a source is too small for the budget.
     """
     blend_sources = [
         _blend_source(each, spec, index, position.taken)
@@ -123,7 +126,10 @@ def _blend_source(each: SourceExamples, spec: Blend, index: int, start: int) -> 
 def _place(
     sources: Sequence[SourceExamples], order: BlendOrder, spec: Blend, first: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], Placements]:
-    """The example of each placement, numbered over all sources, and what packing needs to know of it."""
+    """The example of each placement, numbered over all sources, and its lengths, source and units.
+
+    `first` is the number of each source's first example.
+    """
     placed = np.empty(len(order.sources), np.int32)
     lengths = np.empty(len(order.sources), np.int64)
     units = np.empty(len(order.sources), np.int64)
@@ -139,7 +145,7 @@ def _place(
 def _validation_bins(
     sources: Sequence[SourceExamples], validation: Examples | None, capacity: int, first: NDArray[np.int64]
 ) -> list[tuple[int, NDArray[np.int64]]]:
-    """(source, its examples, numbered over all sources) of each validation bin."""
+    """Each validation bin: index of the source, and the numbers of its examples over all sources."""
     if validation is None:
         held = [(each.examples, np.flatnonzero(each.held_out)) for each in sources]
     else:
@@ -155,6 +161,7 @@ def _validation_bins(
 def _achieved(
     sources: Sequence[SourceExamples], blend_sources: Sequence[BlendSource], placements: Placements
 ) -> tuple[BlendedSource, ...]:
+    """What each source contributes to the blend."""
     target = shares(blend_sources)
     total = placements.units.sum()
     achieved = []
@@ -175,7 +182,7 @@ def _achieved(
 
 
 def _with_digest(packed: PackedBlend, identity: object) -> PackedBlend:
-    """The same blend under the digest of its identity, its tokens and its order."""
+    """The blend with the digest of its identity, its tokens and its order."""
     digest = hashlib.sha256(digest_of(identity).encode())
     for array in (
         packed.input_ids,

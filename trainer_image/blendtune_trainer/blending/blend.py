@@ -1,8 +1,7 @@
-"""Which examples are trained on, how often and in which order: a pure function of sizes, weights and a seed.
+"""Which examples are trained on, how often and in which order, from sizes, weights and a seed alone.
 
-Sizes are counted in the blend's unit (tokens, supervised tokens or examples). Every prefix of the order
-keeps the declared shares, because the next example always comes from the source that lags most behind its
-share.
+Sizes are in the unit of the blend: tokens, supervised tokens or examples. Every prefix of the order has the
+declared shares, because the next example always comes from the source that is furthest behind its share.
 """
 
 from __future__ import annotations
@@ -15,34 +14,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blendtune_api.v1alpha1 import Role, Unit
-from blendtune_runtime.errors import BadConfiguration, BadData, StageError
+from blendtune_runtime.errors import BadConfiguration, BadData
 
-_TOLERANCE = 1e-9  # what rounding may add to a number of passes
+_TOLERANCE = 1e-9  # rounding error of a number of passes
 _UNIT_WORDS = {Unit.TOKENS: "tokens", Unit.SUPERVISED_TOKENS: "supervised tokens", Unit.EXAMPLES: "examples"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class BlendSource:
-    """One source as the blend sees it."""
+    """One source of a blend."""
 
     name: str
     role: Role
     weight: float
-    max_epochs: float  # most passes
-    sizes: NDArray[np.int64]  # [examples], units of each
-    tokens: int  # of all its examples
-    unit: Unit = Unit.TOKENS  # what the sizes count, for errors
-    start: int = 0  # examples that an earlier training has taken, pass after pass
-    field: str = "spec.blend.sources"  # path in the spec, for errors
+    max_epochs: float  # passes, at most
+    sizes: NDArray[np.int64]  # [examples] units of each
+    tokens: int  # of all examples together
+    unit: Unit = Unit.TOKENS  # of the sizes, for error messages
+    start: int = 0  # examples taken by an earlier training, counted over all passes
+    field: str = "spec.blend.sources"  # path in the spec, for error messages
 
     @property
     def units(self) -> int:
+        """Units of all examples together."""
         return int(self.sizes.sum())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BlendBudget:
-    """Passes over the in-domain data (over all, when none is in-domain), or tokens; exactly one is set."""
+    """Passes over the in-domain data (over all data, if none is in-domain), or tokens. Exactly one is set."""
 
     epochs: float | None = None
     tokens: int | None = None
@@ -59,9 +59,9 @@ class BlendOrder:
 def blend(sources: Sequence[BlendSource], budget: BlendBudget, seed: int) -> BlendOrder:
     """The order of a blend.
 
-    Each source is passed over in seeded permutations, another one for each pass, up to the whole example
-    nearest to its part of the budget. Raises StageError where a source is empty or would be passed over
-    more than `max_epochs` times.
+    Each source is taken in seeded permutations, a new one for each pass, up to the whole example that is
+    nearest to its share of the budget. Raises BadData if a source is empty or needs more than `max_epochs`
+    passes, BadConfiguration for a budget or weight that is invalid.
     """
     _check(sources, budget)
     needed = units_needed(sources, budget)
@@ -76,14 +76,14 @@ def blend(sources: Sequence[BlendSource], budget: BlendBudget, seed: int) -> Ble
 
 
 def shares(sources: Sequence[BlendSource]) -> NDArray[np.float64]:
-    """The weights, normalised to a sum of 1."""
+    """[sources] the weights, normalised to a sum of 1."""
     weights = np.array([source.weight for source in sources], np.float64)
     normalised: NDArray[np.float64] = weights / weights.sum()
     return normalised
 
 
 def units_needed(sources: Sequence[BlendSource], budget: BlendBudget) -> NDArray[np.float64]:
-    """Units that the budget asks of each source."""
+    """[sources] units of each source that the budget requires."""
     share = shares(sources)
     units = np.array([source.units for source in sources], np.float64)
     if budget.tokens is not None:
@@ -112,11 +112,7 @@ def _check_passes(sources: Sequence[BlendSource], needed: NDArray[np.float64], b
         if units > source.max_epochs * source.units * (1 + _TOLERANCE)
     ]
     if faults:
-        raise _data_error(faults)
-
-
-def _data_error(faults: Sequence[str]) -> StageError:
-    return BadData("\n".join(faults))
+        raise BadData("\n".join(faults))
 
 
 def _too_small(index: int, sources: Sequence[BlendSource], budget: BlendBudget, needed: float) -> str:
@@ -132,7 +128,7 @@ def _too_small(index: int, sources: Sequence[BlendSource], budget: BlendBudget, 
 
 
 def _largest_weight(index: int, sources: Sequence[BlendSource], budget: BlendBudget) -> float:
-    """The largest weight with which the source suffices, rounded down to three digits; 0 where none does."""
+    """The largest weight for which the source suffices, rounded down to 3 digits; 0 if there is none."""
     low, high = 0.0, sources[index].weight
     for _ in range(60):
         middle = (low + high) / 2
@@ -155,16 +151,14 @@ def _rounded_up(passes: float) -> float:
 
 
 def _draw(source: BlendSource, units: float, seed: int) -> NDArray[np.int32]:
-    """Examples of a source from its start on, pass after pass, up to the one that brings their sum nearest
-    to `units`.
-    """
+    """Examples of a source, pass after pass from its start on, whose sum of sizes is nearest to `units`."""
     count = len(source.sizes)
     first, taken = divmod(source.start, count)
     passes = max(1, int(np.ceil(units / source.units - _TOLERANCE))) + (taken > 0)
     numbers = range(first, first + passes)
     drawn = np.concatenate([_permutation(count, source.name, number, seed) for number in numbers])[taken:]
     reached = np.cumsum(source.sizes[drawn])
-    end = int(np.searchsorted(reached, units))  # the first that reaches it
+    end = int(np.searchsorted(reached, units))  # the first example with which the sum reaches `units`
     before = reached[end - 1] if end else 0
     if end == len(reached) or units - before < reached[end] - units:
         return drawn[: max(end, 1)]
@@ -172,16 +166,19 @@ def _draw(source: BlendSource, units: float, seed: int) -> NDArray[np.int32]:
 
 
 def _permutation(count: int, name: str, number: int, seed: int) -> NDArray[np.int32]:
-    """Keyed by the source's name, so that a source added to the blend leaves the others' order alone."""
+    """The order of pass `number`.
+
+    It is keyed by the name of the source, so that adding a source does not change the order of the others.
+    """
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
     generator = np.random.default_rng([seed, key, number])
     return generator.permutation(count).astype(np.int32)
 
 
 def _merge(sizes: Sequence[NDArray[np.int64]], share: NDArray[np.float64]) -> NDArray[np.int16]:
-    """The source of each placement: the one furthest behind its share of what has been placed so far.
+    """[placements] the source of each: the one furthest behind its share of the units placed so far.
 
-    Of equals it is the first; a source that is used up is passed by.
+    Ties go to the first source. A source whose examples are used up is skipped.
     """
     queues = [queue.tolist() for queue in sizes]
     fraction = share.tolist()

@@ -1,19 +1,18 @@
-"""The rows held out of a source for validation."""
+"""Which rows of a source are held out for validation."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-_FEWEST_ROWS = 10  # below, a source is too small to spare one
+_FEWEST_ROWS = 10  # a smaller source holds out none
 
 
 def held_out(keys: NDArray[np.uint64], fraction: float) -> NDArray[np.bool_]:
-    """[rows] which rows are held out: about `fraction` of the distinct ones, at least one of ten or more.
+    """A mask [rows] of the held-out rows: `fraction` of the distinct ones, at least one of ten or more.
 
-    `keys` are seeded digests of the rows. Those with the lowest keys are held out, so that equal rows go
-    together and none is both trained on and validated on, and so that a row keeps its place when others
-    come or go.
+    `keys` [rows] are seeded hashes of the rows. The rows with the lowest keys are held out. So equal rows are
+    either all trained on or all held out, and adding or removing other rows rarely moves a row.
     """
     distinct = np.unique(keys)
     if fraction == 0 or len(distinct) < _FEWEST_ROWS:

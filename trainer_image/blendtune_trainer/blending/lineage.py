@@ -1,4 +1,4 @@
-"""How far a model has come in the data it was trained on: what another run needs to go on from there."""
+"""How far into its sources a model was trained, so that another run can resume from there."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from blendtune_api.codec import decode, encode
 from blendtune_runtime.files import write_text
 from blendtune_trainer.blending.packed import PackedBlend
 
-LINEAGE_FILE = "blendtune.json"  # in the folder of a model; in that of a blend, how far it starts
+LINEAGE_FILE = "blendtune.json"  # of a model: where its training ended; of a blend: where it starts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourcePosition:
-    """`taken` examples of a source were trained on, pass after pass."""
+    """The position in one source."""
 
     name: str
-    digest: str  # of the examples that could be
-    examples: int  # of one pass
-    taken: int
+    digest: str  # of the examples to train on, in order
+    examples: int  # in one pass
+    taken: int  # examples trained on so far, counted over all passes
 
     @property
     def passes(self) -> float:
@@ -32,11 +32,16 @@ class SourcePosition:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lineage:
-    seed: int  # of the permutations
+    """The position in every source of a blend."""
+
+    seed: int  # of the permutations, one per pass
     sources: tuple[SourcePosition, ...]
 
-    def continued_at(self, fresh: Lineage) -> Lineage:
-        """`fresh`, moved to where this one ended in the sources that both hold unchanged, under one seed."""
+    def resumed(self, fresh: Lineage) -> Lineage:
+        """`fresh` with each source advanced to its position here.
+
+        A source whose name or examples differ starts at 0, and so do all if the seeds differ.
+        """
         if self.seed != fresh.seed:
             return fresh
         ended = {(source.name, source.digest): source.taken for source in self.sources}
@@ -46,9 +51,9 @@ class Lineage:
         return replace(fresh, sources=tuple(sources))
 
     def after(self, blend: PackedBlend, bins: int) -> Lineage:
-        """Where the training stands after the first `bins` of a blend that starts here.
+        """The position after training on the first `bins` bins of a blend that starts here.
 
-        Short of the last bin it is exact to a packing window, in which examples change places.
+        Before the last bin it is exact only to a packing window, within which packing reorders examples.
         """
         placed = blend.bin_examples[: int(blend.bin_offsets[bins])]
         counts = np.bincount(blend.example_sources[placed], minlength=len(blend.source_names))
@@ -58,7 +63,7 @@ class Lineage:
 
 
 def read_lineage(folder: Path) -> Lineage | None:
-    """None where the folder tells of no lineage, or of one that this version cannot read."""
+    """The lineage in a folder; None if there is none, or if this version cannot read it."""
     try:
         return decode(Lineage, json.loads((folder / LINEAGE_FILE).read_text()))
     except (OSError, ValueError):
@@ -66,11 +71,15 @@ def read_lineage(folder: Path) -> Lineage | None:
 
 
 def write_lineage(folder: Path, lineage: Lineage) -> None:
+    """Writes the lineage into the folder of a model or blend."""
     write_text(folder / LINEAGE_FILE, json.dumps(encode(lineage), indent=2) + "\n")
 
 
-def lineage_words(earlier: Lineage | None, start: Lineage) -> Iterable[str]:
-    """What the base model's lineage means for each source of a blend that starts at `start`."""
+def describe_lineage(earlier: Lineage | None, start: Lineage) -> Iterable[str]:
+    """One line per source that the base model was trained on: where the blend starts in it, and why.
+
+    `earlier` is the lineage of the base model, `start` that of the blend.
+    """
     known = {source.name: source for source in earlier.sources} if earlier else {}
     for source in start.sources:
         if source.taken:

@@ -1,4 +1,4 @@
-"""Bins of fixed capacity, filled with whole examples and dealt so that every stretch keeps the shares."""
+"""Packs whole examples into bins of fixed capacity, ordered so that every run of bins has the shares."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from itertools import chain, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-WINDOW_EXAMPLES = 4096  # packed together: enough to waste little, few enough to keep near the blend's order
+# Placements packed together: enough for little waste, few enough to stay close to the blend's order.
+WINDOW_EXAMPLES = 4096
 _ROUNDING = 1e-6  # units squared, far below any real change
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Placements:
-    """The examples of a blend in its order; one that is repeated stands here as often."""
+    """The examples of a blend in its order; an example that is repeated occurs several times."""
 
-    lengths: NDArray[np.int64]  # [placements] tokens
+    lengths: NDArray[np.int64]  # [placements] tokens of each
     sources: NDArray[np.int16]  # [placements]
-    units: NDArray[np.int64]  # [placements] what each counts towards the shares
+    units: NDArray[np.int64]  # [placements] size of each in the unit of the shares
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -29,36 +30,39 @@ class Placements:
 def pack(placements: Placements, shares: NDArray[np.float64], *, capacity: int, seed: int) -> list[list[int]]:
     """Bins of at most `capacity` tokens, in training order, each a list of indices into the placements.
 
-    Within windows of about WINDOW_EXAMPLES placements the bins are filled best-fit decreasing; then they
-    are dealt by a seeded draw among those that bring the sum of all dealt so far nearer to `shares`
-    ([sources], summing to 1). Best-fit decreasing alone would leave like lengths, hence like sources,
-    together.
+    Each window of about WINDOW_EXAMPLES placements is packed by best-fit decreasing, which puts examples of
+    similar length, hence often of the same source, next to each other. So its bins are then reordered: each
+    next bin is drawn at random, by `seed`, among those that bring the units so far closer to `shares`, which
+    are [sources] and sum to 1.
     """
     generator = np.random.default_rng([seed, WINDOW_EXAMPLES])
     excess = np.zeros(len(shares))
-    dealt: list[list[int]] = []
+    ordered: list[list[int]] = []
     for start, end in windows(len(placements)):
         bins = [[start + item for item in items] for items in fill(placements.lengths[start:end], capacity)]
         deviations = _deviations(bins, placements, shares)
-        order, excess = _deal(deviations, excess, generator)
-        dealt.extend(bins[index] for index in order)
-    return dealt
+        order, excess = _order(deviations, excess, generator)
+        ordered.extend(bins[index] for index in order)
+    return ordered
 
 
 def windows(count: int) -> list[tuple[int, int]]:
-    """Stretches of nearly equal length, about WINDOW_EXAMPLES, that cover `range(count)`."""
+    """Splits `range(count)` into (start, end) windows of nearly equal length, about WINDOW_EXAMPLES."""
     number = max(1, round(count / WINDOW_EXAMPLES))
     edges = [count * index // number for index in range(number + 1)]
     return list(pairwise(edges)) if count else []
 
 
 def fill(lengths: NDArray[np.int64], capacity: int) -> list[list[int]]:
-    """Best-fit decreasing: the longest first, each into the fullest bin with room; indices into `lengths`."""
+    """Best-fit decreasing: longest first, each into the fullest bin that has room.
+
+    `lengths` is [examples]; the bins hold indices into it. Raises ValueError for a length over `capacity`.
+    """
     if len(lengths) and int(lengths.max()) > capacity:
         raise ValueError(f"an example of {int(lengths.max())} tokens in bins of {capacity}")
     bins: list[list[int]] = []
     count = len(lengths) + 1
-    rooms: list[int] = []  # room * count + bin of every bin that is not full, ascending
+    rooms: list[int] = []  # room * count + bin, ascending, of every bin that is not full
     for item in np.argsort(-lengths, kind="stable").tolist():
         length = int(lengths[item])
         at = bisect_left(rooms, length * count)
@@ -76,7 +80,7 @@ def fill(lengths: NDArray[np.int64], capacity: int) -> list[list[int]]:
 def _deviations(
     bins: Sequence[Sequence[int]], placements: Placements, shares: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """[sources, bins]: how far each bin's units lie above the shares."""
+    """[sources, bins] units of each source in a bin minus its share of all units in the bin."""
     held = np.zeros((len(shares), len(bins)))
     packed = np.fromiter(chain.from_iterable(bins), np.int64)
     owners = np.repeat(np.arange(len(bins)), [len(items) for items in bins])
@@ -85,13 +89,13 @@ def _deviations(
     return above
 
 
-def _deal(
+def _order(
     deviations: NDArray[np.float64], excess: NDArray[np.float64], generator: np.random.Generator
 ) -> tuple[list[int], NDArray[np.float64]]:
-    """An order of the bins, and the excess after them.
+    """An order of the bins, and the excess after all of them.
 
-    Each next bin is drawn among those that shorten the excess (Euclidean norm); where none does, among
-    those that lengthen it least.
+    `excess` [sources] is the sum of the deviations so far. Each next bin is drawn among those that reduce its
+    Euclidean norm or, if there are none, among those that increase it least.
     """
     left = np.arange(deviations.shape[1])
     norms = (deviations**2).sum(axis=0)
@@ -105,7 +109,7 @@ def _deal(
         at = int(candidates[int(draw * len(candidates))])
         order.append(int(left[at]))
         excess = excess + deviations[:, at]
-        last = len(left) - 1  # the last takes the place of the one dealt
+        last = len(left) - 1  # the last bin moves to the place of the chosen one
         for array in (left, norms):
             array[at] = array[last]
         deviations[:, at] = deviations[:, last]

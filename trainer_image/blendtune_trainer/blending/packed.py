@@ -1,4 +1,4 @@
-"""The packed blend: the ordered, fixed-capacity bins that training reads, memory-mapped from disk."""
+"""The packed blend: the bins of fixed capacity that training reads in order, memory-mapped from disk."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from blendtune_runtime.errors import BadData
 from blendtune_runtime.files import replacing, write_text
 
-IGNORED_LABEL = -100  # what the cross-entropy of PyTorch ignores
-_INDEX_FILE = "packed.json"  # written last: a folder without it holds no whole blend
+IGNORED_LABEL = -100  # PyTorch's cross-entropy ignores it
+_INDEX_FILE = "packed.json"  # written last: without it the blend is incomplete
 _FORMAT = 1
 
 _ARRAYS: dict[str, type[np.generic]] = {
@@ -33,16 +33,16 @@ _ARRAYS: dict[str, type[np.generic]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bin:
-    """The examples of one bin, one after the other; n <= sequence_length tokens, no padding.
+    """The examples of one bin, one after the other: n <= sequence_length tokens, without padding.
 
-    Labels are not shifted: `labels[t]` is the token at t where it is supervised, else IGNORED_LABEL. The
-    first token of an example is never a label, so that a shifted loss predicts nothing across examples.
+    Labels are not shifted: `labels[t]` is the token at t if it is supervised, else IGNORED_LABEL. The first
+    token of an example is never a label, so that no token is predicted from another example.
     """
 
     input_ids: NDArray[np.int64]  # [n]
     labels: NDArray[np.int64]  # [n]
     position_ids: NDArray[np.int64]  # [n], from 0 in each example
-    sources: NDArray[np.int16]  # [n], the source of each token
+    sources: NDArray[np.int16]  # [n], index of each token's source
 
     @property
     def supervised_tokens(self) -> int:
@@ -51,10 +51,10 @@ class Bin:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PackedBlend:
-    """Every example once, and the order in which the bins are trained on.
+    """Every example once, and the bins in training order.
 
-    Bin i holds the examples `bin_examples[bin_offsets[i]:bin_offsets[i + 1]]`; an example may stand in
-    several bins, once for each pass over its source. A validation bin holds rows of one source only.
+    Bin i holds the examples `bin_examples[bin_offsets[i]:bin_offsets[i + 1]]`. An example can be in several
+    bins, one per pass over its source. A validation bin holds examples of one source only.
     """
 
     input_ids: NDArray[np.int32]  # [total tokens]
@@ -79,31 +79,31 @@ class PackedBlend:
         return len(self.validation_bin_offsets) - 1
 
     def bin(self, index: int) -> Bin:
-        return self._assemble(self._examples_of(index))
+        return self._concatenate(self._examples_of(index))
 
     def validation_bin(self, index: int) -> Bin:
         start, end = self.validation_bin_offsets[index], self.validation_bin_offsets[index + 1]
-        return self._assemble(self.validation_bin_examples[start:end])
+        return self._concatenate(self.validation_bin_examples[start:end])
 
     def tokens(self, index: int) -> int:
         """Tokens of training bin `index`."""
         return sum(int(end - start) for start, end in self._spans(self._examples_of(index)))
 
     def supervised_tokens(self, index: int) -> int:
-        """Labels of training bin `index`: what its loss is summed over."""
+        """Labels of training bin `index`, over which its loss is summed."""
         return sum(
             int(np.count_nonzero(self.supervised[start + 1 : end]))
             for start, end in self._spans(self._examples_of(index))
         )
 
     def passes(self, sources: Collection[str]) -> float:
-        """How often the bins hold each example of these sources, on average over those that they hold."""
+        """Passes over these sources: placements in bins per distinct example in bins."""
         numbers = [index for index, name in enumerate(self.source_names) if name in sources]
         held = self.bin_examples[np.isin(self.example_sources[self.bin_examples], numbers)]
         return len(held) / max(1, len(np.unique(held)))
 
     def write(self, folder: Path) -> None:
-        """Writes the blend into `folder`. Until the last file is in its place, `open` refuses the folder."""
+        """Writes the blend into `folder`. Until the last file is written, `open` refuses the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _INDEX_FILE).unlink(missing_ok=True)
         for name, kind in _ARRAYS.items():
@@ -119,7 +119,7 @@ class PackedBlend:
 
     @staticmethod
     def open(folder: Path) -> PackedBlend:
-        """The blend of `folder`, its arrays memory-mapped. Raises StageError where none is whole."""
+        """The blend in `folder`, with memory-mapped arrays. Raises BadData if it is incomplete or missing."""
         try:
             index = json.loads((folder / _INDEX_FILE).read_text())
             if index["format"] != _FORMAT:
@@ -141,7 +141,7 @@ class PackedBlend:
         for example in examples:
             yield int(self.example_offsets[example]), int(self.example_offsets[example + 1])
 
-    def _assemble(self, examples: NDArray[np.int32]) -> Bin:
+    def _concatenate(self, examples: NDArray[np.int32]) -> Bin:
         spans = list(self._spans(examples))
         total = sum(end - start for start, end in spans)
         input_ids = np.empty(total, np.int64)
@@ -161,6 +161,6 @@ class PackedBlend:
 
 
 def _map(path: Path) -> NDArray[Any]:
-    """A read-only view of a .npy file; an empty array cannot be mapped and is read."""
+    """A .npy file as a read-only, memory-mapped array."""
     array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array

@@ -1,1 +1,1 @@
-"""The base model: where it comes from, what it needs, and how it is loaded."""
+"""The base model: its files, its memory and how it is loaded."""

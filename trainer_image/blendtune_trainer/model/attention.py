@@ -1,4 +1,4 @@
-"""Scaled dot-product attention within each example of a packed row."""
+"""Attention within each example of a packed row, without a mask over the whole row."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from blendtune_core.sizing.shape import SPANS, attention_span, needs_mask
 
-OF_EACH_EXAMPLE = "sdpa_of_each_example"  # a name for transformers
+SDPA_PER_EXAMPLE = "sdpa_per_example"  # its name in transformers
 
 
-def attention_of_each_example(
+def sdpa_per_example(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
@@ -25,11 +25,11 @@ def attention_of_each_example(
     example_lengths: Sequence[int] | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Causal attention of examples that follow one another in a row: [1, tokens, heads, width].
+    """Causal SDPA within each example of a row. Returns [1, tokens, heads, width].
 
-    `query` is [1, heads, tokens, width], and `example_lengths` add up to its tokens; without them, or with a
-    mask of the model's own, the row is one example. A mask over the whole row would have the scores between
-    examples computed, to be thrown away.
+    `query` is [1, heads, tokens, width]; `key` and `value` may have fewer heads. `example_lengths` sum to the
+    tokens. Without them, or if the model passes a mask of its own, the row is treated as one example.
+    A mask over the whole row would be slower: the scores between examples would be computed and discarded.
     """
     if attention_mask is not None or example_lengths is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)[0], None
@@ -39,31 +39,35 @@ def attention_of_each_example(
     return torch.cat(outputs, dim=1), None
 
 
-AttentionInterface.register(OF_EACH_EXAMPLE, attention_of_each_example)
+AttentionInterface.register(SDPA_PER_EXAMPLE, sdpa_per_example)
 
 
 def attend_within_examples(model: Any, longest: int) -> None:
-    """Has a model that was loaded with SDPA use it, where a token sees all of its example before it.
+    """Switches a model that was loaded with SDPA to SDPA_PER_EXAMPLE, if it needs no mask.
 
-    A sliding window that is shorter than the longest example, and layers of other kinds, need the mask.
+    It needs a mask if its sliding window is shorter than `longest`, the tokens of the longest example, or if
+    it has layers of other kinds.
     """
     config = model.config.get_text_config()
     span = attention_span({name: getattr(config, name, None) for name in SPANS})
     if not needs_mask(span, longest):
-        model.set_attn_implementation(OF_EACH_EXAMPLE)
+        model.set_attn_implementation(SDPA_PER_EXAMPLE)
 
 
-def attend_by_mask(model: Any) -> bool:
-    """Has a model that attends within examples use a mask instead. Whether it was one."""
-    if model.config._attn_implementation != OF_EACH_EXAMPLE:
+def fall_back_to_mask(model: Any) -> bool:
+    """Switches a model from SDPA_PER_EXAMPLE to SDPA with a mask. Returns whether it was switched."""
+    if model.config._attn_implementation != SDPA_PER_EXAMPLE:
         return False
     model.set_attn_implementation("sdpa")
     return True
 
 
 def example_lengths(model: Any, position_ids: Tensor) -> dict[str, list[int]]:
-    """What such a model is told of a row; positions, int64[1, tokens], begin anew at each example."""
-    if model.config._attn_implementation != OF_EACH_EXAMPLE:
+    """The keyword argument with the lengths of a row's examples; empty for a model that does not use it.
+
+    `position_ids`, int64[1, tokens], restart at 0 in each example.
+    """
+    if model.config._attn_implementation != SDPA_PER_EXAMPLE:
         return {}
     row = position_ids[0]
     starts = torch.nonzero(row == 0).squeeze(1)

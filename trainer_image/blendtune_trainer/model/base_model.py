@@ -1,4 +1,4 @@
-"""The base model's files and size, without loading its weights."""
+"""The files and the shape of the base model, without loading its weights."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from blendtune_core.sizing.shape import SIZES, SPANS, ModelShape, ShapeError, re
 from blendtune_runtime.errors import BadModel
 from blendtune_runtime.models.download import download
 from blendtune_runtime.uris import StorePath, model_location
-from blendtune_trainer.workspace import hold_in_turn
+from blendtune_trainer.workspace import hold_when_free
 
-_ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}  # kinds of layers
-_WHOLE_ROW = {"falcon", "gpt_oss", "xglm"}  # they take position_ids, and mask without them
+_ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}  # layer types
+_WHOLE_ROW = {"falcon", "gpt_oss", "xglm"}  # model types that take position_ids but ignore them in the mask
 
 
 def base_model_folder(model: Model, claims: Path, shared: SharedFolder) -> Path:
-    """Where the base model lies, or will lie once `fetch_base_model` has run."""
+    """The folder of the base model, which exists once `fetch_base_model` has run.
+
+    Raises BadConfiguration for a URI that names no model.
+    """
     location = model_location(model.uri, model.revision, claims, "spec.model.uri")
     if isinstance(location, StorePath) and location.local is not None:
         return location.local
@@ -33,17 +36,17 @@ def base_model_folder(model: Model, claims: Path, shared: SharedFolder) -> Path:
 
 
 def fetch_base_model(model: Model, claims: Path, shared: SharedFolder, uid: str) -> Path:
-    """The folder of the base model, downloaded by one run for all that share it unless its URI is a folder.
+    """The folder of the base model. Unless its URI is a folder, one run downloads it for all that share it.
 
-    `uid` names the run, for those that wait for it. Raises StageError where there is no model, or the
-    store does not answer.
+    `uid` is that of this run; runs that wait for the download print it. Raises BadModel if there is no model,
+    BadConfiguration for a URI that names none, Transient if the hub or the store does not answer.
     """
     location = model_location(model.uri, model.revision, claims, "spec.model.uri")
     folder = base_model_folder(model, claims, shared)
     if isinstance(location, StorePath) and location.local is not None:
         _check_model(folder, model)
     elif not folder.exists():
-        with hold_in_turn(Workspace(folder.with_suffix(".lock")), uid, folder.name):
+        with hold_when_free(Workspace(folder.with_suffix(".lock")), uid, folder.name):
             if not folder.exists():
                 unfinished = folder.with_suffix(".unfinished")
                 download(location, unfinished, "spec.model")
@@ -53,6 +56,7 @@ def fetch_base_model(model: Model, claims: Path, shared: SharedFolder, uid: str)
 
 
 def _check_model(folder: Path, model: Model) -> None:
+    """Raises BadModel if the folder has no configuration or no safetensors."""
     if not (folder / "config.json").is_file():
         raise BadModel(f"spec.model.uri: {model.uri} holds no model: there is no config.json in {folder}")
     if not any(folder.glob("*.safetensors")):
@@ -60,9 +64,9 @@ def _check_model(folder: Path, model: Model) -> None:
 
 
 def empty_model(folder: Path) -> Any:
-    """The causal language model of `folder`, built from its configuration, without storage.
+    """The causal language model in `folder`, without weights: built on the meta device.
 
-    Raises StageError where there is none, or one that cannot learn from packed examples.
+    Raises BadModel if there is none, or if it cannot be trained on packed examples.
     """
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -79,7 +83,7 @@ def empty_model(folder: Path) -> Any:
 
 
 def leaks(model: Any) -> Iterator[str]:
-    """What is known to keep a model from beginning anew where `position_ids` do."""
+    """The parts of a model that are known to carry information across the examples of a packed row."""
     config = model.config
     kinds = set(getattr(config.get_text_config(), "layer_types", None) or ())
     yield from (f"layers of kind {kind}" for kind in sorted(kinds - _ATTENTION))
@@ -90,8 +94,11 @@ def leaks(model: Any) -> Iterator[str]:
 
 
 def model_shape(model: Any) -> ModelShape:
-    """The shape of an `empty_model`, its parameters counted; tied weights count once."""
-    text_config = model.config.get_text_config()  # it knows every size by its common name
+    """The shape of an `empty_model` with its number of parameters. Raises BadModel if a size is missing.
+
+    Tied weights are counted once.
+    """
+    text_config = model.config.get_text_config()  # maps every size to its common name
     try:
         shape = read_shape(
             {name: getattr(text_config, name, None) for name in (*SIZES, *SPANS)},

@@ -1,4 +1,4 @@
-"""Loads the base model as it is trained: precision, attention and activation checkpointing."""
+"""Loads the base model for training, with its precision, attention and activation checkpointing."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ from blendtune_trainer.model.memory import flash_attention_installed
 
 
 def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """`auto` is bf16 on CUDA and fp32 on CPU."""
+    """The dtype of the weights in training; `auto` is bf16 on CUDA and fp32 on CPU."""
     if precision is Precision.AUTO:
         return torch.bfloat16 if device.type == "cuda" else torch.float32
     return torch.bfloat16 if precision is Precision.BF16 else torch.float32
 
 
 def attention_implementation(training: Training, device: torch.device) -> str:
-    """`auto` is FlashAttention 2 on CUDA when installed and in 16 bits, else sdpa; all keep the examples
-    of a bin apart.
+    """The attention that transformers is to use. All of them keep the examples of a bin apart.
+
+    `auto` is FlashAttention 2 on CUDA if it is installed and the weights have 16 bits, else SDPA. Raises
+    BadConfiguration if FlashAttention 2 is requested but cannot be used.
     """
     installed, on_gpu = flash_attention_installed(), device.type == "cuda"
     attention = attention_in_use(training, on_gpu=on_gpu, flash_attention=installed)
@@ -46,14 +48,13 @@ def load_model(
     activation_checkpointing: bool,
     deepspeed_config: dict[str, Any],
 ) -> Any:
-    """The causal language model of `folder`, ready to train; under ZeRO-3 each rank holds its share from the
-    start.
+    """The causal language model in `folder`, ready to train. Under ZeRO-3 each rank loads only its shard.
 
-    Raises StageError where the folder holds no such model.
+    Raises BadModel if the folder has no such model, BadConfiguration as `attention_implementation` does.
     """
     dtype = training_dtype(training.precision, device)
     attention = attention_implementation(training, device)
-    zero3 = HfDeepSpeedConfig(deepspeed_config)  # from_pretrained finds it while it is alive
+    zero3 = HfDeepSpeedConfig(deepspeed_config)  # from_pretrained uses it as long as this reference exists
     try:
         model = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -76,7 +77,7 @@ def load_model(
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters with and without decay: norms, biases and other vectors are not pulled towards zero."""
+    """Parameter groups of the optimizer: matrices with weight decay; norms, biases, other vectors without."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     matrices = [parameter for parameter in trained if _dimensions(parameter) > 1]
     vectors = [parameter for parameter in trained if _dimensions(parameter) <= 1]
@@ -85,5 +86,5 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 
 def _dimensions(parameter: nn.Parameter) -> int:
-    """Dimensions of the whole parameter; ZeRO-3 leaves only a flat share of it in place."""
+    """Number of dimensions of the whole parameter; under ZeRO-3 `parameter` itself is a flat shard."""
     return len(getattr(parameter, "ds_shape", parameter.shape))

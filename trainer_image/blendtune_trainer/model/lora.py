@@ -1,4 +1,4 @@
-"""LoRA (arXiv 2106.09685) by peft: an adapter over frozen base weights, and the two merged."""
+"""LoRA (arXiv 2106.09685) with peft: an adapter on frozen base weights, and the merged model."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from blendtune_api.v1alpha1 import Lora, Model
 from blendtune_core.lora import Shape, adapted_layers, module_names, trainable_parameters, unknown_targets
 from blendtune_runtime.errors import BadConfiguration
 
-# peft is imported where it is used: a full fine-tuning does without it.
-_ALL_LINEAR = "all-linear"  # peft's word for every linear layer but the head
+# peft is imported inside functions, because full fine-tuning does not need it.
+_ALL_LINEAR = "all-linear"  # in peft: every linear layer except the head
 
 
 def linear_layers(model: Any) -> dict[str, Shape]:
-    """Inputs and outputs of every linear layer but the head, by name: what peft calls `all-linear`.
+    """(inputs, outputs) of every linear layer except the head, by name: peft's `all-linear`.
 
-    The experts of a mixture that are stored as one tensor are no linear layers, and are not adapted.
+    Experts of a mixture that are stored as one tensor are not linear layers, and are not adapted.
     """
     head = model.get_output_embeddings()
     return {
@@ -32,9 +32,9 @@ def linear_layers(model: Any) -> dict[str, Shape]:
 
 
 def adapter_parameters(model: Any, lora: Lora) -> int:
-    """Parameters that `lora` trains over a model, which may be without storage.
+    """Number of parameters that `lora` trains on a model, which may be on the meta device.
 
-    Raises StageError for a target that names no linear layer of it.
+    Raises BadConfiguration for a target that names no linear layer of the model.
     """
     layers = linear_layers(model)
     unknown = unknown_targets(layers, lora.target_modules)
@@ -48,7 +48,7 @@ def adapter_parameters(model: Any, lora: Lora) -> int:
 
 
 def with_adapter(model: Any, lora: Lora, base: Model, seed: int) -> Any:
-    """`model` with its weights frozen and a new adapter over them, the same on every rank."""
+    """`model` with frozen weights and a new adapter, initialised by `seed` in the same way on every rank."""
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -60,12 +60,12 @@ def with_adapter(model: Any, lora: Lora, base: Model, seed: int) -> Any:
     )
     torch.manual_seed(seed)
     adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
-    config.base_model_name_or_path = base.uri.removeprefix("hf://")  # peft has put the folder on this machine
+    config.base_model_name_or_path = base.uri.removeprefix("hf://")  # peft has set the local folder
     return adapted
 
 
 def merged_model(base: Path, adapter: Path, dtype: torch.dtype) -> Any:
-    """The base model, in main memory, with the adapter of a folder added to its weights."""
+    """The base model in main memory, with the adapter in `adapter` merged into its weights."""
     from peft import PeftModel
 
     model = AutoModelForCausalLM.from_pretrained(
@@ -76,6 +76,7 @@ def merged_model(base: Path, adapter: Path, dtype: torch.dtype) -> Any:
 
 
 def _shape(module: nn.Module) -> Shape:
+    """(inputs, outputs) of a linear layer."""
     if isinstance(module, Conv1D):
         return int(module.nx), int(module.nf)
     assert isinstance(module, nn.Linear)

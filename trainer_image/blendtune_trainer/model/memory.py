@@ -1,4 +1,4 @@
-"""How a training is laid out on its GPUs: the sizing of this run's spec, model and image."""
+"""The input of the sizing: the spec, the model and the image of this run."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from blendtune_trainer.model.lora import adapter_parameters
 
 
 def flash_attention_installed() -> bool:
+    """Whether the flash-attn package can be imported."""
     return importlib.util.find_spec("flash_attn") is not None
 
 
 def sizing_setup(
     spec: BlendedFineTuneSpec, base: Path, preset: GpuPreset, world_size: int | None = None
 ) -> Setup:
-    """What decides the layout of this run's training of the model in `base`.
+    """Everything that decides the layout of the training of the model in `base`.
 
-    The ranks are the spec's, or those that have met. Raises StageError where the folder holds no causal
-    language model, and for a target of a LoRA that names no layer of it.
+    The number of ranks is `world_size`, or that of the spec. Raises BadModel if the folder has no causal
+    language model, BadConfiguration for a LoRA target that names no linear layer of it.
     """
     nodes = spec.cluster.nodes
     per_node = spec.cluster.gpus_per_node if world_size is None else max(1, world_size // nodes)

@@ -1,1 +1,1 @@
-"""The processes of a training, on all nodes: how they start, agree and end."""
+"""The ranks of a training: how they start, communicate and end."""

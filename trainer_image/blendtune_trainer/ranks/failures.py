@@ -1,4 +1,4 @@
-"""What an exception of the training means to the one who waits for it."""
+"""Maps exceptions of PyTorch, DeepSpeed and the file system to stage errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PEER_GONE = re.compile(
 
 
 def failure_of(error: BaseException) -> StageError | None:
-    """The StageError that says what `error` means; None where it is unexpected."""
+    """The stage error for an exception of the training; None if the exception is unexpected."""
     if isinstance(error, StageError):
         return error
     if is_storage_full(error):
@@ -33,14 +33,14 @@ def failure_of(error: BaseException) -> StageError | None:
 
 
 def is_storage_full(error: BaseException) -> bool:
-    """A write that found no room; torch.save says so without an errno."""
+    """Whether a write failed because the storage is full. torch.save raises errors without an errno."""
     if errors.is_storage_full(error) or (error.__context__ and errors.is_storage_full(error.__context__)):
         return True
     return isinstance(error, RuntimeError) and _TORCH_WRITE_FAILED.search(str(error)) is not None
 
 
 def is_peer_lost(error: BaseException) -> bool:
-    """A collective or rendezvous that failed because a peer did; gloo raises a bare RuntimeError."""
+    """Whether a collective or the rendezvous failed because of a peer. gloo raises plain RuntimeErrors."""
     if isinstance(error, distributed.DistError):
         return True
     return isinstance(error, RuntimeError) and _PEER_GONE.search(str(error)) is not None

@@ -1,6 +1,4 @@
-"""The ranks of a training, and what they say to each other. The only module that imports DeepSpeed and its
-setup.
-"""
+"""The process group of a training. The only module that imports and configures DeepSpeed."""
 
 from __future__ import annotations
 
@@ -23,13 +21,13 @@ from blendtune_api.contract import GpuPreset
 from blendtune_runtime.errors import Transient
 from blendtune_trainer.ranks.hosts import is_loopback
 
-# On CPU DeepSpeed would compile its shared-memory collectives at first use; gloo does without a compiler.
+# On CPU DeepSpeed would compile its shared-memory collectives at first use; gloo needs no compiler.
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranks:
-    """This process among its peers, once they have all met."""
+    """This process within the process group, with the collectives that the training uses."""
 
     rank: int
     world_size: int
@@ -37,10 +35,11 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
+        """Whether this is rank 0, which writes files and prints."""
         return self.rank == 0
 
     def peak_memory_bytes(self) -> int | None:
-        """Most memory that this rank has allocated on its GPU; None on CPU."""
+        """Peak of the memory that this rank has allocated on its GPU; None on CPU."""
         return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
 
     def sum(self, values: Sequence[float]) -> list[float]:
@@ -50,44 +49,45 @@ class Ranks:
         return [float(value) for value in tensor.tolist()]
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is up on any rank."""
+        """Whether the flag is true on any rank."""
         return self.sum([float(flag)])[0] > 0
 
-    def from_first(self, value: Any) -> Any:
-        """What rank 0 passed here; the other ranks' values are ignored."""
+    def broadcast(self, value: Any) -> Any:
+        """The value of rank 0, pickled; the values of the other ranks are ignored."""
         box = [value]
         distributed.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
 
-    def wait_for_all(self) -> None:
+    def barrier(self) -> None:
+        """Returns once every rank has called it."""
         self.sum([0.0])
 
-    def part(self) -> None:
-        """Ends the meeting; every rank calls it, and none can say anything to the others from then on."""
+    def destroy_process_group(self) -> None:
+        """Leaves the process group; every rank calls it. No collective is possible afterwards."""
         deepspeed.comm.destroy_process_group()
 
 
-def meet(environment: Mapping[str, str], preset: GpuPreset, timeout: timedelta) -> Ranks:
-    """Joins the peers that RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT name.
+def init_process_group(environment: Mapping[str, str], preset: GpuPreset, timeout: timedelta) -> Ranks:
+    """Joins the process group that RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT describe.
 
-    A peer that stays away, or that leaves a collective unanswered, for `timeout` is taken for lost.
-    Raises StageError where this rank has no GPU though the preset promises one.
+    A peer that does not join, or does not answer a collective, within `timeout` counts as lost. Raises
+    Transient if this rank has no GPU although the preset has one.
     """
     local_rank = int(environment["LOCAL_RANK"])
-    seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if preset.is_gpu and seen <= local_rank:
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if preset.is_gpu and gpus <= local_rank:
         raise Transient(
-            f"rank {environment['RANK']} finds no GPU: CUDA sees {seen}, and spec.cluster.gpuType "
+            f"rank {environment['RANK']} finds no GPU: CUDA sees {gpus}, and spec.cluster.gpuType "
             f"{preset.name} promises one to each rank. Look at the driver and the device plugin of the node, "
             "and at the runtimeClassName of the pod"
         )
-    device = torch.device("cuda", local_rank) if seen else torch.device("cpu")
+    device = torch.device("cuda", local_rank) if gpus else torch.device("cpu")
     if device.type == "cuda":
         torch.cuda.set_device(device)
     elif "OMP_NUM_THREADS" in environment:
         torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))
     if is_loopback(environment["MASTER_ADDR"]):
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # a host name of its own may not resolve
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # this machine's host name may not resolve
     backend = "nccl" if device.type == "cuda" else "gloo"
     deepspeed.init_distributed(backend, auto_mpi_discovery=False, timeout=timeout, verbose=False)
     return Ranks(rank=distributed.get_rank(), world_size=distributed.get_world_size(), device=device)

@@ -1,4 +1,4 @@
-"""Addresses of peers."""
+"""Addresses of the nodes of a training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` names this machine itself, so that every node of the gang runs on it."""
+    """Whether `host` is a loopback address, so that all nodes of the gang run on this machine."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""A wish to stop, as Kubernetes and a terminal express it."""
+"""Stop signals of Kubernetes (SIGTERM) and of a terminal (SIGINT)."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """Remembers that a stop signal came. The loop asks between steps, so nothing is cut in the middle."""
+    """Records that a stop signal arrived. The training loop checks it between steps."""
 
     def __init__(self) -> None:
         self.requested = False
 
     @contextmanager
     def listening(self) -> Iterator[StopRequest]:
-        """Takes the stop signals while the block runs; only the main thread may."""
-        previous = {number: signal.signal(number, self._note) for number in STOP_SIGNALS}
+        """Handles the stop signals during the block. Only the main thread may call it."""
+        previous = {number: signal.signal(number, self._record) for number in STOP_SIGNALS}
         try:
             yield self
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
+    def _record(self, _number: int, _frame: FrameType | None) -> None:
         self.requested = True
 
 
 def end_with_parent() -> None:
-    """Has the kernel end this process when its parent dies, so that no rank outlives its launcher. Linux
-    only.
+    """Makes the kernel kill this process when its parent dies, so that no rank outlives its launcher.
+
+    Linux only; elsewhere it does nothing.
     """
     set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
     prctl = getattr(ctypes.CDLL(None), "prctl", None)

@@ -1,4 +1,4 @@
-"""Ends a rank that makes no progress, so that the attempt is retried instead of holding its GPUs for ever."""
+"""Ends a rank that makes no progress, so that the attempt is retried instead of blocking its GPUs forever."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from blendtune_api.contract import ExitCode
 
 
 class Watchdog:
-    """Wants a beat at least every `timeout_seconds` while it watches.
+    """Expects `beat` to be called at least every `timeout_seconds` while it is watching.
 
-    On expiry it prints the stack of every thread, calls `on_hang` with a message and exits HANG at once: a
-    rank that hangs in a collective answers no exception.
+    After a timeout it prints the stacks of all threads, calls `on_hang` with a message and exits at once with
+    the code HANG: no exception can interrupt a rank that hangs in a collective.
     """
 
     def __init__(
@@ -25,19 +25,21 @@ class Watchdog:
         timeout_seconds: float,
         on_hang: Callable[[str], None],
         *,
-        leave: Callable[[int], object] = os._exit,
+        exit_process: Callable[[int], object] = os._exit,
     ) -> None:
         self._timeout = timeout_seconds
         self._on_hang = on_hang
-        self._leave = leave
+        self._exit_process = exit_process
         self._last_beat = time.monotonic()
         self._done = threading.Event()
 
     def beat(self) -> None:
+        """Reports progress."""
         self._last_beat = time.monotonic()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
+        """Watches during the block, from a thread."""
         self._done.clear()
         self.beat()
         thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -56,7 +58,7 @@ class Watchdog:
                     f"no step for {self._timeout / 60:g} minutes (spec.training.hangTimeoutMinutes); the "
                     "stacks of all threads are in the log"
                 )
-                self._leave(ExitCode.HANG)
+                self._exit_process(ExitCode.HANG)
                 return
 
     def _remaining(self) -> float:

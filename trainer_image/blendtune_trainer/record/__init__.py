@@ -1,1 +1,1 @@
-"""What is told of a training while it runs."""
+"""Progress, logs and experiment trackers of a running training."""

@@ -1,4 +1,4 @@
-"""How far the training is: what rank 0 answers to the operator on /progress and to Prometheus on /metrics."""
+"""The progress of the training, which rank 0 serves: /progress for the operator, /metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from blendtune_api.codec import encode
 from blendtune_api.contract import Progress
 
-_PACE_STEPS = 20  # the latest steps, over which throughput and the remaining time are taken
+_PACE_STEPS = 20  # latest steps, over which throughput and remaining time are averaged
 
 _SERIES: Mapping[str, tuple[str, str]] = {
     "step": ("blendtune_training_step", "Optimizer steps taken."),
@@ -48,32 +48,34 @@ _SERIES: Mapping[str, tuple[str, str]] = {
 
 
 class Pace:
-    """Speed over the latest steps."""
+    """The speed over the latest steps."""
 
     def __init__(self) -> None:
         self._steps: deque[tuple[int, float]] = deque(maxlen=_PACE_STEPS)
 
     def add(self, tokens: int, seconds: float) -> None:
+        """Adds a step."""
         self._steps.append((tokens, seconds))
 
     @property
     def tokens_per_second(self) -> float | None:
+        """None before the first step."""
         seconds = sum(seconds for _, seconds in self._steps)
         return sum(tokens for tokens, _ in self._steps) / seconds if seconds > 0 else None
 
     def seconds_for(self, steps: int) -> float | None:
-        """Expected time of so many further steps."""
+        """Expected seconds of so many further steps; None before the first step."""
         if not self._steps:
             return None
         return steps * sum(seconds for _, seconds in self._steps) / len(self._steps)
 
 
 class ProgressBoard(Collector):
-    """The latest progress, safe to read from the server's threads. Unknown values are left out, never 0."""
+    """The latest progress, which the server's threads read. Unknown values are left out, not shown as 0."""
 
     def __init__(self) -> None:
         self._progress = Progress(step=0, steps=0, phase="loading")
-        self._beside: dict[str, float] = {}  # series that /progress does not show
+        self._metrics_only: dict[str, float] = {}  # values of /metrics that /progress does not have
 
     @property
     def progress(self) -> Progress:
@@ -82,14 +84,16 @@ class ProgressBoard(Collector):
     def update(
         self, *, gradient_norm: float | None = None, gpu_memory_bytes: int | None = None, **changes: Any
     ) -> None:
-        beside = {"gradient_norm": gradient_norm, "gpu_memory_bytes": gpu_memory_bytes}
-        self._beside |= {name: value for name, value in beside.items() if value is not None}
+        """Updates the fields of `Progress` given in `changes`, and the values that only /metrics has."""
+        values = {"gradient_norm": gradient_norm, "gpu_memory_bytes": gpu_memory_bytes}
+        self._metrics_only |= {name: value for name, value in values.items() if value is not None}
         self._progress = replace(self._progress, **changes)
 
     def collect(self) -> Iterator[Metric]:
+        """The series for Prometheus."""
         progress = self._progress
         for field, (name, description) in _SERIES.items():
-            value = self._beside.get(field, getattr(progress, field, None))
+            value = self._metrics_only.get(field, getattr(progress, field, None))
             if value is not None:
                 yield GaugeMetricFamily(name, description, value=value)
         phase = GaugeMetricFamily(
@@ -101,7 +105,7 @@ class ProgressBoard(Collector):
 
 @contextmanager
 def serving(board: ProgressBoard, port: int, host: str = "") -> Iterator[int]:
-    """Serves the board over HTTP while the block runs; yields the port, which is a free one for 0."""
+    """Serves the board over HTTP during the block. Yields the port; 0 picks a free one."""
     registry = CollectorRegistry()
     registry.register(board)
     ProcessCollector(registry=registry)
@@ -124,7 +128,7 @@ def serving(board: ProgressBoard, port: int, host: str = "") -> Iterator[int]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Scrapes do not belong in the training's log."""
+            """Keeps requests out of the training's log."""
 
     server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True

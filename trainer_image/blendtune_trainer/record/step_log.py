@@ -1,4 +1,4 @@
-"""Logs of JSON lines keyed by step, from which a resumed run drops what lies beyond its checkpoint."""
+"""Logs in JSON lines, one per step, which a resumed training truncates to its checkpoint."""
 
 from __future__ import annotations
 
@@ -12,32 +12,34 @@ from blendtune_runtime.files import write_text
 
 
 class StepLog:
-    """Lines in the order of their `step`. A torn last line, as a kill leaves it, is not there."""
+    """A log whose lines are ordered by `step`. An incomplete last line, left by a kill, is ignored."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> list[dict[str, Any]]:
-        return list(self._whole_lines())
+        """All lines; none if there is no file."""
+        return list(self._complete_lines())
 
-    def keep_until(self, step: int) -> None:
-        """Drops the lines of later steps."""
+    def truncate_after(self, step: int) -> None:
+        """Removes the lines of later steps."""
         if self._path.exists():
-            kept = [line for line in self._whole_lines() if line["step"] <= step]
-            write_text(self._path, "".join(_line(line) for line in kept))
+            lines = [line for line in self._complete_lines() if line["step"] <= step]
+            write_text(self._path, "".join(_format(line) for line in lines))
 
     def append(self, **values: Any) -> None:
+        """Adds a line; `step` is one of the values."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a") as file:
-            file.write(_line(values))
+            file.write(_format(values))
 
     def flush(self) -> None:
-        """Makes all lines durable."""
+        """Syncs all lines to disk."""
         if self._path.exists():
             with self._path.open("rb") as file:
                 os.fsync(file.fileno())
 
-    def _whole_lines(self) -> Iterator[dict[str, Any]]:
+    def _complete_lines(self) -> Iterator[dict[str, Any]]:
         if not self._path.exists():
             return
         for line in self._path.read_text().splitlines():
@@ -47,5 +49,5 @@ class StepLog:
                 return
 
 
-def _line(values: dict[str, Any]) -> str:
+def _format(values: dict[str, Any]) -> str:
     return json.dumps(values) + "\n"

@@ -1,4 +1,4 @@
-"""The experiment trackers, each through its own library, which is imported when the tracker is opened."""
+"""The experiment trackers. The library of each one is imported when the tracker is opened."""
 
 from __future__ import annotations
 
@@ -11,34 +11,38 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from blendtune_api.v1alpha1 import Tracker as Kind
-from blendtune_trainer.leaves import leaves
+from blendtune_trainer.flatten import flatten
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrackedRun:
-    """What a tracker is told of the run. Steps after `first_step` will be logged, perhaps once more."""
+    """The run as trackers see it."""
 
     uid: str
     name: str
     settings: Mapping[str, Any]
-    folder: Path  # for what the trackers write on this machine
-    first_step: int
+    folder: Path  # for the files of trackers that write locally
+    first_step: int  # steps after it will be logged, possibly a second time
 
     def folder_of(self, kind: Kind) -> Path:
+        """The folder of one tracker, which is created."""
         folder = self.folder / kind.value
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
 
 class Tracker(Protocol):
-    def log(self, step: int, values: Mapping[str, float]) -> None: ...
+    """An open experiment tracker."""
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Logs values after `step` optimizer steps."""
 
     def close(self, *, finished: bool) -> None:
-        """`finished` is false when another attempt may go on."""
+        """Closes the tracker. `finished` is false if another attempt may continue the run."""
 
 
 class TensorBoard:
-    """Event files in the workspace; of a step that was logged before, TensorBoard shows the latest."""
+    """Event files in the workspace. If a step was logged twice, TensorBoard shows the later values."""
 
     def __init__(self, run: TrackedRun) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -59,18 +63,18 @@ class TensorBoard:
 
 
 class MLflow:
-    """A run of the server that MLFLOW_TRACKING_URI names; without one, in files in the workspace.
+    """A run on the server in MLFLOW_TRACKING_URI or, if that is unset, in files in the workspace.
 
-    Another attempt goes on with the run that carries the same UID.
+    A further attempt continues the run that is tagged with the same UID.
     """
 
     def __init__(self, run: TrackedRun) -> None:
         from mlflow import MlflowClient
 
         folder = run.folder_of(Kind.MLFLOW)
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # a shared volume is no place for SQLite
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # SQLite is unsafe on a shared volume
         self._client: Any = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or folder.as_uri())
-        self._id = self._known_run(run) or self._new_run(run)
+        self._id = self._find_run(run) or self._create_run(run)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
@@ -82,21 +86,21 @@ class MLflow:
     def close(self, *, finished: bool) -> None:
         self._client.set_terminated(self._id, "FINISHED" if finished else "KILLED")
 
-    def _known_run(self, run: TrackedRun) -> str | None:
+    def _find_run(self, run: TrackedRun) -> str | None:
         found = self._client.search_runs([self._experiment()], f"tags.`blendtune.uid` = '{run.uid}'")
         if not found:
             return None
         self._client.update_run(found[0].info.run_id, status="RUNNING")
         return str(found[0].info.run_id)
 
-    def _new_run(self, run: TrackedRun) -> str:
+    def _create_run(self, run: TrackedRun) -> str:
         from mlflow.entities import Param
 
         created = self._client.create_run(
             self._experiment(), run_name=run.name, tags={"blendtune.uid": run.uid}
         )
-        params = [Param(path, str(value)) for path, value in leaves(run.settings)]
-        for start in range(0, len(params), 100):  # the most that a batch may hold
+        params = [Param(path, str(value)) for path, value in flatten(run.settings)]
+        for start in range(0, len(params), 100):  # MLflow's limit of a batch
             self._client.log_batch(created.info.run_id, params=params[start : start + 100])
         return str(created.info.run_id)
 
@@ -107,7 +111,7 @@ class MLflow:
 
 
 class WeightsAndBiases:
-    """A W&B run: online when WANDB_API_KEY is set, else in the workspace, for `wandb sync`."""
+    """A W&B run: online if WANDB_API_KEY is set, else offline in the workspace, for `wandb sync`."""
 
     def __init__(self, run: TrackedRun) -> None:
         import wandb

@@ -1,1 +1,1 @@
-"""Rows of the sources, as conversations."""
+"""Reads the rows of the sources as conversations."""

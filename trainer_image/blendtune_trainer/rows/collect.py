@@ -1,4 +1,4 @@
-"""The rows of a source, one by one, each with the place it was read from."""
+"""Reads the rows of a source one by one, each with its place: file and line, or row number."""
 
 from __future__ import annotations
 
@@ -23,29 +23,33 @@ _BETWEEN_ELEMENTS = re.compile(r"[\s,]*")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    place: str  # file and line, "ads.jsonl:17"; for Parquet and the hub the row, "ads.parquet row 17"
+    """One row of a source."""
+
+    place: str  # file and line, "ads.jsonl:17"; for Parquet and the hub the row number, "ads.parquet row 17"
     conversation: Conversation
-    read: float | None = None  # the share of its source that has been read with it, where that is known
+    fraction_read: float | None = None  # of its source, 0 to 1, up to this row; None if unknown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Value:
-    """What a row says, before anything is known of its form."""
+    """The value of a row, before its format is checked."""
 
     place: str
     value: object
-    read: float | None = None  # of its file or, for a hub, of its source
+    fraction_read: float | None = None  # of its file or, on the hub, of its source
 
 
 def collect(location: HubRepository | StorePath, field: str, faults: Faults) -> Iterator[Row]:
-    """The conversations of a source in the order of its files, sorted by name, and rows.
+    """The rows of a source in order: by file name, then by position in the file.
 
-    Whatever cannot be read or learnt from is added to `faults`, with its place, and left out. `field` is the
-    path of the URI in the spec. Raises StageError where a store does not answer.
+    Files and rows that cannot be read or learnt from are added to `faults` with their place, and left out.
+    `field` is the path of the URI in the spec. Raises Transient if a store or the hub does not answer.
     """
     for each in _values(location, field, faults):
         try:
-            yield Row(place=each.place, conversation=to_conversation(each.value), read=each.read)
+            yield Row(
+                place=each.place, conversation=to_conversation(each.value), fraction_read=each.fraction_read
+            )
         except RowFault as fault:
             faults.add(each.place, str(fault))
 
@@ -64,23 +68,26 @@ def _values(location: HubRepository | StorePath, field: str, faults: Faults) -> 
         raise Transient(f"{field}: {location.url} cannot be read: {error}") from error
     if not files:
         faults.add(field, f"{location.url} holds no {', '.join(_SUFFIXES)} file")
-    whole = sum(file.size for file in files)
-    before = 0
+    total = sum(file.size for file in files)
+    before = 0  # bytes of the files already read
     for file in files:
         for each in _file_rows(filesystem, file, faults):
-            yield replace(each, read=(before + (each.read or 0) * file.size) / whole if whole else None)
+            read = before + (each.fraction_read or 0) * file.size
+            yield replace(each, fraction_read=read / total if total else None)
         before += file.size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _File:
-    path: str
-    name: str  # to show
+    """A file of a source."""
+
+    path: str  # on its file system
+    name: str  # relative to the source, for messages
     size: int  # bytes
 
 
 def _files(filesystem: Any, path: str) -> list[_File]:
-    """The file, or each readable file below the folder."""
+    """The file at `path`, or all files below the folder with a known suffix. Raises FileNotFoundError."""
     if filesystem.isfile(path):
         return [_File(path=path, name=PurePosixPath(path).name, size=filesystem.size(path) or 0)]
     if not filesystem.isdir(path):
@@ -111,7 +118,7 @@ def _file_rows(filesystem: Any, file: _File, faults: Faults) -> Iterator[_Value]
 
 
 def _json_lines(stream: IO[bytes], file: _File, faults: Faults) -> Iterator[_Value]:
-    read = 0
+    read = 0  # bytes
     for number, line in enumerate(stream, start=1):
         place = f"{file.name}:{number}"
         read += len(line)
@@ -126,11 +133,11 @@ def _json_lines(stream: IO[bytes], file: _File, faults: Faults) -> Iterator[_Val
         except RecursionError:
             faults.add(place, "not valid JSON: nested too deeply")
         else:
-            yield _Value(place=place, value=value, read=read / max(read, file.size))
+            yield _Value(place=place, value=value, fraction_read=read / max(read, file.size))
 
 
 def _json_document(content: bytes, name: str, faults: Faults) -> Iterator[_Value]:
-    """The elements of one JSON list, each at the line where it begins."""
+    """The elements of a JSON list, each with the line on which it begins."""
     try:
         text = content.decode("utf-8-sig")
         document = json.loads(text)
@@ -150,7 +157,7 @@ def _json_document(content: bytes, name: str, faults: Faults) -> Iterator[_Value
         start = _BETWEEN_ELEMENTS.match(text, at).end()  # type: ignore[union-attr]  # it matches anywhere
         line += text.count("\n", at, start)
         value, at = decoder.raw_decode(text, start)
-        yield _Value(place=f"{name}:{line}", value=value, read=at / len(text))
+        yield _Value(place=f"{name}:{line}", value=value, fraction_read=at / len(text))
         line += text.count("\n", start, at)
 
 
@@ -160,17 +167,18 @@ def _parquet_rows(filesystem: Any, file: _File, faults: Faults) -> Iterator[_Val
 
     try:
         with filesystem.open(file.path, "rb") as stream:
-            whole = read_metadata(stream).num_rows
+            total = read_metadata(stream).num_rows
         url = filesystem.unstrip_protocol(file.path)
         rows = datasets.load_dataset("parquet", data_files=url, split="train", streaming=True)
         for number, row in enumerate(rows, start=1):
-            yield _Value(place=f"{file.name} row {number}", value=row, read=number / max(number, whole))
+            read = number / max(number, total)
+            yield _Value(place=f"{file.name} row {number}", value=row, fraction_read=read)
     except (ValueError, OSError, datasets.exceptions.DatasetGenerationError) as error:
         faults.add(file.name, f"not a readable Parquet file: {error}")
 
 
 def _hub_rows(repository: HubRepository, field: str, faults: Faults) -> Iterator[_Value]:
-    """The rows of the data set's train split."""
+    """The rows of the train split of a data set on the hub, streamed."""
     import datasets
 
     try:
@@ -181,10 +189,10 @@ def _hub_rows(repository: HubRepository, field: str, faults: Faults) -> Iterator
             split="train",
             streaming=True,
         )
-        known = (rows.info.splits or {}).get("train") if not repository.path else None
+        split = (rows.info.splits or {}).get("train") if not repository.path else None
         for number, row in enumerate(rows, start=1):
-            read = number / known.num_examples if known and known.num_examples else None
-            yield _Value(place=f"{repository.name} row {number}", value=row, read=read)
+            read = number / split.num_examples if split and split.num_examples else None
+            yield _Value(place=f"{repository.name} row {number}", value=row, fraction_read=read)
     except (datasets.exceptions.DatasetNotFoundError, ValueError) as error:
         faults.add(field, f"hf://datasets/{repository.name} cannot be read: {error}")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Searches the training rows for a rubric's prompts: a model that has seen the exam proves nothing."""
+"""Test-set contamination: searches the training rows for the prompts of the rubric."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from blendtune_runtime.errors import BadData, BadRubric
 from blendtune_trainer.rows.conversations import Conversation
 
 _WORD = re.compile(r"\w+")
-_OVERLAP_WORDS = 8  # consecutive words that two texts hardly share by chance
-_SHORT_PROMPT_WORDS = (
-    5  # a prompt of 5 to 7 words counts when a turn holds the whole of it, a shorter one when equal
-)
+_OVERLAP_WORDS = 8  # consecutive words that two texts rarely share by chance
+# A prompt of 5 to 7 words matches if a turn contains all of it, a shorter one only if the turn equals it.
+_SHORT_PROMPT_WORDS = 5
 _GENERAL = "general"
-_SHOWN = 20
+_SHOWN = 20  # matches in an error message
 
 Words = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RubricPrompt:
+    """One wording of a question of the rubric."""
+
     question: str  # id
     domain: str  # general | inDomain
     text: str
@@ -33,12 +34,12 @@ class RubricPrompt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromptMatch:
-    """A prompt of the rubric met in a user turn of a training row."""
+    """A prompt of the rubric found in a user turn of a training row."""
 
-    question: str
-    domain: str
-    place: str
-    exact: bool
+    question: str  # id
+    domain: str  # general | inDomain
+    place: str  # of the row
+    exact: bool  # the turn equals the prompt, else it contains it or shares consecutive words
 
     def __str__(self) -> str:
         how = "asks the same" if self.exact else f"holds it, or {_OVERLAP_WORDS} consecutive words of it"
@@ -46,7 +47,7 @@ class PromptMatch:
 
 
 def load_prompts(path: Path) -> tuple[RubricPrompt, ...]:
-    """The wordings of the checked rubric; none where no rubric was checked. Raises StageError on others."""
+    """All wordings of the checked rubric; empty if there is none. Raises BadRubric if the file is invalid."""
     try:
         rubric = json.loads(path.read_text())
         return tuple(prompt for question in rubric["questions"] for prompt in _wordings(question))
@@ -62,42 +63,44 @@ def _wordings(question: Mapping[str, Any]) -> Iterable[RubricPrompt]:
 
 
 class PromptSearch:
-    """Gathers the matches of a rubric's prompts, the first of each kind for each question."""
+    """Searches rows for prompts and collects the first exact and the first partial match of each question."""
 
     def __init__(self, prompts: Sequence[RubricPrompt]) -> None:
-        self._whole: dict[Words, RubricPrompt] = {}
-        self._parts: dict[Words, RubricPrompt] = {}
+        self._prompts: dict[Words, RubricPrompt] = {}
+        self._phrases: dict[Words, RubricPrompt] = {}
         for prompt in prompts:
             words = normalised_words(prompt.text)
-            self._whole.setdefault(words, prompt)
+            self._prompts.setdefault(words, prompt)
             size = min(_OVERLAP_WORDS, len(words))
             if size >= _SHORT_PROMPT_WORDS:
                 for start in range(len(words) - size + 1):
-                    self._parts.setdefault(words[start : start + size], prompt)
-        self._sizes = sorted({len(part) for part in self._parts})
-        self._openings = {part[0] for part in self._parts}
+                    self._phrases.setdefault(words[start : start + size], prompt)
+        self._sizes = sorted({len(phrase) for phrase in self._phrases})
+        self._openings = {phrase[0] for phrase in self._phrases}
         self._matches: dict[tuple[str, bool], PromptMatch] = {}
 
     @property
     def matches(self) -> tuple[PromptMatch, ...]:
+        """The matches so far."""
         return tuple(self._matches.values())
 
     def search(self, place: str, conversation: Conversation) -> None:
-        if not self._whole:
+        """Adds the matches in the user turns of one row."""
+        if not self._prompts:
             return
         for message in conversation:
             if message["role"] == "user":
                 self._search_turn(place, normalised_words(message["content"]))
 
     def _search_turn(self, place: str, words: Words) -> None:
-        asked = self._whole.get(words)
+        asked = self._prompts.get(words)
         if asked is not None:
             self._add(asked, place, exact=True)
         for start, word in enumerate(words):
             if word not in self._openings:
                 continue
             for size in self._sizes:
-                shared = self._parts.get(words[start : start + size])
+                shared = self._phrases.get(words[start : start + size])
                 if shared is not None and shared is not asked:
                     self._add(shared, place, exact=False)
 
@@ -107,14 +110,14 @@ class PromptSearch:
 
 
 def normalised_words(text: str) -> Words:
-    """The words of a text without case, punctuation and variants of form."""
+    """The words of a text, case-folded, without punctuation, in Unicode normal form KC."""
     return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def check_matches(matches: Sequence[PromptMatch]) -> tuple[str, ...]:
-    """A warning about in-domain questions in the training rows. Raises StageError for general ones.
+    """At most one warning, about in-domain questions. Raises BadData if there are general questions.
 
-    The general questions measure what was forgotten, so an answer learnt by heart would hide just that.
+    General questions measure what the model has forgotten; having trained on them would hide forgetting.
     """
     general = [match for match in matches if match.domain == _GENERAL]
     if general:

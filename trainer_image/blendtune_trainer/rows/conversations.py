@@ -1,4 +1,4 @@
-"""Rows of the three common formats, as one: a conversation is a list of messages with role and content."""
+"""Converts rows of three common formats to conversations: lists of messages with role and content."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _SHAREGPT_ROLES = {
 
 
 class RowFault(ValueError):
-    """What is wrong with one row, in words for its author."""
+    """A row that cannot be learnt from. The message tells the author of the data why."""
 
 
 def to_conversation(row: object) -> Conversation:
-    """The conversation of a row. Raises RowFault where there is none to learn from.
+    """The conversation of a row. Raises RowFault if the row has an unknown format or no assistant turn.
 
-    The formats, told apart by their keys:
+    The formats are recognised by their keys:
     - chat: `messages`, a list of `{role, content}`;
     - ShareGPT: `conversations`, a list of `{from, value}`;
     - instruction: `instruction`, optional `input` (appended after an empty line), `output`, and
@@ -55,9 +55,9 @@ def to_conversation(row: object) -> Conversation:
 
 
 def canonical_bytes(conversation: Conversation) -> bytes:
-    """The conversation for digests: equal for equal messages, whatever format the row was in.
+    """The conversation as bytes for digests: equal messages give equal bytes, whatever the row's format.
 
-    Raises RowFault where the text is not valid Unicode.
+    Raises RowFault if the text is not valid Unicode.
     """
     turns = [[message["role"], message["content"]] for message in conversation]
     try:

@@ -1,1 +1,1 @@
-"""Conversations as examples: token ids, and which of them are learnt from."""
+"""Conversations as examples: token ids, and which of them are supervised."""

@@ -1,10 +1,10 @@
-"""Conversations as tokens, and which of those tokens the model is to learn: the assistant's turns.
+"""Conversations as tokens, and which tokens are supervised: those of the assistant's turns.
 
-A template with `{% generation %}` markers, as all named ones have, says itself where the assistant speaks.
-For any other template a turn begins where the rendering of the messages before it, with the generation
-prompt, ends, which is verified for every turn. Either way what comes before an answer must be the first of
-the conversation's tokens when it is tokenised alone, because it is what the model will be given when it is
-asked.
+A template with `{% generation %}` markers, as all named templates have, marks the assistant's turns itself.
+With any other template a turn begins where the rendering of the messages before it ends, including the
+generation prompt; this is verified for every turn. In both cases the tokens of the text before an answer,
+tokenized on its own, must be a prefix of the conversation's tokens, because that text is the model's prompt
+at inference.
 """
 
 from __future__ import annotations
@@ -28,29 +28,31 @@ _PROBE: Conversation = [
     {"role": ASSISTANT, "content": "No."},
 ]
 
-_KEPT_LENGTH = 64  # characters
-_KEPT_TEXTS = 1024
+_CACHED_TEXT_LENGTH = 64  # characters, at most
+_CACHED_TEXTS = 1024  # at most
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class EncodedConversation:
+    """The tokens of a conversation of n tokens."""
+
     input_ids: NDArray[np.int32]  # [n]
-    supervised: NDArray[np.bool_]  # [n]; never the first token, which nothing predicts
+    supervised: NDArray[np.bool_]  # [n]; False for the first token, which nothing predicts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Rendered:
-    """A conversation as text, and the characters of its assistant turns."""
+    """A conversation as text, and the character spans of its assistant turns."""
 
     text: str
     turns: tuple[Span, ...]
 
 
 class ChatEncoder:
-    """Applies the tokenizer's chat template. `tokenizer` is a fast tokenizer of transformers.
+    """Encodes conversations with the chat template of a tokenizer of transformers.
 
-    Raises StageError on construction where there is no template, or one whose assistant turns cannot be
-    told apart.
+    Raises BadModel on construction if the tokenizer is not a fast one, has no chat template, or has one whose
+    assistant turns cannot be located.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -69,24 +71,25 @@ class ChatEncoder:
         )
         begin = tokenizer.bos_token_id
         self._turn_end_ids = self._special_ids - ({begin} if begin != tokenizer.eos_token_id else set())
-        self._known: dict[str, list[int]] = {}
+        self._cached_ids: dict[str, list[int]] = {}
         self._check_template()
 
     @property
     def template(self) -> str:
+        """The Jinja text of the chat template."""
         return self._renderer.template
 
     def encode(self, conversations: Sequence[Conversation]) -> list[EncodedConversation | RowFault]:
-        """Each conversation's tokens, whole, or why it cannot be learnt from."""
+        """The tokens of each conversation, never truncated, or why it cannot be learnt from."""
         rendered = self._render(conversations)
-        whole = [item for item in rendered if isinstance(item, _Rendered)]
-        encodings = iter(self._backend.encode_batch([item.text for item in whole], add_special_tokens=False))
+        texts = [item.text for item in rendered if isinstance(item, _Rendered)]
+        encodings = iter(self._backend.encode_batch(texts, add_special_tokens=False))
         return [
             self._mask(item, next(encodings)) if isinstance(item, _Rendered) else item for item in rendered
         ]
 
     def _check_template(self) -> None:
-        """Raises BadModel where a short conversation cannot be encoded."""
+        """Raises BadModel if a short conversation cannot be encoded."""
         (outcome,) = self.encode([_PROBE])
         if isinstance(outcome, RowFault):
             raise BadModel(
@@ -145,9 +148,9 @@ class ChatEncoder:
         return EncodedConversation(input_ids=np.array(ids, np.int32), supervised=supervised)
 
     def _start(self, prompt: str, encoding: Any) -> int | None:
-        """Where an answer's tokens begin; None where one of them reaches back into the prompt.
+        """Index of an answer's first token; None if a token spans the end of the prompt and the answer.
 
-        A marker may stand after a space that many tokenizers join to the answer's first word.
+        A `{% generation %}` marker may follow a space, which many tokenizers join to the answer's first word.
         """
         start = self._prompt_length(prompt, encoding)
         if start is None and self._renderer.has_generation_markers:
@@ -155,9 +158,10 @@ class ChatEncoder:
         return start
 
     def _prompt_length(self, prompt: str, encoding: Any) -> int | None:
-        """The prompt's tokens, when they are a prefix of the conversation's; None when they are not.
+        """Number of the prompt's tokens; None if they are not a prefix of the conversation's tokens.
 
-        Text is split at special tokens before anything else, so it suffices to compare from the last one on.
+        Tokenizers split text at special tokens first, so only the tokens from the last special token on need
+        to be compared.
         """
         ids = encoding.ids
         special = _last_token(encoding, (0, len(prompt)))
@@ -169,28 +173,28 @@ class ChatEncoder:
         return special + len(tail) if ids[special : special + len(tail)] == tail else None
 
     def _tokens(self, text: str) -> list[int]:
-        """Token ids of a text; those of the short ones, which come back with every turn, are kept."""
-        known = self._known.get(text)
-        if known is not None:
-            return known
+        """Token ids of a text. Those of short texts are cached, since many recur in every conversation."""
+        cached = self._cached_ids.get(text)
+        if cached is not None:
+            return cached
         ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
-        if len(text) <= _KEPT_LENGTH and len(self._known) < _KEPT_TEXTS:
-            self._known[text] = ids
+        if len(text) <= _CACHED_TEXT_LENGTH and len(self._cached_ids) < _CACHED_TEXTS:
+            self._cached_ids[text] = ids
         return ids
 
     def _end(self, text: str, encoding: Any, turn: Span) -> int:
-        """Where a turn's tokens end: with its end-of-turn token, without the white space that follows it."""
+        """Index after a turn's last token: its end-of-turn token, without the white space after that."""
         start, end = turn
         stripped = text[start:end].rstrip()
         closed = stripped.endswith(self._special_tokens)
         token = _last_token(encoding, (start, start + len(stripped) if closed else end)) + 1
         if closed or not self._renderer.has_generation_markers or token >= len(encoding.ids):
             return token
-        return token + (encoding.ids[token] in self._turn_end_ids)  # a marker may stop short of it
+        return token + (encoding.ids[token] in self._turn_end_ids)  # the marked span may end before it
 
 
 def _last_token(encoding: Any, span: Span) -> int:
-    """The token that holds the last character of the span that is in any; -1 where there is none."""
+    """Index of the token of the last character in the span that belongs to a token; -1 if none does."""
     start, end = span
     for character in range(end - 1, start - 1, -1):
         token = encoding.char_to_token(character)

@@ -1,46 +1,46 @@
-"""The examples of one source: its rows as tokens, each once."""
+"""The examples of one source: its rows as tokens, each row once."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blendtune_api.v1alpha1 import OverLength, Unit
 from blendtune_trainer.rows.collect import Row
-from blendtune_trainer.rows.conversations import RowFault, canonical_bytes
+from blendtune_trainer.rows.console import ReportProgress
 from blendtune_trainer.rows.faults import Faults
+from blendtune_trainer.tokens.chunks import Chunk, canonical_rows, chunks_of
 from blendtune_trainer.tokens.digests import framed, row_key
+from blendtune_trainer.tokens.row_encoder import RowEncoder
 from blendtune_trainer.tokens.token_cache import EncodedChunk
-from blendtune_trainer.tokens.tokenise import Tokeniser, chunks_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Examples:
-    """The rows that fit the sequence length, one after the other."""
+    """The examples of a source, one after the other: the rows that fit the sequence length."""
 
     input_ids: NDArray[np.int32]  # [tokens]
     supervised: NDArray[np.bool_]  # [tokens]
     offsets: NDArray[np.int64]  # [examples + 1]
     keys: NDArray[np.uint64]  # [examples], equal for equal rows
-    rows: int  # read, those left out counted
-    dropped: int  # left out for their length
-    digest: str  # of all rows in their order
+    rows: int  # rows read, including those left out
+    dropped: int  # rows left out because of their length
+    digest: str  # SHA-256 of all rows, in order
 
     def __len__(self) -> int:
         return len(self.keys)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """[examples] tokens of each."""
+        """[examples] tokens of each example."""
         return np.diff(self.offsets)
 
     def sizes(self, unit: Unit) -> NDArray[np.int64]:
-        """[examples] what each counts in a blend of this unit."""
+        """[examples] size of each example in the unit of the blend."""
         match unit:
             case Unit.TOKENS:
                 return self.lengths
@@ -51,70 +51,75 @@ class Examples:
                 return np.ones(len(self), np.int64)
 
 
-@dataclass(slots=True)
-class _Gathered:
-    chunks: list[EncodedChunk] = field(default_factory=list)
-    keys: list[int] = field(default_factory=list)
-    rows: int = 0
-    dropped: int = 0
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _ChunkExamples:
+    """The examples of one chunk; what left its rows out is reported by then."""
 
-    def examples(self, digest: str) -> Examples:
-        lengths = np.concatenate([np.empty(0, np.int64), *(chunk.lengths for chunk in self.chunks)])
-        return Examples(
-            input_ids=np.concatenate([np.empty(0, np.int32), *(chunk.input_ids for chunk in self.chunks)]),
-            supervised=np.concatenate([np.empty(0, np.bool_), *(chunk.supervised for chunk in self.chunks)]),
-            offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
-            keys=np.array(self.keys, np.uint64),
-            rows=self.rows,
-            dropped=self.dropped,
-            digest=digest,
-        )
+    encoded: EncodedChunk
+    keys: NDArray[np.uint64]  # [examples]
+    rows: int  # of the chunk, including those left out
 
 
 def encode_rows(
     rows: Iterable[Row],
-    tokeniser: Tokeniser,
+    encoder: RowEncoder,
     *,
     over_length: OverLength,
     seed: int,
     faults: Faults,
-    progress: Callable[[int, int, float | None], None] = lambda *_: None,
+    progress: ReportProgress = lambda *_: None,
 ) -> Examples:
     """The examples of a source. Rows that cannot be learnt from are added to `faults` and left out.
 
-    A row longer than the sequence length is dropped and counted, or a fault; it is never cut. `progress` is
-    told the rows and tokens so far, and the share of the source that they are, where it is known.
+    A row that is longer than the sequence length is never cut: it is dropped and counted, or it is a fault,
+    as `over_length` says. `seed` decides the keys of the examples. Rows are read a few chunks ahead of their
+    encoding at most; `progress` is called after each chunk.
     """
-    gathered = _Gathered()
     digest = hashlib.sha256()
-    tokens = 0
-    for chunk, encoded in tokeniser.encode(chunks_of(_with_contents(rows, gathered, digest, faults))):
-        for row, message in encoded.faults:
-            faults.add(chunk.rows[row].place, message)
-        gathered.dropped += len(encoded.too_long)
-        if over_length is OverLength.ERROR:
-            for row, length in encoded.too_long:
-                faults.add(chunk.rows[row].place, _too_long(length, tokeniser.sequence_length))
-        gathered.chunks.append(encoded)
-        gathered.keys.extend(row_key(chunk.contents[row], seed) for row in encoded.rows.tolist())
-        tokens += len(encoded.input_ids)
-        progress(gathered.rows, tokens, chunk.rows[-1].read)
-    return gathered.examples(digest.hexdigest())
+    parts: list[_ChunkExamples] = []
+    row_count = token_count = 0
+    for chunk, encoded in encoder.encode(chunks_of(canonical_rows(rows, faults))):
+        for content in chunk.contents:
+            digest.update(framed(content))
+        for place, message in _faults_of(chunk, encoded, over_length, encoder.sequence_length):
+            faults.add(place, message)
+        part = _chunk_examples(chunk, encoded, seed)
+        parts.append(part)
+        row_count += part.rows
+        token_count += len(encoded.input_ids)
+        progress(row_count, token_count, chunk.rows[-1].fraction_read)
+    return _concatenate(parts, digest.hexdigest())
 
 
-def _with_contents(
-    rows: Iterable[Row], gathered: _Gathered, digest: Any, faults: Faults
-) -> Iterator[tuple[Row, bytes]]:
-    """Every row with its canonical bytes, of which the digest is made."""
-    for row in rows:
-        gathered.rows += 1
-        try:
-            content = canonical_bytes(row.conversation)
-        except RowFault as fault:
-            faults.add(row.place, str(fault))
-            continue
-        digest.update(framed(content))
-        yield row, content
+def _faults_of(
+    chunk: Chunk, encoded: EncodedChunk, over_length: OverLength, sequence_length: int
+) -> Iterator[tuple[str, str]]:
+    """Place and message of each fault among the rows of a chunk."""
+    for row, message in encoded.faults:
+        yield chunk.rows[row].place, message
+    if over_length is OverLength.ERROR:
+        for row, tokens in encoded.too_long:
+            yield chunk.rows[row].place, _too_long(tokens, sequence_length)
+
+
+def _chunk_examples(chunk: Chunk, encoded: EncodedChunk, seed: int) -> _ChunkExamples:
+    keys = [row_key(chunk.contents[row], seed) for row in encoded.rows.tolist()]
+    return _ChunkExamples(encoded=encoded, keys=np.array(keys, np.uint64), rows=len(chunk.rows))
+
+
+def _concatenate(parts: Sequence[_ChunkExamples], digest: str) -> Examples:
+    """The examples of all chunks, in order, under the digest of all rows."""
+    chunks = [part.encoded for part in parts]
+    lengths = np.concatenate([np.empty(0, np.int64), *(chunk.lengths for chunk in chunks)])
+    return Examples(
+        input_ids=np.concatenate([np.empty(0, np.int32), *(chunk.input_ids for chunk in chunks)]),
+        supervised=np.concatenate([np.empty(0, np.bool_), *(chunk.supervised for chunk in chunks)]),
+        offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
+        keys=np.concatenate([np.empty(0, np.uint64), *(part.keys for part in parts)]),
+        rows=sum(part.rows for part in parts),
+        dropped=sum(len(chunk.too_long) for chunk in chunks),
+        digest=digest,
+    )
 
 
 def _too_long(tokens: int, sequence_length: int) -> str:

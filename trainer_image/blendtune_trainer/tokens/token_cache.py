@@ -1,4 +1,4 @@
-"""Encoded rows on disk, under the digest of what they were made from."""
+"""A cache of encoded rows on disk, keyed by the digest of everything that decides the encoding."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from blendtune_runtime.files import replacing
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class EncodedChunk:
-    """Examples one after the other, and the rows that became none; a row is its index in the chunk."""
+    """The examples of a chunk, concatenated, and the rows left out. Rows are indices into the chunk."""
 
     input_ids: NDArray[np.int32]  # [tokens]
     supervised: NDArray[np.bool_]  # [tokens]
-    lengths: NDArray[np.int64]  # [examples] tokens of each
-    rows: NDArray[np.int64]  # [examples] the row of each
-    too_long: tuple[tuple[int, int], ...] = ()  # row and its tokens
-    faults: tuple[tuple[int, str], ...] = ()  # row and what is wrong with it
+    lengths: NDArray[np.int64]  # [examples] tokens of each example
+    rows: NDArray[np.int64]  # [examples] row of each example
+    too_long: tuple[tuple[int, int], ...] = ()  # (row, tokens) of each row over the sequence length
+    faults: tuple[tuple[int, str], ...] = ()  # (row, message) of each row that cannot be learnt from
 
 
 class TokenCache:
-    """One file for each chunk. `prune` removes those that were neither found nor kept since it was made."""
+    """One file per chunk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._used: set[str] = set()
-        self.found = 0
+        self.hits = 0
 
-    def find(self, key: str) -> EncodedChunk | None:
-        """None as well for a file that cannot be read: the chunk is then encoded again."""
+    def get(self, key: str) -> EncodedChunk | None:
+        """The cached chunk. None if there is none, or if its file is damaged: it is then encoded again."""
         try:
             with self._path(key).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 left_out = json.loads(bytes(arrays["left_out"]))
@@ -49,10 +49,11 @@ class TokenCache:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         self._used.add(key)
-        self.found += 1
+        self.hits += 1
         return chunk
 
-    def keep(self, key: str, chunk: EncodedChunk) -> None:
+    def put(self, key: str, chunk: EncodedChunk) -> None:
+        """Writes a chunk."""
         left_out = json.dumps({"too_long": chunk.too_long, "faults": chunk.faults}).encode()
         with replacing(self._path(key)) as file:
             np.savez(
@@ -66,6 +67,7 @@ class TokenCache:
         self._used.add(key)
 
     def prune(self) -> None:
+        """Removes the files that this object has not used."""
         for file in self._folder.glob("*.npz"):
             if file.stem not in self._used:
                 file.unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""A training: its plan, its steps, its checkpoints and the model at its end."""
+"""The training: its plan, steps, checkpoints and the exported model."""

@@ -1,8 +1,9 @@
-"""Checkpoints that are whole or absent, and that only the run that made them can resume from.
+"""Checkpoints that are complete or absent, and that only the run that saved them can resume from.
 
-A checkpoint is written into `step-N.tmp`, with a list of its files and their sizes, renamed to `step-N` when
-every rank is done, and only then named by the pointer file. Whatever kills the training, the pointer names a
-whole checkpoint; what storage loses afterwards the list tells, and the checkpoint before it is taken.
+A checkpoint is written to `step-N.tmp` with a list of its files and their sizes, renamed to `step-N` when
+every rank is done, and only then named by the pointer file. So the pointer names a complete checkpoint
+whenever the training is killed. Files that storage loses later are found by the list, and the checkpoint
+before is used.
 """
 
 from __future__ import annotations
@@ -23,27 +24,27 @@ from blendtune_api.codec import decode, encode
 from blendtune_api.contract import RunConfig
 from blendtune_runtime.errors import OtherCheckpoint, StorageFull
 from blendtune_runtime.files import write_text
-from blendtune_trainer.leaves import leaves
+from blendtune_trainer.flatten import flatten
 from blendtune_trainer.ranks.failures import is_storage_full
 from blendtune_trainer.ranks.group import Ranks
 
 POINTER = "latest.json"
 CONTENTS = "contents.json"  # in each checkpoint
 
-
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """What a checkpoint shares with the run that resumes from it. `settings` tells people what differs."""
+    """What a checkpoint and the run that resumes from it must have in common."""
 
     config_digest: str
     blend_digest: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any]  # model, blend and training of the spec, to say what differs
 
     @staticmethod
     def of(config: RunConfig, blend_digest: str) -> Identity:
+        """The identity of a run."""
         spec = config.spec
         settings = {"model": spec.model, "blend": spec.blend, "training": spec.training}
         return Identity(config_digest=config.digest, blend_digest=blend_digest, settings=encode(settings))
@@ -51,7 +52,7 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pointer:
-    """The last whole checkpoint: `step` optimizer steps were taken, on `world_size` ranks at ZeRO `stage`."""
+    """A complete checkpoint, after `step` optimizer steps on `world_size` ranks at ZeRO `stage`."""
 
     step: int
     world_size: int
@@ -60,19 +61,20 @@ class Pointer:
 
     @property
     def tag(self) -> str:
+        """The name of the checkpoint's folder."""
         return f"step-{self.step}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contents:
-    """What a whole checkpoint is made of."""
+    """The list of a complete checkpoint's files."""
 
     pointer: Pointer
-    files: Mapping[str, int]  # bytes of each, by its path in the checkpoint
+    files: Mapping[str, int]  # path in the checkpoint -> bytes
 
 
 class Checkpoints:
-    """The checkpoints in `folder`, of which the latest `keep` stay."""
+    """The checkpoints in `folder`, of which the latest `keep` are kept."""
 
     def __init__(self, folder: Path, identity: Identity, keep: int) -> None:
         self._folder = folder
@@ -80,18 +82,19 @@ class Checkpoints:
         self._keep = keep
 
     def latest(self) -> Pointer | None:
-        """The last whole checkpoint, to resume from. Raises StageError where another run left one."""
+        """The last complete checkpoint, if any. Raises OtherCheckpoint if another configuration saved it."""
         pointer = _read(Pointer, self._folder / POINTER)
         steps = [step for step in self._steps() if pointer is None or step < pointer.step]
         if pointer is not None:
-            self._check_ours(pointer)
+            self._check_identity(pointer)
             steps.append(pointer.step)
-        whole = next(filter(None, map(self._whole, sorted(steps, reverse=True))), None)
-        if whole is not None:
-            self._check_ours(whole)
-        return whole
+        complete = next(filter(None, map(self._complete, sorted(steps, reverse=True))), None)
+        if complete is not None:
+            self._check_identity(complete)
+        return complete
 
-    def _check_ours(self, pointer: Pointer) -> None:
+    def _check_identity(self, pointer: Pointer) -> None:
+        """Raises OtherCheckpoint, with what differs, for a checkpoint of another configuration."""
         differences = tuple(_differences(pointer.identity, self._identity))
         if differences:
             raise OtherCheckpoint(
@@ -100,8 +103,8 @@ class Checkpoints:
                 "this folder to train from the start",
             )
 
-    def _whole(self, step: int) -> Pointer | None:
-        """What the checkpoint of a step says of itself; None, and why in the log, when it is not whole."""
+    def _complete(self, step: int) -> Pointer | None:
+        """The checkpoint of a step; None if it is incomplete, which is logged with the reason."""
         folder = self._folder / f"step-{step}"
         contents = _read(Contents, folder / CONTENTS)
         damage = _damage(folder, contents)
@@ -111,16 +114,16 @@ class Checkpoints:
         return None
 
     def remove_all_after(self, step: int) -> None:
-        """Removes what is not whole, or no longer of the way that the training takes from here."""
+        """Removes the checkpoints of later steps and all that are incomplete."""
         for folder in self._folder.glob("step-*"):
             if (_step_of(folder) or step + 1) > step:
                 shutil.rmtree(folder)
 
     def save(self, engine: Any, ranks: Ranks, step: int, stage: int) -> int:
-        """Saves the state after `step`, but for frozen weights: those are the base model's.
+        """Saves the state after `step` optimizer steps, without frozen weights, which are the base model's.
 
-        Every rank calls it; on rank 0 it returns the checkpoint's bytes, elsewhere 0. Raises StageError
-        when the storage is full.
+        Every rank calls it. Returns the bytes of the checkpoint on rank 0, and 0 on the others. Raises
+        StorageFull if there is no space for it.
         """
         size = 0
         unfinished = self._folder / f"step-{step}.tmp"
@@ -128,14 +131,14 @@ class Checkpoints:
             engine.save_checkpoint(
                 str(self._folder), tag=unfinished.name, save_latest=False, exclude_frozen_parameters=True
             )
-            ranks.wait_for_all()
+            ranks.barrier()
             if ranks.is_first:
                 size = self._publish(unfinished, step, ranks.world_size, stage)
-        ranks.wait_for_all()
+        ranks.barrier()
         return size
 
     def load(self, engine: Any, ranks: Ranks, pointer: Pointer) -> None:
-        """Puts the engine where `pointer` left off; it must be configured `universal` when ranks differ."""
+        """Loads a checkpoint into the engine. If the world size differs, the engine must be `universal`."""
         if pointer.world_size == ranks.world_size:
             all_trained = all(parameter.requires_grad for parameter in engine.module.parameters())
             engine.load_checkpoint(
@@ -148,10 +151,10 @@ class Checkpoints:
         tag = f"{pointer.tag}.universal"
         if ranks.is_first:
             convert_to_universal(self._folder / pointer.tag, self._folder / tag)
-        ranks.wait_for_all()
-        with _own_optimizer_settings(engine.optimizer.optimizer):
+        ranks.barrier()
+        with _separate_optimizer_state(engine.optimizer.optimizer):
             engine.load_checkpoint(str(self._folder), tag=tag, load_lr_scheduler_states=False)
-        ranks.wait_for_all()
+        ranks.barrier()
         if ranks.is_first:
             shutil.rmtree(self._folder / tag)
 
@@ -159,7 +162,7 @@ class Checkpoints:
         return [step for folder in self._folder.glob("step-*") if (step := _step_of(folder)) is not None]
 
     def _publish(self, unfinished: Path, step: int, world_size: int, stage: int) -> int:
-        """Gives a checkpoint that every rank has written its name; returns its bytes."""
+        """Renames a checkpoint that every rank has written, and points to it; returns its bytes."""
         pointer = Pointer(step=step, world_size=world_size, stage=stage, identity=self._identity)
         files = [file for file in unfinished.rglob("*") if file.is_file()]
         for file in files:
@@ -175,7 +178,7 @@ class Checkpoints:
 
     @contextmanager
     def _reporting_full_storage(self, unfinished: Path) -> Iterator[None]:
-        """Turns a failed write into StorageFull, and frees the room that the half-written files take."""
+        """Turns a write that failed for lack of space into StorageFull, and removes the incomplete files."""
         try:
             yield
         except (OSError, RuntimeError) as error:
@@ -196,8 +199,8 @@ class Checkpoints:
 
 
 def convert_to_universal(source: Path, target: Path) -> None:
-    """Writes `source` as DeepSpeed's universal checkpoint, which any number of ranks can load."""
-    from deepspeed.checkpoint import ds_to_universal  # heavy, and seldom needed
+    """Converts `source` to a universal checkpoint of DeepSpeed, which any number of ranks can load."""
+    from deepspeed.checkpoint import ds_to_universal  # slow to import, and rarely needed
 
     shutil.rmtree(target, ignore_errors=True)
     arguments = Namespace(
@@ -214,11 +217,11 @@ def convert_to_universal(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def _own_optimizer_settings(optimizer: Any) -> Iterator[None]:
-    """Keeps parameter groups and step counters apart while a universal checkpoint is loaded.
+def _separate_optimizer_state(optimizer: Any) -> Iterator[None]:
+    """Works around two defects of DeepSpeed 0.19 in loading a universal checkpoint at ZeRO-3.
 
-    At ZeRO-3 DeepSpeed 0.19 gives every group the settings of the first, weight decay among them, and every
-    parameter the same counter, which the optimizer then advances once for each of them.
+    Every parameter group gets the settings of the first, such as its weight decay; and all parameters share
+    one step counter, which the optimizer then increments once for each of them.
     """
     decays = [group["weight_decay"] for group in optimizer.param_groups]
     yield
@@ -230,23 +233,24 @@ def _own_optimizer_settings(optimizer: Any) -> Iterator[None]:
 
 
 def _differences(theirs: Identity, ours: Identity) -> Iterator[str]:
-    """What differs, field by field, in the words of the manifest."""
-    before, now = dict(leaves(theirs.settings, "spec")), dict(leaves(ours.settings, "spec"))
+    """Each field of the manifest that differs, with both values."""
+    before, now = dict(flatten(theirs.settings, "spec")), dict(flatten(ours.settings, "spec"))
     for path in sorted(before.keys() | now.keys()):
         if before.get(path) != now.get(path):
-            yield f"{path} was {_said(before, path)} and is {_said(now, path)}"
+            yield f"{path} was {_shown(before, path)} and is {_shown(now, path)}"
     if theirs.blend_digest != ours.blend_digest:
         yield f"the blend was {theirs.blend_digest[:12]} and is {ours.blend_digest[:12]} (its data changed)"
     elif theirs.config_digest != ours.config_digest and before == now:
         yield "the configuration's digest differs"
 
 
-def _said(values: Mapping[str, Any], path: str) -> str:
+def _shown(values: Mapping[str, Any], path: str) -> str:
+    """The value at a path for a message."""
     return json.dumps(values[path]) if path in values else "unset"
 
 
 def _read(kind: type[T], path: Path) -> T | None:
-    """None where the file is missing, or holds something else."""
+    """The value in a JSON file; None if the file is missing or is something else."""
     try:
         return decode(kind, json.loads(path.read_text()))
     except (OSError, ValueError):
@@ -254,7 +258,7 @@ def _read(kind: type[T], path: Path) -> T | None:
 
 
 def _damage(folder: Path, contents: Contents | None) -> str | None:
-    """What is wrong with a checkpoint; None when it is whole."""
+    """What is wrong with a checkpoint; None if it is complete."""
     if contents is None:
         return f"{folder / CONTENTS} is missing or cannot be read"
     for name, size in contents.files.items():
@@ -268,12 +272,13 @@ def _damage(folder: Path, contents: Contents | None) -> str | None:
 
 
 def _step_of(folder: Path) -> int | None:
-    """N of a folder `step-N`; None for any other."""
+    """N for a folder `step-N`; None for any other."""
     number = folder.name.removeprefix("step-")
     return int(number) if number.isdecimal() else None
 
 
 def _flush(file: Path) -> None:
+    """Syncs a file to disk."""
     descriptor = os.open(file, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The DeepSpeed configuration of a run, as a plain dict. Nothing here imports DeepSpeed."""
+"""The DeepSpeed configuration of a run as a plain dict, built without importing DeepSpeed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from blendtune_api.v1alpha1 import Training
 from blendtune_runtime.errors import BadConfiguration
 
-# What Blendtune sets itself, and where the user says it.
+# Settings of DeepSpeed that Blendtune sets itself -> the fields of the spec that decide them.
 _RESERVED = {
     "optimizer": "training.adam, training.learningRate and training.weightDecay",
     "scheduler": "training.schedule",
@@ -23,7 +23,7 @@ _RESERVED = {
     "checkpoint": "training.checkpoint",
 }
 
-# Small buckets, reduced whole and in place: on CPU a step's time goes into touching fresh memory.
+# Small buckets, each reduced as a whole and in place: on CPU most of a step would be spent on new memory.
 _CPU_COMMUNICATION = {
     "reduce_scatter": False,
     "reduce_bucket_size": 20_000_000,
@@ -40,13 +40,13 @@ def deepspeed_config(
     on_cpu: bool,
     universal: bool = False,
 ) -> dict[str, Any]:
-    """The configuration for `deepspeed.initialize`; the user's overrides are merged last.
+    """The configuration for `deepspeed.initialize`; the overrides of the spec are merged last.
 
-    Gradient accumulation is ours: the number of micro-batches of a step differs at its end, and the loss is
-    already divided by the step's supervised tokens. `universal` makes the next load read a universal
-    checkpoint.
+    Gradients are accumulated by the training loop, not by DeepSpeed: the last step may have fewer
+    micro-batches, and the loss is already divided by the supervised tokens of the step. `universal` makes the
+    next load read a universal checkpoint.
 
-    Raises StageError for an override of something that the spec sets.
+    Raises BadConfiguration for an override of a setting that the spec has a field for.
     """
     _refuse_reserved(training.deepspeed.overrides)
     config: dict[str, Any] = {
@@ -69,13 +69,11 @@ def deepspeed_config(
 
 
 def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `overrides` over it: maps by key, anything else replaced."""
+    """`base` updated by `overrides`: mappings are merged key by key, other values are replaced."""
     result = dict(base)
     for key, value in overrides.items():
-        below = result.get(key)
-        result[key] = (
-            merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-        )
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return result
 
 
@@ -89,6 +87,7 @@ def _zero(stage: int, on_cpu: bool) -> dict[str, Any]:
 
 
 def _refuse_reserved(overrides: Mapping[str, Any]) -> None:
+    """Raises BadConfiguration for an override of a reserved setting."""
     for path, field in _RESERVED.items():
         value: Any = overrides
         for key in path.split("."):

@@ -1,4 +1,4 @@
-"""The engine of a training: its layout on the GPUs, and the model that DeepSpeed trains with it."""
+"""The DeepSpeed engine of a training, and the layout it uses."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from blendtune_trainer.training.loss import SupervisedLoss
 
 
 def resumable_layout(setup: Setup, pointer: Pointer | None) -> Layout:
-    """The layout that the sizing chooses; stage `auto` keeps to the stage of the checkpoint."""
+    """The layout chosen by the sizing. ZeRO stage `auto` is that of the checkpoint, if there is one."""
     if pointer and setup.training.deepspeed.stage == "auto":
         setup = replace(setup, training=with_stage(setup.training, pointer.stage))
     return choose_layout(setup)
 
 
 def load_engine(base: Path, config: RunConfig, ranks: Ranks, layout: Layout, pointer: Pointer | None) -> Any:
-    """DeepSpeed's engine over the base model of a folder, ready for the checkpoint that `pointer` names.
+    """The DeepSpeed engine over the base model in `base`, configured to load the checkpoint of `pointer`.
 
-    Raises StageError where the folder holds no causal language model.
+    Raises BadModel if the folder has no causal language model, BadConfiguration for an invalid override or
+    attention.
     """
     training = config.spec.training
     settings = deepspeed_config(

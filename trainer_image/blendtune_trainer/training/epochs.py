@@ -1,4 +1,4 @@
-"""The model after each pass over the in-domain data, exported while the training goes on."""
+"""Exports the model after each pass over the in-domain data, during the training."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ EPOCHS_LOG = "epochs.jsonl"
 
 
 class EpochModels:
-    """Exports a model at each step of `due`, which gives the number of the pass that is then complete.
+    """Exports a model at each step in `due`, a mapping from steps taken to passes completed.
 
-    Every rank holds one, and `export` (where to, after which step) is called on all of them. What a killed
-    training exported after its last checkpoint is exported again.
+    Every rank has one of these objects, and `export(workspace, step)` is called on every rank. Models that a
+    killed training exported after its last checkpoint are exported again.
     """
 
     def __init__(
@@ -33,25 +33,28 @@ class EpochModels:
         self._export = export
         self._log = StepLog(workspace.train / EPOCHS_LOG)
         if ranks.is_first:
-            self._log.keep_until(first_step)
-        self._exported: set[int] = ranks.from_first({line["step"] for line in self._log.read()})
+            self._log.truncate_after(first_step)
+        self._exported: set[int] = ranks.broadcast({line["step"] for line in self._log.read()})
 
     def is_due(self, step: int) -> bool:
+        """Whether a model is to be exported after `step` steps, and has not been yet."""
         return step in self._due and step not in self._exported
 
     def export(self, step: int) -> None:
+        """Exports the model; every rank calls it."""
         epoch = self._due[step]
-        home = self._workspace.epoch(epoch)
-        self._export(home, step)
+        target = self._workspace.epoch(epoch)
+        self._export(target, step)
         self._exported.add(step)
         if self._ranks.is_first:
-            digest = weights_digest(home.model)
+            digest = weights_digest(target.model)
             self._log.append(step=step, epoch=epoch, digest=digest)
             self._log.flush()
-            print(f"the model after epoch {epoch} lies in {home.model} ({digest[:12]})", flush=True)
-        self._ranks.wait_for_all()
+            print(f"the model after epoch {epoch} lies in {target.model} ({digest[:12]})", flush=True)
+        self._ranks.barrier()
 
     def exported(self) -> tuple[EpochModel, ...]:
+        """The models exported so far."""
         return tuple(
             EpochModel(epoch=line["epoch"], step=line["step"], digest=line["digest"])
             for line in self._log.read()

@@ -1,4 +1,4 @@
-"""The tuned model as a Hugging Face folder: safetensors, tokenizer, chat template, generation settings."""
+"""Exports the tuned model as a Hugging Face folder that transformers loads without further settings."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from blendtune_trainer.ranks.group import Ranks
 
 
 def export_model(engine: Any, tokenizer: Any, ranks: Ranks, folder: Path, lineage: Lineage | None) -> None:
-    """Writes the model into `folder`, whole or not at all; every rank calls it, rank 0 writes.
+    """Writes the model to `folder`, completely or not at all. Every rank calls it; rank 0 writes.
 
-    Plain `AutoModelForCausalLM.from_pretrained` loads it, and AutoTokenizer the chat template that it was
-    trained with.
+    `AutoModelForCausalLM.from_pretrained` loads the model, and `AutoTokenizer.from_pretrained` the tokenizer
+    with the chat template that was used in training.
     """
     weights = _trained_weights(engine, ranks)
     if ranks.is_first:
         _write_model(engine.module.model, tokenizer, folder, lineage, weights)
-    ranks.wait_for_all()
+    ranks.barrier()
 
 
 def export_adapted_model(
@@ -45,21 +45,21 @@ def export_adapted_model(
     model: Path,
     lineage: Lineage | None,
 ) -> None:
-    """Writes the trained adapter as peft's folder, and the base model with it merged in as `export_model`."""
+    """Writes the adapter in peft's format to `adapter`, and the merged model to `model`."""
     weights = _trained_weights(engine, ranks)
     if ranks.is_first:
         with _replacing_folder(adapter) as unfinished:
             engine.module.model.save_pretrained(unfinished, state_dict=weights, save_embedding_layers=False)
             tokenizer.save_pretrained(unfinished)
         _write_model(merged_model(base, adapter, dtype), tokenizer, model, lineage)
-    ranks.wait_for_all()
+    ranks.barrier()
 
 
 def generation_config(model: Any, tokenizer: Any) -> GenerationConfig:
-    """Greedy decoding that ends at the model's own end tokens, the tokenizer's and the chat template's.
+    """Greedy decoding that ends at any end token of the model, the tokenizer or the chat template.
 
-    The base model's sampling settings are left behind: they were chosen for other weights, and some of them
-    do not pass transformers' own validation.
+    The sampling settings of the base model are dropped: they were chosen for other weights, and some of them
+    fail the validation of transformers.
     """
     base = model.generation_config
     declared = base.eos_token_id
@@ -77,9 +77,10 @@ def generation_config(model: Any, tokenizer: Any) -> GenerationConfig:
 
 
 def upload(folder: Path, target: StorePath) -> None:
-    """Copies the files of `folder` to another home, the configuration last.
+    """Copies the files of a model to `target`, its configuration last.
 
-    Then it removes what an earlier model has left there: files that are a model's own by name, and no others.
+    Then removes files that an earlier model has left there: only those whose names are those of a model's
+    files. Raises OSError if a write fails.
     """
     filesystem, root = fsspec.core.url_to_fs(target.url)
     filesystem.makedirs(root, exist_ok=True)
@@ -93,8 +94,8 @@ def upload(folder: Path, target: StorePath) -> None:
 
 
 def _trained_weights(engine: Any, ranks: Ranks) -> dict[str, Any]:
-    """The weights that are not frozen, whole, on rank 0, under the model's own names; empty on the others."""
-    prefix = "model."  # the attribute of SupervisedLoss
+    """The weights that are not frozen, unsharded, by their names in the model; empty except on rank 0."""
+    prefix = "model."  # of the attribute of SupervisedLoss
     if engine.zero_optimization_partition_weights():
         state = engine._zero3_consolidated_16bit_state_dict(exclude_frozen_parameters=True)
     else:
@@ -105,7 +106,7 @@ def _trained_weights(engine: Any, ranks: Ranks) -> dict[str, Any]:
 def _write_model(
     model: Any, tokenizer: Any, folder: Path, lineage: Lineage | None, weights: dict[str, Any] | None = None
 ) -> None:
-    """Writes the model with these `weights`; by default with its own."""
+    """Writes the model with `weights`, by default its own, and the tokenizer."""
     model.config.use_cache = True
     model.generation_config = generation_config(model, tokenizer)
     with _replacing_folder(folder) as unfinished:
@@ -117,12 +118,14 @@ def _write_model(
 
 @contextmanager
 def _replacing_folder(folder: Path) -> Iterator[Path]:
-    """A folder to write into that takes the place of `folder` when the block ends without an error."""
+    """A temporary folder that replaces `folder` when the block ends without an error."""
     unfinished = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
     yield unfinished
     for file in unfinished.iterdir():
-        file.chmod(0o644)  # safetensors writes for its user alone, but evaluation may run as another
+        file.chmod(
+            0o644
+        )  # safetensors makes files private to its user, but evaluation may run as another user
         with file.open("rb") as opened:
             os.fsync(opened.fileno())
     flush_folder(unfinished)

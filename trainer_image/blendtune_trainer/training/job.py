@@ -1,4 +1,4 @@
-"""A whole training of one run: load or resume, train, export, and the result."""
+"""The training of one run: load or resume, train, export and write the result."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from blendtune_api.contract import (
+    Layout,
     MessageError,
     RunConfig,
     TrainResult,
@@ -21,6 +22,7 @@ from blendtune_api.contract import (
 from blendtune_api.v1alpha1 import AfterSuccess, LoraExport, Method, Stage, Training
 from blendtune_core.sizing.cost import flops_per_token
 from blendtune_core.sizing.describe import describe_layout
+from blendtune_core.sizing.layout import Setup
 from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadData
 from blendtune_runtime.files import write_text
@@ -36,7 +38,7 @@ from blendtune_trainer.ranks.watchdog import Watchdog
 from blendtune_trainer.record.progress import ProgressBoard
 from blendtune_trainer.record.trackers import TrackedRun
 from blendtune_trainer.record.tracking import check_libraries, tracking
-from blendtune_trainer.stage import Run, keep_result
+from blendtune_trainer.stage import Run, save_result
 from blendtune_trainer.training.checkpoint import Checkpoints, Identity, Pointer
 from blendtune_trainer.training.engine import load_engine, resumable_layout
 from blendtune_trainer.training.epochs import EpochModels
@@ -47,14 +49,12 @@ from blendtune_trainer.training.report import TrainingReport
 from blendtune_trainer.training.separation import require_separation
 from blendtune_trainer.training.throughput import model_flops_utilisation
 
-EXPORTED_FILE = (
-    "exported.json"  # the result, once the workspace holds the model and before it is copied elsewhere
-)
+EXPORTED_FILE = "exported.json"  # the result, written once the models are in the workspace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """What a training is made of, on one rank."""
+    """A run to train, and what one rank needs for it."""
 
     run: Run
     ranks: Ranks
@@ -72,27 +72,29 @@ class Job:
 
 
 def train(job: Job) -> TrainResult:
-    """Trains, exports and returns the result; a training that is exported already is not done again.
+    """Trains, exports and returns the result. If an earlier attempt has exported it, nothing is trained.
 
-    Every rank calls it and returns the same; rank 0 last, since it alone copies the model to its second home.
-    Raises StageError.
+    Every rank calls it and returns the same result. Rank 0 returns last, because it alone copies the model to
+    `spec.export`. Raises BadData without a blend, BadConfiguration or BadModel for what cannot be trained,
+    OtherCheckpoint, and the errors of `TrainingLoop.run`.
     """
     check_libraries(job.config.spec.training.tracking)
     blend = open_blend(job.config, job.workspace)
     identity = Identity.of(job.config, blend.digest)
     expected = planned_models(job.config.spec, blend)
-    result: TrainResult | None = job.ranks.from_first(
+    result: TrainResult | None = job.ranks.broadcast(
         exported_result(job.workspace, identity, expected) if job.ranks.is_first else None
     )
     if result is None:
         result = _train_and_export(job, blend, identity)
-    job.ranks.part()
+    job.ranks.destroy_process_group()
     if job.ranks.is_first:
-        _finish(job, result)
+        _publish(job, result)
     return result
 
 
 def open_blend(config: RunConfig, workspace: Workspace) -> PackedBlend:
+    """The packed blend of a run. Raises BadData if it is incomplete, empty or of another sequence length."""
     blend = PackedBlend.open(workspace.blend)
     if blend.sequence_length != config.spec.training.sequence_length:
         raise BadData(
@@ -107,15 +109,18 @@ def open_blend(config: RunConfig, workspace: Workspace) -> PackedBlend:
 def exported_result(
     workspace: Workspace, identity: Identity, expected: Mapping[int, int]
 ) -> TrainResult | None:
-    """The result of an earlier attempt of the same run whose models are in the workspace, whole."""
+    """The result of an earlier attempt of the same run, if all its models are in the workspace.
+
+    `expected` are the models of `planned_models`.
+    """
     try:
         result = decode_message((workspace.train / EXPORTED_FILE).read_text())
     except (FileNotFoundError, MessageError):
         return None
     if not isinstance(result, TrainResult) or not workspace.model.is_dir():
         return None
-    kept = {model.step for model in result.epochs if workspace.epoch(model.epoch).model.is_dir()}
-    if any(step <= result.steps and step not in kept for step in expected):
+    present = {model.step for model in result.epochs if workspace.epoch(model.epoch).model.is_dir()}
+    if any(step <= result.steps and step not in present for step in expected):
         return None
     same_run = (result.config_digest, result.blend_digest) == (identity.config_digest, identity.blend_digest)
     return result if same_run and result.model_digest == weights_digest(workspace.model) else None
@@ -128,28 +133,19 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     setup = sizing_setup(config.spec, base, config.gpu, ranks.world_size)
     token_flops = flops_per_token(setup.shape, setup.weights, training.sequence_length)
     checkpoints = Checkpoints(job.workspace.checkpoints, identity, training.checkpoint.keep)
-    pointer = _resumable(checkpoints, ranks)
-    layout = resumable_layout(setup, pointer)
-    if ranks.is_first:
-        print(describe_layout(layout, training.sequence_length), flush=True)
-    engine = load_engine(base, config, ranks, layout, pointer)
-    dtype = training_dtype(training.precision, ranks.device)
-    require_separation(engine, ranks, dtype, setup.shape.vocabulary_size)
-    if pointer:
-        checkpoints.load(engine, ranks, pointer)
+    loaded = _load(job, base, setup, checkpoints)
+    engine, first_step = loaded.engine, loaded.first_step
 
-    plan = make_plan(config.spec, blend, layout.bins_per_micro_batch)
-    first_step = pointer.step if pointer else 0
-    with tracking(
-        training.tracking if ranks.is_first else (), _tracked(job, identity, first_step)
-    ) as tracked:
+    plan = make_plan(config.spec, blend, loaded.layout.bins_per_micro_batch)
+    trackers = training.tracking if ranks.is_first else ()
+    with tracking(trackers, _tracked(job, identity, first_step)) as tracked:
         report = TrainingReport(job.workspace, job.board, ranks, config.gpu, token_flops, tracked)
         report.resume(first_step, plan.steps)
         epoch_models = EpochModels(
             job.workspace,
             ranks,
             plan.epoch_models,
-            lambda home, step: _export(job, engine, base, home, _lineage(job, blend, plan, step)),
+            lambda target, step: _export(job, engine, base, target, _lineage(job, blend, plan, step)),
             first_step,
         )
         earlier = report.totals().rank_seconds
@@ -160,26 +156,51 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
             training=training,
             plan=plan,
             ranks=ranks,
-            stage=layout.zero_stage,
+            stage=loaded.layout.zero_stage,
             checkpoints=checkpoints,
             report=report,
             stop=job.stop,
             watchdog=job.watchdog,
             epoch_models=epoch_models,
         )
-        report.phase("training")
+        report.set_phase("training")
         with job.watchdog.watching():
             last_step = loop.run(first_step)
     gpu_seconds = earlier + (time.monotonic() - started) * ranks.world_size
 
-    report.phase("exporting")
+    report.set_phase("exporting")
     _export(job, engine, base, job.workspace, _lineage(job, blend, plan, last_step))
     result = None
     if ranks.is_first:
         result = _result(job, identity, report, epoch_models, token_flops, gpu_seconds)
         write_text(job.workspace.train / EXPORTED_FILE, encode_message(result))
-    exported: TrainResult = ranks.from_first(result)
+    exported: TrainResult = ranks.broadcast(result)
     return exported
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Loaded:
+    """The engine, restored from a checkpoint if there was one."""
+
+    engine: Any
+    layout: Layout
+    first_step: int  # optimizer steps taken by then
+
+
+def _load(job: Job, base: Path, setup: Setup, checkpoints: Checkpoints) -> _Loaded:
+    """Loads the model in `base` or, to resume, the last checkpoint; every rank calls it."""
+    config, ranks = job.config, job.ranks
+    training = config.spec.training
+    pointer = _resumable(checkpoints, ranks)
+    layout = resumable_layout(setup, pointer)
+    if ranks.is_first:
+        print(describe_layout(layout, training.sequence_length), flush=True)
+    engine = load_engine(base, config, ranks, layout, pointer)
+    dtype = training_dtype(training.precision, ranks.device)
+    require_separation(engine, ranks, dtype, setup.shape.vocabulary_size)
+    if pointer:
+        checkpoints.load(engine, ranks, pointer)
+    return _Loaded(engine=engine, layout=layout, first_step=pointer.step if pointer else 0)
 
 
 def _tracked(job: Job, identity: Identity, first_step: int) -> TrackedRun:
@@ -193,31 +214,33 @@ def _tracked(job: Job, identity: Identity, first_step: int) -> TrackedRun:
 
 
 def _resumable(checkpoints: Checkpoints, ranks: Ranks) -> Pointer | None:
+    """The checkpoint to resume from, the same on all ranks. Later and incomplete ones are removed."""
     pointer = None
     if ranks.is_first:
         pointer = checkpoints.latest()
         checkpoints.remove_all_after(pointer.step if pointer else 0)
         if pointer:
             print(f"resuming from the checkpoint of step {pointer.step}", flush=True)
-    found: Pointer | None = ranks.from_first(pointer)
+    found: Pointer | None = ranks.broadcast(pointer)
     return found
 
 
 def _lineage(job: Job, blend: PackedBlend, plan: Plan, step: int) -> Lineage | None:
-    """How far the model has come in its sources after so many steps."""
+    """The position in the sources after `step` steps; None if the blend has no lineage."""
     start = read_lineage(job.workspace.blend)
     return start.after(blend, min(step * plan.bins_per_step, blend.num_bins)) if start else None
 
 
-def _export(job: Job, engine: Any, base: Path, home: Workspace, lineage: Lineage | None) -> None:
+def _export(job: Job, engine: Any, base: Path, target: Workspace, lineage: Lineage | None) -> None:
+    """Exports the model, and the adapter of a LoRA, to `target`; every rank calls it."""
     training, ranks = job.config.spec.training, job.ranks
     tokenizer = load_tokenizer(base, job.config.spec.model.chat_template)
     if training.method is Method.FULL:
-        export_model(engine, tokenizer, ranks, home.model, lineage)
+        export_model(engine, tokenizer, ranks, target.model, lineage)
         return
     dtype = training_dtype(training.precision, ranks.device)
     export_adapted_model(
-        engine, base, dtype, tokenizer, ranks, adapter=home.adapter, model=home.model, lineage=lineage
+        engine, base, dtype, tokenizer, ranks, adapter=target.adapter, model=target.model, lineage=lineage
     )
 
 
@@ -247,19 +270,19 @@ def _result(
 
 
 def exported_folder(training: Training, workspace: Workspace) -> Path:
-    """What is copied to the model's second home."""
+    """The folder that is copied to `spec.export`: the model, or only its adapter."""
     only_adapter = training.method is Method.LORA and training.lora.export is LoraExport.ADAPTER
     return workspace.adapter if only_adapter else workspace.model
 
 
-def _finish(job: Job, result: TrainResult) -> None:
-    """Copies the model to its second home, leaves the result, and drops what only training needed."""
+def _publish(job: Job, result: TrainResult) -> None:
+    """Copies the model to `spec.export`, saves the result and removes checkpoints that are not to be kept."""
     spec = job.config.spec
     if spec.export is not None:
         upload(
             exported_folder(spec.training, job.workspace),
             store_path(spec.export.uri, job.run.claims, "spec.export.uri"),
         )
-    keep_result(job.run, Stage.TRAIN, result)
+    save_result(job.run, Stage.TRAIN, result)
     if spec.training.checkpoint.after_success is AfterSuccess.DELETE:
         shutil.rmtree(job.workspace.checkpoints, ignore_errors=True)

@@ -1,10 +1,10 @@
-"""The training loop: steps, validations and checkpoints, in an order that depends on nothing but the step."""
+"""The training loop: steps, validations, exports and checkpoints."""
 
 from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -25,7 +25,7 @@ from blendtune_trainer.training.validation import out_of_patience, validation_lo
 
 
 class TrainingLoop:
-    """Trains `engine` on `blend`. Every rank runs one, and all of them take the same decisions."""
+    """Trains `engine` on `blend`. Every rank runs one loop, and all take the same decisions."""
 
     def __init__(
         self,
@@ -57,14 +57,14 @@ class TrainingLoop:
         self._saved_at = time.monotonic()
 
     def run(self, first_step: int) -> int:
-        """Trains from `first_step` on; returns the number of steps taken, fewer than planned when stopped
-        early.
+        """Trains from `first_step` on. Returns the number of steps taken, also by earlier attempts.
 
-        Raises StageError with PREEMPTED after a stop signal on any rank: the state is saved by then.
+        It is lower than planned after early stopping. Raises Preempted after a stop signal on any rank, once
+        a checkpoint is saved; Diverged if the loss or gradient is not finite; StorageFull.
         """
         step = first_step
         self._saved_step = first_step
-        self._engine.train()  # a loaded model is in evaluation mode: no dropout, no recomputed activations
+        self._engine.train()  # a loaded model is in evaluation mode, without dropout and recomputation
         while True:
             self._validate_when_due(step)
             self._export_when_due(step)
@@ -73,15 +73,15 @@ class TrainingLoop:
             stop, save = self._take_step(step)
             step += 1
             if stop:
-                self._leave(step)
+                self._checkpoint_and_stop(step)
             if save:
                 self._save(step)
         if self._ranks.any(self._stop.requested):
-            self._leave(step)
+            self._checkpoint_and_stop(step)
         return step
 
     def _take_step(self, step: int) -> tuple[bool, bool]:
-        """One optimizer step. Whether any rank was asked to stop, and whether a checkpoint is due."""
+        """Takes an optimizer step. Returns whether any rank shall stop, and whether a checkpoint is due."""
         start = time.monotonic()
         bins = bins_of_step(step, self._plan.bins_per_step, self._blend.num_bins)
         supervised = sum(self._blend.supervised_tokens(index) for index in bins)
@@ -94,7 +94,7 @@ class TrainingLoop:
         norm = self._engine.get_global_grad_norm()
         self._check_finite(step + 1, total, norm)
         self._watchdog.beat()
-        self._report.step(
+        self._report.log_step(
             StepReport(
                 step=step + 1,
                 loss=total / supervised if supervised else None,
@@ -108,7 +108,7 @@ class TrainingLoop:
         return stop > 0, save > 0
 
     def _check_finite(self, step: int, nll: float, gradient_norm: float | None) -> None:
-        """Raises Diverged once the numbers have run away; every further step would be lost."""
+        """Raises Diverged if the loss or the gradient is not finite: every further step would be wasted."""
         if not math.isfinite(nll) or not math.isfinite(gradient_norm or 0.0):
             raise Diverged(
                 f"training diverged: the loss or the gradient of step {step} is not a number. Lower "
@@ -117,23 +117,26 @@ class TrainingLoop:
             )
 
     def _accumulate(self, bins: range, supervised: int) -> float:
-        """Gradients of the mean loss over the step's supervised tokens; returns this rank's share of the sum.
+        """Accumulates the gradients of a step's loss: the mean over its supervised tokens on all ranks.
 
-        DeepSpeed averages the ranks' gradients, hence the factor of the world size.
+        Returns the summed loss of this rank. DeepSpeed averages the gradients over the ranks, hence the
+        factor of the world size.
         """
         scale = self._ranks.world_size / max(1, supervised)
         total = torch.zeros((), device=self._ranks.device)
         for indices in micro_batches(
             bins, self._ranks.rank, self._ranks.world_size, self._plan.bins_per_micro_batch
         ):
-            torch.manual_seed(self._training.seed + min(indices, default=0))  # by the bins, not by the rank
+            torch.manual_seed(
+                self._training.seed + min(indices, default=0)
+            )  # depends on the bins, not on the rank
             nll = forward(self._engine, [self._blend.bin(index) for index in indices], self._ranks.device)
             self._engine.backward(nll * scale, scale_wrt_gas=False)
             total += nll.detach()
         return float(total)
 
     def _checkpoint_due(self) -> bool:
-        """Rank 0's clock decides for all."""
+        """Whether a checkpoint is due by the clock of rank 0; False on the other ranks."""
         elapsed = time.monotonic() - self._saved_at
         return self._ranks.is_first and elapsed >= self._training.checkpoint.every_minutes * 60
 
@@ -142,21 +145,21 @@ class TrainingLoop:
             return
         if self._report.has_validation(step):
             return
-        self._report.phase("validating")
+        self._report.set_phase("validating")
         loss = validation_loss(self._engine, self._blend, self._ranks, interrupted=self._wants_to_stop)
         if loss is None:
-            self._leave(step)
+            self._checkpoint_and_stop(step)
         else:
-            self._report.validation(step, loss)
-        self._report.phase("training")
+            self._report.log_validation(step, loss)
+        self._report.set_phase("training")
 
     def _export_when_due(self, step: int) -> None:
         if not self._epoch_models.is_due(step):
             return
-        self._report.phase("exporting")
+        self._report.set_phase("exporting")
         self._epoch_models.export(step)
         self._watchdog.beat()
-        self._report.phase("training")
+        self._report.set_phase("training")
 
     def _wants_to_stop(self) -> bool:
         self._watchdog.beat()
@@ -166,17 +169,18 @@ class TrainingLoop:
         return out_of_patience(self._report.validation_means(), self._training.early_stopping.patience)
 
     def _save(self, step: int) -> None:
-        self._report.phase("saving")
+        self._report.set_phase("saving")
         self._report.flush()
         begin = time.monotonic()
         size = self._checkpoints.save(self._engine, self._ranks, step, self._stage)
-        self._report.saved(step, time.monotonic() - begin, size)
+        self._report.log_checkpoint(step, time.monotonic() - begin, size)
         self._saved_step = step
         self._saved_at = time.monotonic()
         self._watchdog.beat()
-        self._report.phase("training")
+        self._report.set_phase("training")
 
-    def _leave(self, step: int) -> None:
+    def _checkpoint_and_stop(self, step: int) -> NoReturn:
+        """Saves a checkpoint, unless there is one of this step, and raises Preempted."""
         if step != self._saved_step:
             self._save(step)
         done = f"checkpointed at step {step} of {self._plan.steps}" if step else "no step was taken yet"

@@ -15,11 +15,11 @@ from blendtune_trainer.model.attention import example_lengths
 
 
 class SupervisedLoss(nn.Module):
-    """Wraps a causal language model so that its forward pass is the loss.
+    """Wraps a causal language model so that its forward pass returns the loss.
 
-    The head runs on the positions that predict a supervised token and on no other, which spares most of its
-    work and memory. It runs within the model's own forward pass, so ZeRO-3 gathers it and a model's own
-    scaling of its logits is kept.
+    The head runs only on the positions that predict a supervised token, which saves most of its work and
+    memory. It runs within the forward pass of the model, so that ZeRO-3 gathers its weights and the model can
+    scale its logits.
     """
 
     def __init__(self, model: Any) -> None:
@@ -27,10 +27,10 @@ class SupervisedLoss(nn.Module):
         self.model = model
 
     def forward(self, input_ids: Tensor, labels: Tensor, position_ids: Tensor) -> Tensor:
-        """Sum of the negative log-likelihoods. All arguments are int64[1, n]; labels are not shifted.
+        """The summed negative log-likelihood, in nats. All arguments are int64[1, n]; labels are not shifted.
 
-        `position_ids` restart at each example. The model is told the lengths, or finds the restarts, which it
-        looks for only where there is neither an attention mask nor a cache.
+        `position_ids` restart at 0 in each example. The model gets the lengths of the examples, or detects
+        the restarts, which transformers does only without an attention mask and without a cache.
         """
         predicting = torch.nonzero(labels[0, 1:] != IGNORED_LABEL).squeeze(1)  # [m]
         logits = self.model(
@@ -44,16 +44,16 @@ class SupervisedLoss(nn.Module):
 
 
 def summed_nll(logits: Tensor, targets: Tensor) -> Tensor:
-    """Sum over the rows of -log softmax(logits)[target]; logits are [m, vocabulary], targets int64[m].
+    """Sum over the rows of -log softmax(logits)[target]. logits are [m, vocabulary], targets int64[m].
 
-    The softmax is taken in float32, chunk by chunk; with more than one chunk, each is computed again in the
-    backward pass instead of being kept.
+    The softmax is computed in float32 and in chunks. If there is more than one chunk, each is recomputed in
+    the backward pass to save memory.
     """
     chunk = max(1, LOSS_CHUNK_BYTES // (4 * logits.shape[-1]))
     if len(targets) <= chunk:
         return _chunk_nll(logits, targets)
-    parts = zip(torch.split(logits, chunk), torch.split(targets, chunk), strict=True)
-    return torch.stack([checkpoint(_chunk_nll, *part, use_reentrant=False) for part in parts]).sum()
+    chunks = zip(torch.split(logits, chunk), torch.split(targets, chunk), strict=True)
+    return torch.stack([checkpoint(_chunk_nll, *each, use_reentrant=False) for each in chunks]).sum()
 
 
 def _chunk_nll(logits: Tensor, targets: Tensor) -> Tensor:

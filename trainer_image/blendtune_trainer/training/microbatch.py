@@ -1,4 +1,4 @@
-"""One forward pass over a micro-batch."""
+"""The forward pass over a micro-batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from blendtune_trainer.blending.packed import IGNORED_LABEL, Bin
 
-# Two tokens of which none is supervised: a pass without weight that takes part in every collective.
+# Two tokens, neither supervised: a rank without a bin still takes part in every collective.
 _EMPTY = Bin(
     input_ids=np.zeros(2, np.int64),
     labels=np.full(2, IGNORED_LABEL, np.int64),
@@ -23,7 +23,7 @@ _EMPTY = Bin(
 
 @contextmanager
 def evaluating(engine: Any) -> Iterator[None]:
-    """Within the block the engine neither learns nor drops anything out."""
+    """Evaluation mode during the block: no gradients and no dropout."""
     engine.eval()
     try:
         with torch.no_grad():
@@ -33,9 +33,9 @@ def evaluating(engine: Any) -> Iterator[None]:
 
 
 def forward(engine: Any, bins: Sequence[Bin], device: torch.device) -> Tensor:
-    """Summed negative log-likelihood of the bins' supervised tokens; 0, with a gradient of 0, without a bin.
+    """The summed negative log-likelihood of the bins' supervised tokens; 0 with a gradient of 0 for no bins.
 
-    The bins follow one another in a single row, as the examples do within a bin.
+    The bins are concatenated to a single row, as the examples are within a bin.
     """
     rows = bins or (_EMPTY,)
     columns = zip(*((row.input_ids, row.labels, row.position_ids) for row in rows), strict=True)

@@ -1,4 +1,4 @@
-"""What a training will do, step by step, decided before the first."""
+"""The plan of a training: its steps, validations and exported models, decided before the first step."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """Step k, from 0, reads the bins [k * bins_per_step, (k + 1) * bins_per_step)."""
+    """Step k, counted from 0, reads the bins [k * bins_per_step, (k + 1) * bins_per_step)."""
 
     steps: int
     bins_per_step: int
     bins_per_micro_batch: int
     validate_at: frozenset[int]  # numbers of steps taken
-    epoch_models: Mapping[int, int]  # steps taken -> whole passes by then, where the model is exported
+    epoch_models: Mapping[int, int]  # steps taken -> passes completed, for each model to export
 
 
 def make_plan(spec: BlendedFineTuneSpec, blend: PackedBlend, bins_per_micro_batch: int) -> Plan:
-    """Raises StageError as `planned_models` does."""
+    """The plan for a blend. Raises BadConfiguration as `planned_models` does."""
     steps = _steps(spec, blend)
     return Plan(
         steps=steps,
@@ -38,9 +38,10 @@ def make_plan(spec: BlendedFineTuneSpec, blend: PackedBlend, bins_per_micro_batc
 
 
 def planned_models(spec: BlendedFineTuneSpec, blend: PackedBlend) -> dict[int, int]:
-    """Where `everyEpoch` wants a model: steps taken -> whole passes by then.
+    """The models that `spec.evaluation.everyEpoch` asks for: steps taken -> passes completed.
 
-    The last end is left out: its model is the training's own. Raises StageError where there are too many.
+    The end of the training is left out, because its model is exported anyway. Raises BadConfiguration if
+    there are more than MAX_EPOCH_MODELS.
     """
     if not spec.evaluation.every_epoch:
         return {}
@@ -63,7 +64,7 @@ def _steps(spec: BlendedFineTuneSpec, blend: PackedBlend) -> int:
 
 
 def _epochs(spec: Blend, blend: PackedBlend) -> float:
-    """Passes over the in-domain data; over all, when none is in-domain."""
+    """Passes over the in-domain data; over all data, if none is in-domain."""
     if spec.budget.epochs is not None:
         return spec.budget.epochs
     in_domain = {source.name for source in spec.sources if source.role is Role.IN_DOMAIN}

@@ -1,4 +1,4 @@
-"""What a training tells: its logs on disk, the live progress, and one line per step for people."""
+"""Reports a training: logs on disk, live progress, experiment trackers, one console line per step."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ VALIDATION_LOG = "validation.jsonl"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepReport:
+    """One optimizer step."""
+
     step: int  # from 1
-    loss: float | None  # nats per supervised token; None for a step without any
+    loss: float | None  # nats per supervised token; None for a step without supervised tokens
     learning_rate: float
     gradient_norm: float | None  # before clipping
     tokens: int
     seconds: float
-    gpu_memory_bytes: int | None = None  # most that this rank has allocated; None on CPU
+    gpu_memory_bytes: int | None = None  # peak of this rank; None on CPU
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Totals:
-    """The whole training so far, earlier attempts included, as the step log has it."""
+    """The training so far, including earlier attempts, from the step log."""
 
     steps: int
     tokens: int
@@ -38,7 +40,7 @@ class Totals:
 
 
 class TrainingReport:
-    """Rank 0 writes; every rank remembers the validations, which decide when to stop."""
+    """Only rank 0 reports. Every rank remembers the validation losses, which early stopping depends on."""
 
     def __init__(
         self,
@@ -60,23 +62,25 @@ class TrainingReport:
         self._losses: dict[int, ValidationLoss] = {}
 
     def resume(self, step: int, steps: int) -> None:
-        """Drops what earlier attempts logged after `step`, of which nothing is left."""
+        """Removes what earlier attempts logged after the checkpoint of `step`, of `steps` planned."""
         validations = []
         if self._ranks.is_first:
-            self._steps.keep_until(step)
-            self._validations.keep_until(step)
+            self._steps.truncate_after(step)
+            self._validations.truncate_after(step)
             validations = self._validations.read()
             tokens = sum(line["tokens"] for line in self._steps.read())
             self._board.update(step=step, steps=steps, tokens=tokens)
         self._losses = {
             line["step"]: ValidationLoss(by_source=line["loss"], mean=line["mean"])
-            for line in self._ranks.from_first(validations)
+            for line in self._ranks.broadcast(validations)
         }
 
-    def phase(self, name: str) -> None:
+    def set_phase(self, name: str) -> None:
+        """Sets the phase of the live progress: loading, training, validating, saving or exporting."""
         self._board.update(phase=name)
 
-    def step(self, taken: StepReport) -> None:
+    def log_step(self, taken: StepReport) -> None:
+        """Reports an optimizer step."""
         if not self._ranks.is_first:
             return
         self._steps.append(
@@ -91,7 +95,8 @@ class TrainingReport:
         self._pace.add(taken.tokens, taken.seconds)
         self._show(taken)
 
-    def validation(self, step: int, loss: ValidationLoss) -> None:
+    def log_validation(self, step: int, loss: ValidationLoss) -> None:
+        """Reports the validation loss after `step` steps."""
         self._losses[step] = loss
         if self._ranks.is_first:
             self._validations.append(step=step, loss=dict(loss.by_source), mean=loss.mean)
@@ -100,8 +105,8 @@ class TrainingReport:
             shown = ", ".join(f"{name} {value:.4f}" for name, value in loss.by_source.items())
             print(f"validation after step {step}: {shown}", flush=True)
 
-    def saved(self, step: int, seconds: float, size: int) -> None:
-        """A checkpoint of `size` bytes is whole."""
+    def log_checkpoint(self, step: int, seconds: float, size: int) -> None:
+        """Reports a checkpoint of `size` bytes, saved in `seconds`."""
         if not self._ranks.is_first:
             return
         slowest = max(seconds, self._board.progress.save_seconds or 0.0)
@@ -109,13 +114,15 @@ class TrainingReport:
         print(f"checkpoint of step {step}: {size / 1e9:.3g} GB in {seconds:.1f} s", flush=True)
 
     def has_validation(self, step: int) -> bool:
+        """Whether there is a validation loss after `step` steps, also from an earlier attempt."""
         return step in self._losses
 
     def validation_means(self) -> list[float]:
+        """The mean losses of all validations, in order of their steps."""
         return [loss.mean for _, loss in sorted(self._losses.items())]
 
     def validation_losses(self) -> tuple[SourceLoss, ...]:
-        """Before the first step, after the last, and at the end of the last epochs, by source."""
+        """The losses of each source: before the first step, after the last, and after the last epochs."""
         if not self._losses:
             return ()
         before, after = self._losses.get(0), self._losses[max(self._losses)]
@@ -132,11 +139,13 @@ class TrainingReport:
         )
 
     def flush(self) -> None:
+        """Syncs the logs to disk."""
         if self._ranks.is_first:
             self._steps.flush()
             self._validations.flush()
 
     def totals(self) -> Totals:
+        """The totals of all logged steps."""
         lines = self._steps.read()
         return Totals(
             steps=len(lines),

@@ -1,4 +1,4 @@
-"""The validation loss of each source, over its held-out rows."""
+"""The validation loss of each source over its held-out rows, and early stopping."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from blendtune_trainer.training.microbatch import evaluating, forward
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ValidationLoss:
-    """Nats per supervised token: of each source with held-out rows, and over all of them."""
+    """Nats per supervised token: of each source with held-out rows, and of all of them together."""
 
     by_source: Mapping[str, float]
     mean: float
@@ -23,9 +23,9 @@ class ValidationLoss:
 def validation_loss(
     engine: Any, blend: PackedBlend, ranks: Ranks, *, interrupted: Callable[[], bool]
 ) -> ValidationLoss | None:
-    """The validation loss; every rank calls it and gets the same. None when any rank is `interrupted`.
+    """The validation loss. Every rank calls it and gets the same value; None if any rank is `interrupted`.
 
-    `interrupted` is asked before every validation bin.
+    `interrupted` is called before every validation bin.
     """
     sums = [0.0] * len(blend.source_names)
     counts = [0] * len(blend.source_names)
@@ -49,7 +49,7 @@ def _mean_losses(names: Sequence[str], sums: Sequence[float], counts: Sequence[f
 
 
 def out_of_patience(history: Sequence[float], patience: int) -> bool:
-    """Whether the last `patience` validations all failed to improve on the best before them. 0 never is."""
+    """Whether none of the last `patience` losses is below the best one before them. 0 disables it."""
     if patience == 0 or len(history) <= patience:
         return False
     best = min(history[:-patience])

@@ -1,7 +1,7 @@
-"""The chat templates that a spec may name, as the Jinja text that transformers and vLLM apply.
+"""The named chat templates of the spec, as Jinja text for transformers and vLLM.
 
-Each file is whole in itself, because the exported model carries it. An assistant's turn, from what follows
-its generation prompt to its end-of-turn token, stands between `{% generation %}` and `{% endgeneration %}`.
+Each file is self-contained, because it is exported with the model. An assistant's turn, from the end of its
+generation prompt to its end-of-turn token, is enclosed in `{% generation %}` and `{% endgeneration %}`.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ from typing import Any
 
 from blendtune_api.v1alpha1 import ChatTemplate
 
-_EOS = "eos_token"  # the variable under which a template gets the tokenizer's end-of-text token
+_EOS = "eos_token"  # the variable of a template that holds the tokenizer's end-of-text token
 _SPECIAL_TOKEN = re.compile(r"<\|\w+\|>")
 
 
 class MissingTokens(ValueError):
-    """A template is built of tokens that the tokenizer lacks."""
+    """A template uses special tokens that the tokenizer lacks. The message is written for the user."""
 
 
 def template_text(template: ChatTemplate) -> str:
+    """The Jinja text of a named template."""
     return (Path(__file__).parent / f"{template}.jinja").read_text(encoding="utf-8")
 
 
 def use_chat_template(tokenizer: Any, template: ChatTemplate) -> None:
-    """Gives a tokenizer of transformers the chat template, in place of one of its own.
+    """Replaces the chat template of a tokenizer of transformers by a named one.
 
-    Raises MissingTokens, in words for the user, where it lacks a special token that the template is built of.
+    Raises MissingTokens if the tokenizer lacks a special token of the template.
     """
     present = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     if tokenizer.eos_token is not None:
@@ -43,6 +44,6 @@ def use_chat_template(tokenizer: Any, template: ChatTemplate) -> None:
 
 
 def _needed(template: ChatTemplate) -> set[str]:
-    """The special tokens that the text names, and _EOS where it ends turns with the tokenizer's own."""
+    """The special tokens in the text of a template, and _EOS if it uses the tokenizer's end-of-text token."""
     text = template_text(template)
     return set(_SPECIAL_TOKEN.findall(text)) | ({_EOS} if _EOS in text else set())

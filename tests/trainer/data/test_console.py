@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blendtune_trainer.rows.reading import reading_words
+from blendtune_trainer.rows.console import format_progress
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from blendtune_trainer.rows.reading import reading_words
     ],
 )
 def test_words(read: float | None, words: str) -> None:
-    assert reading_words(1000, 20_000, read, seconds=10.0) == words
+    assert format_progress(1000, 20_000, read, seconds=10.0) == words

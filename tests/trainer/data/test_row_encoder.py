@@ -12,21 +12,21 @@ import pytest
 from tests.tiny_model import CHATML, CHATML_WITH_MARKERS, build_tokenizer
 
 from blendtune_api.v1alpha1 import OverLength
-from blendtune_runtime.errors import StageError
+from blendtune_runtime.errors import BadData
 from blendtune_trainer.rows.collect import Row
 from blendtune_trainer.rows.faults import Faults
-from blendtune_trainer.tokens import tokenise
+from blendtune_trainer.tokens import chunks, row_encoder
 from blendtune_trainer.tokens.examples import Examples, encode_rows
+from blendtune_trainer.tokens.row_encoder import RowEncoder, encode_chunk
 from blendtune_trainer.tokens.token_cache import EncodedChunk, TokenCache
-from blendtune_trainer.tokens.tokenise import Tokeniser, encode_chunk
 
 SEQUENCE_LENGTH = 128
 
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenise, "CHUNK_ROWS", 10)
-    monkeypatch.setattr(tokenise, "_CHUNKS_ALONE", 2)
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(row_encoder, "_CHUNKS_BEFORE_POOL", 2)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def encodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(len(conversations))
         return encode_chunk(encoder, sequence_length, conversations)
 
-    monkeypatch.setattr(tokenise, "encode_chunk", counted)
+    monkeypatch.setattr(row_encoder, "encode_chunk", counted)
     return sizes
 
 
@@ -64,8 +64,8 @@ def encode(
     over_length: OverLength = OverLength.DROP,
     faults: Faults | None = None,
 ) -> Examples:
-    with Tokeniser(build_tokenizer(template), SEQUENCE_LENGTH, TokenCache(folder), processes) as tokeniser:
-        return encode_rows(given, tokeniser, over_length=over_length, seed=7, faults=faults or Faults())
+    with RowEncoder(build_tokenizer(template), SEQUENCE_LENGTH, TokenCache(folder), processes) as encoder:
+        return encode_rows(given, encoder, over_length=over_length, seed=7, faults=faults or Faults())
 
 
 def same(one: Examples, other: Examples) -> bool:
@@ -75,6 +75,7 @@ def same(one: Examples, other: Examples) -> bool:
     )
 
 
+@pytest.mark.xdist_group("ranks")  # it has a fork server already
 def test_processes_change_nothing(tmp_path: Path) -> None:
     alone = encode(rows(), tmp_path / "one")
     together = encode(rows(), tmp_path / "two", processes=2)
@@ -142,7 +143,7 @@ def test_faults_and_lengths_are_told_again_from_the_cache(tmp_path: Path) -> Non
         faults = Faults()
         bad = replace(row(3), conversation=[*row(3).conversation, {"role": "odd", "content": "\ud800"}])
         encode([*rows(40), bad], tmp_path, over_length=OverLength.ERROR, faults=faults)
-        with pytest.raises(StageError) as raised:
+        with pytest.raises(BadData) as raised:
             faults.check()
         twice.append(str(raised.value))
     assert twice[0] == twice[1]
@@ -153,8 +154,8 @@ def test_faults_and_lengths_are_told_again_from_the_cache(tmp_path: Path) -> Non
 def test_pruning_leaves_what_was_used(tmp_path: Path, encodings: list[int]) -> None:
     encode(rows(), tmp_path)
     cache = TokenCache(tmp_path)
-    with Tokeniser(build_tokenizer(CHATML), SEQUENCE_LENGTH, cache, 1) as tokeniser:
-        encode_rows(rows(30), tokeniser, over_length=OverLength.DROP, seed=7, faults=Faults())
-    assert (cache.found, len(encodings)) == (3, 10)
+    with RowEncoder(build_tokenizer(CHATML), SEQUENCE_LENGTH, cache, 1) as encoder:
+        encode_rows(rows(30), encoder, over_length=OverLength.DROP, seed=7, faults=Faults())
+    assert (cache.hits, len(encodings)) == (3, 10)
     cache.prune()
     assert len(list(tmp_path.iterdir())) == 3

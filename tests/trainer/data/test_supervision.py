@@ -1,0 +1,72 @@
+"""Whatever a conversation holds, exactly the answers and their end-of-turn tokens are supervised."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.chat_tokenizers import EVERY_TOKEN
+from tests.trainer.data.encoding import (
+    CHAT_ML,
+    FAMILIES,
+    LLAMA_2,
+    LLAMA_3,
+    VICUNA,
+    TokenizerFamily,
+    assistant,
+    encode,
+    supervised_turns,
+    system,
+    tokenizer_of,
+    user,
+)
+
+from blendtune_api.v1alpha1 import ChatTemplate
+from blendtune_trainer.rows.conversations import Conversation, RowFault
+
+TEXT = st.text(
+    st.sampled_from("aAeit \n.:'[]日é\N{GRINNING FACE}")
+    | st.characters(codec="utf-8", exclude_characters="▁"),
+    min_size=1,
+    max_size=12,
+).filter(str.strip)
+CONTENT = TEXT | st.sampled_from(
+    [*EVERY_TOKEN, "ASSISTANT: yes", "[/INST]", " twice  blank ", "\n\nlines\n\n"]
+)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> Conversation:
+    turns = draw(st.lists(st.tuples(CONTENT, CONTENT), min_size=1, max_size=3))
+    first = [system(draw(CONTENT))] if draw(st.booleans()) else []
+    unanswered = [user(draw(CONTENT))] if draw(st.booleans()) else []
+    return [*first, *(message for ask, say in turns for message in (user(ask), assistant(say))), *unanswered]
+
+
+def expected_turn(template: ChatTemplate, content: str) -> str:
+    return {
+        VICUNA: f" {content}</s>",
+        LLAMA_2: f" {content.strip()} </s>",
+        CHAT_ML: f"{content}<|im_end|>",
+        LLAMA_3: f"{content.strip()}<|eot_id|>",
+    }[template]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("template", ChatTemplate)
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(conversation=conversations())
+@example(conversation=[user("Hi?"), assistant("\n\nYes.")])
+@example(conversation=[user("Hi?"), assistant("<|im_end|></s><|eot_id|>"), user("</s>"), assistant(":")])
+def test_exactly_the_answers_and_their_ends_are_supervised(
+    conversation: Conversation, template: ChatTemplate, family: TokenizerFamily
+) -> None:
+    tokenizer = tokenizer_of(family, template)
+    answers = [message["content"] for message in conversation if message["role"] == "assistant"]
+    outcome = encode(tokenizer, conversation)
+    if isinstance(outcome, RowFault):  # a line break that melts into the one after ChatML's role
+        assert template is CHAT_ML and any(answer[0].isspace() for answer in answers)
+        return
+    assert supervised_turns(tokenizer, outcome) == [expected_turn(template, answer) for answer in answers]
+    text = tokenizer.apply_chat_template(conversation, tokenize=False)
+    assert outcome.input_ids.tolist() == tokenizer(text, add_special_tokens=False).input_ids

@@ -1,0 +1,132 @@
+"""Encodes rows chunk by chunk, large sources on all cores, and caches the result of each chunk.
+
+The cache key is the digest of rows, tokenizer, chat template and sequence length. So an interrupted blend
+resumes after its last chunk, and a blend of the same rows in another ratio encodes nothing again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+
+from blendtune_api.contract import digest_of
+from blendtune_trainer.rows.conversations import Conversation, RowFault
+from blendtune_trainer.tokens.chat import ChatEncoder
+from blendtune_trainer.tokens.chunks import Chunk
+from blendtune_trainer.tokens.digests import bytes_digest, text_digest
+from blendtune_trainer.tokens.token_cache import EncodedChunk, TokenCache
+
+_CHUNKS_BEFORE_POOL = 8  # one process encodes them in about the time that worker processes take to start
+
+
+class RowEncoder:
+    """Encodes chunks of rows: in this process at first, then in one worker process per core.
+
+    A context manager: leaving it stops the workers. Raises BadModel on construction if the tokenizer or its
+    chat template cannot be trained with.
+    """
+
+    def __init__(
+        self, tokenizer: Any, sequence_length: int, cache: TokenCache, processes: int | None = None
+    ) -> None:
+        self.chat = ChatEncoder(tokenizer)
+        self.tokenizer_digest = text_digest(tokenizer.backend_tokenizer.to_str())
+        self.sequence_length = sequence_length
+        self._tokenizer = tokenizer
+        self._cache = cache
+        self._processes = processes or len(os.sched_getaffinity(0))
+        self._pool: ProcessPoolExecutor | None = None
+        self._encoded_chunks = 0
+        self._identity = digest_of([self.tokenizer_digest, self.chat.template, sequence_length])
+
+    def __enter__(self) -> RowEncoder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def encode(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, EncodedChunk]]:
+        """Each chunk with its encoding, in order.
+
+        Once worker processes run, up to two chunks per process are read ahead of the consumer.
+        """
+        pending: deque[tuple[Chunk, Callable[[], EncodedChunk]]] = deque()
+        for chunk in chunks:
+            pending.append((chunk, self._start(chunk)))
+            if len(pending) > self._look_ahead:
+                first, result = pending.popleft()
+                yield first, result()
+        for first, result in pending:
+            yield first, result()
+
+    @property
+    def _look_ahead(self) -> int:
+        return 2 * self._processes if self._pool else 0
+
+    def _start(self, chunk: Chunk) -> Callable[[], EncodedChunk]:
+        """Looks a chunk up in the cache or starts to encode it. Returns a function that waits for it."""
+        key = bytes_digest([self._identity.encode(), *chunk.contents])
+        if (cached := self._cache.get(key)) is not None:
+            return lambda: cached
+        conversations = [row.conversation for row in chunk.rows]
+        self._encoded_chunks += 1
+        if self._processes == 1 or self._encoded_chunks <= _CHUNKS_BEFORE_POOL:
+            encoded = encode_chunk(self.chat, self.sequence_length, conversations)
+            self._cache.put(key, encoded)
+            return lambda: encoded
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self._processes,
+                mp_context=get_context("forkserver"),
+                initializer=_init_worker,
+                initargs=(self._tokenizer, self.sequence_length),
+            )
+        return partial(self._collect, key, self._pool.submit(_encode_in_worker, conversations))
+
+    def _collect(self, key: str, future: Future[EncodedChunk]) -> EncodedChunk:
+        encoded = future.result()
+        self._cache.put(key, encoded)
+        return encoded
+
+
+def encode_chunk(
+    encoder: ChatEncoder, sequence_length: int, conversations: Sequence[Conversation]
+) -> EncodedChunk:
+    """The conversations that fit the sequence length, never cut, and why each of the others is left out."""
+    examples, too_long, faults = [], [], []
+    for index, outcome in enumerate(encoder.encode(conversations)):
+        if isinstance(outcome, RowFault):
+            faults.append((index, str(outcome)))
+        elif len(outcome.input_ids) > sequence_length:
+            too_long.append((index, len(outcome.input_ids)))
+        else:
+            examples.append((index, outcome))
+    return EncodedChunk(
+        input_ids=np.concatenate([np.empty(0, np.int32), *(each.input_ids for _, each in examples)]),
+        supervised=np.concatenate([np.empty(0, np.bool_), *(each.supervised for _, each in examples)]),
+        lengths=np.array([len(each.input_ids) for _, each in examples], np.int64),
+        rows=np.array([index for index, _ in examples], np.int64),
+        too_long=tuple(too_long),
+        faults=tuple(faults),
+    )
+
+
+_worker_encode: Callable[[Sequence[Conversation]], EncodedChunk]  # set in each worker process
+
+
+def _init_worker(tokenizer: Any, sequence_length: int) -> None:
+    global _worker_encode
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # each core has a worker already
+    _worker_encode = partial(encode_chunk, ChatEncoder(tokenizer), sequence_length)
+
+
+def _encode_in_worker(conversations: Sequence[Conversation]) -> EncodedChunk:
+    return _worker_encode(conversations)
