@@ -61,7 +61,7 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
     plane = ControlPlane(f"https://127.0.0.1:{port}", token, folder)
     daemons = Daemons(folder / "logs")
     with ExitStack() as stack:
-        stack.callback(daemons.stop)
+        stack.callback(daemons.kill)
         stack.callback(close_connections, plane.server)
         peers = f"http://127.0.0.1:{etcd_peers}"
         daemons.start("etcd", [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +51,14 @@ class Daemons:
         for daemon in reversed(self._running):
             daemon.process.terminate()
         for daemon in self._running:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 daemon.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                daemon.process.kill()
-                daemon.process.wait()
+        self.kill()
+
+    def kill(self) -> None:
+        """Ends all at once: what they have kept is of no use any more."""
+        for daemon in self._running:
+            daemon.process.kill()
+        for daemon in self._running:
+            daemon.process.wait()
         self._running.clear()
