@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -84,17 +85,12 @@ class Api:
         body: Mapping[str, Any] | None,
         content_type: str,
     ) -> dict[str, Any]:
-        headers = {"Accept": _JSON, "Content-Type": content_type}
-        _, url, headers, _, _ = await self._client.param_serialize(
-            method,
-            path,
-            query_params=list((query or {}).items()),
-            header_params=headers,
-            auth_settings=["BearerToken"],
-        )
+        url = f"{self._client.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        headers = {**self._client.default_headers, "Accept": _JSON, "Content-Type": content_type}
+        await self._client.update_params_for_auth(headers, None, ["BearerToken"], path, method, body)
         try:
-            response = await self._client.rest_client.request(  # type: ignore[no-untyped-call]
-                method, url, headers=headers, body=body, _request_timeout=TIMEOUT_SECONDS
+            response = await self._client.call_api(
+                method, url, headers, body, _request_timeout=TIMEOUT_SECONDS
             )
             content = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
