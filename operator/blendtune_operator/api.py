@@ -92,7 +92,7 @@ class Api:
             response = await self._client.call_api(
                 method, url, headers, body, _request_timeout=TIMEOUT_SECONDS
             )
-            content = await response.read()
+            content = await response.read()  # type: ignore[no-untyped-call]
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._count(method, 0)
             raise ApiError(0, "Unreachable", f"{method} {path}: {error!r}") from error
