@@ -325,10 +325,8 @@ class TestNetworkPolicy:
         spec = one(render(CASES["confined"]), "NetworkPolicy")["spec"]
         assert spec["policyTypes"] == ["Ingress", "Egress"]
         api_server, dns, trainings = spec["egress"]
-        assert api_server == {
-            "ports": [{"protocol": "TCP", "port": 6443}],
-            "to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}],
-        }
+        block = {"ipBlock": {"cidr": "10.0.0.1/32"}}
+        assert api_server == {"ports": [{"protocol": "TCP", "port": 6443}], "to": [block]}
         assert {(port["protocol"], port["port"]) for port in dns["ports"]} == {("UDP", 53), ("TCP", 53)}
         assert trainings["ports"] == [{"protocol": "TCP", "port": operator_names.METRICS_PORT}]
         (peer,) = trainings["to"]
