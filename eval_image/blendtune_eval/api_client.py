@@ -95,8 +95,12 @@ class ApiClient:
             stop=self._gives_up,
             reraise=True,
         )
+
+        async def awaited() -> T:  # only a coroutine function is awaited by tenacity
+            return await attempt()
+
         async with self._places:
-            return await retrying(attempt)
+            return await retrying(awaited)
 
     async def post(self, body: bytes) -> tuple[int, bytes]:
         """Status and body. Raises CallFailed without a response, and for a status that asks to try again."""

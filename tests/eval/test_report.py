@@ -35,9 +35,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 class Outline(HTMLParser):
     """Checks that tags are closed in order, and collects what a browser would fetch."""
 
-    VOID = frozenset(
-        {"meta", "br", "hr", "img", "input", "link", "line", "rect", "circle", "polyline", "path"}
-    )
+    VOID = frozenset({"meta", "br", "hr", "img", "input", "link", "line", "rect", "polyline", "path"})
 
     def __init__(self) -> None:
         super().__init__()
