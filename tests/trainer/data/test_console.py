@@ -1,4 +1,4 @@
-"""How far a source has been read, in words."""
+"""The progress line of a source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Going on from a model's earlier training: each source where it ended, or from its first pass."""
+"""Resuming from a model's earlier training: each source where it ended, or from its first pass."""
 
 from __future__ import annotations
 

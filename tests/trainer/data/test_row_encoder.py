@@ -1,4 +1,4 @@
-"""Rows as tokens: the same over any number of processes, and never twice for the same content."""
+"""Encoding of rows: the same in any number of processes, and cached for the same content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose workspace it is."""
+"""Which run may take the lock of a workspace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which models attend to each example by itself, and that it changes nothing but the time."""
+"""Which models use attention per example, and that loss and gradients are those with a mask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bins of a step and their ranks."""
+"""Which bins a step reads, and which of them each rank takes."""
 
 from __future__ import annotations
 

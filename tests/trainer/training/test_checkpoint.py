@@ -1,4 +1,4 @@
-"""Which checkpoint a run may resume from, and what it finds there. The saving itself is in test_training."""
+"""Which checkpoint a run may resume from, and that a killed save leaves a complete one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def identity(blend_digest: str = "blend", **training: object) -> Identity:
 
 
 def leave(folder: Path, theirs: Identity, *names: str, step: int = 4) -> None:
-    """Whole checkpoints under these names, and a pointer to that of `step`."""
+    """Complete checkpoints with these names, and a pointer to that of `step`."""
     for name in names:
         (folder / name).mkdir()
         for file in SHARDS:
@@ -136,8 +136,12 @@ class Alone:
         pass
 
 
+def save(folder: Path, step: int) -> None:
+    Checkpoints(folder, identity(), keep=2).save(Engine(), Alone(), step, 1)  # type: ignore[arg-type]
+
+
 def save_and_die(folder: Path, step: int, fatal: int) -> int:
-    """Saves in a process that is killed by its `fatal`-th event; the events that it came to otherwise."""
+    """Saves in a process that is killed at its `fatal`-th file operation. Without a kill, their number."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -151,7 +155,7 @@ def save_and_die(folder: Path, step: int, fatal: int) -> int:
                     os.kill(os.getpid(), signal.SIGKILL)
 
         sys.addaudithook(count)
-        Checkpoints(folder, identity(), keep=2).save(Engine(), Alone(), step, 1)  # type: ignore[arg-type]
+        save(folder, step)
         os.write(writing, str(events).encode())
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -162,14 +166,15 @@ def save_and_die(folder: Path, step: int, fatal: int) -> int:
     return int(said) if said else 0
 
 
-def test_whenever_a_save_is_killed_a_whole_checkpoint_is_left(tmp_path: Path) -> None:
-    points = save_and_die(tmp_path / "undisturbed", 3, 0)
+def test_whenever_a_save_is_killed_a_complete_checkpoint_is_left(tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier"
+    for step in (1, 2):
+        save(earlier, step)
+    points = save_and_die(shutil.copytree(earlier, tmp_path / "undisturbed"), 3, 0)
     print(f"killed at {points} points of a save")
     assert points > 10
     for fatal in range(1, points + 1):
-        folder = tmp_path / str(fatal)
-        for step in (1, 2):
-            save_and_die(folder, step, 0)
+        folder = shutil.copytree(earlier, tmp_path / str(fatal))
         assert not save_and_die(folder, 3, fatal)
         checkpoints = Checkpoints(folder, identity(), keep=2)
         found = checkpoints.latest()
@@ -177,7 +182,7 @@ def test_whenever_a_save_is_killed_a_whole_checkpoint_is_left(tmp_path: Path) ->
         assert found.step in (2, 3)
         checkpoints.remove_all_after(found.step)
         assert {path.name for path in folder.glob("step-*")} >= {f"step-{found.step}"}
-        assert save_and_die(folder, found.step + 1, 0)
+        save(folder, found.step + 1)
         again = Checkpoints(folder, identity(), keep=2).latest()
         assert again is not None
         assert again.step == found.step + 1

@@ -1,4 +1,4 @@
-"""Where the exported model's answers end, and what its second home holds."""
+"""The end tokens of the exported model, and the files at its export target."""
 
 from __future__ import annotations
 

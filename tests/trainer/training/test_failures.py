@@ -1,4 +1,4 @@
-"""What exceptions of a training mean."""
+"""The exit codes of exceptions in a training."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from blendtune_trainer.ranks.failures import failure_of
         pytest.param(distributed.DistBackendError("NCCL error"), ExitCode.PEER_LOST, id="nccl"),
         pytest.param(distributed.DistStoreError("timeout"), ExitCode.PEER_LOST, id="no rendezvous"),
         pytest.param(torch.OutOfMemoryError("CUDA out of memory"), ExitCode.DOES_NOT_FIT, id="GPU memory"),
-        pytest.param(RuntimeError("shape mismatch"), None, id="unforeseen"),
+        pytest.param(RuntimeError("shape mismatch"), None, id="unexpected"),
         pytest.param(FileNotFoundError(errno.ENOENT, "gone"), None, id="another OSError"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What rank 0 shows of the training."""
+"""The live progress and the metrics of a training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs that a kill may tear and a resumed run shortens."""
+"""Logs with an incomplete last line, and logs that a resumed training truncates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watchdog's patience and its bite."""
+"""A rank that hangs is ended, and one that makes progress is not."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _ChunkExamples:
-    """The examples of one chunk; what left its rows out is reported by then."""
+    """The examples of one chunk."""
 
     encoded: EncodedChunk
     keys: NDArray[np.uint64]  # [examples]
