@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from http.client import responses
 from math import inf
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -25,6 +25,7 @@ _RETRYABLE = frozenset({408, 409, 425, 429})
 _BAD_KEY = frozenset({401, 403})
 NOT_UNDERSTOOD = frozenset({400, 415, 422, 501})
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -86,8 +87,8 @@ class ApiClient:
     ) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    async def persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """What `attempt` returns, tried again where that may help. Raises CallFailed."""
+    async def persist(self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What an async function returns, called again where that may help. Raises CallFailed."""
         retrying = AsyncRetrying(
             sleep=asyncio.sleep,
             retry=retry_if_exception(lambda error: isinstance(error, CallFailed) and error.again),
@@ -95,12 +96,8 @@ class ApiClient:
             stop=self._gives_up,
             reraise=True,
         )
-
-        async def awaited() -> T:  # only a coroutine function is awaited by tenacity
-            return await attempt()
-
         async with self._places:
-            return await retrying(awaited)
+            return await retrying(call, *args, **kwargs)
 
     async def post(self, body: bytes) -> tuple[int, bytes]:
         """Status and body. Raises CallFailed without a response, and for a status that asks to try again."""

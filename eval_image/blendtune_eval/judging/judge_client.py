@@ -39,7 +39,7 @@ class JudgeClient(ApiClient):
 
     async def ask(self, request: JudgeRequest) -> Judgement:
         """The judgement of one request. Raises CallFailed where the server gives none."""
-        return await self.persist(lambda: self._ask_once(request))
+        return await self.persist(self._ask_once, request)
 
     async def _ask_once(self, request: JudgeRequest) -> Judgement:
         for form in self._forms:
