@@ -31,7 +31,7 @@ class OperatorProcess:
             "BLENDTUNE_BACKOFF_BASE_SECONDS": "0.2",
             "BLENDTUNE_PROGRESS_INTERVAL_SECONDS": "1",
             "BLENDTUNE_OBSTACLE_INTERVAL_SECONDS": "1",
-            "BLENDTUNE_RESYNC_SECONDS": "5",
+            "BLENDTUNE_RESYNC_SECONDS": "1",
             "BLENDTUNE_LEASE_DURATION_SECONDS": "1",
             **(environment or {}),
         }

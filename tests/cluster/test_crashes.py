@@ -51,7 +51,7 @@ def test_a_crash_between_any_two_writes_changes_nothing(
         world.wait_for_state("Succeeded", "Failed", name="calm")
         expected, expected_creations = end_state(world, "calm"), sorted(world.creations("calm"))
         assert world.status("calm")["state"] == "Succeeded"
-        points = range(first, undisturbed.writes + 2, 2)
+        points = range(first, undisturbed.writes + 4, 2)  # the last is never reached: the operator is up then
         killed = 0
         for n in points:
             run = f"killed{n}"
@@ -62,4 +62,4 @@ def test_a_crash_between_any_two_writes_changes_nothing(
             assert end_state(world, run) == expected, f"killed after {n} writes"
             assert sorted(world.creations(run)) == expected_creations, f"killed after {n} writes"
             killed += rule.killed
-        assert killed >= len(points) - 2  # a run may make a write less
+        assert killed >= len(points) - 3

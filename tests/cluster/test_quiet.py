@@ -12,7 +12,6 @@ from blendtune_operator.names import Kind
 
 FINISHED = RUNNING = 20
 RELISTS = 10  # each is followed by a reconcile of every run
-EVERY_SECOND = {"BLENDTUNE_RESYNC_SECONDS": "1"}
 
 
 def states(world: Scenario) -> list[str]:
@@ -42,7 +41,7 @@ def settle(world: Scenario) -> None:
 
 def test_nothing_is_written_when_nothing_changes(plane: ControlPlane, namespace: str, folder: Path) -> None:
     """Through re-lists of finished and of running runs."""
-    with scenario(plane, namespace, folder, EVERY_SECOND) as world:
+    with scenario(plane, namespace, folder) as world:
         for number in range(FINISHED):
             world.apply(f"done{number}")
         world.wait_for("all have finished", lambda: states(world).count("Succeeded") == FINISHED, 400, 1)

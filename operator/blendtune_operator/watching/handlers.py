@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 import logging
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -47,15 +48,21 @@ class Watches:
         self.last_event: dict[Kind, float] = {}  # by kind: seconds since the epoch
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watches until a signal ends the process, or `stop` is set."""
-        await kopf.operator(
-            registry=self._registry(),
-            settings=self._settings(),
-            standalone=True,
-            clusterwide=not self._namespaces,
-            namespaces=self._namespaces,
-            stop_flag=stop,
-        )
+        """Watches until `stop` is set, which SIGTERM and SIGINT do too."""
+        ready = asyncio.Event()
+        signals = asyncio.create_task(_stop_at_signals(stop, ready))
+        try:
+            await kopf.operator(
+                registry=self._registry(),
+                settings=self._settings(),
+                standalone=True,
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                ready_flag=ready,
+                stop_flag=stop,
+            )
+        finally:
+            signals.cancel()
 
     def missing(self, served: Callable[[Kind], bool]) -> list[str]:
         """The watches that should run and do not: kopf may lose one and go on without it."""
@@ -99,6 +106,13 @@ class Watches:
                 self._queue.add(key)
 
         return enqueue
+
+
+async def _stop_at_signals(stop: asyncio.Event, ready: asyncio.Event) -> None:
+    """Takes the signals over from kopf, whose own way to stop waits 5 s for a task that it has forgotten."""
+    await ready.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
