@@ -52,7 +52,14 @@ def test_marks_lie_where_their_numbers_say() -> None:
 
 
 @pytest.mark.parametrize(
-    "others", [{"name": TAG}, {"answer": TAG}, {"runs": [(TAG,)], "run_heads": (TAG,)}, {"curves": [(TAG, PLANE)]}, {"kept": TAG}]
+    "others",
+    [
+        {"name": TAG},
+        {"answer": TAG},
+        {"runs": [(TAG,)], "run_heads": (TAG,)},
+        {"curves": [(TAG, PLANE)]},
+        {"kept": TAG},
+    ],
 )
 def test_what_is_hostile_is_shown_as_text(others: Any) -> None:
     page = study(**others)
