@@ -1,7 +1,7 @@
 """Processes of ranks, forked from a server that has imported everything, and the faults they can have.
 
 Imports take a rank several seconds of CPU time, a training of a tiny model a third of a second. The server
-imports once in a session. Each rank is still a process of its own, which ends with an exit code or by a
+imports once in a test run. Each rank is still a process of its own, which ends with an exit code or by a
 signal and shares no state with those of other trainings.
 """
 
