@@ -179,7 +179,7 @@ class Finished:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """To compare with. It saves checkpoints all the time, and lasts for some hundred steps."""
+    """To compare with: a run that saves checkpoints all the time."""
     folder = tmp_path_factory.mktemp("undisturbed")
     project = create_project(folder / "project", **LONG)
     outcome = project.run(folder / "work")

@@ -79,28 +79,38 @@ def check_model(outcome: Outcome) -> None:
     assert answer.shape[1] > inputs["input_ids"].shape[1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_disturbed_run_ends_as_an_undisturbed_one(
-    undisturbed: Finished, tmp_path: Path, number: signal.Signals
+def test_a_run_that_is_killed_and_terminated_ends_as_an_undisturbed_one(
+    undisturbed: Finished, tmp_path: Path
 ) -> None:
-    project, disturbed = undisturbed.project, tmp_path / "disturbed"
-    checkpoints = disturbed / TRAINING / "checkpoints"
+    """By SIGKILL and then by SIGTERM, each while a checkpoint is written."""
+    project, expected = undisturbed.project, undisturbed.outcome
+    steps = []
+    for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 130)):
+        outcome = interrupted(project, tmp_path / "work", number)
+        assert outcome.code == code, outcome.errors
+        steps.append(len(outcome.steps()))
+    assert 0 < steps[0] <= steps[1] < len(expected.steps())
+
+    last = project.run(tmp_path / "work")
+    assert last.code == 0, last.errors
+    assert last.blend_digest() == expected.blend_digest()
+    assert losses(last) == losses(expected)
+
+
+def interrupted(project: Project, workdir: Path, number: signal.Signals) -> Outcome:
+    """A run that goes on from the latest checkpoint, and gets a signal after the next one."""
+    checkpoints = workdir / TRAINING / "checkpoints"
+    latest = checkpoints / "latest.json"
+    before = latest.read_text() if latest.exists() else ""
 
     def is_saving() -> bool:
-        return (checkpoints / "latest.json").exists() and any(checkpoints.glob("step-*.tmp"))
+        has_gone_on = latest.exists() and latest.read_text() != before
+        return has_gone_on and any(checkpoints.glob("step-*.tmp"))
 
-    process = project.start(disturbed)
+    process = project.start(workdir)
     wait_until(process, is_saving)
     process.send_signal(number)
-    first = project.finish(process, disturbed)
-    assert first.code == (130 if number is signal.SIGTERM else -number)
-    taken = len(first.steps())
-
-    second, expected = project.run(disturbed), undisturbed.outcome
-    assert second.code == 0, second.errors
-    assert 0 < taken < len(expected.steps())
-    assert second.blend_digest() == expected.blend_digest()
-    assert losses(second) == losses(expected)
+    return project.finish(process, workdir)
 
 
 def break_row(project: Project) -> None:
