@@ -162,6 +162,20 @@ def test_a_source_too_small_is_an_error_with_numbers() -> None:
     assert "raise maxEpochs to 5, lower its weight from 50 to at most 40, or lower the budget" in message
 
 
+def test_the_most_passes_are_exact() -> None:
+    sources = [source("ads", [1] * 100, max_epochs=3)]
+    assert len(blend(sources, BlendBudget(tokens=300), seed=0).examples) == 300
+    with pytest.raises(BadData, match="maxEpochs is 3"):
+        blend(sources, BlendBudget(tokens=301), seed=0)
+
+
+def test_sources_of_one_size_have_orders_of_their_own() -> None:
+    sources = [source("ads", [1] * 100), source("web", [1] * 100)]
+    order = blend(sources, BlendBudget(epochs=1), seed=0)
+    ads, web = (order.examples[order.sources == index] for index in range(2))
+    assert (ads != web).any()
+
+
 def test_the_weight_that_the_error_offers_suffices() -> None:
     sources = [source("ads", [7] * 100, weight=50), source("web", [11] * 20, weight=31, max_epochs=2)]
     with pytest.raises(BadData) as raised:

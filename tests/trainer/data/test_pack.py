@@ -121,3 +121,7 @@ def test_windows_cover_everything_in_nearly_equal_parts(count: int) -> None:
     assert [start for start, _ in parts[1:]] == [end for _, end in parts[:-1]]
     if count >= WINDOW_EXAMPLES:
         assert all(0.6 * WINDOW_EXAMPLES < end - start <= 1.5 * WINDOW_EXAMPLES for start, end in parts)
+
+
+def test_the_last_token_of_a_bin_is_used() -> None:
+    assert fill(np.array([9, 1, 9, 1]), capacity=10) == [[0, 1], [2, 3]]
