@@ -70,6 +70,7 @@ class TestRetry:
         world.wait(60)
         assert status(world).completion_time is None
         assert status(world).retry == 1
+        assert status(world).failures == 0
         assert world.created[-1] == ("PyTorchJob", "ads-train-2")
         assert status(world).state is State.TRAINING
 
