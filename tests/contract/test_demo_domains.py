@@ -19,8 +19,9 @@ from blendtune_eval.scoring.score import Outcome, WordingScore
 from blendtune_operator.cli.manifest import load
 from blendtune_operator.local.settings import local_settings
 from blendtune_operator.plan.supported import refusals
+from blendtune_runtime.chat.conversation import Conversation
 from blendtune_trainer.rows.contamination import PromptSearch, load_prompts
-from blendtune_trainer.rows.conversations import Conversation
+from blendtune_trainer.rows.conversations import to_conversation
 
 DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo"
 DOMAINS = ("healthcare", "legal")
@@ -40,13 +41,13 @@ asked = pytest.mark.parametrize(
 
 @cache
 def rows(path: Path) -> tuple[Conversation, ...]:
-    return tuple(json.loads(line)["messages"] for line in path.read_text().splitlines())
+    return tuple(to_conversation(json.loads(line)) for line in path.read_text().splitlines())
 
 
 def exchanges(domain: str) -> Iterator[tuple[str, str]]:
     """The questions of the handbook's rows, each with its answer."""
     for row in rows(DEMO / domain / "handbook.jsonl"):
-        turns = [message["content"] for message in row]
+        turns = [message.content for message in row.messages]
         yield from zip(turns[::2], turns[1::2], strict=True)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from blendtune_api.v1alpha1 import ChatTemplate
+from blendtune_runtime.chat.conversation import ChatRole, of_texts
 from blendtune_runtime.chat.rendering import ChatRenderer
 from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadConfiguration, BadModel
@@ -64,10 +65,10 @@ class ChatPrompts:
 
     def rendered(self, question: str, system_prompt: str = "") -> str:
         """The text of the prompt. Raises BadConfiguration where the template refuses it."""
-        system = [{"role": "system", "content": system_prompt}] if system_prompt else []
-        messages = [*system, {"role": "user", "content": question}]
+        system = [(ChatRole.SYSTEM, system_prompt)] if system_prompt else []
+        conversation = of_texts([*system, (ChatRole.USER, question)])
         try:
-            return self._renderer.text(messages, add_generation_prompt=True)
+            return self._renderer.text(conversation, add_generation_prompt=True)
         except (TemplateError, TypeError, ValueError) as error:
             what = "a system prompt" if system_prompt else "a question"
             raise BadConfiguration(f"the model's chat template refuses {what}: {error}") from error

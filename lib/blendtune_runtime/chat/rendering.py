@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from blendtune_api.v1alpha1 import ChatTemplate
+from blendtune_runtime.chat.conversation import ChatRole, Conversation, of_texts
 from blendtune_runtime.errors import BadModel
 
-Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "content": ...}
 Span = tuple[int, int]  # index of the first character, and of the one after the last
 
 NAMED_TEMPLATES = ", ".join(ChatTemplate)
@@ -39,20 +38,20 @@ class ChatRenderer:
         self.has_generation_markers = _GENERATION_MARKER.search(self.template) is not None
         self._variables: dict[str, Any] = dict(tokenizer.special_tokens_map)
 
-    def text(self, conversation: Sequence[Message], add_generation_prompt: bool = False) -> str:
+    def text(self, conversation: Conversation, add_generation_prompt: bool = False) -> str:
         """The rendered conversation, followed by the generation prompt if `add_generation_prompt` is set."""
         (text,), _ = render_jinja_template(
-            [conversation],
+            [[message.for_template() for message in conversation.messages]],
             chat_template=self.template,
             add_generation_prompt=add_generation_prompt,
             **self._variables,
         )
         return str(text)
 
-    def marked_text(self, conversation: Sequence[Message]) -> tuple[str, tuple[Span, ...]]:
+    def marked_text(self, conversation: Conversation) -> tuple[str, tuple[Span, ...]]:
         """The rendered conversation, and its spans between `{% generation %}` and `{% endgeneration %}`."""
         (text,), (spans,) = render_jinja_template(
-            [conversation],
+            [[message.for_template() for message in conversation.messages]],
             chat_template=self.template,
             return_assistant_tokens_mask=True,
             **self._variables,
@@ -61,7 +60,7 @@ class ChatRenderer:
 
     def end_of_turn_id(self) -> int | None:
         """Id of the special token with which the template ends an assistant's turn; None if there is none."""
-        conversation = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
+        conversation = of_texts([(ChatRole.USER, "?"), (ChatRole.ASSISTANT, _PROBE)])
         after = self.text(conversation).rpartition(_PROBE)[2].strip()
         token_ids = self._tokenizer(after, add_special_tokens=False).input_ids
         special = {index for index, token in self._tokenizer.added_tokens_decoder.items() if token.special}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from tests.chat_tokenizers import byte_level_bpe, sentencepiece_bpe, unigram
 from transformers import PreTrainedTokenizerFast
 
 from blendtune_api.v1alpha1 import ChatTemplate
+from blendtune_runtime.chat.conversation import ChatRole, Conversation, of_texts
 from blendtune_runtime.chat.templates import use_chat_template
-from blendtune_trainer.rows.conversations import Conversation, RowFault
+from blendtune_trainer.rows.conversations import RowFault
 from blendtune_trainer.tokens.chat import ChatEncoder, EncodedConversation
 
 VICUNA, LLAMA_2, CHAT_ML, LLAMA_3 = ChatTemplate
 TokenizerFamily = Callable[..., PreTrainedTokenizerFast]
+Turns = Sequence[Mapping[str, str]]  # as transformers takes them: {"role": ..., "content": ...}
 FAMILIES: tuple[TokenizerFamily, ...] = (byte_level_bpe, unigram, sentencepiece_bpe)
 _TOKENIZERS: dict[TokenizerFamily, PreTrainedTokenizerFast] = {}
 
@@ -42,15 +44,19 @@ def tokenizer_of(family: TokenizerFamily, template: ChatTemplate) -> PreTrainedT
     return tokenizer
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, conversation: Conversation) -> EncodedConversation | RowFault:
+def conversation(turns: Turns) -> Conversation:
+    return of_texts([(ChatRole(turn["role"]), turn["content"]) for turn in turns])
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, turns: Turns) -> EncodedConversation | RowFault:
     """The encoded conversation, or why it cannot be learnt from."""
-    (outcome,) = ChatEncoder(tokenizer).encode([conversation])
+    (outcome,) = ChatEncoder(tokenizer).encode([conversation(turns)])
     return outcome
 
 
-def encoded(tokenizer: PreTrainedTokenizerFast, conversation: Conversation) -> EncodedConversation:
+def encoded(tokenizer: PreTrainedTokenizerFast, turns: Turns) -> EncodedConversation:
     """The encoded conversation, which must be learnt from."""
-    outcome = encode(tokenizer, conversation)
+    outcome = encode(tokenizer, turns)
     assert isinstance(outcome, EncodedConversation), outcome
     return outcome
 

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from tests.chat_tokenizers import byte_level_bpe
 from tests.tiny_model import CHATML, CHATML_WITH_MARKERS, build_tokenizer
-from tests.trainer.data.encoding import encoded, supervised_turns
+from tests.trainer.data.encoding import conversation, encoded, supervised_turns
 from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
 from blendtune_api.contract import ExitCode
 from blendtune_runtime.errors import BadModel
-from blendtune_trainer.rows.conversations import Conversation, RowFault
+from blendtune_trainer.rows.conversations import RowFault
 from blendtune_trainer.tokens.chat import ChatEncoder, EncodedConversation
 
-TWO_TURNS: Conversation = [
+TWO_TURNS = [
     {"role": "system", "content": "Be kind."},
     {"role": "user", "content": "Où est l'été?"},
     {"role": "assistant", "content": "Là, 日本."},
@@ -68,8 +68,8 @@ def test_only_answers_and_their_end_are_supervised(template: str, trim_offsets: 
 )
 def test_markers_that_stop_short_of_or_beyond_the_end_of_turn(template: str, expected: str) -> None:
     tokenizer = build_tokenizer(template)
-    conversation = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
-    assert supervised_turns(tokenizer, encoded(tokenizer, conversation)) == [expected]
+    turns = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
+    assert supervised_turns(tokenizer, encoded(tokenizer, turns)) == [expected]
 
 
 def test_a_question_after_the_last_answer_is_not_supervised(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -87,8 +87,8 @@ def test_a_tokenizer_set_to_truncate_does_not() -> None:
     tokenizer = build_tokenizer(CHATML)
     tokenizer.backend_tokenizer.enable_truncation(max_length=8)
     tokenizer.backend_tokenizer.enable_padding(length=4096)
-    conversation = [{"role": "user", "content": "a" * 300}, {"role": "assistant", "content": "b" * 300}]
-    assert 600 < len(encoded(tokenizer, conversation).input_ids) < 700
+    turns = [{"role": "user", "content": "a" * 300}, {"role": "assistant", "content": "b" * 300}]
+    assert 600 < len(encoded(tokenizer, turns).input_ids) < 700
 
 
 def test_a_tokenizer_without_template_is_refused(tokenizer_without_template: PreTrainedTokenizerFast) -> None:
@@ -135,7 +135,7 @@ def test_an_answer_that_melts_into_the_prompt_is_a_fault_of_its_row_alone(templa
     encoder = ChatEncoder(tokenizer)
     good = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
     bad = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "\n\nYes."}]
-    outcomes = encoder.encode([good, bad, good])
+    outcomes = encoder.encode([conversation(turns) for turns in (good, bad, good)])
     assert isinstance(outcomes[0], EncodedConversation) and isinstance(outcomes[2], EncodedConversation)
     assert isinstance(outcomes[1], RowFault)
     assert "answer 1: its first characters and the prompt's last share a token" in str(outcomes[1])
@@ -148,14 +148,15 @@ def test_a_marker_may_stand_after_the_space_of_the_first_word() -> None:
         "{% generation %}{{ m['content'] + eos_token }}{% endgeneration %}"
         "{% else %}{{ m['content'] + ' ' }}{% endif %}{% endfor %}"
     )
-    conversation = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "It is."}]
-    assert supervised_turns(tokenizer, encoded(tokenizer, conversation)) == [" It is.</s>"]
+    turns = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "It is."}]
+    assert supervised_turns(tokenizer, encoded(tokenizer, turns)) == [" It is.</s>"]
 
 
 def test_a_conversation_that_the_template_refuses_is_a_fault_of_its_row_alone() -> None:
     strict = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
     encoder = ChatEncoder(build_tokenizer(strict + CHATML))
     good = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
-    outcomes = encoder.encode([[{"role": "system", "content": "x"}, *good], good])
+    with_system = [{"role": "system", "content": "x"}, *good]
+    outcomes = encoder.encode([conversation(with_system), conversation(good)])
     assert str(outcomes[0]) == "the chat template refuses the conversation: no system"
     assert isinstance(outcomes[1], EncodedConversation)

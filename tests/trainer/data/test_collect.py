@@ -9,6 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from blendtune_runtime.chat.conversation import ChatRole, of_texts
 from blendtune_runtime.errors import BadConfiguration, BadData
 from blendtune_runtime.uris import HubRepository, StorePath, data_location, model_location, store_path
 from blendtune_trainer.rows.collect import Row, collect
@@ -18,6 +19,7 @@ from blendtune_trainer.rows.faults import Faults
 CHAT = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]}
 SHAREGPT = {"conversations": [{"from": "human", "value": "Hi?"}, {"from": "gpt", "value": "Yes."}]}
 INSTRUCTION = {"instruction": "Hi?", "output": "Yes."}
+CONVERSATION = of_texts([(ChatRole.USER, "Hi?"), (ChatRole.ASSISTANT, "Yes.")])
 
 
 def read(path: Path) -> tuple[list[Row], Faults]:
@@ -42,17 +44,18 @@ def message_of(faults: Faults) -> str:
     ],
 )
 def test_the_formats_say_the_same(row: dict[str, object]) -> None:
-    assert to_conversation(row) == CHAT["messages"]
-    assert canonical_bytes(to_conversation(row)) == canonical_bytes(CHAT["messages"])
+    assert to_conversation(row) == CONVERSATION
 
 
 def test_an_instruction_may_have_input_and_system() -> None:
     row = {"system": "Be brief.", "instruction": "Sum up.", "input": "A text.", "output": "Text."}
-    assert to_conversation(row) == [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "Sum up.\n\nA text."},
-        {"role": "assistant", "content": "Text."},
-    ]
+    assert to_conversation(row) == of_texts(
+        [
+            (ChatRole.SYSTEM, "Be brief."),
+            (ChatRole.USER, "Sum up.\n\nA text."),
+            (ChatRole.ASSISTANT, "Text."),
+        ]
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_a_row_that_teaches_nothing_is_refused(row: object, fault: str) -> None:
 
 def test_half_a_surrogate_pair_is_refused() -> None:
     with pytest.raises(RowFault, match="not valid Unicode"):
-        canonical_bytes([{"role": "user", "content": "\ud800"}])
+        canonical_bytes(of_texts([(ChatRole.USER, "\ud800")]))
 
 
 def test_jsonl_names_the_line_of_each_row_and_fault(tmp_path: Path) -> None:
@@ -153,7 +156,7 @@ def test_parquet_rows_have_numbers(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(table, tmp_path / "ads.parquet")
     rows, faults = read(tmp_path / "ads.parquet")
     assert [row.place for row in rows] == ["ads.parquet row 1", "ads.parquet row 3"]
-    assert rows[0].conversation == CHAT["messages"]
+    assert rows[0].conversation == CONVERSATION
     assert message_of(faults).startswith("ads.parquet row 2: no assistant turn")
 
 

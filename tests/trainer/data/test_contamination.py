@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from blendtune_api.contract import ExitCode
+from blendtune_runtime.chat.conversation import ChatRole, of_texts
 from blendtune_runtime.errors import BadData, BadRubric
 from blendtune_trainer.rows.contamination import (
     PromptMatch,
@@ -24,8 +25,7 @@ SHORT = "What is the capital of France?"
 def found(prompt: str, user: str, assistant: str = "Yes.") -> list[bool]:
     """Whether the prompt is met in the turns of a row: one `exact` for each match."""
     search = PromptSearch([RubricPrompt(question="q1", domain="general", text=prompt)])
-    conversation = [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
-    search.search("ads.jsonl:3", conversation)
+    search.search("ads.jsonl:3", of_texts([(ChatRole.USER, user), (ChatRole.ASSISTANT, assistant)]))
     return [match.exact for match in search.matches]
 
 

@@ -21,6 +21,7 @@ from tests.trainer.data.encoding import (
     TWO_TURNS,
     VICUNA,
     TokenizerFamily,
+    Turns,
     assistant,
     encoded,
     system,
@@ -30,7 +31,6 @@ from tests.trainer.data.encoding import (
 
 from blendtune_api.v1alpha1 import ChatTemplate
 from blendtune_runtime.chat.templates import template_text, use_chat_template
-from blendtune_trainer.rows.conversations import Conversation
 
 VICUNA_SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. "
@@ -140,7 +140,7 @@ EXPECTED = [
 @pytest.mark.parametrize(("template", "conversation", "expected"), EXPECTED)
 def test_text_tokens_and_mask_are_the_references(
     template: ChatTemplate,
-    conversation: Conversation,
+    conversation: Turns,
     expected: str,
     family: TokenizerFamily,
 ) -> None:
@@ -232,7 +232,7 @@ META_LLAMA_3 = (
     [pytest.param(LLAMA_3, META_LLAMA_3, id="llama-3"), pytest.param(CHAT_ML, CHATML, id="chatml")],
 )
 def test_by_name_or_the_tokenizers_own_makes_no_difference(
-    template: ChatTemplate, own: str, conversation: Conversation
+    template: ChatTemplate, own: str, conversation: Turns
 ) -> None:
     tokenizer = byte_level_bpe()
     tokenizer.bos_token = "<|begin_of_text|>"

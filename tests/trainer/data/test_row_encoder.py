@@ -12,6 +12,7 @@ import pytest
 from tests.tiny_model import CHATML, CHATML_WITH_MARKERS, build_tokenizer
 
 from blendtune_api.v1alpha1 import OverLength
+from blendtune_runtime.chat.conversation import ChatRole, Conversation, Message, of_texts
 from blendtune_runtime.errors import BadData
 from blendtune_trainer.rows.collect import Row
 from blendtune_trainer.rows.faults import Faults
@@ -43,11 +44,8 @@ def encodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def row(number: int, answer: str | None = None) -> Row:
-    turns = [
-        {"role": "user", "content": f"Question {number}?"},
-        {"role": "assistant", "content": answer or f"Answer {number}."},
-    ]
-    return Row(place=f"ads.jsonl:{number}", conversation=turns)
+    turns = [(ChatRole.USER, f"Question {number}?"), (ChatRole.ASSISTANT, answer or f"Answer {number}.")]
+    return Row(place=f"ads.jsonl:{number}", conversation=of_texts(turns))
 
 
 def rows(count: int = 95) -> list[Row]:
@@ -141,7 +139,8 @@ def test_faults_and_lengths_are_told_again_from_the_cache(tmp_path: Path) -> Non
     twice = []
     for _ in range(2):
         faults = Faults()
-        bad = replace(row(3), conversation=[*row(3).conversation, {"role": "odd", "content": "\ud800"}])
+        half = Message(role=ChatRole.USER, content="\ud800")
+        bad = replace(row(3), conversation=Conversation(messages=(*row(3).conversation.messages, half)))
         encode([*rows(40), bad], tmp_path, over_length=OverLength.ERROR, faults=faults)
         with pytest.raises(BadData) as raised:
             faults.check()

@@ -13,6 +13,7 @@ from tests.trainer.data.encoding import (
     LLAMA_3,
     VICUNA,
     TokenizerFamily,
+    Turns,
     assistant,
     encode,
     supervised_turns,
@@ -22,7 +23,7 @@ from tests.trainer.data.encoding import (
 )
 
 from blendtune_api.v1alpha1 import ChatTemplate
-from blendtune_trainer.rows.conversations import Conversation, RowFault
+from blendtune_trainer.rows.conversations import RowFault
 
 TEXT = st.text(
     st.sampled_from("aAeit \n.:'[]日é\N{GRINNING FACE}")
@@ -36,7 +37,7 @@ CONTENT = TEXT | st.sampled_from(
 
 
 @st.composite
-def conversations(draw: st.DrawFn) -> Conversation:
+def conversations(draw: st.DrawFn) -> Turns:
     turns = draw(st.lists(st.tuples(CONTENT, CONTENT), min_size=1, max_size=3))
     first = [system(draw(CONTENT))] if draw(st.booleans()) else []
     unanswered = [user(draw(CONTENT))] if draw(st.booleans()) else []
@@ -59,7 +60,7 @@ def expected_turn(template: ChatTemplate, content: str) -> str:
 @example(conversation=[user("Hi?"), assistant("\n\nYes.")])
 @example(conversation=[user("Hi?"), assistant("<|im_end|></s><|eot_id|>"), user("</s>"), assistant(":")])
 def test_exactly_the_answers_and_their_ends_are_supervised(
-    conversation: Conversation, template: ChatTemplate, family: TokenizerFamily
+    conversation: Turns, template: ChatTemplate, family: TokenizerFamily
 ) -> None:
     tokenizer = tokenizer_of(family, template)
     answers = [message["content"] for message in conversation if message["role"] == "assistant"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from blendtune_runtime.chat.conversation import ChatRole, Conversation
 from blendtune_runtime.errors import BadData, BadRubric
-from blendtune_trainer.rows.conversations import Conversation
 
 _WORD = re.compile(r"\w+")
 _OVERLAP_WORDS = 8  # consecutive words that two texts rarely share by chance
@@ -88,9 +88,9 @@ class PromptSearch:
         """Adds the matches in the user turns of one row."""
         if not self._prompts:
             return
-        for message in conversation:
-            if message["role"] == "user":
-                self._search_turn(place, normalised_words(message["content"]))
+        for message in conversation.messages:
+            if message.role is ChatRole.USER:
+                self._search_turn(place, normalised_words(message.content))
 
     def _search_turn(self, place: str, words: Words) -> None:
         asked = self._prompts.get(words)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": ...}
-Conversation = list[Message]
+from blendtune_runtime.chat.conversation import ChatRole, Conversation, Message
 
-ASSISTANT = "assistant"
-_ROLES = ("system", "user", ASSISTANT)
+_ROLES = (ChatRole.SYSTEM, ChatRole.USER, ChatRole.ASSISTANT)
 _SHAREGPT_ROLES = {
-    "system": "system",
-    "human": "user",
-    "user": "user",
-    "gpt": ASSISTANT,
-    "chatgpt": ASSISTANT,
-    "assistant": ASSISTANT,
+    "system": ChatRole.SYSTEM,
+    "human": ChatRole.USER,
+    "user": ChatRole.USER,
+    "gpt": ChatRole.ASSISTANT,
+    "chatgpt": ChatRole.ASSISTANT,
+    "assistant": ChatRole.ASSISTANT,
 }
 
 
@@ -39,19 +36,19 @@ def to_conversation(row: object) -> Conversation:
     present = {key: value for key, value in row.items() if value is not None}
     if "messages" in present:
         turns = _turns(present["messages"], "messages", "role", "content")
-        conversation = [_message(turn, "messages", index, "role", "content") for index, turn in turns]
+        messages = [_message(turn, "messages", index, "role", "content") for index, turn in turns]
     elif "conversations" in present:
         turns = _turns(present["conversations"], "conversations", "from", "value")
-        conversation = [_message(turn, "conversations", index, "from", "value") for index, turn in turns]
+        messages = [_message(turn, "conversations", index, "from", "value") for index, turn in turns]
     elif "instruction" in present:
-        conversation = _instruction(present)
+        messages = _instruction(present)
     else:
         keys = ", ".join(sorted(map(str, row))) or "none"
         raise RowFault(
             f"a row needs messages, conversations, or instruction and output; the keys of this one: {keys}"
         )
-    _check_order(conversation)
-    return conversation
+    _check_order(messages)
+    return Conversation(messages=tuple(messages))
 
 
 def canonical_bytes(conversation: Conversation) -> bytes:
@@ -59,9 +56,8 @@ def canonical_bytes(conversation: Conversation) -> bytes:
 
     Raises RowFault if the text is not valid Unicode.
     """
-    turns = [[message["role"], message["content"]] for message in conversation]
     try:
-        return json.dumps(turns, ensure_ascii=False, separators=(",", ":")).encode()
+        return conversation.canonical_bytes()
     except UnicodeEncodeError as error:
         raise RowFault("the text holds half of a surrogate pair, which is not valid Unicode") from error
 
@@ -81,22 +77,22 @@ def _message(turn: Mapping[str, Any], key: str, index: int, role_key: str, text_
     if role not in _ROLES:
         known = ", ".join(_SHAREGPT_ROLES if role_key == "from" else _ROLES)
         raise RowFault(f"{key}[{index}].{role_key}: unknown role {named!r}; known are {known}")
-    return {"role": role, "content": _text(turn[text_key], f"{key}[{index}].{text_key}")}
+    return Message(role=ChatRole(role), content=_text(turn[text_key], f"{key}[{index}].{text_key}"))
 
 
-def _instruction(row: Mapping[str, Any]) -> Conversation:
+def _instruction(row: Mapping[str, Any]) -> list[Message]:
     if "output" not in row:
         raise RowFault("a row with instruction needs output, the answer to learn")
     question = _text(row["instruction"], "instruction")
     if row.get("input"):
         question += "\n\n" + _text(row["input"], "input")
-    conversation = [
-        {"role": "user", "content": question},
-        {"role": ASSISTANT, "content": _text(row["output"], "output")},
+    messages = [
+        Message(role=ChatRole.USER, content=question),
+        Message(role=ChatRole.ASSISTANT, content=_text(row["output"], "output")),
     ]
     if row.get("system"):
-        conversation.insert(0, {"role": "system", "content": _text(row["system"], "system")})
-    return conversation
+        messages.insert(0, Message(role=ChatRole.SYSTEM, content=_text(row["system"], "system")))
+    return messages
 
 
 def _text(value: object, where: str) -> str:
@@ -107,11 +103,11 @@ def _text(value: object, where: str) -> str:
     return value
 
 
-def _check_order(conversation: Conversation) -> None:
-    roles = [message["role"] for message in conversation]
-    if ASSISTANT not in roles:
+def _check_order(messages: Sequence[Message]) -> None:
+    roles = [message.role for message in messages]
+    if ChatRole.ASSISTANT not in roles:
         raise RowFault("no assistant turn: there is nothing to learn from this row")
-    if "system" in roles[1:]:
+    if ChatRole.SYSTEM in roles[1:]:
         raise RowFault("a system message may only stand first")
 
 

@@ -17,16 +17,19 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from blendtune_runtime.chat.conversation import ChatRole, Conversation, of_texts
 from blendtune_runtime.chat.rendering import NAMED_TEMPLATES, ChatRenderer, Span
 from blendtune_runtime.errors import BadModel
-from blendtune_trainer.rows.conversations import ASSISTANT, Conversation, RowFault
+from blendtune_trainer.rows.conversations import RowFault
 
-_PROBE: Conversation = [
-    {"role": "user", "content": "One?"},
-    {"role": ASSISTANT, "content": "Yes."},
-    {"role": "user", "content": "Two?"},
-    {"role": ASSISTANT, "content": "No."},
-]
+_PROBE = of_texts(
+    [
+        (ChatRole.USER, "One?"),
+        (ChatRole.ASSISTANT, "Yes."),
+        (ChatRole.USER, "Two?"),
+        (ChatRole.ASSISTANT, "No."),
+    ]
+)
 
 _CACHED_TEXT_LENGTH = 64  # characters, at most
 _CACHED_TEXTS = 1024  # at most
@@ -117,12 +120,12 @@ class ChatEncoder:
     def _render_by_prefix(self, conversation: Conversation) -> _Rendered:
         text = self._renderer.text(conversation)
         turns: list[Span] = []
-        for index, message in enumerate(conversation):
-            if message["role"] != ASSISTANT:
+        for index, message in enumerate(conversation.messages):
+            if message.role is not ChatRole.ASSISTANT:
                 continue
-            prompt = self._renderer.text(conversation[:index], add_generation_prompt=True)
-            last = index + 1 == len(conversation)
-            turn = text if last else self._renderer.text(conversation[: index + 1])
+            prompt = self._renderer.text(conversation.before(index), add_generation_prompt=True)
+            last = index + 1 == len(conversation.messages)
+            turn = text if last else self._renderer.text(conversation.before(index + 1))
             if not (text.startswith(turn) and turn.startswith(prompt)):
                 raise RowFault(
                     f"message {index}: the template renders what comes before an answer differently once the "

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from blendtune_api.contract import digest_of
-from blendtune_trainer.rows.conversations import Conversation, RowFault
+from blendtune_runtime.chat.conversation import Conversation
+from blendtune_trainer.rows.conversations import RowFault
 from blendtune_trainer.tokens.chat import ChatEncoder
 from blendtune_trainer.tokens.chunks import Chunk
 from blendtune_trainer.tokens.digests import bytes_digest, text_digest
