@@ -44,9 +44,13 @@ def test_the_bill_is_the_lock(image: str, bills: Path) -> None:
 def test_the_image_installs_the_lock_and_nothing_else(image: str) -> None:
     folder = {"operator": "operator", "trainer": "trainer_image", "eval": "eval_image"}[image]
     text = (ROOT / folder / "Dockerfile").read_text()
-    assert re.findall(r"pip install (.+)", text) == [
-        f"--quiet --compile-bytecode -r /opt/requirements/{image}.txt"
-    ]
+    assert re.findall(r"install\.sh (.+)", text) == [f"/opt/requirements/{image}.txt"]
+    assert "pip" not in text
+
+
+def test_what_installs_takes_one_requirements_file() -> None:
+    script = (ROOT / "lib/image/install.sh").read_text()
+    assert re.findall(r"pip install (.+)", script) == ['--quiet --compile-bytecode -r "$1"']
 
 
 def test_every_image_is_audited() -> None:
