@@ -21,7 +21,9 @@ _DIAGNOSES = {
     DiagnosisVerdict.BALANCED.value: "green",
     DiagnosisVerdict.IMBALANCED_BLEND.value: "orange",
     DiagnosisVerdict.FORGETTING.value: "red",
+    DiagnosisVerdict.NOT_LEARNED.value: "orange",
     DiagnosisVerdict.OVERTRAINED.value: "orange",
+    DiagnosisVerdict.HARMED.value: "red",
     DiagnosisVerdict.INCONCLUSIVE.value: "yellow",
 }
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from blendtune_api.contract import EvalResult, Workspace, storage_path
 from blendtune_api.v1alpha1 import BenchmarkScore
 from blendtune_core.benchmark_scores import Measured, benchmark_score
+from blendtune_core.gates import judge_gates, verdict_of
 from blendtune_eval.answering.subjects import Subject
 from blendtune_eval.answers import Scores, question_scores
 from blendtune_eval.evaluation import Evaluation
@@ -30,8 +31,10 @@ def result_of(evaluation: Evaluation, scores: Scores, measured: MeasuredBenchmar
         not_compared=evaluation.not_compared,
     )
     training = evaluation.training
+    gates = judge_gates(evaluation.config.spec.gates, result)
     return replace(
         result,
+        verdict=verdict_of(result, gates),
         report_uri=_report_uri(evaluation),
         contaminated=len(training.contaminated or ()) if training else 0,
         epochs=tuple(

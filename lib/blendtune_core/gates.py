@@ -19,8 +19,9 @@ from blendtune_api.v1alpha1 import (
     Metric,
     Reason,
     ScopeScore,
+    Verdict,
 )
-from blendtune_core.verdict import COVERAGE_FLOOR
+from blendtune_core.verdict import COVERAGE_FLOOR, general_margin, verdict
 
 _TOLERANCE = 1e-9  # thresholds such as 1 - 0.9 are not exact in binary
 
@@ -72,6 +73,14 @@ def sum_up(results: Sequence[GateStatus]) -> tuple[ConditionStatus, Reason, str]
         message = f"a person must decide: {_described(open_)}"
         return ConditionStatus.UNKNOWN, Reason.GATES_INCONCLUSIVE, message
     return ConditionStatus.TRUE, Reason.GATES_PASSED, f"passed: {_described(results)}"
+
+
+def verdict_of(scores: Scores, results: Iterable[GateStatus]) -> Verdict | None:
+    """The verdict within the drop that the gates allow; None if the model was not compared."""
+    general, in_domain = scores.general, scores.in_domain
+    if general is None or in_domain is None or {general.delta, in_domain.delta} == {None}:
+        return None
+    return verdict(general, in_domain, scores.coverage or 0.0, general_margin(results))
 
 
 def scope_of(metric: Metric, scores: Scores) -> ScopeScore | None:

@@ -14,7 +14,7 @@ from blendtune_core.statistics import (
     holm,
     mean_interval,
     minimum_detectable_effect,
-    sign_flip_p_value,
+    p_value,
 )
 
 
@@ -68,7 +68,7 @@ class PairedValues:
             return score
         return replace(
             score,
-            p_value=sign_flip_p_value(deltas),
+            p_value=p_value(deltas),
             minimum_detectable_effect=minimum_detectable_effect(deltas),
         )
 

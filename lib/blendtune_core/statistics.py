@@ -124,14 +124,30 @@ def delta_interval(sample: Sample) -> Interval:
     half a point below the mean, are added to each stratum, in the spirit of Agresti and Coull (1998): without
     them, equal differences would give an interval of zero width.
     """
-    parts = list(sample.parts())
-    total = float(np.sum(sample.weights))
-    means = sum(float(np.sum(part.weights)) / total * _resampled_means(part) for part in parts)
-    freedom = max(1.0, sample.effective_size - len(parts))
-    expansion = sqrt(1 + len(parts) / freedom)
+    freedom, expansion = _freedom(sample), _expansion(sample)
     tail = NormalDist().cdf(-expansion * student_t.quantile(UPPER_END, freedom))
-    low, high = np.quantile(means, [tail, 1 - tail])
+    low, high = np.quantile(_resampled_deltas(sample), [tail, 1 - tail])
     return Interval(max(-1.0, min(sample.mean, float(low))), min(1.0, max(sample.mean, float(high))))
+
+
+def delta_p_value(sample: Sample) -> float:
+    """The two-sided p-value that belongs to `delta_interval`: at most 0.05 just where that excludes 0.
+
+    It is the level at which an end of the interval meets 0. No p-value is below 1 / (1 + RESAMPLES).
+    """
+    means = np.sort(_resampled_deltas(sample))
+    below = float(np.interp(0.0, means, np.linspace(0.0, 1.0, len(means))))
+    tail = max(min(below, 1 - below), 1 / (1 + RESAMPLES))
+    return student_t.two_sided(NormalDist().inv_cdf(tail) / _expansion(sample), _freedom(sample))
+
+
+def p_value(sample: Sample) -> float:
+    """The two-sided p-value of a mean delta of 0.
+
+    Within one stratum by random signs, which is exact for any number of questions. Over several, whose means
+    may differ though their sum is 0, signs would test another hypothesis: it is the interval's p-value.
+    """
+    return sign_flip_p_value(sample) if len(np.unique(sample.strata)) == 1 else delta_p_value(sample)
 
 
 def sign_flip_p_value(sample: Sample) -> float:
@@ -165,6 +181,24 @@ def minimum_detectable_effect(sample: Sample) -> float:
     n = len(sample.values)
     variance = (n * sample.variance + PSEUDO_QUESTIONS * PSEUDO_SHIFT**2) / (n + PSEUDO_QUESTIONS)
     return detectable_difference(sample.effective_size, sqrt(variance))
+
+
+def _resampled_deltas(sample: Sample) -> Floats:
+    """The weighted means of RESAMPLES draws, each stratum drawn separately. [RESAMPLES]"""
+    total = float(np.sum(sample.weights))
+    parts = [float(np.sum(part.weights)) / total * _resampled_means(part) for part in sample.parts()]
+    means: Floats = np.sum(parts, axis=0)
+    return means
+
+
+def _freedom(sample: Sample) -> float:
+    """Degrees of freedom of a mean delta: a mean is estimated in each stratum."""
+    return max(1.0, sample.effective_size - len(np.unique(sample.strata)))
+
+
+def _expansion(sample: Sample) -> float:
+    """By how much percentiles are too narrow: sqrt(n / (n - strata)) (Hesterberg 2015)."""
+    return sqrt(1 + len(np.unique(sample.strata)) / _freedom(sample))
 
 
 def _resampled_means(part: Sample) -> Floats:

@@ -1,9 +1,9 @@
-"""Quantiles of Student's t distribution, for standard errors that are estimated from a few values."""
+"""Student's t distribution, for standard errors that are estimated from a few values."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from math import cos, exp, lgamma, pi, pow, sqrt, tan
+from math import atan, cos, exp, lgamma, pi, pow, sqrt, tan
 from statistics import NormalDist
 
 _NORMAL_FROM = 1000.0  # degrees of freedom above which the normal distribution is used
@@ -21,6 +21,14 @@ def quantile(probability: float, freedom: float) -> float:
     if freedom > _NORMAL_FROM:
         return NormalDist().inv_cdf(probability)
     return _quantile(probability, round(freedom, 1))
+
+
+def two_sided(t: float, freedom: float) -> float:
+    """The probability of a value at least as far from 0 as `t`, with at least one degree of freedom."""
+    if freedom > _NORMAL_FROM:
+        return 2 * NormalDist().cdf(-abs(t))
+    freedom = round(freedom, 1)
+    return max(0.0, 1 - 2 * _chance_within(atan(abs(t) / sqrt(freedom)), freedom))
 
 
 @lru_cache(maxsize=4096)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 
-from blendtune_api.v1alpha1 import EvaluationDigests, ScopeScore, Verdict
+from blendtune_api.v1alpha1 import EvaluationDigests, GateStatus, Metric, ScopeScore, Verdict
 
 COVERAGE_FLOOR = 0.95  # share of scored questions below which nothing is concluded
 SIGNIFICANCE = 0.05  # probability of a false positive, over both domains together
+GENERAL_MARGIN = 0.10  # the drop of the general score that is harmless where no gate says otherwise
+_TOLERANCE = 1e-9  # margins such as 1 - 0.9 are not exact in binary
 
 
 class Direction(Enum):
@@ -27,17 +30,37 @@ def direction(scope: ScopeScore) -> Direction:
     return Direction.UNSURE
 
 
-def verdict(general: ScopeScore, in_domain: ScopeScore, coverage: float) -> Verdict:
-    """Improved (Regressed) if a domain rose (fell) and none did the opposite; Mixed if one rose and one fell.
+def general_margin(gates: Iterable[GateStatus]) -> float:
+    """The drop of the general score that the gates allow: the least maxDrop, else GENERAL_MARGIN."""
+    allowed = (gate.threshold for gate in gates if gate.metric is Metric.GENERAL and gate.rule == "maxDrop")
+    return min(allowed, default=GENERAL_MARGIN)
 
-    Inconclusive if neither moved significantly, or if too few questions were scored.
+
+def is_kept(general: ScopeScore, margin: float) -> bool:
+    """Whether the general score is shown to have dropped by no more than the margin.
+
+    The whole 95% interval of its difference lies above -margin, whatever its unscored questions might add.
+    """
+    worst = [general.delta_low, *([] if general.delta_worst is None else [general.delta_worst])]
+    return all(value is not None and value >= -margin - _TOLERANCE for value in worst)
+
+
+def verdict(
+    general: ScopeScore, in_domain: ScopeScore, coverage: float, margin: float = GENERAL_MARGIN
+) -> Verdict:
+    """Improved if a domain rose, none fell, and the general score is shown to be kept within the margin.
+
+    Regressed if a domain fell and none rose; Mixed if one rose and one fell. Inconclusive if neither moved
+    significantly, if it is not shown that the general score was kept, or if too few questions were scored.
     """
     moves = {direction(general), direction(in_domain)} - {Direction.UNSURE}
     if coverage < COVERAGE_FLOOR or not moves:
         return Verdict.INCONCLUSIVE
     if len(moves) > 1:
         return Verdict.MIXED
-    return Verdict.IMPROVED if Direction.UP in moves else Verdict.REGRESSED
+    if Direction.DOWN in moves:
+        return Verdict.REGRESSED
+    return Verdict.IMPROVED if is_kept(general, margin) else Verdict.INCONCLUSIVE
 
 
 def not_comparable(one: EvaluationDigests, other: EvaluationDigests) -> str:

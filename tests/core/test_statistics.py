@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from blendtune_core.statistics import (
     Sample,
@@ -10,6 +12,7 @@ from blendtune_core.statistics import (
     holm,
     mean_interval,
     minimum_detectable_effect,
+    p_value,
     sign_flip_p_value,
     wilson,
 )
@@ -91,6 +94,27 @@ def test_few_signs_are_all_tried(deltas: list[float], p_value: float) -> None:
 def test_many_signs_are_drawn() -> None:
     assert sign_flip_p_value(Sample.of([0.5] * 20, [1.0] * 20)) < 0.001
     assert sign_flip_p_value(Sample.of([0.5, -0.5] * 10, [1.0] * 20)) > 0.5
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    general=st.lists(st.sampled_from([-1.0, -0.5, 0.0, 1 / 3, 0.5]), min_size=8, max_size=30),
+    in_domain=st.lists(st.sampled_from([-0.5, 0.0, 0.25, 0.5, 1.0]), min_size=8, max_size=30),
+)
+def test_over_strata_the_p_value_is_that_of_the_interval(
+    general: list[float], in_domain: list[float]
+) -> None:
+    deltas, strata = general + in_domain, [0] * len(general) + [1] * len(in_domain)
+    sample = Sample.of(deltas, [1.0] * len(deltas), strata)
+    interval = delta_interval(sample)
+    excludes_zero = interval.low > 0 or interval.high < 0
+    found = p_value(sample)
+    assert excludes_zero == (found < 0.05) or found == pytest.approx(0.05, abs=1e-3)
+
+
+def test_within_one_stratum_the_p_value_is_that_of_the_signs() -> None:
+    sample = Sample.of([0.5, 0.5, 0.0, -0.25], [1.0] * 4)
+    assert p_value(sample) == sign_flip_p_value(sample)
 
 
 @pytest.mark.parametrize(

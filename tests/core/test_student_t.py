@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blendtune_core.student_t import quantile
+from blendtune_core.student_t import quantile, two_sided
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,19 @@ from blendtune_core.student_t import quantile
 )
 def test_quantiles_are_those_of_the_tables(probability: float, freedom: float, value: float) -> None:
     assert quantile(probability, freedom) == pytest.approx(value, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("t", "freedom", "p_value"), [(12.706, 1, 0.05), (-2.074, 22, 0.05), (1.812, 10, 0.1)]
+)
+def test_two_sided_probabilities_are_those_of_the_tables(t: float, freedom: float, p_value: float) -> None:
+    assert two_sided(t, freedom) == pytest.approx(p_value, abs=1e-4)
+
+
+@pytest.mark.parametrize("freedom", [1, 7.5, 40, 1e9])
+def test_a_quantile_leaves_its_share_on_both_sides(freedom: float) -> None:
+    assert two_sided(quantile(0.99, freedom), freedom) == pytest.approx(0.02, abs=1e-5)
+    assert two_sided(0.0, freedom) == pytest.approx(1.0)
 
 
 def test_no_degree_of_freedom_is_refused() -> None:

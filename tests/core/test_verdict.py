@@ -4,12 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from blendtune_api.v1alpha1 import EvaluationDigests, ScopeScore, Verdict
-from blendtune_core.verdict import Direction, direction, not_comparable, verdict
+from blendtune_api.v1alpha1 import EvaluationDigests, GateResult, GateStatus, Metric, ScopeScore, Verdict
+from blendtune_core.verdict import (
+    GENERAL_MARGIN,
+    Direction,
+    direction,
+    general_margin,
+    not_comparable,
+    verdict,
+)
 
-UP = ScopeScore(name="x", delta=0.3, p_value=0.01)
-DOWN = ScopeScore(name="x", delta=-0.3, p_value=0.01)
-UNSURE = ScopeScore(name="x", delta=0.3, p_value=0.06)
+UP = ScopeScore(name="x", delta=0.3, delta_low=0.1, delta_high=0.5, p_value=0.01)
+DOWN = ScopeScore(name="x", delta=-0.3, delta_low=-0.5, delta_high=-0.1, p_value=0.01)
+UNSURE = ScopeScore(name="x", delta=0.1, delta_low=-0.3, delta_high=0.5, p_value=0.6)
+KEPT = ScopeScore(name="x", delta=0.0, delta_low=-0.1, delta_high=0.1, p_value=1.0)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +43,11 @@ def test_direction(scope: ScopeScore, expected: Direction) -> None:
 @pytest.mark.parametrize(
     ("general", "in_domain", "coverage", "expected"),
     [
-        pytest.param(UNSURE, UP, 1.0, Verdict.IMPROVED, id="learnt and kept"),
+        pytest.param(KEPT, UP, 1.0, Verdict.IMPROVED, id="learned and kept"),
+        pytest.param(UNSURE, UP, 1.0, Verdict.INCONCLUSIVE, id="learned, and not shown to be kept"),
+        pytest.param(
+            replace(KEPT, delta_worst=-0.2), UP, 1.0, Verdict.INCONCLUSIVE, id="the unscored may hide a drop"
+        ),
         pytest.param(UP, UP, 1.0, Verdict.IMPROVED, id="both up"),
         pytest.param(DOWN, UP, 1.0, Verdict.MIXED, id="learnt and forgot"),
         pytest.param(DOWN, UNSURE, 1.0, Verdict.REGRESSED, id="only forgot"),
@@ -45,6 +57,28 @@ def test_direction(scope: ScopeScore, expected: Direction) -> None:
 )
 def test_verdict(general: ScopeScore, in_domain: ScopeScore, coverage: float, expected: Verdict) -> None:
     assert verdict(general, in_domain, coverage) is expected
+
+
+@pytest.mark.parametrize(
+    ("allowed", "margin", "expected"),
+    [
+        pytest.param((), GENERAL_MARGIN, Verdict.IMPROVED, id="no gate"),
+        pytest.param((0.3,), 0.3, Verdict.IMPROVED, id="a wide one"),
+        pytest.param((0.3, 0.05), 0.05, Verdict.INCONCLUSIVE, id="the least counts"),
+    ],
+)
+def test_the_gates_say_which_drop_is_harmless(
+    allowed: tuple[float, ...], margin: float, expected: Verdict
+) -> None:
+    gates = [
+        GateStatus(metric=Metric.GENERAL, rule="maxDrop", threshold=drop, result=GateResult.INCONCLUSIVE)
+        for drop in allowed
+    ]
+    gates.append(
+        GateStatus(metric=Metric.IN_DOMAIN, rule="maxDrop", threshold=0.01, result=GateResult.PASSED)
+    )
+    assert general_margin(gates) == margin
+    assert verdict(KEPT, UP, 1.0, general_margin(gates)) is expected
 
 
 ASKED = EvaluationDigests(model="m", rubric="r", judge="j", template="t", decoding="d")

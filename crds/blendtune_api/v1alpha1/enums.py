@@ -215,8 +215,12 @@ class Verdict(StrEnum):
 
 
 class DiagnosisVerdict(StrEnum):
-    BALANCED = "Balanced"
-    IMBALANCED_BLEND = "ImbalancedBlend"
-    FORGETTING = "Forgetting"
-    OVERTRAINED = "Overtrained"
+    """What the scores and the losses say of a run."""
+
+    BALANCED = "Balanced"  # learned, and shown to be kept
+    IMBALANCED_BLEND = "ImbalancedBlend"  # kept, and not learned enough: more in-domain data may help
+    NOT_LEARNED = "NotLearned"  # not learned, and the blend is not the reason
+    FORGETTING = "Forgetting"  # what was known was lost
+    OVERTRAINED = "Overtrained"  # more epochs did harm
+    HARMED = "Harmed"  # the domain itself got worse: no blend mends that
     INCONCLUSIVE = "Inconclusive"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from blendtune_api import codec
 from blendtune_api.contract import EvalResult
-from blendtune_api.v1alpha1 import EpochScope, ScopeScore, SourceLoss
+from blendtune_api.v1alpha1 import EpochScope, ScopeScore, SourceLoss, Verdict
 from blendtune_core.verdict import COVERAGE_FLOOR, Direction, direction
 from blendtune_documents.charts import Points, gate_plot, line_chart
 from blendtune_documents.pages import Filters, render
@@ -28,6 +28,7 @@ _TITLES = {
     "wrong": "wrong",
     "notAttempted": "not attempted",
     "ImbalancedBlend": "Imbalanced blend",
+    "NotLearned": "Not learned",
 }
 _MOVED = {Direction.UP: "rose", Direction.DOWN: "fell", Direction.UNSURE: "did not surely change"}
 
@@ -55,16 +56,30 @@ def render_page(report: Report) -> str:
 
 
 def verdict_reason(scores: EvalResult) -> str:
-    """One sentence on where the verdict comes from; empty where there is no verdict."""
+    """Where the verdict comes from, in a sentence or two; empty where there is no verdict."""
     if scores.verdict is None:
         return ""
     if scores.coverage < COVERAGE_FLOOR:
         return f"Only {scores.coverage:.0%} of the questions could be scored."
     moves = {scope.name: direction(scope) for scope in _domains(scores)}
+    unshown = _not_shown(scores, moves)
     if len(set(moves.values())) == 1:
-        return f"In-domain and general {_MOVED[moves[scores.general.name]]}."
+        return f"In-domain and general {_MOVED[moves[scores.general.name]]}.{unshown}"
     changes = (f"{_title(name).lower()} {_MOVED[move]}" for name, move in moves.items())
-    return f"{', '.join(changes).capitalize()}."
+    return f"{', '.join(changes).capitalize()}.{unshown}"
+
+
+def _not_shown(scores: EvalResult, moves: Mapping[str, Direction]) -> str:
+    """Why a gain is no improvement: the drop of the general score that may hide."""
+    if scores.verdict is not Verdict.INCONCLUSIVE or Direction.UP not in moves.values():
+        return ""
+    general = scores.general
+    if general.delta_low is None:
+        return " What was forgotten was not measured."
+    hidden = -min(
+        general.delta_low, general.delta_low if general.delta_worst is None else general.delta_worst
+    )
+    return f" A general drop of up to {hidden:.2f} is not excluded."
 
 
 def _domains(scores: EvalResult) -> tuple[ScopeScore, ScopeScore]:

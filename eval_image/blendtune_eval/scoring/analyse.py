@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import EpochScope, EpochScore, EvaluationDigests, Role, ScopeScore
+from blendtune_core.gates import verdict_of
 from blendtune_core.paired_scores import PairedValue, PairedValues, corrected
-from blendtune_core.verdict import verdict
 from blendtune_eval.rubric import Category, Question
 from blendtune_eval.scoring.dimensions import (
     BUSINESS_IMPACT,
@@ -50,7 +50,7 @@ def analyse(
     digests: EvaluationDigests = _NO_DIGESTS,
     not_compared: str = "",
 ) -> EvalResult:
-    """The scores of all scopes and, beside a baseline, the verdict.
+    """The scores of all scopes and, beside a baseline, the verdict where there are no gates.
 
     Both models were asked the same questions. `not_compared` is the reason why the two may not be compared:
     the baseline then has its scores, but there are no differences and no verdict. `digests` say what decided
@@ -63,8 +63,7 @@ def analyse(
         of=business_impact,
         minimum=-1.0 if any(score.question.has_critical_errors for score in scores) else 0.0,
     )
-    compared = baseline is not None and not not_compared
-    return EvalResult(
+    result = EvalResult(
         overall=paired.tested_score(OVERALL),
         general=general,
         in_domain=in_domain,
@@ -76,9 +75,9 @@ def analyse(
         categories=tuple(_category(paired, category) for category in categories),
         coverage=coverage,
         digests=digests,
-        verdict=verdict(general, in_domain, coverage) if compared else None,
         not_compared=not_compared,
     )
+    return replace(result, verdict=verdict_of(result, ()))
 
 
 def epoch_score(epoch: int, model: Sequence[QuestionScore], then: Sequence[QuestionScore]) -> EpochScore:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from blendtune_api.v1alpha1 import BlendedFineTune, BlendedFineTuneStatus, ConditionType, Reason
 from blendtune_core.diagnosis import Trained, diagnose
+from blendtune_core.gates import verdict_of
 from blendtune_operator.names import Kind
 from blendtune_operator.plan import Plan
 from blendtune_operator.plan.blend import run_blend
@@ -81,7 +82,8 @@ def judge_and_diagnose(draft: FineTuneDraft) -> PhaseResult:
         sources=status.blend.sources if status.blend else (),
         validation_loss=status.training.validation_loss if status.training else (),
     )
-    evaluation = replace(status.evaluation, gates=gates)
+    verdict = verdict_of(status.evaluation, gates)
+    evaluation = replace(status.evaluation, gates=gates, verdict=verdict)
     draft.update(evaluation=evaluation, diagnosis=diagnose(evaluation, gates, trained))
     return Continue()
 

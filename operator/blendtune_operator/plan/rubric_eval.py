@@ -14,6 +14,7 @@ from blendtune_api.v1alpha1 import (
     RubricEvalStatus,
     Stage,
 )
+from blendtune_core.gates import verdict_of
 from blendtune_operator import render
 from blendtune_operator.plan import Plan
 from blendtune_operator.plan.children import Children
@@ -73,7 +74,6 @@ def run_evaluation(draft: EvalDraft) -> PhaseResult:
         dimensions=result.dimensions,
         categories=result.categories,
         coverage=result.coverage,
-        verdict=result.verdict,
         not_compared=result.not_compared,
         digests=result.digests,
         report_uri=result.report_uri,
@@ -91,8 +91,9 @@ def run_evaluation(draft: EvalDraft) -> PhaseResult:
 
 
 def judge_scores(draft: EvalDraft) -> PhaseResult:
-    """Sets GatesPassed from the scores and the gates."""
-    draft.update(gates=judge(draft, draft.run.spec.gates, draft.status))
+    """Sets GatesPassed and the verdict from the scores and the gates."""
+    gates = judge(draft, draft.run.spec.gates, draft.status)
+    draft.update(gates=gates, verdict=verdict_of(draft.status, gates))
     return Continue()
 
 
