@@ -99,7 +99,7 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	&& $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")' \
 	&& $(PYTHON) -m venv .venv \
 	&& $(BIN)/python -m pip install --quiet uv==$(UV_VERSION) \
-	&& $(BIN)/uv pip install --quiet --compile-bytecode -r requirements/dev.txt \
+	&& $(BIN)/uv pip install --quiet -r requirements/dev.txt \
 	&& $(BIN)/uv pip install --quiet --no-deps --editable . \
 	&& touch $@ \
 	&& echo "packages installed in $$(( $$(date +%s) - begin )) s"
