@@ -63,6 +63,14 @@ FINE_TUNE = BlendedFineTuneSpec(
     blend=Blend(
         sources=(
             Source(name="ads", role=Role.IN_DOMAIN, uri="s3://data/ads.jsonl", weight=1.0, max_epochs=4.0),
+            Source(
+                name="chat",
+                role=Role.GENERAL,
+                uri="hf://datasets/org/chat",
+                weight=1.0,
+                split="train_sft",
+                config="en",
+            ),
         ),
         budget=Budget(epochs=2.0),
         validation=Validation(fraction=0.1),
