@@ -63,14 +63,6 @@ FINE_TUNE = BlendedFineTuneSpec(
     blend=Blend(
         sources=(
             Source(name="ads", role=Role.IN_DOMAIN, uri="s3://data/ads.jsonl", weight=1.0, max_epochs=4.0),
-            Source(
-                name="chat",
-                role=Role.GENERAL,
-                uri="hf://datasets/org/chat",
-                weight=1.0,
-                split="train_sft",
-                config="en",
-            ),
         ),
         budget=Budget(epochs=2.0),
         validation=Validation(fraction=0.1),
@@ -97,6 +89,8 @@ SAMPLES: dict[str, Any] = {
     "chat_template": ChatTemplate.VICUNA,
     "tokens": 1000,
     "validation.uri": "pvc://held-out/rows.jsonl",
+    "split": "test",
+    "config": "en",
     "target_modules": ("q_proj",),
     "overrides": {"zero_optimization": {"overlap_comm": True}},
     "tracking": ("wandb",),
