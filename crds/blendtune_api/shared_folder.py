@@ -31,11 +31,16 @@ class SharedFolder:
         """Encoded rows, by the digest of rows, tokenizer, chat template and sequence length."""
         return self.root / "tokens"
 
+    @property
+    def models(self) -> Path:
+        """Models from hf:// or s3://: base models by URI and revision, evaluated ones by URI and content."""
+        return self.root / "models"
+
     def base_model(self, model: Model) -> Path:
         """The folder of a model from hf:// or s3://. It exists once the download is complete."""
         if self.is_own:
             return self.root / "base"
-        return self.root / "models" / digest_of([model.uri, model.revision])[:_KEY_LENGTH]
+        return self.models / digest_of([model.uri, model.revision])[:_KEY_LENGTH]
 
 
 def shared_folder(claims: Path, storage: Storage, namespace: str, name: str) -> SharedFolder:

@@ -12,6 +12,7 @@ from blendtune_api.contract import EvalConfig, Workspace, digest_of, workspace
 from blendtune_api.shared_folder import shared_folder
 from blendtune_api.v1alpha1 import Engine, EvaluationDigests
 from blendtune_core.verdict import not_comparable
+from blendtune_eval.answering.checkpoints import Places
 from blendtune_eval.answering.subjects import EarlierEpoch, Subject, open_baseline, open_epochs, open_model
 from blendtune_eval.benchmarks import Benchmarks, open_benchmarks
 from blendtune_eval.judging.judge import Judge
@@ -24,7 +25,6 @@ from blendtune_runtime.program import load_config
 
 JUDGEMENTS_FOLDER = "judgements"
 BENCHMARK_RESULTS_FOLDER = "benchmark-results"
-DOWNLOADS_FOLDER = "models"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,14 +106,15 @@ def open_evaluation(environment: Mapping[str, str]) -> Evaluation:
     benchmarks = open_benchmarks(spec, claims)
     judge = judge_for(config, environment, place.root / JUDGEMENTS_FOLDER)
     training = read_training(config, claims, rubric)
-    trained, downloads = training is not None, place.root / DOWNLOADS_FOLDER
-    model = open_model(config, claims, downloads, rubric, trained=trained)
-    baseline = open_baseline(config, claims, downloads, rubric, model.chat, trained=trained)
-    epochs = open_epochs(config, claims, downloads, rubric, model.chat)
+    shared = shared_folder(claims, spec.storage, config.namespace, config.name)
+    places, trained = Places(claims=claims, downloads=shared.models, uid=config.uid), training is not None
+    model = open_model(config, places, rubric, trained=trained)
+    baseline = open_baseline(config, places, rubric, model.chat, trained=trained)
+    epochs = open_epochs(config, places, rubric, model.chat)
     return Evaluation(
         config=config,
         place=place,
-        answers_folder=shared_folder(claims, spec.storage, config.namespace, config.name).answers,
+        answers_folder=shared.answers,
         rubric=rubric,
         judge=judge,
         training=training,

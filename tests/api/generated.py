@@ -29,6 +29,8 @@ PATTERNS = {
     api.MODEL_URI: _uris("hf", "s3", "pvc", "file"),
     api.DATA_URI: _uris("hf", "s3", "pvc", "file"),
     api.EXPORT_URI: _uris("s3", "pvc", "file"),
+    api.HUB_SPLIT: st.from_regex(api.HUB_SPLIT, fullmatch=True),
+    api.HUB_CONFIG: LABELS,
     api.API_URL: _uris("http", "https"),
     api.DNS_LABEL: LABELS,
     api.DNS_1035_LABEL: LABELS,
@@ -54,6 +56,17 @@ def _one_of_two(first: str, second: str, fallback: Any) -> Callable[[Any], Any]:
     return repair
 
 
+def _hub_alone(value: Any) -> Any:
+    """`split` and `config` belong to data on the hub."""
+    on_hub = (value.uri or "").startswith("hf://datasets/")
+    return value if on_hub else replace(value, split=None, config=None)
+
+
+def _validation(validation: api.Validation) -> api.Validation:
+    one: api.Validation = _one_of_two("fraction", "uri", 0.02)(validation)
+    return _hub_alone(one)
+
+
 def _judge(judge: api.Judge) -> api.Judge:
     kind = api.JudgeKind.RULES if judge.open_ai is None else api.JudgeKind.OPENAI
     return replace(judge, kind=kind)
@@ -76,7 +89,8 @@ def _objective(objective: study.Objective) -> study.Objective:
 # What makes a generated value keep the rules of its type.
 REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Budget: _one_of_two("epochs", "tokens", 3),
-    api.Validation: _one_of_two("fraction", "uri", 0.02),
+    api.Source: _hub_alone,
+    api.Validation: _validation,
     api.RubricReference: _one_of_two("builtin", "config_map_ref", "business45"),
     api.Training: _training,
     api.Judge: _judge,

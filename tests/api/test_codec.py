@@ -121,6 +121,8 @@ BAD_INPUT = [
     bad("file as a URL", JUDGE, judge("file:///api"), "must match", at=f"{JUDGE}.openAI.url"),
     bad("two rubrics", RUBRIC, {"builtin": "a", "configMapRef": {"name": "b", "key": "c"}}, "exactly one"),
     bad("no rubric", RUBRIC, {}, "set exactly one of builtin and configMapRef"),
+    bad("split of no data set", "spec.blend.validation", {"uri": "s3://a", "split": "test"}, "begins with hf://"),
+    bad("config of nothing", "spec.blend.validation", {"config": "en"}, "begins with hf://"),
     bad("export to a hub", "spec.export", {"uri": "hf://a/b"}, "^(s3|pvc|file)", at="spec.export.uri"),
     bad("suspend in words", "spec.suspend", "yes", "must be true or false, not 'yes'"),
     bad("typo in the spec", "spec.modle", {}, "unknown field; did you mean model?"),

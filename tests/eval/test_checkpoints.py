@@ -1,80 +1,55 @@
-"""A model that is downloaded: only its own files are fetched, and none of its code runs."""
+"""A model that is downloaded: as it is there now, once, and none of its code runs."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import huggingface_hub
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
-from fsspec.registry import _registry
-from huggingface_hub.utils import filter_repo_objects
+from tests.hub_server import HubServer, Repository
+from tests.s3_server import S3Server
 
 from blendtune_api.v1alpha1 import EvaluatedModel
 from blendtune_eval.answering.answer import load_model
-from blendtune_eval.answering.checkpoints import open_checkpoint
+from blendtune_eval.answering.checkpoints import Places, open_checkpoint
 from blendtune_runtime.errors import StageError
 
 
-class Bucket(MemoryFileSystem):
-    """An object store in memory, at s3://."""
-
-    protocol = "s3"
-
-    @classmethod
-    def _strip_protocol(cls, path: Any) -> str:
-        return "/" + str(path).removeprefix("s3://").strip("/")
-
-
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    monkeypatch.setitem(_registry, "s3", Bucket)
-    store = Bucket()
-    yield store
-    store.store.clear()
+def places(tmp_path: Path) -> Places:
+    return Places(claims=tmp_path / "claims", downloads=tmp_path / "models", uid="a")
 
 
-def test_only_the_models_files_are_fetched(bucket: Bucket, models_folder: Path, tmp_path: Path) -> None:
-    for file in (models_folder / "tuned").iterdir():
-        bucket.pipe_file(f"/models/tuned/{file.name}", file.read_bytes())
-    for name in ("evil.py", "pytorch_model.bin", "archive.tar", "../../config.json", "more/config.json"):
-        bucket.pipe_file(f"/models/tuned/{name}", b"{}")
-    model = EvaluatedModel(uri="s3://models/tuned")
-    checkpoint = open_checkpoint(model, "spec.model", tmp_path / "claims", tmp_path / "run/models")
-    assert checkpoint.folder == tmp_path / "run/models/models/tuned"
-    files = {file.name for file in (models_folder / "tuned").iterdir()}
-    assert {file for file in tmp_path.rglob("*") if file.is_file()} == {
-        checkpoint.folder / name for name in files
-    }
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.glob("[!.]*")}
 
 
-def test_only_the_top_folder_is_fetched_from_the_hub(
-    models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_s3_holds_now_is_evaluated(s3: S3Server, models_folder: Path, places: Places) -> None:
+    """A model that was exported again to the same place is fetched again; one that was not, is not."""
+    model = EvaluatedModel(uri="s3://models/any")
+    s3.put("models", {f"any/{name}": text for name, text in contents(models_folder / "tuned").items()})
+    tuned = open_checkpoint(model, "spec.model", places)
+    assert contents(tuned.folder) == contents(models_folder / "tuned")
+    s3.requests.clear()
+    assert open_checkpoint(model, "spec.model", places) == tuned
+    assert not any(" bytes=" in request for request in s3.requests)
+    s3.put("models", {f"any/{name}": text for name, text in contents(models_folder / "base").items()})
+    assert open_checkpoint(model, "spec.model", places).digest != tuned.digest
+
+
+def test_a_commit_of_the_hub_is_found_again_without_a_request(
+    hub: HubServer, models_folder: Path, places: Places
 ) -> None:
-    """A repository may hold the same weights again, in `original/` or `onnx/`."""
-    hub = tmp_path / "hub"
-    shutil.copytree(models_folder / "tuned", hub)
-    shutil.copytree(models_folder / "tuned", hub / "original")
-
-    def list_files(_: object, name: str, *, revision: str) -> list[str]:
-        assert (name, revision) == ("org/tuned", "main")
-        return [str(file.relative_to(hub)) for file in hub.rglob("*") if file.is_file()]
-
-    def download(name: str, *, revision: str, local_dir: Path, **patterns: list[str]) -> None:
-        for file in filter_repo_objects(list_files(None, name, revision=revision), **patterns):
-            (local_dir / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(hub / file, local_dir / file)
-
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", list_files)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    model = EvaluatedModel(uri="hf://org/tuned")
-    checkpoint = open_checkpoint(model, "spec.model", tmp_path / "claims", tmp_path / "run/models")
-    fetched = {str(file.relative_to(checkpoint.folder)) for file in checkpoint.folder.rglob("*")}
-    assert fetched == {file.name for file in (models_folder / "tuned").iterdir()}
+    repository = hub.add(Repository("org/tuned", [contents(models_folder / "tuned")]))
+    pinned = EvaluatedModel(uri="hf://org/tuned", revision=repository.commit_id(0))
+    first = open_checkpoint(pinned, "spec.model", places)
+    assert contents(first.folder) == contents(models_folder / "tuned")
+    hub.requests.clear()
+    assert open_checkpoint(pinned, "spec.model", places) == first
+    assert hub.requests == []
+    branch = EvaluatedModel(uri="hf://org/tuned")
+    assert open_checkpoint(branch, "spec.model", places).folder == first.folder
+    assert len(hub.requests) == 1  # which commit it is
 
 
 @pytest.mark.parametrize(
@@ -83,14 +58,14 @@ def test_only_the_top_folder_is_fetched_from_the_hub(
         pytest.param("s3://models/../../other", "may not contain ..", id="climbs from a bucket"),
         pytest.param("s3://..", "may not contain ..", id="climbs at once"),
         pytest.param("pvc://models/../other", "may not contain ..", id="climbs from a claim"),
-        pytest.param("s3://models/nothing", "there is no model", id="nothing there"),
+        pytest.param("s3://models/nothing", "no such bucket", id="nothing there"),
         pytest.param("http://models/tuned", "use hf://", id="another scheme"),
     ],
 )
-def test_a_uri_that_leads_astray_is_refused(uri: str, words: str, bucket: Bucket, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("s3")
+def test_a_uri_that_leads_astray_is_refused(uri: str, words: str, places: Places, tmp_path: Path) -> None:
     with pytest.raises(StageError, match=words):
-        open_checkpoint(EvaluatedModel(uri=uri), "spec.model", tmp_path / "claims", tmp_path / "run/models")
-    assert bucket.find("/") == []
+        open_checkpoint(EvaluatedModel(uri=uri), "spec.model", places)
     assert list(tmp_path.rglob("*.json")) == []
 
 

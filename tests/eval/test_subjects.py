@@ -20,6 +20,7 @@ from blendtune_api.v1alpha1 import (
     RubricEvalSpec,
     Storage,
 )
+from blendtune_eval.answering.checkpoints import Places
 from blendtune_eval.answering.prompts import ChatPrompts
 from blendtune_eval.answering.subjects import Subject, open_baseline, open_model
 from blendtune_eval.rubric import Rubric
@@ -56,8 +57,9 @@ def ask(folder: Path, rubric: Rubric) -> Ask:
             cluster=RubricEvalCluster(gpus=0),
         )
         config = EvalConfig(uid="u", namespace="ns", name="ev", spec=spec)
-        tuned = open_model(config, folder, folder, rubric, trained=True)
-        base = open_baseline(config, folder, folder, rubric, tuned.chat, trained=True)
+        places = Places(claims=folder, downloads=folder, uid="u")
+        tuned = open_model(config, places, rubric, trained=True)
+        base = open_baseline(config, places, rubric, tuned.chat, trained=True)
         return [tuned] if base is None else [tuned, base]
 
     return opened

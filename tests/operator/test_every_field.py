@@ -89,6 +89,8 @@ SAMPLES: dict[str, Any] = {
     "chat_template": ChatTemplate.VICUNA,
     "tokens": 1000,
     "validation.uri": "pvc://held-out/rows.jsonl",
+    "split": "test",
+    "config": "en",
     "target_modules": ("q_proj",),
     "overrides": {"zero_optimization": {"overlap_comm": True}},
     "tracking": ("wandb",),

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.s3_server import S3Server
 from transformers import AutoModelForCausalLM
 
 from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadModel
-from blendtune_runtime.models.download import convert_to_safetensors, download, wanted_patterns
+from blendtune_runtime.models.convert import convert_to_safetensors
+from blendtune_runtime.models.download import download
+from blendtune_runtime.models.files import weight_sources
+from blendtune_runtime.models.sources import model_source
 from blendtune_runtime.uris import StorePath
 from blendtune_trainer.model.base_model import empty_model
-
-STORE = StorePath(url="memory://bucket/model")
 
 
 def saved(state: dict[str, torch.Tensor]) -> bytes:
@@ -34,6 +35,9 @@ def saved(state: dict[str, torch.Tensor]) -> bytes:
 WEIGHTS = saved({"weight": torch.ones(2)})
 
 
+SAFE, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+
 class Touch:
     """Unpickled carelessly, it creates a file."""
 
@@ -44,41 +48,11 @@ class Touch:
         return os.mkdir, (str(self._path),)
 
 
-@pytest.fixture
-def bucket() -> Iterator[Any]:
-    store = fsspec.filesystem("memory")
-    yield store
-    store.rm("/bucket", recursive=True)
-
-
-@pytest.mark.parametrize(
-    ("files", "fetched"),
-    [
-        pytest.param(
-            ["model.safetensors", "pytorch_model.bin"], {"model.safetensors"}, id="safetensors first"
-        ),
-        pytest.param(["pytorch_model.bin", "training_args.bin"], {"model.safetensors"}, id="weights alone"),
-        pytest.param(
-            ["a.py", "b.pkl", "c.tar", "d.pt", "config.json"], {"config.json"}, id="no code, no archive"
-        ),
-        pytest.param(["config.json", "original/config.json"], {"config.json"}, id="no folder"),
-        pytest.param(["config.json", "../../config.json"], {"config.json"}, id="no way out"),
-    ],
-)
-def test_what_is_fetched_from_a_store(
-    files: list[str], fetched: set[str], bucket: Any, tmp_path: Path
-) -> None:
-    for name in files:
-        bucket.pipe_file(f"/bucket/model/{name}", WEIGHTS if name.endswith(".bin") else b"{}")
-    download(STORE, tmp_path / "a" / "b" / "base", "spec.model")
-    assert {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.*")} == {
-        f"a/b/base/{name}" for name in fetched
-    }
-
-
-def test_an_empty_store_holds_no_model(tmp_path: Path) -> None:
-    with pytest.raises(BadModel, match="there is no model at memory://bucket/model"):
-        download(STORE, tmp_path, "spec.model")
+def test_pytorch_files_from_a_store_arrive_as_safetensors(s3: S3Server, tmp_path: Path) -> None:
+    s3.put("bucket", {"model/config.json": b"{}", "model/pytorch_model.bin": WEIGHTS})
+    download(model_source(StorePath(url="s3://bucket/model"), "spec.model"), tmp_path / "model")
+    assert load_file(tmp_path / "model" / "model.safetensors").keys() == {"weight"}
+    assert not list(tmp_path.rglob("*.bin"))
 
 
 @pytest.mark.parametrize("shards", [1, 2])
@@ -130,6 +104,18 @@ def test_code_of_a_model_is_not_run(load: Callable[[Path], Any], tmp_path: Path)
     assert not (tmp_path / "touched").exists()
 
 
-def test_weights_are_of_one_format() -> None:
-    assert wanted_patterns(["a.safetensors", "pytorch_model.bin"])[-1] == "*.safetensors"
-    assert wanted_patterns(["pytorch_model.bin"])[-1] == "pytorch_model*.bin"
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        pytest.param([SAFE, "pytorch_model.bin"], [SAFE], id="safetensors first"),
+        pytest.param(["pytorch_model.bin"], ["pytorch_model.bin"], id="PyTorch's own"),
+        pytest.param([SAFE, INDEX, "x"], [SAFE], id="one file first"),
+        pytest.param([INDEX, "x", "pytorch_model.bin"], [INDEX, "x"], id="several"),
+        pytest.param(
+            ["pytorch_model.bin.index.json", "x"], ["pytorch_model.bin.index.json", "x"], id="pickles"
+        ),
+        pytest.param(["consolidated.safetensors", "adapter_model.safetensors"], [], id="others"),
+    ],
+)
+def test_weights_are_of_one_format(names: list[str], chosen: list[str]) -> None:
+    assert weight_sources(names, lambda _: '{"weight_map": {"a": "x", "b": "x"}}') == chosen

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blendtune_api.contract import BlendResult, weights_digest
-from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage
+from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage, Validation
 from blendtune_core.sizing.describe import describe_weights, refusal
 from blendtune_core.sizing.estimate import training_cost
 from blendtune_core.sizing.layout import choose_layout
@@ -20,6 +20,7 @@ from blendtune_runtime.errors import BadData, DoesNotFit
 from blendtune_runtime.files import write_text
 from blendtune_runtime.program import run_program
 from blendtune_runtime.uris import data_location
+from blendtune_runtime.workspace_lock import hold
 from blendtune_trainer.blending.assemble import SourceExamples, assemble, first_pass, split
 from blendtune_trainer.blending.lineage import Lineage, describe_lineage, read_lineage, write_lineage
 from blendtune_trainer.blending.packed import PackedBlend
@@ -34,7 +35,6 @@ from blendtune_trainer.tokens.digests import file_digest, text_digest
 from blendtune_trainer.tokens.examples import Examples, encode_rows
 from blendtune_trainer.tokens.row_encoder import RowEncoder
 from blendtune_trainer.tokens.token_cache import TokenCache
-from blendtune_trainer.workspace import hold
 
 # In the blend's folder: everything that decided the blend, and the rubric's prompts found in its rows.
 INPUTS_FILE = "inputs.json"
@@ -147,15 +147,15 @@ def _encode_sources(run: Run, encoder: RowEncoder, search: PromptSearch) -> _Enc
     sources = tuple(
         (
             source,
-            _encode_source(
-                run, encoder, faults, source.name, source.uri, f"spec.blend.sources[{index}]", search
-            ),
+            _encode_source(run, encoder, faults, source.name, source, f"spec.blend.sources[{index}]", search),
         )
         for index, source in enumerate(blend.sources)
     )
-    uri, validation = blend.validation.uri, None
-    if uri is not None:
-        validation = _encode_source(run, encoder, faults, "validation", uri, "spec.blend.validation", None)
+    validation = None
+    if blend.validation.uri is not None:
+        validation = _encode_source(
+            run, encoder, faults, "validation", blend.validation, "spec.blend.validation", None
+        )
     faults.check()
     return _EncodedSources(sources=sources, validation=validation)
 
@@ -165,14 +165,15 @@ def _encode_source(
     encoder: RowEncoder,
     faults: Faults,
     name: str,
-    uri: str,
+    data: Source | Validation,
     field: str,
     search: PromptSearch | None,
 ) -> Examples:
-    """The examples of the rows at `uri`. `field` is their path in the spec, `search` looks through them."""
-    blend = run.config.spec.blend
+    """The examples of the rows of `data`, at `field` in the spec. `search` looks through them."""
+    blend, uri = run.config.spec.blend, data.uri or ""
     earlier_faults = faults.count
-    rows = collect(data_location(uri, run.claims, f"{field}.uri"), f"{field}.uri", faults)
+    location = data_location(uri, run.claims, f"{field}.uri", split=data.split, config=data.config)
+    rows = collect(location, f"{field}.uri", faults)
     examples = encode_rows(
         rows if search is None else _searched(rows, search),
         encoder,

@@ -12,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 from blendtune_api.contract import Env, Failure, TrainResult
 from blendtune_api.v1alpha1 import Reason
 from blendtune_runtime.program import leave_message, run_program
+from blendtune_runtime.workspace_lock import hold
 from blendtune_trainer.ranks.failures import failure_of
 from blendtune_trainer.ranks.group import init_process_group
 from blendtune_trainer.ranks.signals import StopRequest, end_with_parent
@@ -19,7 +20,6 @@ from blendtune_trainer.ranks.watchdog import Watchdog
 from blendtune_trainer.record.progress import ProgressBoard, serving
 from blendtune_trainer.stage import load_run
 from blendtune_trainer.training.job import Job, train
-from blendtune_trainer.workspace import hold
 
 _MIN_TIMEOUT_MINUTES = 30.0  # shortest timeout of the rendezvous and of collectives
 

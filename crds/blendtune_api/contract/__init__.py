@@ -5,7 +5,7 @@ outcome as a termination message (JSON, at most 4,096 bytes), which it also writ
 """
 
 from blendtune_api.contract.config import EvalConfig, GpuPreset, RunConfig
-from blendtune_api.contract.digests import digest_of, weights_digest
+from blendtune_api.contract.digests import digest_of
 from blendtune_api.contract.folders import Workspace, benchmarks_folder, storage_path, workspace
 from blendtune_api.contract.message import MESSAGE_LIMIT_BYTES, MessageError, decode_message, encode_message
 from blendtune_api.contract.outcome import (
@@ -20,11 +20,20 @@ from blendtune_api.contract.outcome import (
     TrainResult,
 )
 from blendtune_api.contract.pod import CONFIG_FILE, RUBRIC_FILE, Env, ExitCode
+from blendtune_api.contract.weights import (
+    WEIGHTS_FILE,
+    WEIGHTS_INDEX,
+    indexed_files,
+    weight_files,
+    weights_digest,
+)
 
 __all__ = [
     "CONFIG_FILE",
     "MESSAGE_LIMIT_BYTES",
     "RUBRIC_FILE",
+    "WEIGHTS_FILE",
+    "WEIGHTS_INDEX",
     "BlendResult",
     "Env",
     "EvalConfig",
@@ -45,7 +54,9 @@ __all__ = [
     "decode_message",
     "digest_of",
     "encode_message",
+    "indexed_files",
     "storage_path",
+    "weight_files",
     "weights_digest",
     "workspace",
 ]

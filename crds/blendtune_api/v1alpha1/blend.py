@@ -12,8 +12,17 @@ from blendtune_api.v1alpha1.limits import (
     DATA_URI,
     DNS_LABEL,
     GENERAL_MAX_EPOCHS,
+    HUB_CONFIG,
+    HUB_SPLIT,
     MAX_SOURCES,
     VALIDATION_FRACTION,
+)
+
+_HUB_DATA = "hf://datasets/"
+_HUB_ALONE = Rule(
+    cel=f"!(has(self.split) || has(self.config)) || (has(self.uri) && self.uri.startsWith('{_HUB_DATA}'))",
+    message=f"split and config are for a uri that begins with {_HUB_DATA}",
+    check=lambda self: not (self.split or self.config) or (self.uri or "").startswith(_HUB_DATA),
 )
 
 
@@ -72,6 +81,25 @@ class Source:
             maximum=1000,
         ),
     ] = None
+    split: Annotated[
+        str | None,
+        Mark(
+            "Split of an hf:// data set. Unset: train. A data set without it is refused with those that it "
+            "has.",
+            pattern=HUB_SPLIT,
+            max_length=255,
+        ),
+    ] = None
+    config: Annotated[
+        str | None,
+        Mark(
+            "Configuration (subset) of an hf:// data set. Unset: the only one, or its default.",
+            pattern=HUB_CONFIG,
+            max_length=255,
+        ),
+    ] = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (_HUB_ALONE,)
 
     def resolved_max_epochs(self, budget: Budget) -> float:
         """The most passes over this source; by default infinite for in-domain data and a budget of tokens."""
@@ -95,6 +123,23 @@ class Validation:
     uri: Annotated[
         str | None, Mark("Rows to validate on instead, never trained on.", pattern=DATA_URI, max_length=1024)
     ] = None
+    split: Annotated[
+        str | None,
+        Mark(
+            "Split of an hf:// data set. Unset: train. A data set without it is refused with those that it "
+            "has.",
+            pattern=HUB_SPLIT,
+            max_length=255,
+        ),
+    ] = None
+    config: Annotated[
+        str | None,
+        Mark(
+            "Configuration (subset) of an hf:// data set. Unset: the only one, or its default.",
+            pattern=HUB_CONFIG,
+            max_length=255,
+        ),
+    ] = None
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -102,6 +147,7 @@ class Validation:
             message="set at most one of fraction and uri",
             check=lambda self: self.fraction is None or self.uri is None,
         ),
+        _HUB_ALONE,
     )
 
     @property

@@ -21,6 +21,8 @@ VALIDATION_FRACTION = 0.02
 
 MODEL_URI = r"^(hf|s3|pvc|file)://[^\s]+$"
 DATA_URI = r"^(hf|s3|pvc|file)://[^\s]+$"
+HUB_SPLIT = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$"
+HUB_CONFIG = r"^[^\s<>:/\\|?*]+$"  # what the hub allows
 EXPORT_URI = r"^(s3|pvc|file)://[^\s]+$"
 API_URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"  # without credentials: they belong in a Secret
 DNS_1035_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from blendtune_api.contract import EvalConfig
 from blendtune_api.v1alpha1 import ChatTemplate, Engine, EvaluatedModel, RubricEvalSpec
 from blendtune_eval.answering.answer import device_precision
-from blendtune_eval.answering.checkpoints import Checkpoint, open_checkpoint
+from blendtune_eval.answering.checkpoints import Checkpoint, Places, open_checkpoint
 from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.prompts import ChatPrompts, Prompt
 from blendtune_eval.rubric import Rubric
@@ -34,22 +33,20 @@ class EarlierEpoch:
     subject: Subject
 
 
-def open_model(
-    config: EvalConfig, claims: Path, downloads: Path, rubric: Rubric, *, trained: bool
-) -> Subject:
+def open_model(config: EvalConfig, places: Places, rubric: Rubric, *, trained: bool) -> Subject:
     """The model of the spec. `trained`: it was made by a run of Blendtune.
 
     Raises what `open_checkpoint` does; BadModel where there is no tokenizer or no chat template;
     BadConfiguration where the template is made for other tokens, or refuses a question.
     """
     spec = config.spec
-    checkpoint = open_checkpoint(spec.model, "spec.model", claims, downloads)
+    checkpoint = open_checkpoint(spec.model, "spec.model", places)
     chat = ChatPrompts(checkpoint.folder, "spec.model", spec.model.chat_template)
     return _subject("tuned" if trained else "model", checkpoint, chat, rubric, spec)
 
 
 def open_baseline(
-    config: EvalConfig, claims: Path, downloads: Path, rubric: Rubric, chat: ChatPrompts, *, trained: bool
+    config: EvalConfig, places: Places, rubric: Rubric, chat: ChatPrompts, *, trained: bool
 ) -> Subject | None:
     """The baseline of the spec, where it names one; `chat` is the model's.
 
@@ -60,14 +57,14 @@ def open_baseline(
     spec = config.spec
     if spec.baseline.model is None:
         return None
-    checkpoint = open_checkpoint(spec.baseline.model, "spec.baseline.model", claims, downloads)
+    checkpoint = open_checkpoint(spec.baseline.model, "spec.baseline.model", places)
     own = _baseline_chat(chat, checkpoint, spec.baseline.model.chat_template)
     label = "base" if trained else "baseline"
     return _subject(label, checkpoint, own, rubric, spec, spec.baseline.system_prompt)
 
 
 def open_epochs(
-    config: EvalConfig, claims: Path, downloads: Path, rubric: Rubric, chat: ChatPrompts
+    config: EvalConfig, places: Places, rubric: Rubric, chat: ChatPrompts
 ) -> tuple[EarlierEpoch, ...]:
     """The model after earlier epochs, in the spec's order. Each sees the same prompts as the model itself.
 
@@ -76,7 +73,7 @@ def open_epochs(
     epochs = []
     for index, earlier in enumerate(config.spec.epochs):
         model = EvaluatedModel(uri=earlier.uri, digest=earlier.digest)
-        checkpoint = open_checkpoint(model, f"spec.epochs[{index}]", claims, downloads)
+        checkpoint = open_checkpoint(model, f"spec.epochs[{index}]", places)
         subject = _subject(f"epoch {earlier.epoch}", checkpoint, chat, rubric, config.spec)
         epochs.append(EarlierEpoch(epoch=earlier.epoch, subject=subject))
     return tuple(epochs)

@@ -1,112 +1,83 @@
-"""Downloads the files of a model from the hub or a store: settings, tokenizer, weights as safetensors."""
+"""Downloads a model from the hub or a store: settings, tokenizer and weights as safetensors, no code."""
 
 from __future__ import annotations
 
 import json
-import pickle
-from collections.abc import Sequence
+import shutil
+from collections.abc import Collection
 from pathlib import Path
 
-import fsspec
-import torch
-from safetensors.torch import save_file
+from blendtune_api.contract import Workspace
+from blendtune_runtime.errors import BadModel
+from blendtune_runtime.files import write_json
+from blendtune_runtime.models.convert import convert_to_safetensors
+from blendtune_runtime.models.files import settings_files, weight_sources
+from blendtune_runtime.models.sources import ModelSource
+from blendtune_runtime.models.transfer import transfer
+from blendtune_runtime.workspace_lock import hold_when_free
 
-from blendtune_runtime.errors import BadModel, Transient
-from blendtune_runtime.files import write_text
-from blendtune_runtime.models.files import SAFETENSORS, SETTINGS_FILES, SUBFOLDERS, flat_files
-from blendtune_runtime.uris import HubRepository, StorePath
-
-_PICKLED = "pytorch_model*.bin"
-_PICKLED_INDEX, _SAFE_INDEX = "pytorch_model.bin.index.json", "model.safetensors.index.json"
-
-
-def wanted_patterns(files: Sequence[str]) -> tuple[str, ...]:
-    """Patterns of the files to download: settings, and weights in one format, preferably safetensors."""
-    has_safetensors = any(name.endswith(".safetensors") for name in files)
-    return (*SETTINGS_FILES, SAFETENSORS if has_safetensors else _PICKLED)
+_CONFIG = "config.json"
+_SOURCE_FILE = ".source.json"  # in the folder of a download: where its files are from
+_SHOWN = 20  # names of files in a message
 
 
-def download(location: HubRepository | StorePath, folder: Path, field: str) -> None:
-    """Downloads the files of a model to `folder`; none of its code is run.
+def fetch_once(source: ModelSource, folder: Path, uid: str) -> None:
+    """Downloads a model to `folder`, which exists once the model is whole.
 
-    `field` is the model's path in the spec, for error messages. Raises BadModel if there is no model or its
-    weights are not tensors, Transient if the hub or the store does not answer.
+    Of several runs that want the same folder one downloads, and the others wait. `uid` is that of this run.
+    Raises BadModel if there is no model or its weights are not tensors, BadConfiguration if it may not be
+    read, Transient if the hub or the store does not answer; what has arrived by then is kept.
     """
-    if isinstance(location, HubRepository):
-        _download_from_hub(location, folder, field)
-    else:
-        _download_from_store(location, folder, field)
-    convert_to_safetensors(folder, field)
+    if folder.exists():
+        return
+    with hold_when_free(Workspace(folder.with_suffix(".lock")), uid, folder.name):
+        if not folder.exists():
+            unfinished = folder.with_suffix(".unfinished")
+            download(source, unfinished)
+            unfinished.rename(folder)
 
 
-def _download_from_hub(repository: HubRepository, folder: Path, field: str) -> None:
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+def download(source: ModelSource, folder: Path) -> None:
+    """Downloads the files of a model to `folder`, where an earlier download may have been broken off.
+
+    None of the model's code is run. Raises as `fetch_once` does.
+    """
+    _keep_only(source.identity, folder)
+    files = source.files()
+    if _CONFIG not in files:
+        raise BadModel(f"{source.place} holds no model: there is no {_CONFIG}. It holds {_listed(files)}")
+    transfer(source, [files[name] for name in settings_files(files)], folder)
+
+    def read_index(name: str) -> str:
+        transfer(source, [files[name]], folder)
+        return (folder / name).read_text(encoding="utf-8")
 
     try:
-        files = HfApi().list_repo_files(repository.name, revision=repository.revision)
-        snapshot_download(
-            repository.name,
-            revision=repository.revision,
-            local_dir=folder,
-            allow_patterns=list(wanted_patterns(files)),
-            ignore_patterns=[SUBFOLDERS],
-        )
-    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        weights = weight_sources(files, read_index)
+    except ValueError as error:
+        raise BadModel(f"{source.place}: {error}. It holds {_listed(files)}") from error
+    if not weights:
         raise BadModel(
-            f"{field}: hf://{repository.name} at revision {repository.revision} was not found, or needs "
-            f"a token in spec.credentials.secretRef (HF_TOKEN): {error}"
-        ) from error
-    except (HfHubHTTPError, OSError) as error:
-        raise Transient(f"{field}: hf://{repository.name} could not be downloaded: {error}") from error
+            f"{source.place} holds no weights that transformers loads (model.safetensors, or an index of "
+            f"several). It holds {_listed(files)}"
+        )
+    transfer(source, [files[name] for name in weights], folder)
+    convert_to_safetensors(folder, source.place)
 
 
-def _download_from_store(location: StorePath, folder: Path, field: str) -> None:
-    """Downloads the files without subfolders, so that no name in the store leads out of `folder`."""
-    filesystem, path = fsspec.core.url_to_fs(location.url)
+def _keep_only(identity: str, folder: Path) -> None:
+    """Empties the folder unless what is there was downloaded from the same content."""
+    marker = folder / _SOURCE_FILE
     try:
-        found = filesystem.find(path, maxdepth=1)
-        wanted = flat_files(found, wanted_patterns(found))
-        if not wanted:
-            raise BadModel(f"{field}.uri: there is no model at {location.url}")
-        folder.mkdir(parents=True, exist_ok=True)
-        filesystem.get(list(wanted.values()), [str(folder / name) for name in wanted])
-    except FileNotFoundError as error:
-        raise BadModel(f"{field}.uri: there is no model at {location.url}") from error
-    except OSError as error:
-        raise Transient(f"{field}.uri: {location.url} could not be downloaded: {error}") from error
+        same = json.loads(marker.read_text())["identity"] == identity
+    except (OSError, ValueError, KeyError, TypeError):
+        same = False
+    if not same:
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(marker, {"identity": identity})
 
 
-def convert_to_safetensors(folder: Path, field: str) -> None:
-    """Converts the PyTorch files of a downloaded model, which are pickles, to safetensors.
-
-    Only tensors are unpickled. Raises BadModel for a file with anything else.
-    """
-    pickled = sorted(folder.glob(_PICKLED))
-    for file in pickled:
-        unfinished = folder / f"{file.name}.tmp"
-        save_file(_tensors(file, field), unfinished, metadata={"format": "pt"})
-        unfinished.chmod(
-            0o644
-        )  # safetensors makes files private to its user, but other stages may run as another
-        unfinished.replace(folder / _safe_name(file.name))
-    index = folder / _PICKLED_INDEX
-    if pickled and index.exists():
-        document = json.loads(index.read_text())
-        names = {key: _safe_name(name) for key, name in document["weight_map"].items()}
-        write_text(folder / _SAFE_INDEX, json.dumps({**document, "weight_map": names}))
-    for file in pickled:
-        file.unlink()
-
-
-def _safe_name(name: str) -> str:
-    return name.replace("pytorch_model", "model", 1).removesuffix(".bin") + ".safetensors"
-
-
-def _tensors(file: Path, field: str) -> dict[str, torch.Tensor]:
-    """The tensors in a PyTorch file, by name."""
-    try:
-        state = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
-        return {name: tensor.clone().contiguous() for name, tensor in state.items()}
-    except (pickle.UnpicklingError, RuntimeError, AttributeError, EOFError) as error:
-        raise BadModel(f"{field}.uri: {file.name} holds something else than tensors: {error}") from error
+def _listed(names: Collection[str]) -> str:
+    """The first names of those that are there."""
+    shown = ", ".join(sorted(names)[:_SHOWN]) or "nothing"
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN:,} more"

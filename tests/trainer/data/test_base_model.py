@@ -2,58 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator
+import time
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
+from tests.s3_server import Fault, S3Server
 
+from blendtune_api.contract import Workspace
 from blendtune_api.shared_folder import SharedFolder
 from blendtune_api.v1alpha1 import Model
 from blendtune_runtime.errors import Transient
+from blendtune_runtime.workspace_lock import acquire
 from blendtune_trainer.model.base_model import base_model_folder, fetch_base_model
 
 MODEL = Model(uri="s3://bucket/model")
 
 
-class Bucket(MemoryFileSystem):  # type: ignore[misc]
-    """A store that counts what is fetched from it, and may break off."""
-
-    protocol = "s3"
-    store: ClassVar[dict[str, Any]] = {}
-    fetched: ClassVar[list[str]] = []
-    breaks_off = False
-
-    @classmethod
-    def _strip_protocol(cls, path: str) -> str:
-        return "/" + path.removeprefix("s3://").strip("/")
-
-    def get(self, sources: list[str], targets: list[str]) -> None:
-        for source, target in zip(sources, targets, strict=True):
-            Bucket.fetched.append(Path(source).name)
-            Path(target).write_bytes(self.cat_file(source))
-            if Bucket.breaks_off:
-                raise OSError("connection reset")
-
-
 @pytest.fixture
-def bucket(base_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Bucket]]:
-    monkeypatch.setitem(import_module("fsspec.registry")._registry, "s3", Bucket)
-    store = Bucket()
-    for file in base_model.iterdir():
-        store.pipe_file(f"/bucket/model/{file.name}", file.read_bytes())
-    Bucket.fetched.clear()
-    yield Bucket
-    Bucket.store.clear()
-    Bucket.clear_instance_cache()
+def bucket(s3: S3Server, base_model: Path) -> S3Server:
+    """A store that holds the model."""
+    s3.put("bucket", {f"model/{file.name}": file.read_bytes() for file in base_model.iterdir()})
+    s3.requests.clear()
+    return s3
 
 
 def test_a_model_is_downloaded_once_for_runs_that_start_together(
-    bucket: type[Bucket], base_model: Path, tmp_path: Path
+    bucket: S3Server, base_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shared = SharedFolder(tmp_path / "shared")
     start = threading.Barrier(3)
@@ -65,22 +42,35 @@ def test_a_model_is_downloaded_once_for_runs_that_start_together(
     with ThreadPoolExecutor() as pool:
         folders = set(pool.map(fetch, ("a", "b", "c")))
     assert folders == {base_model_folder(MODEL, tmp_path, shared)}
-    assert sorted(bucket.fetched) == sorted(file.name for file in base_model.iterdir())
+    fetched = [each.split("/")[-1].split()[0] for each in bucket.requests if " bytes=0-" in each]
+    assert sorted(fetched) == sorted(file.name for file in base_model.iterdir())
     (folder,) = folders
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
+    assert {file.name: file.read_bytes() for file in folder.glob("[!.]*")} == {
         file.name: file.read_bytes() for file in base_model.iterdir()
     }
+    assert capsys.readouterr().out.count("waiting for run") >= 2
 
 
-def test_a_download_that_broke_off_is_not_taken_for_a_model(
-    bucket: type[Bucket], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_died_while_it_downloaded_does_not_hold_up_others(
+    bucket: S3Server, tmp_path: Path
 ) -> None:
     shared = SharedFolder(tmp_path / "shared")
-    with monkeypatch.context() as patch:
-        patch.setattr(bucket, "breaks_off", True)
-        with pytest.raises(Transient, match="could not be downloaded: connection reset"):
-            fetch_base_model(MODEL, tmp_path, shared, "a")
+    lock = Workspace(shared.base_model(MODEL).with_suffix(".lock"))
+    acquire(lock, "dead", "", time.time() - 3600)
+    content = json.loads(lock.lock.read_text())
+    lock.lock.write_text(json.dumps({**content, "host": "another"}))
+    assert fetch_base_model(MODEL, tmp_path, shared, "b") == shared.base_model(MODEL)
+    assert bucket.requests
+
+
+@pytest.mark.usefixtures("pauses")
+def test_a_download_that_broke_off_is_not_taken_for_a_model(bucket: S3Server, tmp_path: Path) -> None:
+    shared = SharedFolder(tmp_path / "shared")
+    bucket.faults.append(Fault("model.safetensors", breaks_after=100, times=99))
+    with pytest.raises(Transient, match=r"spec\.model\.uri: s3://bucket/model: model.safetensors: it does"):
+        fetch_base_model(MODEL, tmp_path, shared, "a")
     assert not shared.base_model(MODEL).exists()
+    bucket.faults.clear()
     assert fetch_base_model(MODEL, tmp_path, shared, "b") == shared.base_model(MODEL)
 
 

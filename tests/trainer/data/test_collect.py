@@ -10,8 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from blendtune_runtime.chat.conversation import ChatRole, of_texts
-from blendtune_runtime.errors import BadConfiguration, BadData
-from blendtune_runtime.uris import HubRepository, StorePath, data_location, model_location, store_path
+from blendtune_runtime.errors import BadData
+from blendtune_runtime.uris import StorePath
 from blendtune_trainer.rows.collect import Row, collect
 from blendtune_trainer.rows.conversations import RowFault, canonical_bytes, to_conversation
 from blendtune_trainer.rows.faults import Faults
@@ -200,40 +200,3 @@ def test_the_first_twenty_faults_are_shown_and_all_counted(tmp_path: Path) -> No
     assert len(lines) == 21
     assert lines[19].startswith("ads.jsonl:20: ")
     assert lines[20] == "... 31 faults in all; these are the first 20"
-
-
-@pytest.mark.parametrize(
-    ("uri", "expected"),
-    [
-        ("pvc://datasets/a/ads.jsonl", StorePath(url="/claims/datasets/a/ads.jsonl")),
-        ("file:///data/ads.jsonl", StorePath(url="/data/ads.jsonl")),
-        ("s3://bucket/ads", StorePath(url="s3://bucket/ads")),
-        ("hf://datasets/org/name", HubRepository(name="org/name")),
-        (
-            "hf://datasets/org/name@v1/data/a.jsonl",
-            HubRepository(name="org/name", revision="v1", path="data/a.jsonl"),
-        ),
-    ],
-)
-def test_data_uris(uri: str, expected: object) -> None:
-    assert data_location(uri, Path("/claims"), "uri") == expected
-
-
-def test_model_uris() -> None:
-    claims = Path("/claims")
-    assert model_location("hf://org/name", "main", claims, "uri") == HubRepository(
-        name="org/name", revision="main"
-    )
-    assert model_location("pvc://models/base", "main", claims, "uri") == StorePath(url="/claims/models/base")
-
-
-@pytest.mark.parametrize("uri", ["pvc://a/../../etc", "s3://a/../b", "http://x/y", "hf://name"])
-def test_a_uri_that_leads_astray_is_refused(uri: str) -> None:
-    with pytest.raises(BadConfiguration) as raised:
-        data_location(uri, Path("/claims"), "spec.blend.sources[ads].uri")
-    assert raised.value.message.startswith(f"spec.blend.sources[ads].uri: {uri}")
-
-
-def test_a_store_path_knows_whether_it_is_local() -> None:
-    assert store_path("file:///a", Path("/claims"), "uri").local == Path("/a")
-    assert store_path("s3://a/b", Path("/claims"), "uri").local is None

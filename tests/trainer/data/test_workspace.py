@@ -18,7 +18,7 @@ from blendtune_api.contract import ExitCode, Workspace
 from blendtune_api.v1alpha1 import Stage
 from blendtune_runtime.errors import WorkspaceInUse
 from blendtune_runtime.files import write_text
-from blendtune_trainer.workspace import (
+from blendtune_runtime.workspace_lock import (
     Lock,
     acquire,
     heartbeat,
@@ -110,7 +110,7 @@ def test_an_owner_at_work_on_this_host_is_alive_however_old_its_heartbeat(place:
 def test_an_owner_that_was_killed_on_this_host_is_dead_at_once(place: Workspace) -> None:
     program = (
         "import os, sys, time; from pathlib import Path; from blendtune_api.contract import Workspace;"
-        "from blendtune_trainer.workspace import acquire;"
+        "from blendtune_runtime.workspace_lock import acquire;"
         "acquire(Workspace(Path(sys.argv[1])), 'other', 'd', time.time()); os.kill(os.getpid(), 9)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

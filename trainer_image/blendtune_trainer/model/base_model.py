@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from blendtune_api.contract import Workspace
+from blendtune_api.contract import weight_files
 from blendtune_api.shared_folder import SharedFolder
 from blendtune_api.v1alpha1 import Model
 from blendtune_core.sizing.shape import SIZES, SPANS, ModelShape, ShapeError, read_shape
 from blendtune_runtime.errors import BadModel
-from blendtune_runtime.models.download import download
+from blendtune_runtime.models.download import fetch_once
+from blendtune_runtime.models.sources import model_source
 from blendtune_runtime.uris import StorePath, model_location
-from blendtune_trainer.workspace import hold_when_free
 
 _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}  # layer types
 _WHOLE_ROW = {"falcon", "gpt_oss", "xglm"}  # model types that take position_ids but ignore them in the mask
@@ -39,19 +39,15 @@ def fetch_base_model(model: Model, claims: Path, shared: SharedFolder, uid: str)
     """The folder of the base model. Unless its URI is a folder, one run downloads it for all that share it.
 
     `uid` is that of this run; runs that wait for the download print it. Raises BadModel if there is no model,
-    BadConfiguration for a URI that names none, Transient if the hub or the store does not answer.
+    BadConfiguration for a URI that names none or may not be read, Transient if the hub or the store does not
+    answer.
     """
     location = model_location(model.uri, model.revision, claims, "spec.model.uri")
     folder = base_model_folder(model, claims, shared)
     if isinstance(location, StorePath) and location.local is not None:
         _check_model(folder, model)
     elif not folder.exists():
-        with hold_when_free(Workspace(folder.with_suffix(".lock")), uid, folder.name):
-            if not folder.exists():
-                unfinished = folder.with_suffix(".unfinished")
-                download(location, unfinished, "spec.model")
-                _check_model(unfinished, model)
-                unfinished.rename(folder)
+        fetch_once(model_source(location, "spec.model"), folder, uid)
     return folder
 
 
@@ -59,8 +55,12 @@ def _check_model(folder: Path, model: Model) -> None:
     """Raises BadModel if the folder has no configuration or no safetensors."""
     if not (folder / "config.json").is_file():
         raise BadModel(f"spec.model.uri: {model.uri} holds no model: there is no config.json in {folder}")
-    if not any(folder.glob("*.safetensors")):
-        raise BadModel(f"spec.model.uri: {model.uri} holds no *.safetensors file; convert the weights first")
+    try:
+        weight_files(folder)
+    except FileNotFoundError as error:
+        raise BadModel(
+            f"spec.model.uri: {model.uri} holds no weights: {error}; convert them to safetensors first"
+        ) from error
 
 
 def empty_model(folder: Path) -> Any:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-
-import fsspec
+from typing import Any
 
 from blendtune_runtime.chat.conversation import Conversation
-from blendtune_runtime.errors import Transient
-from blendtune_runtime.uris import HubRepository, StorePath
+from blendtune_runtime.stores import open_store
+from blendtune_runtime.uris import HubData, StorePath
 from blendtune_trainer.rows.conversations import RowFault, to_conversation
 from blendtune_trainer.rows.data_files import SUFFIXES, data_files, file_rows
 from blendtune_trainer.rows.faults import Faults
 from blendtune_trainer.rows.hub import hub_rows
+from blendtune_trainer.rows.store_files import StoreFiles
 from blendtune_trainer.rows.values import Value
 
 
@@ -26,11 +26,12 @@ class Row:
     fraction_read: float | None = None  # of its source, 0 to 1, up to this row; None if unknown
 
 
-def collect(location: HubRepository | StorePath, field: str, faults: Faults) -> Iterator[Row]:
+def collect(location: HubData | StorePath, field: str, faults: Faults) -> Iterator[Row]:
     """The rows of a source in order: by file name, then by position in the file.
 
     Files and rows that cannot be read or learnt from are added to `faults` with their place, and left out.
-    `field` is the path of the URI in the spec. Raises Transient if a store or the hub does not answer.
+    `field` is the path of the URI in the spec. Raises Transient if a store or the hub does not answer,
+    BadConfiguration if it may not be read, and BadData for a repository that is not there.
     """
     for each in _values(location, field, faults):
         try:
@@ -41,18 +42,19 @@ def collect(location: HubRepository | StorePath, field: str, faults: Faults) -> 
             faults.add(each.place, str(fault))
 
 
-def _values(location: HubRepository | StorePath, field: str, faults: Faults) -> Iterator[Value]:
-    if isinstance(location, HubRepository):
+def _values(location: HubData | StorePath, field: str, faults: Faults) -> Iterator[Value]:
+    if isinstance(location, HubData):
         yield from hub_rows(location, field, faults)
         return
+    filesystem, path = _files(location, field)
     try:
-        filesystem, path = fsspec.core.url_to_fs(location.url)
         files = data_files(filesystem, path)
     except FileNotFoundError:
         faults.add(field, f"no such file or folder: {location.url}")
         return
-    except OSError as error:
-        raise Transient(f"{field}: {location.url} cannot be read: {error}") from error
+    except PermissionError as error:
+        faults.add(field, f"{location.url} may not be read: {error.strerror}")
+        return
     if not files:
         faults.add(field, f"{location.url} holds no {', '.join(SUFFIXES)} file")
     total = sum(file.size for file in files)
@@ -62,3 +64,10 @@ def _values(location: HubRepository | StorePath, field: str, faults: Faults) -> 
             read = before + (each.fraction_read or 0) * file.size
             yield replace(each, fraction_read=read / total if total else None)
         before += file.size
+
+
+def _files(location: StorePath, field: str) -> tuple[Any, str]:
+    """The file system of a location, and the path within it."""
+    place = f"{field}: {location.url}"
+    filesystem, path = open_store(location, place)
+    return (filesystem if location.local is not None else StoreFiles(filesystem, place)), path

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
 
+from blendtune_runtime.store_errors import check_store
 from blendtune_trainer.rows.faults import Faults
 from blendtune_trainer.rows.values import Value
 
@@ -114,4 +115,5 @@ def _parquet_rows(filesystem: Any, file: DataFile, faults: Faults) -> Iterator[V
             read = number / max(number, total)
             yield Value(place=f"{file.name} row {number}", value=row, fraction_read=read)
     except (ValueError, OSError, datasets.exceptions.DatasetGenerationError) as error:
+        check_store(error, file.name)
         faults.add(file.name, f"not a readable Parquet file: {error}")

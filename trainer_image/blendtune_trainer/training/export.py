@@ -6,17 +6,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-import fsspec
 import torch
 from transformers import GenerationConfig
 
 from blendtune_runtime.chat.rendering import ChatRenderer
 from blendtune_runtime.files import flush_folder
-from blendtune_runtime.models.files import CONFIGS, is_own
-from blendtune_runtime.uris import StorePath
 from blendtune_trainer.blending.lineage import Lineage, write_lineage
 from blendtune_trainer.model.lora import merged_model
 from blendtune_trainer.ranks.group import Ranks
@@ -74,23 +71,6 @@ def generation_config(model: Any, tokenizer: Any) -> GenerationConfig:
         eos_token_id=eos[0] if len(eos) == 1 else eos or None,
         pad_token_id=padding,
     )
-
-
-def upload(folder: Path, target: StorePath) -> None:
-    """Copies the files of a model to `target`, its configuration last.
-
-    Then removes files that an earlier model has left there: only those whose names are those of a model's
-    files. Raises OSError if a write fails.
-    """
-    filesystem, root = fsspec.core.url_to_fs(target.url)
-    filesystem.makedirs(root, exist_ok=True)
-    files = {file.name: file for file in folder.iterdir()}
-    for name in sorted(files, key=lambda name: (name in CONFIGS, name)):
-        filesystem.put_file(str(files[name]), f"{root}/{name}")
-    for path in filesystem.find(root, maxdepth=1):
-        name = PurePosixPath(path).name
-        if is_own(name) and name not in files:
-            filesystem.rm_file(path)
 
 
 def _trained_weights(engine: Any, ranks: Ranks) -> dict[str, Any]:

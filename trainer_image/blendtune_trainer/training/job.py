@@ -26,7 +26,7 @@ from blendtune_core.sizing.layout import Setup
 from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadData
 from blendtune_runtime.files import write_text
-from blendtune_runtime.uris import store_path
+from blendtune_runtime.uris import StorePath, store_path
 from blendtune_trainer.blending.lineage import Lineage, read_lineage
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.model.base_model import base_model_folder
@@ -42,12 +42,13 @@ from blendtune_trainer.stage import Run, save_result
 from blendtune_trainer.training.checkpoint import Checkpoints, Identity, Pointer
 from blendtune_trainer.training.engine import load_engine, resumable_layout
 from blendtune_trainer.training.epochs import EpochModels
-from blendtune_trainer.training.export import export_adapted_model, export_model, upload
+from blendtune_trainer.training.export import export_adapted_model, export_model
 from blendtune_trainer.training.loop import TrainingLoop
 from blendtune_trainer.training.plan import Plan, make_plan, planned_models
 from blendtune_trainer.training.report import TrainingReport
 from blendtune_trainer.training.separation import require_separation
 from blendtune_trainer.training.throughput import model_flops_utilisation
+from blendtune_trainer.training.upload import try_upload, upload
 
 EXPORTED_FILE = "exported.json"  # the result, written once the models are in the workspace
 
@@ -76,7 +77,7 @@ def train(job: Job) -> TrainResult:
 
     Every rank calls it and returns the same result. Rank 0 returns last, because it alone copies the model to
     `spec.export`. Raises BadData without a blend, BadConfiguration or BadModel for what cannot be trained,
-    OtherCheckpoint, and the errors of `TrainingLoop.run`.
+    OtherCheckpoint, and the errors of `TrainingLoop.run` and `upload`.
     """
     check_libraries(job.config.spec.training.tracking)
     blend = open_blend(job.config, job.workspace)
@@ -86,6 +87,8 @@ def train(job: Job) -> TrainResult:
         exported_result(job.workspace, identity, expected) if job.ranks.is_first else None
     )
     if result is None:
+        if job.ranks.is_first and (target := _export_target(job)):
+            try_upload(target)
         result = _train_and_export(job, blend, identity)
     job.ranks.destroy_process_group()
     if job.ranks.is_first:
@@ -275,14 +278,17 @@ def exported_folder(training: Training, workspace: Workspace) -> Path:
     return workspace.adapter if only_adapter else workspace.model
 
 
+def _export_target(job: Job) -> StorePath | None:
+    """Where the model is copied to, if anywhere."""
+    export = job.config.spec.export
+    return store_path(export.uri, job.run.claims, "spec.export.uri") if export is not None else None
+
+
 def _publish(job: Job, result: TrainResult) -> None:
     """Copies the model to `spec.export`, saves the result and removes checkpoints that are not to be kept."""
     spec = job.config.spec
-    if spec.export is not None:
-        upload(
-            exported_folder(spec.training, job.workspace),
-            store_path(spec.export.uri, job.run.claims, "spec.export.uri"),
-        )
+    if target := _export_target(job):
+        upload(exported_folder(spec.training, job.workspace), target)
     save_result(job.run, Stage.TRAIN, result)
     if spec.training.checkpoint.after_success is AfterSuccess.DELETE:
         shutil.rmtree(job.workspace.checkpoints, ignore_errors=True)
