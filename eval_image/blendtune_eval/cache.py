@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from blendtune_core.benchmark_scores import Measured
+from blendtune_core.retention import RowLoss
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +36,7 @@ class Judgement:
     served: str = ""
 
 
-T = TypeVar("T", bound=GivenAnswer | Judgement | Measured)
+T = TypeVar("T", bound=GivenAnswer | Judgement | Measured | RowLoss)
 
 
 class Journal(Generic[T]):
@@ -99,3 +100,10 @@ class JudgementCache(Journal[Judgement]):
 
     def __init__(self, folder: Path, judge_digest: str) -> None:
         super().__init__(folder / f"{judge_digest[:16]}.jsonl", judge_digest, Judgement)
+
+
+class LossCache(Journal[RowLoss]):
+    """The losses of two models on the same texts, by the digest of the text."""
+
+    def __init__(self, folder: Path, models_digest: str) -> None:
+        super().__init__(folder / f"{models_digest[:16]}.jsonl", models_digest, RowLoss)

@@ -16,6 +16,7 @@ from blendtune_eval.judging.judge import Case
 from blendtune_eval.report.build import Findings, build_report
 from blendtune_eval.report.files import read_report, write_report
 from blendtune_eval.result import MeasuredBenchmarks, result_of
+from blendtune_eval.retention import measure_retention
 from blendtune_eval.rubric import Rubric
 from blendtune_runtime.errors import BadConfiguration
 from blendtune_runtime.files import write_text
@@ -40,7 +41,8 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
     judgements = evaluation.judge.judge_all(cases.values())
     scores = cases.with_values(judgements.scores)
     measured = _measure(evaluation)
-    result = result_of(evaluation, scores, measured)
+    retention = measure_retention(evaluation, answers)
+    result = result_of(evaluation, scores, measured, retention)
     findings = Findings(
         answers=answers, judgements=judgements, scores=scores, measured=measured, result=result
     )
@@ -128,3 +130,9 @@ def _print_scores(result: EvalResult) -> None:
         if scope.delta is not None:
             line += f", {scope.delta:+.3f} [{scope.delta_low:+.3f}, {scope.delta_high:+.3f}] on the baseline"
         print(line, flush=True)
+    for kept in result.retention:
+        print(
+            f"retention on {kept.text}: {kept.rise:+.3f} [{kept.rise_low:+.3f}, {kept.rise_high:+.3f}] "
+            f"nats per token over {kept.tokens:,} tokens, divergence {kept.divergence:.3f}",
+            flush=True,
+        )

@@ -35,6 +35,7 @@ class Evaluation:
     """
 
     config: EvalConfig
+    claims: Path
     place: Workspace
     answers_folder: Path
     rubric: Rubric
@@ -74,7 +75,13 @@ class Evaluation:
         spec, benchmarks = self.config.spec, self.benchmarks
         asked = [self._digests(subject) for subject in self.subjects]
         return digest_of(
-            [spec.gates, spec.baseline.system_prompt, asked, benchmarks.digest if benchmarks else None]
+            [
+                spec.gates,
+                spec.baseline.system_prompt,
+                spec.retention,
+                asked,
+                benchmarks.digest if benchmarks else None,
+            ]
         )
 
     @property
@@ -113,6 +120,7 @@ def open_evaluation(environment: Mapping[str, str]) -> Evaluation:
     epochs = open_epochs(config, places, rubric, model.chat)
     return Evaluation(
         config=config,
+        claims=claims,
         place=place,
         answers_folder=shared.answers,
         rubric=rubric,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from blendtune_api.contract import EvalResult, Workspace, storage_path
-from blendtune_api.v1alpha1 import BenchmarkScore
+from blendtune_api.v1alpha1 import BenchmarkScore, RetentionScore
 from blendtune_core.benchmark_scores import Measured, benchmark_score
 from blendtune_core.gates import judge_gates, verdict_of
 from blendtune_eval.answering.subjects import Subject
@@ -20,7 +20,12 @@ from blendtune_eval.scoring.analyse import analyse, epoch_score
 MeasuredBenchmarks: TypeAlias = Mapping[str, Mapping[Subject, Measured]]  # by name and model
 
 
-def result_of(evaluation: Evaluation, scores: Scores, measured: MeasuredBenchmarks) -> EvalResult:
+def result_of(
+    evaluation: Evaluation,
+    scores: Scores,
+    measured: MeasuredBenchmarks,
+    retention: tuple[RetentionScore, ...] = (),
+) -> EvalResult:
     by_model = {model: question_scores(evaluation.rubric, scores, model) for model in evaluation.subjects}
     model = by_model[evaluation.model]
     result = analyse(
@@ -30,6 +35,7 @@ def result_of(evaluation: Evaluation, scores: Scores, measured: MeasuredBenchmar
         digests=evaluation.digests,
         not_compared=evaluation.not_compared,
     )
+    result = replace(result, retention=retention)
     training = evaluation.training
     gates = judge_gates(evaluation.config.spec.gates, result)
     return replace(

@@ -65,11 +65,10 @@ def train_more_gently(both: bool) -> str:
 
 def keep_more(case: Compared) -> str:
     """After forgetting."""
-    found = (
-        "The loss on held-out general rows rose, though the questions alone do not show the loss. "
-        if case.general_moved is not Direction.DOWN and case.general_loss_rose
-        else ""
-    )
+    found = ""
+    if case.general_moved is not Direction.DOWN:
+        where = "general text" if case.retention_failed else "held-out general rows"
+        found = f"The loss on {where} rose, though the questions alone do not show what was lost. "
     share = case.share
     if share is None:
         return f"{found}Give the general data more weight; {_GENTLER}."
@@ -163,10 +162,14 @@ def _more_questions(case: Compared) -> str:
     seen = case.general.minimum_detectable_effect or detectable_difference(max(1, case.general.n))
     if case.margin <= 0:
         return "No number of questions shows that nothing at all was lost: allow a small drop."
+    finer = "" if _has_retention_gate(case) else " A gate on retention (maxRise: 0.05) decides with fewer."
     needed = max(_FEWEST, ceil(case.general.n * (seen / case.margin) ** 2))
-    return (
-        f"About {needed:,} general questions would tell {case.margin:g} apart; there are {case.general.n:,}."
-    )
+    there = f"there are {case.general.n:,}"
+    return f"About {needed:,} general questions would tell {case.margin:g} apart; {there}.{finer}"
+
+
+def _has_retention_gate(case: Compared) -> bool:
+    return any(gate.metric is Metric.RETENTION for gate in case.outcome.gates)
 
 
 def keep_this_blend(case: Compared) -> str:

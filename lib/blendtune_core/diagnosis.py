@@ -133,6 +133,12 @@ def _evidence(outcome: Outcome) -> Iterator[str]:
     if losses:
         yield f"Validation loss: {', '.join(losses)}."
     yield from outcome.curve_evidence
+    kept = [
+        f"{score.text} {score.rise:+.3f} [{score.rise_low:+.3f}, {score.rise_high:+.3f}]"
+        for score in outcome.scores.retention
+    ]
+    if kept:
+        yield f"Loss on general text against the base model, nats per token: {', '.join(kept)}."
 
 
 def _change(name: str, scope: ScopeScore | None) -> str:

@@ -18,10 +18,11 @@ from blendtune_api.v1alpha1 import (
     GateStatus,
     Metric,
     Reason,
+    RetentionScore,
     ScopeScore,
     Verdict,
 )
-from blendtune_core.verdict import COVERAGE_FLOOR, general_margin, verdict
+from blendtune_core.verdict import COVERAGE_FLOOR, verdict
 
 _TOLERANCE = 1e-9  # thresholds such as 1 - 0.9 are not exact in binary
 
@@ -37,6 +38,8 @@ class Scores(Protocol):
     def in_domain(self) -> ScopeScore | None: ...
     @property
     def dimensions(self) -> tuple[ScopeScore, ...]: ...
+    @property
+    def retention(self) -> tuple[RetentionScore, ...]: ...
     @property
     def epochs(self) -> tuple[EpochScore, ...]: ...
     @property
@@ -75,12 +78,12 @@ def sum_up(results: Sequence[GateStatus]) -> tuple[ConditionStatus, Reason, str]
     return ConditionStatus.TRUE, Reason.GATES_PASSED, f"passed: {_described(results)}"
 
 
-def verdict_of(scores: Scores, results: Iterable[GateStatus]) -> Verdict | None:
+def verdict_of(scores: Scores, results: Sequence[GateStatus]) -> Verdict | None:
     """The verdict within the drop that the gates allow; None if the model was not compared."""
     general, in_domain = scores.general, scores.in_domain
     if general is None or in_domain is None or {general.delta, in_domain.delta} == {None}:
         return None
-    return verdict(general, in_domain, scores.coverage or 0.0, general_margin(results))
+    return verdict(general, in_domain, scores.coverage or 0.0, results)
 
 
 def scope_of(metric: Metric, scores: Scores) -> ScopeScore | None:
@@ -90,6 +93,8 @@ def scope_of(metric: Metric, scores: Scores) -> ScopeScore | None:
 
 
 def _judge(gate: Gate, scores: Scores) -> GateStatus:
+    if gate.max_rise is not None:
+        return _retention(gate.max_rise, scores)
     scope = scope_of(gate.metric, scores) or ScopeScore(name=gate.metric)
     if gate.max_critical_errors is not None:
         return _critical_errors(gate.metric, gate.max_critical_errors, scope)
@@ -131,6 +136,36 @@ def _bound(
         result = GateResult.INCONCLUSIVE
         message += ", but its unscored questions could turn it"
     return replace(status, result=result, value=shown[0], low=shown[1], high=shown[2], message=message)
+
+
+def _retention(most: float, scores: Scores) -> GateStatus:
+    """The status of a gate on retention, judged by the text that was kept worst."""
+    status = GateStatus(
+        metric=Metric.RETENTION, rule="maxRise", threshold=most, result=GateResult.INCONCLUSIVE
+    )
+    worst = max(scores.retention, key=lambda score: score.rise_high, default=None)
+    if worst is None:
+        reason = scores.not_compared or (
+            "no text was compared: it needs a baseline, and general questions or held-out general rows"
+        )
+        return replace(status, message=reason)
+    result, where = GateResult.INCONCLUSIVE, "on both sides of"
+    if worst.rise_high <= most + _TOLERANCE:
+        result, where = GateResult.PASSED, "wholly within"
+    elif any(score.rise_low > most + _TOLERANCE for score in scores.retention):
+        worst = max(scores.retention, key=lambda score: score.rise_low)
+        result, where = GateResult.FAILED, "wholly beyond"
+    return replace(
+        status,
+        result=result,
+        value=worst.rise,
+        low=worst.rise_low,
+        high=worst.rise_high,
+        message=(
+            f"on {worst.text} the loss rose by {worst.rise:.3f} nats per token, its 95% interval "
+            f"{worst.rise_low:.3f} to {worst.rise_high:.3f} lies {where} the threshold of {most:g}"
+        ),
+    )
 
 
 def _score(scope: ScopeScore) -> _Measured:

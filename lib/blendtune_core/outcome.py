@@ -126,7 +126,7 @@ class Compared:
 
     @property
     def is_kept(self) -> bool:
-        return is_kept(self.general, self.margin)
+        return is_kept(self.general, self.outcome.gates)
 
     @property
     def share(self) -> float | None:
@@ -143,13 +143,21 @@ class Compared:
     @property
     def forgot(self) -> bool:
         """Whether general knowledge was lost: the score surely fell by more than is tolerated, a gate on its
-        drop failed, or the loss on general rows rose and the score does not show that they were kept.
+        drop or on retention failed, or the loss on general rows rose and nothing shows that they were kept.
         """
-        if self._drop_gates(GateResult.FAILED):
+        if self._drop_gates(GateResult.FAILED) or self.retention_failed:
             return True
         if self.general_moved is Direction.DOWN:
             return not self._drop_gates(GateResult.PASSED)
         return self.general_loss_rose and not self.is_kept
+
+    @property
+    def retention_failed(self) -> bool:
+        """Whether a gate on retention failed."""
+        return any(
+            gate.metric is Metric.RETENTION and gate.result is GateResult.FAILED
+            for gate in self.outcome.gates
+        )
 
     @property
     def drop_is_tolerated(self) -> bool:

@@ -35,6 +35,8 @@ class QuestionCounts:
                 return self.in_domain
             case Metric.OVERALL | Metric.RELIABILITY | Metric.CONSISTENCY:
                 return self.general + self.in_domain
+            case Metric.RETENTION:
+                return self.general
 
 
 def detectable_difference(questions: float, deviation: float = ASSUMED_DEVIATION) -> float:
@@ -61,7 +63,7 @@ def unresolved(
 
 def _compares(gate: Gate) -> bool:
     """Whether the gate is on a difference to the baseline."""
-    return gate.min_gain is not None or gate.max_drop is not None
+    return gate.min_gain is not None or gate.max_drop is not None or gate.max_rise is not None
 
 
 def why_unresolved(gate: Gate, counts: QuestionCounts) -> str:

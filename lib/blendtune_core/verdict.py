@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from blendtune_api.v1alpha1 import EvaluationDigests, GateStatus, Metric, ScopeScore, Verdict
+from blendtune_api.v1alpha1 import EvaluationDigests, GateResult, GateStatus, Metric, ScopeScore, Verdict
 
 COVERAGE_FLOOR = 0.95  # share of scored questions below which nothing is concluded
 SIGNIFICANCE = 0.05  # probability of a false positive, over both domains together
@@ -36,22 +36,27 @@ def general_margin(gates: Iterable[GateStatus]) -> float:
     return min(allowed, default=GENERAL_MARGIN)
 
 
-def is_kept(general: ScopeScore, margin: float) -> bool:
-    """Whether the general score is shown to have dropped by no more than the margin.
+def is_kept(general: ScopeScore, gates: Sequence[GateStatus]) -> bool:
+    """Whether it is shown that what was known is kept.
 
-    The whole 95% interval of its difference lies above -margin, whatever its unscored questions might add.
+    The whole 95% interval of the general difference lies above minus the margin, whatever its unscored
+    questions might add; or the gates on retention passed.
     """
+    retention = [gate.result for gate in gates if gate.metric is Metric.RETENTION]
+    if retention and all(result is GateResult.PASSED for result in retention):
+        return True
+    margin = general_margin(gates)
     worst = [general.delta_low, *([] if general.delta_worst is None else [general.delta_worst])]
     return all(value is not None and value >= -margin - _TOLERANCE for value in worst)
 
 
 def verdict(
-    general: ScopeScore, in_domain: ScopeScore, coverage: float, margin: float = GENERAL_MARGIN
+    general: ScopeScore, in_domain: ScopeScore, coverage: float, gates: Sequence[GateStatus] = ()
 ) -> Verdict:
-    """Improved if a domain rose, none fell, and the general score is shown to be kept within the margin.
+    """Improved if a domain rose, none fell, and it is shown that what was known is kept.
 
     Regressed if a domain fell and none rose; Mixed if one rose and one fell. Inconclusive if neither moved
-    significantly, if it is not shown that the general score was kept, or if too few questions were scored.
+    significantly, if it is not shown what was kept, or if too few questions were scored.
     """
     moves = {direction(general), direction(in_domain)} - {Direction.UNSURE}
     if coverage < COVERAGE_FLOOR or not moves:
@@ -60,7 +65,7 @@ def verdict(
         return Verdict.MIXED
     if Direction.DOWN in moves:
         return Verdict.REGRESSED
-    return Verdict.IMPROVED if is_kept(general, margin) else Verdict.INCONCLUSIVE
+    return Verdict.IMPROVED if is_kept(general, gates) else Verdict.INCONCLUSIVE
 
 
 def not_comparable(one: EvaluationDigests, other: EvaluationDigests) -> str:

@@ -83,10 +83,12 @@ def line_chart(series: Mapping[str, Points], top: float | None = None) -> Chart 
 
 
 def gate_plot(gate: Mapping[str, Any]) -> GatePlot | None:
-    """None where nothing was measured, and for counts. A drop is drawn as the negative gain that it is:
-    in every plot, better lies to the right.
+    """None where nothing was measured, for counts and for losses.
+
+    A drop is drawn as the negative gain that it is: in every plot, better lies to the right.
     """
-    if gate["rule"] == "maxCriticalErrors" or None in (gate.get("value"), gate.get("low"), gate.get("high")):
+    measured = gate.get("low"), gate.get("value"), gate.get("high")
+    if gate["rule"] in ("maxCriticalErrors", "maxRise") or None in measured:
         return None
     low, value, high, threshold = gate["low"], gate["value"], gate["high"], gate["threshold"]
     if gate["rule"] == "maxDrop":

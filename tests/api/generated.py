@@ -40,10 +40,12 @@ PATTERNS = {
 
 
 def _one_threshold(gate: api.Gate) -> api.Gate:
+    if gate.metric is api.Metric.RETENTION:
+        return api.Gate(metric=gate.metric, max_rise=0.05 if gate.max_rise is None else gate.max_rise)
     names = ("min_score", "min_gain", "max_drop", "max_critical_errors")
     name = next((name for name in names if getattr(gate, name) is not None), None)
     if name is None:
-        return replace(gate, min_score=0.5)
+        return api.Gate(metric=gate.metric, min_score=0.5)
     return api.Gate(metric=gate.metric, **{name: getattr(gate, name)})
 
 
@@ -80,10 +82,14 @@ def _training(training: api.Training) -> api.Training:
 
 
 def _objective(objective: study.Objective) -> study.Objective:
-    if objective.maximize is not objective.subject_to.metric:
-        return objective
-    other = next(metric for metric in api.Metric if metric is not objective.maximize)
-    return replace(objective, maximize=other)
+    bounded = objective.subject_to
+    if bounded.metric is api.Metric.RETENTION:
+        bounded = replace(bounded, metric=api.Metric.GENERAL)
+    maximize = objective.maximize
+    if maximize in (bounded.metric, api.Metric.RETENTION):
+        scores = (metric for metric in api.Metric if metric is not api.Metric.RETENTION)
+        maximize = next(metric for metric in scores if metric is not bounded.metric)
+    return replace(objective, maximize=maximize, subject_to=bounded)
 
 
 # What makes a generated value keep the rules of its type.

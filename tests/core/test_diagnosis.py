@@ -13,6 +13,8 @@ from blendtune_api.v1alpha1 import (
     EpochScore,
     EvaluationSummary,
     Gate,
+    GateResult,
+    GateStatus,
     Metric,
     Role,
     SourceLoss,
@@ -255,3 +257,26 @@ def test_one_question_shows_no_gain() -> None:
         "1 in-domain question cannot show a gain: ask at least 7"
         in diagnose(evaluation, (), trained(0.5, ())).message
     )
+
+
+@pytest.mark.parametrize(
+    ("result", "verdict", "words"),
+    [
+        pytest.param(GateResult.PASSED, BALANCED, "what was known is kept", id="passed"),
+        pytest.param(GateResult.FAILED, FORGETTING, "The loss on general text rose", id="failed"),
+        pytest.param(GateResult.INCONCLUSIVE, INCONCLUSIVE, "up to 0.40 is not excluded", id="open"),
+    ],
+)
+def test_retention_decides_what_the_questions_leave_open(
+    result: GateResult, verdict: DiagnosisVerdict, words: str
+) -> None:
+    gate = GateStatus(metric=Metric.RETENTION, rule="maxRise", threshold=0.05, result=result)
+    evaluation = EvaluationSummary(
+        name="ads",
+        in_domain=scope("inDomain", 0.8, 0.35),
+        general=replace(scope("general", 0.6, -0.18, 0.22), p_value=0.08),
+    )
+    found = diagnose(evaluation, (gate,), trained(0.5, ()))
+    assert found.verdict is verdict
+    assert words in found.message
+    assert "A gate on retention" not in found.message

@@ -17,10 +17,19 @@ from blendtune_api.v1alpha1 import (
     GateStatus,
     Metric,
     Reason,
+    RetentionScore,
+    RetentionText,
     ScopeScore,
 )
 from blendtune_core.gates import judge_gates, sum_up
 
+KEPT = RetentionScore(
+    text=RetentionText.BASE_ANSWERS, rows=45, tokens=900, baseline=0.5, loss=0.52, rise=0.02, rise_low=0.01,
+    rise_high=0.03, divergence=0.02,
+)  # fmt: skip
+HELD_OUT = replace(
+    KEPT, text=RetentionText.HELD_OUT_ROWS, loss=0.4, rise=-0.1, rise_low=-0.15, rise_high=-0.05
+)
 PASSED, FAILED, OPEN = GateResult.PASSED, GateResult.FAILED, GateResult.INCONCLUSIVE
 
 
@@ -184,3 +193,21 @@ def test_the_condition_sums_the_gates_up(
     found = sum_up(gates)
     assert found[:2] == (status, reason)
     assert not results or "overall minScore: 0.4 of 1" in found[2]
+
+
+@pytest.mark.parametrize(
+    ("most", "measured", "result", "words"),
+    [
+        pytest.param(0.05, (KEPT, HELD_OUT), PASSED, "on baseAnswers the loss rose by 0.020", id="kept"),
+        pytest.param(0.02, (KEPT, HELD_OUT), OPEN, "on both sides of the threshold of 0.02", id="astride"),
+        pytest.param(0.005, (KEPT, HELD_OUT), FAILED, "wholly beyond", id="lost on one text"),
+        pytest.param(0.0, (HELD_OUT,), PASSED, "on heldOutRows the loss rose by -0.100", id="better"),
+        pytest.param(0.05, (), OPEN, "no text was compared", id="nothing to compare"),
+    ],
+)
+def test_retention_is_judged_by_the_text_that_was_kept_worst(
+    most: float, measured: tuple[RetentionScore, ...], result: GateResult, words: str
+) -> None:
+    (status,) = judge_gates([Gate(metric=Metric.RETENTION, max_rise=most)], scores(retention=measured))
+    assert (status.metric, status.rule, status.result) == (Metric.RETENTION, "maxRise", result)
+    assert words in status.message

@@ -78,7 +78,23 @@ def test_the_gates_say_which_drop_is_harmless(
         GateStatus(metric=Metric.IN_DOMAIN, rule="maxDrop", threshold=0.01, result=GateResult.PASSED)
     )
     assert general_margin(gates) == margin
-    assert verdict(KEPT, UP, 1.0, general_margin(gates)) is expected
+    assert verdict(KEPT, UP, 1.0, gates) is expected
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        pytest.param([GateResult.PASSED], Verdict.IMPROVED, id="passed"),
+        pytest.param([GateResult.PASSED, GateResult.INCONCLUSIVE], Verdict.INCONCLUSIVE, id="one is open"),
+        pytest.param([GateResult.FAILED], Verdict.INCONCLUSIVE, id="failed"),
+    ],
+)
+def test_retention_shows_what_questions_cannot(results: list[GateResult], expected: Verdict) -> None:
+    gates = [
+        GateStatus(metric=Metric.RETENTION, rule="maxRise", threshold=0.05, result=result)
+        for result in results
+    ]
+    assert verdict(UNSURE, UP, 1.0, gates) is expected
 
 
 ASKED = EvaluationDigests(model="m", rubric="r", judge="j", template="t", decoding="d")

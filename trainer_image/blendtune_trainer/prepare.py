@@ -18,10 +18,12 @@ from blendtune_core.sizing.layout import choose_layout
 from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadData, DoesNotFit
 from blendtune_runtime.files import write_text
+from blendtune_runtime.held_out import held_out_file, write_held_out
 from blendtune_runtime.program import run_program
 from blendtune_runtime.uris import data_location
 from blendtune_runtime.workspace_lock import hold
 from blendtune_trainer.blending.assemble import SourceExamples, assemble, first_pass, split
+from blendtune_trainer.blending.general_rows import general_held_out
 from blendtune_trainer.blending.lineage import Lineage, describe_lineage, read_lineage, write_lineage
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.model.base_model import fetch_base_model
@@ -120,6 +122,7 @@ def _prepare(run: Run) -> BlendResult:
         warnings=tuple(warning[:_WARNING_LENGTH] for warning in warnings[:_WARNINGS]),
     )
     packed.write(workspace.blend)
+    write_held_out(held_out_file(workspace.blend), general_held_out(sources))
     write_lineage(workspace.blend, start)
     matches = [asdict(match) for match in search.matches]
     inputs = {"rubricDigest": _rubric_digest(run), "promptsMet": matches, "blend": identity}

@@ -129,6 +129,11 @@ class Objective:
             check=lambda self: self.maximize is not self.subject_to.metric,
             field_path="maximize",
         ),
+        Rule(
+            cel="self.maximize != 'retention' && self.subjectTo.metric != 'retention'",
+            message="retention is a loss: name a score",
+            check=lambda self: Metric.RETENTION not in (self.maximize, self.subject_to.metric),
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from blendtune_api.v1alpha1 import (
     EpochScore,
     EvaluationDigests,
     Reason,
+    RetentionScore,
     ScopeScore,
     SourceLoss,
     Verdict,
@@ -96,6 +97,7 @@ class EvalResult:
     contaminated: int = 0  # rubric questions found in the training rows
     epochs: tuple[EpochScore, ...] = ()
     benchmarks: tuple[BenchmarkScore, ...] = ()
+    retention: tuple[RetentionScore, ...] = ()
     unscored_reason: str = ""  # the most frequent reason, if questions are unscored
 
 

@@ -103,7 +103,10 @@ class Engine(StrEnum):
 
 
 class Metric(StrEnum):
-    """The scopes that a gate may name. Categories are not among them: they have too few questions."""
+    """What a gate may measure: a scope of the rubric, or retention.
+
+    Categories are not among them: they have too few questions.
+    """
 
     OVERALL = "overall"
     GENERAL = "general"
@@ -111,6 +114,7 @@ class Metric(StrEnum):
     RELIABILITY = "reliability"
     CONSISTENCY = "consistency"
     BUSINESS_IMPACT = "businessImpact"
+    RETENTION = "retention"
 
 
 class State(StrEnum):
@@ -197,6 +201,13 @@ class Reason(StrEnum):
     TOO_MANY_FAILED_RUNS = "TooManyFailedRuns"
     NO_RUN_SUCCEEDED = "NoRunSucceeded"
     GPU_HOURS_SPENT = "GpuHoursSpent"
+
+
+class RetentionText(StrEnum):
+    """Text on which base and tuned model are compared word by word."""
+
+    HELD_OUT_ROWS = "heldOutRows"  # answers of general rows that were held out of the training
+    BASE_ANSWERS = "baseAnswers"  # the base model's own answers to the rubric's general questions
 
 
 class GateResult(StrEnum):

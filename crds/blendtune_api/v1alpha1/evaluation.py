@@ -88,6 +88,20 @@ class Sampling:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Retention:
+    """How well the tuned model still predicts general text, token by token."""
+
+    rows: Annotated[
+        int,
+        Mark(
+            "Most held-out general rows, and most answers of the base model, that both models read. 0: none.",
+            minimum=0,
+            maximum=1_024,
+        ),
+    ] = 256
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationCluster:
     gpus: Annotated[int, Mark("GPUs of the evaluation pod.", minimum=0, maximum=16)] = 1
     gpu_type: Annotated[str, Mark("Preset of node selector and toleration.", min_length=1, max_length=63)] = (
@@ -107,6 +121,10 @@ class Gate:
     max_drop: Annotated[
         float | None, Mark("Largest drop against the base model allowed.", minimum=0, maximum=1)
     ] = None
+    max_rise: Annotated[
+        float | None,
+        Mark("Largest rise of the loss on general text allowed, in nats per token.", minimum=0, maximum=100),
+    ] = None
     max_critical_errors: Annotated[
         int | None,
         Mark(
@@ -118,16 +136,27 @@ class Gate:
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="[has(self.minScore), has(self.minGain), has(self.maxDrop), has(self.maxCriticalErrors)]"
-            ".filter(set, set).size() == 1",
-            message="set exactly one of minScore, minGain, maxDrop and maxCriticalErrors",
+            cel="[has(self.minScore), has(self.minGain), has(self.maxDrop), has(self.maxRise), "
+            "has(self.maxCriticalErrors)].filter(set, set).size() == 1",
+            message="set exactly one of minScore, minGain, maxDrop, maxRise and maxCriticalErrors",
             check=lambda self: (
                 sum(
                     threshold is not None
-                    for threshold in (self.min_score, self.min_gain, self.max_drop, self.max_critical_errors)
+                    for threshold in (
+                        self.min_score,
+                        self.min_gain,
+                        self.max_drop,
+                        self.max_rise,
+                        self.max_critical_errors,
+                    )
                 )
                 == 1
             ),
+        ),
+        Rule(
+            cel="(self.metric == 'retention') == has(self.maxRise)",
+            message="maxRise is the threshold of metric retention, and of no other",
+            check=lambda self: (self.metric is Metric.RETENTION) == (self.max_rise is not None),
         ),
     )
 
@@ -161,6 +190,9 @@ class Evaluation:
     ] = False
     judge: Annotated[Judge, Mark("What judges the answers.")] = field(default_factory=Judge)
     sampling: Annotated[Sampling, Mark("How answers are decoded.")] = field(default_factory=Sampling)
+    retention: Annotated[Retention, Mark("What is compared token by token.")] = field(
+        default_factory=Retention
+    )
     engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
     cluster: Annotated[EvaluationCluster, Mark("The evaluation pod.")] = field(
@@ -229,6 +261,9 @@ class RubricEvalSpec:
     )
     judge: Annotated[Judge, Mark("What judges the answers.")] = field(default_factory=Judge)
     sampling: Annotated[Sampling, Mark("How answers are decoded.")] = field(default_factory=Sampling)
+    retention: Annotated[Retention, Mark("What is compared token by token.")] = field(
+        default_factory=Retention
+    )
     engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
     gates: Annotated[tuple[Gate, ...], _GATES] = ()

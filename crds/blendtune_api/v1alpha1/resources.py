@@ -112,6 +112,7 @@ class BlendedFineTune:
         "evaluation.everyEpoch",
         "evaluation.judge",
         "evaluation.sampling",
+        "evaluation.retention",
         "evaluation.engine",
         "evaluation.benchmarks",
         "evaluation.cluster",
@@ -145,6 +146,7 @@ class RubricEval:
         "rubric",
         "judge",
         "sampling",
+        "retention",
         "engine",
         "benchmarks",
     )
@@ -153,7 +155,8 @@ class RubricEval:
         _RETRY_RULE,
         _frozen(
             FROZEN_FIELDS,
-            "model, storage, baseline, epochs, rubric, judge, sampling, engine and benchmarks are fixed once "
-            "the evaluation has started: create a new RubricEval, or delete this one and apply it again",
+            "model, storage, baseline, epochs, rubric, judge, sampling, retention, engine and benchmarks are "
+            "fixed once the evaluation has started: create a new RubricEval, or delete this one and apply it "
+            "again",
         ),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from blendtune_api.marks import Mark
-from blendtune_api.v1alpha1.enums import DiagnosisVerdict, GateResult, Metric, Verdict
+from blendtune_api.v1alpha1.enums import DiagnosisVerdict, GateResult, Metric, RetentionText, Verdict
 from blendtune_api.v1alpha1.limits import MAX_BENCHMARKS, MAX_EPOCH_MODELS
 
 
@@ -93,6 +93,26 @@ class BenchmarkScore:
 
 BENCHMARK_SCORES = Mark("Standard benchmarks, in the order of the spec.", max_items=MAX_BENCHMARKS)
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetentionScore:
+    """How well both models predict general text, in nats per token: less is better."""
+
+    text: Annotated[RetentionText, Mark("The text that is predicted.")]
+    rows: Annotated[int, Mark("Rows or answers.", minimum=0)]
+    tokens: Annotated[int, Mark("Tokens predicted.", minimum=0)]
+    baseline: Annotated[float, Mark("Loss of the base model.")]
+    loss: Annotated[float, Mark("Loss of the tuned model.")]
+    rise: Annotated[float, Mark("Loss less the base model's.")]
+    rise_low: Annotated[float, Mark("Lower end of its 95% interval.")]
+    rise_high: Annotated[float, Mark("Upper end of its 95% interval.")]
+    divergence: Annotated[
+        float, Mark("KL divergence of the tuned model's predictions from the base model's.", minimum=0)
+    ]
+
+
+RETENTION_SCORES = Mark("What was kept, token by token.", max_items=len(RetentionText))
+
 EPOCH_SCORES = Mark("Scores after earlier epochs: the continual-training curve.", max_items=MAX_EPOCH_MODELS)
 
 
@@ -100,13 +120,16 @@ EPOCH_SCORES = Mark("Scores after earlier epochs: the continual-training curve."
 class GateStatus:
     metric: Annotated[Metric, Mark("What is measured.")]
     rule: Annotated[
-        str, Mark("The threshold's field: minScore, minGain, maxDrop or maxCriticalErrors.", max_length=63)
+        str,
+        Mark(
+            "The threshold's field: minScore, minGain, maxDrop, maxRise or maxCriticalErrors.", max_length=63
+        ),
     ]
     threshold: Annotated[float, Mark("The threshold.", minimum=0)]
     result: Annotated[GateResult, Mark("Passed, Failed or Inconclusive.")]
-    value: Annotated[float | None, Mark("What was measured.", minimum=-1)] = None
-    low: Annotated[float | None, Mark("Lower end of its 95% interval.", minimum=-1)] = None
-    high: Annotated[float | None, Mark("Upper end of its 95% interval.", minimum=-1)] = None
+    value: Annotated[float | None, Mark("What was measured.")] = None
+    low: Annotated[float | None, Mark("Lower end of its 95% interval.")] = None
+    high: Annotated[float | None, Mark("Upper end of its 95% interval.")] = None
     message: Annotated[str, Mark("Why, with the numbers.", max_length=512)] = ""
 
 
@@ -144,6 +167,7 @@ class EvaluationSummary:
     ] = ""
     epochs: Annotated[tuple[EpochScore, ...], EPOCH_SCORES] = ()
     benchmarks: Annotated[tuple[BenchmarkScore, ...], BENCHMARK_SCORES] = ()
+    retention: Annotated[tuple[RetentionScore, ...], RETENTION_SCORES] = ()
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""
 
 

@@ -17,12 +17,14 @@ from blendtune_api.v1alpha1.limits import (
 from blendtune_api.v1alpha1.scores import (
     BENCHMARK_SCORES,
     EPOCH_SCORES,
+    RETENTION_SCORES,
     BenchmarkScore,
     Diagnosis,
     EpochScore,
     EvaluationDigests,
     EvaluationSummary,
     GateStatus,
+    RetentionScore,
     RubricStatus,
     ScopeScore,
 )
@@ -201,5 +203,6 @@ class RubricEvalStatus:
     ] = ""
     epochs: Annotated[tuple[EpochScore, ...], EPOCH_SCORES] = ()
     benchmarks: Annotated[tuple[BenchmarkScore, ...], BENCHMARK_SCORES] = ()
+    retention: Annotated[tuple[RetentionScore, ...], RETENTION_SCORES] = ()
     digests: Annotated[EvaluationDigests | None, Mark("What was compared.")] = None
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""

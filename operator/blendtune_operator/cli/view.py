@@ -21,6 +21,7 @@ from blendtune_api.v1alpha1 import (
     EvaluationSummary,
     GateResult,
     GateStatus,
+    RetentionScore,
     RubricEval,
     RubricEvalStatus,
     ScopeScore,
@@ -136,6 +137,8 @@ def print_result(
             console.print(f"not compared with the base: {scored.not_compared}", soft_wrap=True)
         for benchmark in scored.benchmarks:
             console.print(_benchmark_line(benchmark))
+        for kept in scored.retention:
+            console.print(_retention_line(kept))
         for gate in scored.gates:
             console.print(_gate_line(gate))
     if isinstance(object, BlendedFineTune) and object.status.diagnosis:
@@ -231,6 +234,13 @@ def _benchmark_line(benchmark: BenchmarkScore) -> str:
     if benchmark.delta_low is not None and benchmark.delta_high is not None:
         line += f" ({benchmark.delta_low:+.3f} to {benchmark.delta_high:+.3f})"
     return line
+
+
+def _retention_line(kept: RetentionScore) -> str:
+    return (
+        f"retention  {kept.text}: loss {kept.loss:.3f}, base {kept.baseline:.3f}, rise {kept.rise:+.3f} "
+        f"({kept.rise_low:+.3f} to {kept.rise_high:+.3f}) nats per token"
+    )
 
 
 def _gate_line(gate: GateStatus) -> Text:

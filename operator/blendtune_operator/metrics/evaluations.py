@@ -15,6 +15,7 @@ from blendtune_api.v1alpha1 import (
     GateResult,
     GateStatus,
     JudgeKind,
+    RetentionScore,
     RubricEval,
     RubricEvalStatus,
     ScopeScore,
@@ -39,6 +40,16 @@ _BENCHMARK_SERIES: tuple[tuple[str, str, Callable[[BenchmarkScore], float | None
     ("delta", "Score less the base model's.", lambda benchmark: benchmark.delta),
     ("delta_low", "Lower end of the delta's 95% interval.", lambda benchmark: benchmark.delta_low),
     ("delta_high", "Upper end of the delta's 95% interval.", lambda benchmark: benchmark.delta_high),
+)
+
+
+_RETENTION_SERIES: tuple[tuple[str, str, Callable[[RetentionScore], float]], ...] = (
+    ("loss", "Loss of the tuned model on general text, nats per token.", lambda score: score.loss),
+    ("baseline_loss", "Loss of the base model.", lambda score: score.baseline),
+    ("rise", "Loss less the base model's.", lambda score: score.rise),
+    ("rise_low", "Lower end of the rise's 95% interval.", lambda score: score.rise_low),
+    ("rise_high", "Upper end of the rise's 95% interval.", lambda score: score.rise_high),
+    ("divergence", "KL divergence from the base model, nats per token.", lambda score: score.divergence),
 )
 
 
@@ -88,6 +99,7 @@ def evaluation_series(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
     evaluations = tuple(evaluations)
     yield from _scores(evaluations)
     yield from _benchmarks(evaluations)
+    yield from _retention(evaluations)
     yield from _coverage_and_errors(evaluations)
     yield from _gates(evaluations)
 
@@ -127,6 +139,18 @@ def _benchmarks(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
         for benchmark in evaluation.scores.benchmarks:
             for family, value in families:
                 add_known(family, [*evaluation.labels, benchmark.name, benchmark.metric], value(benchmark))
+    yield from (family for family, _ in families)
+
+
+def _retention(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
+    families = [
+        (run_family(f"blendtune_retention_{name}", text, "text"), value)
+        for name, text, value in _RETENTION_SERIES
+    ]
+    for evaluation in evaluations:
+        for score in evaluation.scores.retention:
+            for family, value in families:
+                add_known(family, [*evaluation.labels, score.text], value(score))
     yield from (family for family, _ in families)
 
 

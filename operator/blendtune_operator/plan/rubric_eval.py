@@ -79,6 +79,7 @@ def run_evaluation(draft: EvalDraft) -> PhaseResult:
         report_uri=result.report_uri,
         epochs=result.epochs,
         benchmarks=result.benchmarks,
+        retention=result.retention,
     )
     scored = f"{result.coverage:.0%} of the questions were scored"
     if result.unscored_reason:

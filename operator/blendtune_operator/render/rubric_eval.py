@@ -55,6 +55,7 @@ def rubric_eval(
         rubric=evaluation.rubric,
         judge=evaluation.judge,
         sampling=evaluation.sampling,
+        retention=evaluation.retention,
         engine=evaluation.engine,
         benchmarks=evaluation.benchmarks,
         gates=run.spec.evaluation.gates,

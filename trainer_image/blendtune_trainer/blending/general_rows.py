@@ -1,0 +1,25 @@
+"""The general rows that a blend holds out, for the retention that the evaluation measures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, zip_longest
+
+import numpy as np
+
+from blendtune_api.v1alpha1 import Role
+from blendtune_runtime.held_out import PredictedText
+from blendtune_trainer.blending.assemble import SourceExamples
+
+
+def general_held_out(sources: Sequence[SourceExamples]) -> tuple[PredictedText, ...]:
+    """Each held-out example of the general sources, these in turn, with its supervised tokens to predict."""
+    general = [_texts(each) for each in sources if each.source.role is Role.GENERAL]
+    return tuple(text for text in chain.from_iterable(zip_longest(*general)) if text is not None)
+
+
+def _texts(each: SourceExamples) -> Iterator[PredictedText]:
+    examples = each.examples
+    for index in np.flatnonzero(each.held_out):
+        start, end = examples.offsets[index], examples.offsets[index + 1]
+        yield PredictedText(token_ids=examples.input_ids[start:end], predicted=examples.supervised[start:end])
