@@ -78,7 +78,7 @@ class Benchmarks:
             [
                 self._settings,
                 subject.checkpoint.digest,
-                decoding.template,
+                decoding.rendering,
                 decoding.stop_token_ids,
                 decoding.precision,
             ]

@@ -18,7 +18,7 @@ from blendtune_eval.judging.judge import Judge
 from blendtune_eval.judging.judges import judge_for
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.rubrics.reference import load_rubric
-from blendtune_eval.training import TrainingRecord, read_training
+from blendtune_eval.training import TrainingRecord, asked_as, read_training
 from blendtune_runtime.errors import Transient
 from blendtune_runtime.program import load_config
 
@@ -87,8 +87,8 @@ class Evaluation:
             model=subject.checkpoint.digest,
             rubric=self.rubric.digest,
             judge=self.judge.digest,
-            template=digest_of(decoding.template),
-            decoding=replace(decoding, template="").digest,
+            template=decoding.rendering,
+            decoding=replace(decoding, rendering="").digest,
         )
 
 
@@ -107,8 +107,11 @@ def open_evaluation(environment: Mapping[str, str]) -> Evaluation:
     judge = judge_for(config, environment, place.root / JUDGEMENTS_FOLDER)
     training = read_training(config, claims, rubric)
     trained, downloads = training is not None, place.root / DOWNLOADS_FOLDER
-    model = open_model(config, claims, downloads, rubric, trained=trained)
-    baseline = open_baseline(config, claims, downloads, rubric, model.chat, trained=trained)
+    rendering = asked_as(config, training)
+    model = open_model(config, claims, downloads, rubric, trained=trained, rendering=rendering)
+    baseline = open_baseline(
+        config, claims, downloads, rubric, model.chat, trained=trained, rendering=rendering
+    )
     epochs = open_epochs(config, claims, downloads, rubric, model.chat)
     return Evaluation(
         config=config,

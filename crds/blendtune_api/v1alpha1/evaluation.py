@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from blendtune_api.marks import Mark, Rule
-from blendtune_api.v1alpha1.enums import ChatTemplate, Engine, JudgeKind, Metric
+from blendtune_api.v1alpha1.enums import ChatTemplate, Engine, JudgeKind, Metric, Thinking
 from blendtune_api.v1alpha1.limits import (
     API_URL,
     BENCHMARK_NAME,
@@ -229,6 +229,13 @@ class RubricEvalSpec:
     )
     judge: Annotated[Judge, Mark("What judges the answers.")] = field(default_factory=Judge)
     sampling: Annotated[Sampling, Mark("How answers are decoded.")] = field(default_factory=Sampling)
+    thinking: Annotated[
+        Thinking,
+        Mark(
+            "Whether the models think before they answer, all of them alike. auto: as the model was trained "
+            "by its run, else off where its chat template can turn it off."
+        ),
+    ] = Thinking.AUTO
     engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
     gates: Annotated[tuple[Gate, ...], _GATES] = ()

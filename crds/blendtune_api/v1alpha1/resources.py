@@ -145,6 +145,7 @@ class RubricEval:
         "rubric",
         "judge",
         "sampling",
+        "thinking",
         "engine",
         "benchmarks",
     )
@@ -153,7 +154,8 @@ class RubricEval:
         _RETRY_RULE,
         _frozen(
             FROZEN_FIELDS,
-            "model, storage, baseline, epochs, rubric, judge, sampling, engine and benchmarks are fixed once "
-            "the evaluation has started: create a new RubricEval, or delete this one and apply it again",
+            "model, storage, baseline, epochs, rubric, judge, sampling, thinking, engine and benchmarks "
+            "are fixed once the evaluation has started: create a new RubricEval, or delete this "
+            "one and apply it again",
         ),
     )

@@ -12,6 +12,7 @@ from blendtune_eval.answering.checkpoints import Checkpoint, open_checkpoint
 from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.prompts import ChatPrompts, Prompt
 from blendtune_eval.rubric import Rubric
+from blendtune_runtime.chat.rendering import PLAIN, Rendering
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -35,7 +36,13 @@ class EarlierEpoch:
 
 
 def open_model(
-    config: EvalConfig, claims: Path, downloads: Path, rubric: Rubric, *, trained: bool
+    config: EvalConfig,
+    claims: Path,
+    downloads: Path,
+    rubric: Rubric,
+    *,
+    trained: bool,
+    rendering: Rendering = PLAIN,
 ) -> Subject:
     """The model of the spec. `trained`: it was made by a run of Blendtune.
 
@@ -44,12 +51,19 @@ def open_model(
     """
     spec = config.spec
     checkpoint = open_checkpoint(spec.model, "spec.model", claims, downloads)
-    chat = ChatPrompts(checkpoint.folder, "spec.model", spec.model.chat_template)
+    chat = ChatPrompts(checkpoint.folder, "spec.model", spec.model.chat_template, rendering=rendering)
     return _subject("tuned" if trained else "model", checkpoint, chat, rubric, spec)
 
 
 def open_baseline(
-    config: EvalConfig, claims: Path, downloads: Path, rubric: Rubric, chat: ChatPrompts, *, trained: bool
+    config: EvalConfig,
+    claims: Path,
+    downloads: Path,
+    rubric: Rubric,
+    chat: ChatPrompts,
+    *,
+    trained: bool,
+    rendering: Rendering = PLAIN,
 ) -> Subject | None:
     """The baseline of the spec, where it names one; `chat` is the model's.
 
@@ -61,7 +75,7 @@ def open_baseline(
     if spec.baseline.model is None:
         return None
     checkpoint = open_checkpoint(spec.baseline.model, "spec.baseline.model", claims, downloads)
-    own = _baseline_chat(chat, checkpoint, spec.baseline.model.chat_template)
+    own = _baseline_chat(chat, checkpoint, rendering, spec.baseline.model.chat_template)
     label = "base" if trained else "baseline"
     return _subject(label, checkpoint, own, rubric, spec, spec.baseline.system_prompt)
 
@@ -82,8 +96,10 @@ def open_epochs(
     return tuple(epochs)
 
 
-def _baseline_chat(chat: ChatPrompts, base: Checkpoint, named: ChatTemplate | None) -> ChatPrompts:
-    own = ChatPrompts(base.folder, "spec.baseline.model", named, fallback_template=chat.template)
+def _baseline_chat(
+    chat: ChatPrompts, base: Checkpoint, rendering: Rendering, named: ChatTemplate | None
+) -> ChatPrompts:
+    own = ChatPrompts(base.folder, "spec.baseline.model", named, chat.template, rendering)
     another_is_named = named is not None and own.template != chat.template
     return own if another_is_named or not chat.shares_vocabulary(own) else chat
 
@@ -102,7 +118,7 @@ def _subject(
         chat=chat,
         prompts=tuple(chat.render(text, system) for _, text in rubric.wordings),
         decoding=Decoding(
-            template=chat.template,
+            rendering=chat.digest,
             stop_token_ids=chat.stop_token_ids(),
             max_new_tokens=spec.sampling.max_new_tokens,
             temperature=spec.sampling.temperature,

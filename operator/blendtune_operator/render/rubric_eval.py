@@ -55,6 +55,7 @@ def rubric_eval(
         rubric=evaluation.rubric,
         judge=evaluation.judge,
         sampling=evaluation.sampling,
+        thinking=spec.model.thinking,
         engine=evaluation.engine,
         benchmarks=evaluation.benchmarks,
         gates=run.spec.evaluation.gates,
