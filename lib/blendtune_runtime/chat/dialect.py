@@ -138,8 +138,8 @@ def rendered_answer(
 def find_dialect(template: CompiledTemplate, thinks: bool) -> tuple[Dialect, Frame, Frame | None]:
     """The dialect, and the frames of an answer without thoughts and, if the template has a place, with them.
 
-    `thinks`: the tokenizer or the template knows the mark `</think>`. Raises TemplateRefusal if no form of an
-    answer follows the prompt that inference sends.
+    `thinks`: tokenizer or template know the marks of a think block. Raises TemplateRefusal if no form
+    of an answer follows the prompt that inference sends.
     """
     found = None
     refusal: TemplateRefusal | None = None
@@ -181,7 +181,7 @@ def _frame(template: CompiledTemplate, dialect: Dialect, thought: str) -> Frame:
         raise TemplateRefusal("it leaves the words of a question out")
     if not found or _SAID in after:
         raise TemplateRefusal("it leaves the words of an answer out")
-    if answer.count(CLOSE) > 1:
+    if (prompt.partition(_ASKED)[2] + answer).count(CLOSE) > 1:
         raise TemplateRefusal("it writes a think block twice")
     if not thought:
         return Frame(before=before, between="", after=after)

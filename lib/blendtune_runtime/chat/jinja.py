@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Any
 
 import jinja2
-from jinja2 import meta, nodes
+from jinja2 import nodes
 
 # transformers has no public function that compiles a template without rendering it.
 from transformers.utils.chat_template_utils import _compile_jinja_template
@@ -53,10 +52,8 @@ class CompiledTemplate:
         return _DATE in self.names
 
     def knows(self, variable: str) -> bool:
-        """Whether the template reads a variable, also one that it gives a default."""
-        return (
-            variable in self.names or re.search(rf"\b{variable} is (not )?defined\b", self.text) is not None
-        )
+        """Whether the template reads a variable."""
+        return variable in self.names
 
     def render(
         self,
@@ -85,4 +82,5 @@ def _names_and_literals(text: str) -> tuple[frozenset[str], tuple[str, ...]]:
     tree = _compile_jinja_template(text).environment.parse(text)
     written = [node.data for node in tree.find_all(nodes.TemplateData)]
     constants = [node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)]
-    return frozenset(meta.find_undeclared_variables(tree)), (*written, *constants)
+    read = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
+    return frozenset(read), (*written, *constants)

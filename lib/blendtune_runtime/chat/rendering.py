@@ -14,7 +14,7 @@ from blendtune_runtime.chat.control_text import ControlText, control_tokens, pla
 from blendtune_runtime.chat.conversation import ChatRole, Conversation, of_texts
 from blendtune_runtime.chat.dialect import Carrier, find_dialect, probes, rendered_answer
 from blendtune_runtime.chat.jinja import CompiledTemplate, TemplateRefusal
-from blendtune_runtime.chat.reasoning import CLOSE
+from blendtune_runtime.chat.reasoning import CLOSE, OPEN
 from blendtune_runtime.chat.templates import NAMED_TEMPLATES, usable_templates
 from blendtune_runtime.errors import BadModel
 
@@ -82,7 +82,7 @@ class ChatRenderer:
         }
         self._template = CompiledTemplate(text, tokens | self._switches, rendering.date)
         self._date = rendering.date.isoformat() if template.uses_date else ""
-        thinks = CLOSE in text or CLOSE in self._tokenizer.get_added_vocab()
+        thinks = OPEN in text or CLOSE in text or CLOSE in self._tokenizer.get_added_vocab()
         self.dialect, self.frame, self.reasoned_frame = find_dialect(self._template, thinks)
         tokens_only = ControlText(control_tokens(self._tokenizer, template.literals))
         self.control = ControlText(tokens_only.tokens, plain_marks(self._pieces(), tokens_only))
@@ -166,16 +166,25 @@ class ChatRenderer:
         if answer.endswith(self.end + self.remainder):
             return answer.removesuffix(self.remainder)
         answer = answer.rstrip()
-        if not answer.endswith(tuple(self._tokenizer.all_special_tokens)):
+        added = self._tokenizer.added_tokens_decoder.values()
+        if not answer.endswith(tuple(token.content for token in added if token.special)):
             raise TemplateRefusal("it writes no end of turn after a call of tools")
         return answer
 
     def _check_calls(self, conversation: Conversation, index: int, answer: str) -> None:
+        """Raises TemplateRefusal if an answer lacks one of its calls, or the texts beside them."""
         message = conversation.messages[index]
-        names = [str((call.get("function") or {}).get("name", "")) for call in message.tool_calls]
+        calls = message.tool_calls
+        names = [str((call.get("function") or {}).get("name", "")) for call in calls]
         texts = (message.content.strip(), message.reasoning.strip(), *names)
-        if not self.dialect.calls or any(text not in answer for text in texts):
-            raise TemplateRefusal(f"message {index}: it leaves out tool_calls, or the words beside them")
+        lacks = not self.dialect.calls or any(text not in answer for text in texts)
+        for number in range(len(calls)) if len(calls) > 1 and not lacks else ():
+            fewer = replace(message, tool_calls=calls[:number] + calls[number + 1 :])
+            earlier = conversation.before(index)
+            shorter = replace(earlier, messages=(*earlier.messages, fewer))
+            lacks = lacks or rendered_answer(self._template, self.dialect, shorter)[1] == answer
+        if lacks:
+            raise TemplateRefusal(f"message {index}: it leaves out a call of tool_calls, or the words beside")
 
     def check_kept(self, conversation: Conversation, text: str) -> None:
         """Raises TemplateRefusal if the rendered `text` lacks the tools or the words of a message."""
