@@ -210,6 +210,7 @@ def _harness_model(subject: Subject, gpus: int) -> Any:
         pretrained=model,
         tokenizer=subject.chat.tokenizer,
         backend="causal",
+        chat_template_args=subject.chat.switches,
         batch_size=_BATCH_SIZE,
         trust_remote_code=False,
     )

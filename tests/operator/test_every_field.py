@@ -125,6 +125,7 @@ READ_BY_PROGRAMS = (
     "rubric",
     "judge",
     "sampling",
+    "thinking",
     "engine",
 )
 

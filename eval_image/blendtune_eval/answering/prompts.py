@@ -58,6 +58,11 @@ class ChatPrompts:
         return self._renderer.digest
 
     @property
+    def switches(self) -> dict[str, Any]:
+        """The variables with which the template is told whether to think."""
+        return dict(self._renderer.switches)
+
+    @property
     def tokenizer(self) -> Any:
         """The tokenizer of transformers; its template is the one in use."""
         return self._tokenizer

@@ -75,12 +75,12 @@ class ChatRenderer:
         template = CompiledTemplate(text, tokens, rendering.date)
         switches = {name: values for name, values in _SWITCHES.items() if template.knows(name)}
         self.knows_thinking = bool(switches)
-        self._switches = {
+        self.switches = {
             name: values[rendering.thinking]
             for name, values in switches.items()
             if rendering.thinking in values
         }
-        self._template = CompiledTemplate(text, tokens | self._switches, rendering.date)
+        self._template = CompiledTemplate(text, tokens | self.switches, rendering.date)
         self._date = rendering.date.isoformat() if template.uses_date else ""
         thinks = OPEN in text or CLOSE in text or CLOSE in self._tokenizer.get_added_vocab()
         self.dialect, self.frame, self.reasoned_frame = find_dialect(self._template, thinks)
@@ -132,7 +132,7 @@ class ChatRenderer:
     @property
     def digest(self) -> str:
         """sha256 of what decides a text beside tokenizer and conversation: template, switches and date."""
-        canonical = json.dumps([self.template, self._switches, self._date], sort_keys=True)
+        canonical = json.dumps([self.template, self.switches, self._date], sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     @property
