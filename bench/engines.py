@@ -28,7 +28,7 @@ ANSWER_ALL = {Engine.TRANSFORMERS: answer.answer_all, Engine.VLLM: vllm_answer.a
 def answers(engine: Engine, model: Path, texts: list[str], max_new_tokens: int) -> list[GivenAnswer]:
     chat = ChatPrompts(model, "--model")
     decoding = Decoding(
-        template=chat.template,
+        rendering=chat.digest,
         stop_token_ids=chat.stop_token_ids(),
         max_new_tokens=max_new_tokens,
         temperature=0,

@@ -23,7 +23,7 @@ def main() -> None:
     prompts = [Prompt(tuple(token_ids)) for token_ids in settings["tokenIds"]]
     chat = ChatPrompts(folder, "--model")
     decoding = Decoding(
-        template=chat.template,
+        rendering=chat.digest,
         stop_token_ids=tuple(settings["stopTokenIds"]),
         max_new_tokens=settings["maxNewTokens"],
         temperature=0,

@@ -117,7 +117,8 @@ def _enum_reader(annotation: type[Enum]) -> Reader:
     def read(data: Any, path: str, faults: list[Fault]) -> Any:
         member = members.get(data) if isinstance(data, str) else None
         if member is None:
-            faults.append(Fault(path, f"must be {expected}, not {describe(data)}"))
+            quotes = ", in quotes" if isinstance(data, bool) and "on" in members else ""  # YAML: on is true
+            faults.append(Fault(path, f"must be {expected}{quotes}, not {describe(data)}"))
         return member
 
     return read

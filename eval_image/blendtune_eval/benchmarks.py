@@ -78,7 +78,7 @@ class Benchmarks:
             [
                 self._settings,
                 subject.checkpoint.digest,
-                decoding.template,
+                decoding.rendering,
                 decoding.stop_token_ids,
                 decoding.precision,
             ]
@@ -210,6 +210,7 @@ def _harness_model(subject: Subject, gpus: int) -> Any:
         pretrained=model,
         tokenizer=subject.chat.tokenizer,
         backend="causal",
+        chat_template_args=subject.chat.switches,
         batch_size=_BATCH_SIZE,
         trust_remote_code=False,
     )

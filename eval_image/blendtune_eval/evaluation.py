@@ -19,7 +19,7 @@ from blendtune_eval.judging.judge import Judge
 from blendtune_eval.judging.judges import judge_for
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.rubrics.reference import load_rubric
-from blendtune_eval.training import TrainingRecord, read_training
+from blendtune_eval.training import TrainingRecord, asked_as, read_training
 from blendtune_runtime.errors import Transient
 from blendtune_runtime.program import load_config
 
@@ -94,8 +94,8 @@ class Evaluation:
             model=subject.checkpoint.digest,
             rubric=self.rubric.digest,
             judge=self.judge.digest,
-            template=digest_of(decoding.template),
-            decoding=replace(decoding, template="").digest,
+            template=decoding.rendering,
+            decoding=replace(decoding, rendering="").digest,
         )
 
 
@@ -115,8 +115,9 @@ def open_evaluation(environment: Mapping[str, str]) -> Evaluation:
     training = read_training(config, claims, rubric)
     shared = shared_folder(claims, spec.storage, config.namespace, config.name)
     places, trained = Places(claims=claims, downloads=shared.models, uid=config.uid), training is not None
-    model = open_model(config, places, rubric, trained=trained)
-    baseline = open_baseline(config, places, rubric, model.chat, trained=trained)
+    rendering = asked_as(config, training)
+    model = open_model(config, places, rubric, trained=trained, rendering=rendering)
+    baseline = open_baseline(config, places, rubric, model.chat, trained=trained, rendering=rendering)
     epochs = open_epochs(config, places, rubric, model.chat)
     return Evaluation(
         config=config,

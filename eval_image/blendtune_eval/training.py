@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from blendtune_api.contract import (
     decode_message,
     workspace,
 )
-from blendtune_api.v1alpha1 import Role, Stage
+from blendtune_api.v1alpha1 import Role, Stage, Thinking
 from blendtune_core.diagnosis import Trained
 from blendtune_eval.rubric import Rubric
+from blendtune_runtime.chat.rendering import Rendering
 
 _INPUTS_FILE = "inputs.json"  # in the blend's folder: the sources, and the wordings found in their rows
 
@@ -40,6 +42,7 @@ class TrainingRecord:
     """
 
     trained: Trained = field(default_factory=Trained)
+    rendering: Rendering | None = None
     loss: tuple[LossPoint, ...] = ()
     contaminated: tuple[str, ...] | None = None
 
@@ -57,9 +60,22 @@ def read_training(config: EvalConfig, claims: Path, rubric: Rubric) -> TrainingR
             sources=blend.sources if isinstance(blend, BlendResult) else (),
             validation_loss=train.validation_loss if isinstance(train, TrainResult) else (),
         ),
+        rendering=_rendering(blend) if isinstance(blend, BlendResult) else None,
         loss=_losses(place),
         contaminated=_contaminated(place, rubric),
     )
+
+
+def asked_as(config: EvalConfig, training: TrainingRecord | None) -> Rendering:
+    """How the models are asked: as the model was trained, unless the spec says otherwise."""
+    trained = training.rendering if training else None
+    rendering = trained or Rendering(date=date.fromisoformat(config.date))
+    wanted = config.spec.thinking
+    return rendering if wanted is Thinking.AUTO else replace(rendering, thinking=wanted is Thinking.ON)
+
+
+def _rendering(blend: BlendResult) -> Rendering:
+    return Rendering(date=date.fromisoformat(blend.date), thinking=blend.thinking is Thinking.ON)
 
 
 def _outcome(place: Workspace, stage: Stage) -> Outcome | None:

@@ -80,6 +80,7 @@ BAD_INPUT = [
     bad("weight nan", f"{SOURCE}.weight", float("nan"), "must be a finite number"),
     bad("weight huge", f"{SOURCE}.weight", 10**400, "must be a finite number"),
     bad("unknown role", f"{SOURCE}.role", "domain", "must be inDomain or general, not 'domain'"),
+    bad("thinking unquoted", "spec.model.thinking", True, "must be auto, on or off, in quotes, not true"),
     bad("role a list", f"{SOURCE}.role", ["x"], "must be inDomain or general, not a list"),
     bad("uri without scheme", f"{SOURCE}.uri", "/data/ads", "must match ^(hf|s3|pvc|file)://"),
     bad("blank in a uri", f"{SOURCE}.uri", "pvc://a b", "must match"),

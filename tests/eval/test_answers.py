@@ -23,7 +23,7 @@ def model(label: str) -> Subject:
         chat=cast(ChatPrompts, None),
         prompts=(),
         decoding=Decoding(
-            template="", stop_token_ids=(1,), max_new_tokens=1, temperature=0, precision="float32"
+            rendering="", stop_token_ids=(1,), max_new_tokens=1, temperature=0, precision="float32"
         ),
     )
 

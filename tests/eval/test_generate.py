@@ -49,7 +49,7 @@ def model_of(config: PreTrainedConfig) -> Any:
 
 def decoding(limit: int = LIMIT, temperature: float = 0) -> Decoding:
     return Decoding(
-        template="", stop_token_ids=STOPS, max_new_tokens=limit, temperature=temperature, precision="float32"
+        rendering="", stop_token_ids=STOPS, max_new_tokens=limit, temperature=temperature, precision="float32"
     )
 
 

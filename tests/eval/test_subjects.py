@@ -78,20 +78,20 @@ def test_both_models_of_a_run_see_the_same(ask: Ask, baseline: EvaluatedModel) -
     tuned, base = ask(EvaluatedModel(uri="tuned"), baseline)
     assert tuned.prompts == base.prompts
     assert tuned.decoding == base.decoding
-    assert tuned.decoding.template == template_text(VICUNA)
+    assert tuned.chat.template == template_text(VICUNA)
     assert tuned.chat.text(list(tuned.prompts[0].token_ids)).endswith("at sea level? ASSISTANT:")
 
 
 def test_a_template_named_for_the_baseline_is_the_baselines_alone(ask: Ask) -> None:
     tuned, base = ask(EvaluatedModel(uri="tuned"), EvaluatedModel(uri="own", chat_template=LLAMA_2))
-    assert tuned.decoding.template == template_text(VICUNA)
-    assert base.decoding.template == template_text(LLAMA_2)
+    assert tuned.chat.template == template_text(VICUNA)
+    assert base.chat.template == template_text(LLAMA_2)
 
 
 def test_another_vocabulary_is_asked_in_the_models_format_where_it_has_none(ask: Ask) -> None:
     tuned, base = ask(EvaluatedModel(uri="tuned"), EvaluatedModel(uri="other"))
     assert tuned.prompts != base.prompts
-    assert tuned.decoding.template == base.decoding.template
+    assert tuned.decoding.rendering == base.decoding.rendering
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,6 @@ def test_without_the_program_the_message_tells_what_to_do(pod: Pod, monkeypatch:
 
 def test_answers_of_two_engines_are_never_taken_for_each_other() -> None:
     decoding = Decoding(
-        template="", stop_token_ids=(1,), max_new_tokens=1, temperature=0, precision="bfloat16"
+        rendering="", stop_token_ids=(1,), max_new_tokens=1, temperature=0, precision="bfloat16"
     )
     assert replace(decoding, engine=Engine.VLLM).digest != decoding.digest

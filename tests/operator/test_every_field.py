@@ -127,6 +127,7 @@ READ_BY_PROGRAMS = (
     "rubric",
     "judge",
     "sampling",
+    "thinking",
     "engine",
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -30,6 +31,7 @@ from blendtune_api.v1alpha1 import (
     Source,
     StagePod,
     Storage,
+    Thinking,
     Tracker,
     Training,
     Validation,
@@ -202,3 +204,17 @@ class TestRubricEval:
     def test_a_baseline_can_be_left_out(self) -> None:
         run = fine_tune(evaluation=Evaluation(baseline=EvaluationBaseline(enabled=False)))
         assert "model" not in children(run)["RubricEval"]["spec"].get("baseline", {})
+
+
+def test_a_run_is_rendered_with_the_day_on_which_it_was_created() -> None:
+    for run in (fine_tune(), rubric_eval()):
+        metadata = replace(run.metadata, creation_timestamp="2026-05-06T23:59:58Z")
+        objects = render.children(replace(run, metadata=metadata), SETTINGS)
+        (config,) = (each for each in objects if "data" in each)
+        assert json.loads(config["data"][CONFIG_FILE])["date"] == "2026-05-06"
+
+
+def test_the_evaluation_of_a_run_is_told_its_mode_of_thinking() -> None:
+    run = fine_tune(model=Model(uri="pvc://models/base", thinking=Thinking.ON))
+    (evaluation,) = (each for each in render.children(run, SETTINGS) if each["kind"] == "RubricEval")
+    assert evaluation["spec"]["thinking"] == "on"

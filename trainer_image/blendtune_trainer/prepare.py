@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage, Validatio
 from blendtune_core.sizing.describe import describe_weights, refusal
 from blendtune_core.sizing.estimate import training_cost
 from blendtune_core.sizing.layout import choose_layout
+from blendtune_runtime.chat.rendering import Rendering
 from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadData, DoesNotFit
 from blendtune_runtime.files import write_text
@@ -33,10 +35,12 @@ from blendtune_trainer.rows.console import console_progress
 from blendtune_trainer.rows.contamination import PromptSearch, check_matches, load_prompts
 from blendtune_trainer.rows.faults import Faults
 from blendtune_trainer.stage import Run, load_result, load_run, save_result
-from blendtune_trainer.tokens.digests import file_digest, text_digest
+from blendtune_trainer.tokens.digests import file_digest
 from blendtune_trainer.tokens.examples import Examples, encode_rows
 from blendtune_trainer.tokens.row_encoder import RowEncoder
-from blendtune_trainer.tokens.token_cache import TokenCache
+from blendtune_trainer.tokens.thinking import Mode, notes, resolved, with_thinking
+from blendtune_trainer.tokens.token_cache import Repeats, TokenCache
+from blendtune_trainer.workspace import hold
 
 # In the blend's folder: everything that decided the blend, and the rubric's prompts found in its rows.
 INPUTS_FILE = "inputs.json"
@@ -85,6 +89,21 @@ class _EncodedSources:
     sources: tuple[tuple[Source, Examples], ...]
     validation: Examples | None
 
+    @property
+    def all(self) -> tuple[Examples, ...]:
+        validation = (self.validation,) if self.validation else ()
+        return (*(examples for _, examples in self.sources), *validation)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Reading:
+    """What one reading of all rows found, and with what they were encoded."""
+
+    encoded: _EncodedSources
+    encoder: RowEncoder
+    search: PromptSearch
+    mode: Mode
+
 
 def _prepare(run: Run) -> BlendResult:
     spec, workspace = run.config.spec, run.workspace
@@ -95,11 +114,10 @@ def _prepare(run: Run) -> BlendResult:
     if refused is not None:
         raise DoesNotFit(f"spec.cluster: {refused}")
     tokenizer = load_tokenizer(base, spec.model.chat_template)
-    search = PromptSearch(load_prompts(workspace.rubric))
     cache = TokenCache(run.shared.tokens)
-    with RowEncoder(tokenizer, spec.training.sequence_length, cache) as encoder:
-        encoded = _encode_sources(run, encoder, search)
-    warnings = check_matches(search.matches)
+    reading = with_thinking(spec.model.thinking, lambda mode: _read(run, tokenizer, cache, mode))
+    encoded, encoder, renderer = reading.encoded, reading.encoder, reading.encoder.chat.renderer
+    warnings = (*check_matches(reading.search.matches), *_notes(spec, reading))
     sources = split(encoded.sources, spec.blend.validation.resolved_fraction, encoded.validation)
     _log_sources(sources)
     start = _starting_lineage(sources, spec.blend.seed, base)
@@ -118,13 +136,16 @@ def _prepare(run: Run) -> BlendResult:
         adapter_parameters=setup.adapter_parameters or 0,
         base_model_digest=_base_model_digest(base),
         layout=choose_layout(setup),
+        rendering=renderer.digest,
+        thinking=resolved(spec.model.thinking, reading.mode, renderer),
+        date=run.config.date,
         training_seconds=training_cost(setup, tokens).seconds,
         warnings=tuple(warning[:_WARNING_LENGTH] for warning in warnings[:_WARNINGS]),
     )
     packed.write(workspace.blend)
     write_held_out(held_out_file(workspace.blend), general_held_out(sources))
     write_lineage(workspace.blend, start)
-    matches = [asdict(match) for match in search.matches]
+    matches = [asdict(match) for match in reading.search.matches]
     inputs = {"rubricDigest": _rubric_digest(run), "promptsMet": matches, "blend": identity}
     write_text(workspace.blend / INPUTS_FILE, json.dumps(inputs, indent=2) + "\n")
     save_result(run, Stage.BLEND, result)
@@ -141,6 +162,30 @@ def _starting_lineage(sources: Sequence[SourceExamples], seed: int, base: Path) 
     for line in describe_lineage(earlier, start):
         print(line, flush=True)
     return start
+
+
+def _read(run: Run, tokenizer: Any, cache: TokenCache, mode: Mode) -> _Reading:
+    """Reads and encodes all rows. Raises ReasoningMet if the mode asks for it."""
+    spec = run.config.spec
+    search = PromptSearch(load_prompts(run.workspace.rubric))
+    rendering = Rendering(date=date.fromisoformat(run.config.date), thinking=mode.thinking)
+    with RowEncoder(
+        tokenizer,
+        spec.training.sequence_length,
+        cache,
+        rendering=rendering,
+        on_reasoning=mode.on_reasoning,
+    ) as encoder:
+        resolved(spec.model.thinking, mode, encoder.chat.renderer)
+        encoded = _encode_sources(run, encoder, search)
+    return _Reading(encoded=encoded, encoder=encoder, search=search, mode=mode)
+
+
+def _notes(spec: BlendedFineTuneSpec, reading: _Reading) -> tuple[str, ...]:
+    examples = reading.encoded.all
+    repeats = sum((each.repeats for each in examples), Repeats())
+    tokens = sum(int(each.lengths.sum()) for each in examples)
+    return notes(spec.model.thinking, reading.encoder.reasoned_rows, repeats, tokens)
 
 
 def _encode_sources(run: Run, encoder: RowEncoder, search: PromptSearch) -> _EncodedSources:
@@ -215,7 +260,7 @@ def _identity(spec: BlendedFineTuneSpec, encoded: _EncodedSources, encoder: RowE
         "validation": encoded.validation.digest if encoded.validation else None,
         "validationFraction": blend.validation.resolved_fraction,
         "tokenizer": encoder.tokenizer_digest,
-        "template": text_digest(encoder.chat.template),
+        "rendering": encoder.rendering_digest,
         "sequenceLength": spec.training.sequence_length,
         "unit": blend.unit.value,
         "budget": {"epochs": blend.budget.epochs, "tokens": blend.budget.tokens},

@@ -4,8 +4,8 @@ A pod reads its pinned configuration from a file, finds every claim mounted unde
 outcome as a termination message (JSON, at most 4,096 bytes), which it also writes beside its artifacts.
 """
 
-from blendtune_api.contract.config import EvalConfig, GpuPreset, RunConfig
-from blendtune_api.contract.digests import digest_of
+from blendtune_api.contract.config import UNKNOWN_DATE, EvalConfig, GpuPreset, RunConfig
+from blendtune_api.contract.digests import digest_of, weights_digest
 from blendtune_api.contract.folders import Workspace, benchmarks_folder, storage_path, workspace
 from blendtune_api.contract.message import MESSAGE_LIMIT_BYTES, MessageError, decode_message, encode_message
 from blendtune_api.contract.outcome import (
@@ -32,6 +32,7 @@ __all__ = [
     "CONFIG_FILE",
     "MESSAGE_LIMIT_BYTES",
     "RUBRIC_FILE",
+    "UNKNOWN_DATE",
     "WEIGHTS_FILE",
     "WEIGHTS_INDEX",
     "BlendResult",

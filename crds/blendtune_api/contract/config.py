@@ -9,6 +9,8 @@ from typing import Any
 from blendtune_api.contract.digests import digest_of
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, RubricEvalSpec, Storage
 
+UNKNOWN_DATE = "2024-07-26"  # what Llama-3.1's template prints if it knows no date
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GpuPreset:
@@ -36,6 +38,7 @@ class RunConfig:
     spec: BlendedFineTuneSpec
     gpu: GpuPreset
     images: Mapping[str, str] = field(default_factory=dict)  # by stage
+    date: str = UNKNOWN_DATE  # of the run's start, in ISO 8601: what chat templates take for today
 
     @property
     def digest(self) -> str:
@@ -58,3 +61,4 @@ class EvalConfig:
     image: str = ""
     gpu: GpuPreset = field(default_factory=lambda: GpuPreset(name="cpu", resource_name=None))
     training_workspace: Storage | None = None
+    date: str = UNKNOWN_DATE  # as of RunConfig; a model that a run has trained is asked with the run's date

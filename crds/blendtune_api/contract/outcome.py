@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from blendtune_api.contract.config import UNKNOWN_DATE
 from blendtune_api.v1alpha1 import (
     BenchmarkScore,
     BlendedSource,
@@ -14,6 +15,7 @@ from blendtune_api.v1alpha1 import (
     RetentionScore,
     ScopeScore,
     SourceLoss,
+    Thinking,
     Verdict,
 )
 
@@ -63,6 +65,9 @@ class BlendResult:
     adapter_parameters: int = 0  # trained by a LoRA
     base_model_digest: str = ""
     layout: Layout | None = None
+    rendering: str = ""  # digest of the chat template and its variables
+    thinking: Thinking = Thinking.OFF  # on or off, as the examples were rendered
+    date: str = UNKNOWN_DATE  # what the chat template took for today, in ISO 8601
     training_seconds: float | None = None  # estimated time of the steps; None if the GPU's peak is unknown
     warnings: tuple[str, ...] = ()
 

@@ -21,6 +21,14 @@ class ChatTemplate(StrEnum):
     LLAMA_3 = "llama-3"
 
 
+class Thinking(StrEnum):
+    """Whether answers begin with thoughts. `auto` is on if the rows hold some, else off."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class Unit(StrEnum):
     """What the weights of a blend count."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from blendtune_api.marks import Mark, Rule
-from blendtune_api.v1alpha1.enums import ChatTemplate, Engine, JudgeKind, Metric
+from blendtune_api.v1alpha1.enums import ChatTemplate, Engine, JudgeKind, Metric, Thinking
 from blendtune_api.v1alpha1.limits import (
     API_URL,
     BENCHMARK_NAME,
@@ -264,6 +264,13 @@ class RubricEvalSpec:
     retention: Annotated[Retention, Mark("What is compared token by token.")] = field(
         default_factory=Retention
     )
+    thinking: Annotated[
+        Thinking,
+        Mark(
+            "Whether the models think before they answer, all of them alike. auto: as the model was trained "
+            "by its run, else off where its chat template can turn it off."
+        ),
+    ] = Thinking.AUTO
     engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
     gates: Annotated[tuple[Gate, ...], _GATES] = ()

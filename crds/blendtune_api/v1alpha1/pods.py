@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from blendtune_api.marks import Mark
-from blendtune_api.v1alpha1.enums import ChatTemplate
+from blendtune_api.v1alpha1.enums import ChatTemplate, Thinking
 from blendtune_api.v1alpha1.limits import DNS_LABEL, MODEL_URI, RELATIVE_PATH
 
 
@@ -40,6 +40,13 @@ class Model:
     chat_template: Annotated[
         ChatTemplate | None, Mark("Chat template by name. Unset: the tokenizer's own.")
     ] = None
+    thinking: Annotated[
+        Thinking,
+        Mark(
+            "Whether the model is trained, and asked, to think before it answers. auto: on if the rows hold "
+            "reasoning, else off where its chat template can turn it off."
+        ),
+    ] = Thinking.AUTO
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

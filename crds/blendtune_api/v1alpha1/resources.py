@@ -147,6 +147,7 @@ class RubricEval:
         "judge",
         "sampling",
         "retention",
+        "thinking",
         "engine",
         "benchmarks",
     )
@@ -155,8 +156,8 @@ class RubricEval:
         _RETRY_RULE,
         _frozen(
             FROZEN_FIELDS,
-            "model, storage, baseline, epochs, rubric, judge, sampling, retention, engine and benchmarks are "
-            "fixed once the evaluation has started: create a new RubricEval, or delete this one and apply it "
+            "model, storage, baseline, epochs, rubric, judge, sampling, retention, thinking, engine and "
+            "benchmarks are fixed once the evaluation has started: create a new RubricEval, or delete this one and apply it "
             "again",
         ),
     )

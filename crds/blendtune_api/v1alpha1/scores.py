@@ -139,7 +139,7 @@ class EvaluationDigests:
     baseline: Annotated[str, Mark("Weights of the baseline.", max_length=128)] = ""
     rubric: Annotated[str, Mark("The questions and criteria.", max_length=128)] = ""
     judge: Annotated[str, Mark("Kind and version of the judge.", max_length=128)] = ""
-    template: Annotated[str, Mark("Chat template.", max_length=128)] = ""
+    template: Annotated[str, Mark("Chat template and its variables.", max_length=128)] = ""
     decoding: Annotated[str, Mark("Stop tokens, limits, sampling, precision and engine.", max_length=128)] = (
         ""
     )

@@ -15,7 +15,7 @@ SEED = 20231007
 class Decoding:
     """How answers are decoded. Nothing is taken from the generation config of a checkpoint."""
 
-    template: str
+    rendering: str  # digest of the chat template and its variables
     stop_token_ids: tuple[int, ...]
     max_new_tokens: int
     temperature: float  # 0 is greedy

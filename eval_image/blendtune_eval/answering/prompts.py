@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
-
 from blendtune_api.v1alpha1 import ChatTemplate
 from blendtune_runtime.chat.conversation import ChatRole, of_texts
-from blendtune_runtime.chat.rendering import ChatRenderer
+from blendtune_runtime.chat.jinja import TemplateRefusal
+from blendtune_runtime.chat.rendering import PLAIN, ChatRenderer, Rendering
 from blendtune_runtime.chat.tokenizer import load_tokenizer
-from blendtune_runtime.errors import BadConfiguration, BadModel
+from blendtune_runtime.errors import BadConfiguration
+
+_SHOWN = 60  # characters of a text in an error message
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,25 @@ class ChatPrompts:
         field: str,
         named_template: ChatTemplate | None = None,
         fallback_template: str | None = None,
+        rendering: Rendering = PLAIN,
     ) -> None:
         self._tokenizer = load_tokenizer(folder, named_template, field)
         self._tokenizer.chat_template = self._tokenizer.chat_template or fallback_template
-        self._renderer = ChatRenderer(self._tokenizer, field)
+        self._renderer = ChatRenderer(self._tokenizer, rendering, field)
 
     @property
     def template(self) -> str:
         return self._renderer.template
+
+    @property
+    def digest(self) -> str:
+        """The digest of the template and its variables."""
+        return self._renderer.digest
+
+    @property
+    def switches(self) -> dict[str, Any]:
+        """The variables with which the template is told whether to think."""
+        return dict(self._renderer.switches)
 
     @property
     def tokenizer(self) -> Any:
@@ -59,29 +71,35 @@ class ChatPrompts:
         return bool(self._tokenizer.get_vocab() == other._tokenizer.get_vocab())
 
     def render(self, question: str, system_prompt: str = "") -> Prompt:
-        """The question as a first user turn. Raises BadConfiguration where the template refuses it."""
+        """The question as a first user turn. Raises what `rendered` does."""
         text = self.rendered(question, system_prompt)
         return Prompt(tuple(self._tokenizer(text, add_special_tokens=False).input_ids))
 
     def rendered(self, question: str, system_prompt: str = "") -> str:
-        """The text of the prompt. Raises BadConfiguration where the template refuses it."""
+        """The text of the prompt.
+
+        Raises BadConfiguration where the template refuses it or leaves something out, or where the text would
+        forge a turn.
+        """
         system = [(ChatRole.SYSTEM, system_prompt)] if system_prompt else []
         conversation = of_texts([*system, (ChatRole.USER, question)])
+        what = "a system prompt" if system_prompt else "a question"
+        for text in (system_prompt, question):
+            if (found := self._renderer.control.find(text)) is not None:
+                raise BadConfiguration(
+                    f"{text[:_SHOWN]!r} holds {found}, with which the model's chat template tells turns "
+                    "apart: write it in another way"
+                )
         try:
-            return self._renderer.text(conversation, add_generation_prompt=True)
-        except (TemplateError, TypeError, ValueError) as error:
-            what = "a system prompt" if system_prompt else "a question"
-            raise BadConfiguration(f"the model's chat template refuses {what}: {error}") from error
+            prompt = self._renderer.prompt(conversation)
+            self._renderer.check_kept(conversation, prompt)
+        except TemplateRefusal as refusal:
+            raise BadConfiguration(f"the model's chat template refuses {what}: {refusal}") from refusal
+        return prompt
 
     def stop_token_ids(self) -> tuple[int, ...]:
-        """The tokens that end a text or an assistant's turn, by the tokenizer and the template.
-
-        Raises BadModel where there is none.
-        """
-        stops = {self._tokenizer.eos_token_id, self._renderer.end_of_turn_id()} - {None}
-        if not stops:
-            raise BadModel("the tokenizer has neither an end-of-text token nor an end-of-turn token")
-        return tuple(sorted(stops))
+        """The tokens that end a text or an assistant's turn, by the tokenizer and the template."""
+        return tuple(sorted(self._renderer.stop_token_ids()))
 
     def text(self, token_ids: list[int]) -> str:
         """The text of an answer, without special tokens and surrounding blanks."""

@@ -11,6 +11,7 @@ from blendtune_eval.answering.checkpoints import Checkpoint, Places, open_checkp
 from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.prompts import ChatPrompts, Prompt
 from blendtune_eval.rubric import Rubric
+from blendtune_runtime.chat.rendering import PLAIN, Rendering
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -33,7 +34,9 @@ class EarlierEpoch:
     subject: Subject
 
 
-def open_model(config: EvalConfig, places: Places, rubric: Rubric, *, trained: bool) -> Subject:
+def open_model(
+    config: EvalConfig, places: Places, rubric: Rubric, *, trained: bool, rendering: Rendering = PLAIN
+) -> Subject:
     """The model of the spec. `trained`: it was made by a run of Blendtune.
 
     Raises what `open_checkpoint` does; BadModel where there is no tokenizer or no chat template;
@@ -41,12 +44,18 @@ def open_model(config: EvalConfig, places: Places, rubric: Rubric, *, trained: b
     """
     spec = config.spec
     checkpoint = open_checkpoint(spec.model, "spec.model", places)
-    chat = ChatPrompts(checkpoint.folder, "spec.model", spec.model.chat_template)
+    chat = ChatPrompts(checkpoint.folder, "spec.model", spec.model.chat_template, rendering=rendering)
     return _subject("tuned" if trained else "model", checkpoint, chat, rubric, spec)
 
 
 def open_baseline(
-    config: EvalConfig, places: Places, rubric: Rubric, chat: ChatPrompts, *, trained: bool
+    config: EvalConfig,
+    places: Places,
+    rubric: Rubric,
+    chat: ChatPrompts,
+    *,
+    trained: bool,
+    rendering: Rendering = PLAIN,
 ) -> Subject | None:
     """The baseline of the spec, where it names one; `chat` is the model's.
 
@@ -58,7 +67,7 @@ def open_baseline(
     if spec.baseline.model is None:
         return None
     checkpoint = open_checkpoint(spec.baseline.model, "spec.baseline.model", places)
-    own = _baseline_chat(chat, checkpoint, spec.baseline.model.chat_template)
+    own = _baseline_chat(chat, checkpoint, rendering, spec.baseline.model.chat_template)
     label = "base" if trained else "baseline"
     return _subject(label, checkpoint, own, rubric, spec, spec.baseline.system_prompt)
 
@@ -79,8 +88,10 @@ def open_epochs(
     return tuple(epochs)
 
 
-def _baseline_chat(chat: ChatPrompts, base: Checkpoint, named: ChatTemplate | None) -> ChatPrompts:
-    own = ChatPrompts(base.folder, "spec.baseline.model", named, fallback_template=chat.template)
+def _baseline_chat(
+    chat: ChatPrompts, base: Checkpoint, rendering: Rendering, named: ChatTemplate | None
+) -> ChatPrompts:
+    own = ChatPrompts(base.folder, "spec.baseline.model", named, chat.template, rendering)
     another_is_named = named is not None and own.template != chat.template
     return own if another_is_named or not chat.shares_vocabulary(own) else chat
 
@@ -99,7 +110,7 @@ def _subject(
         chat=chat,
         prompts=tuple(chat.render(text, system) for _, text in rubric.wordings),
         decoding=Decoding(
-            template=chat.template,
+            rendering=chat.digest,
             stop_token_ids=chat.stop_token_ids(),
             max_new_tokens=spec.sampling.max_new_tokens,
             temperature=spec.sampling.temperature,

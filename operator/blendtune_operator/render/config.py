@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
 
 from blendtune_api import codec
-from blendtune_api.contract import CONFIG_FILE, EvalConfig, GpuPreset, RunConfig
+from blendtune_api.contract import CONFIG_FILE, UNKNOWN_DATE, EvalConfig, GpuPreset, RunConfig
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, Stage
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object, Run
@@ -36,6 +36,7 @@ def pin_run(run: BlendedFineTune, settings: Settings) -> Pinned[RunConfig]:
             spec=run.spec,
             gpu=settings.gpu_presets[run.spec.cluster.gpu_type],
             images={stage.value: settings.image(stage) for stage in Stage},
+            date=_date(run),
         )
     )
 
@@ -59,6 +60,7 @@ def pin_eval(run: RubricEval, settings: Settings) -> Pinned[EvalConfig]:
             image=settings.image(Stage.EVAL),
             gpu=settings.gpu_presets[run.spec.cluster.gpu_type],
             training_workspace=training_workspace(run.spec.model.uri),
+            date=_date(run),
         )
     )
 
@@ -105,6 +107,11 @@ def _config_map(run: Run, name: str, pinned: Pinned[ConfigT]) -> Object:
         "immutable": True,
         "data": {CONFIG_FILE: json.dumps(codec.encode(pinned.config), sort_keys=True, indent=1)},
     }
+
+
+def _date(run: Run) -> str:
+    """The day on which a run was created: what chat templates take for today."""
+    return (run.metadata.creation_timestamp or UNKNOWN_DATE)[:10]
 
 
 def _preset(pinned: GpuPreset, gpu_type: str, settings: Settings) -> GpuPreset:

@@ -56,6 +56,7 @@ def rubric_eval(
         judge=evaluation.judge,
         sampling=evaluation.sampling,
         retention=evaluation.retention,
+        thinking=spec.model.thinking,
         engine=evaluation.engine,
         benchmarks=evaluation.benchmarks,
         gates=run.spec.evaluation.gates,

@@ -11,12 +11,13 @@ from blendtune_api.v1alpha1 import ChatTemplate
 from blendtune_runtime.chat.conversation import ChatRole, Conversation, of_texts
 from blendtune_runtime.chat.templates import use_chat_template
 from blendtune_trainer.rows.conversations import RowFault
-from blendtune_trainer.tokens.chat import ChatEncoder, EncodedConversation
+from blendtune_trainer.tokens.chat import ChatEncoder, EncodedExample
 
 VICUNA, LLAMA_2, CHAT_ML, LLAMA_3 = ChatTemplate
 TokenizerFamily = Callable[..., PreTrainedTokenizerFast]
 Turns = Sequence[Mapping[str, str]]  # as transformers takes them: {"role": ..., "content": ...}
 FAMILIES: tuple[TokenizerFamily, ...] = (byte_level_bpe, unigram, sentencepiece_bpe)
+_ENCODERS: dict[tuple[int, str], ChatEncoder] = {}
 _TOKENIZERS: dict[TokenizerFamily, PreTrainedTokenizerFast] = {}
 
 
@@ -48,20 +49,23 @@ def conversation(turns: Turns) -> Conversation:
     return of_texts([(ChatRole(turn["role"]), turn["content"]) for turn in turns])
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, turns: Turns) -> EncodedConversation | RowFault:
-    """The encoded conversation, or why it cannot be learnt from."""
-    (outcome,) = ChatEncoder(tokenizer).encode([conversation(turns)])
+def encode(tokenizer: PreTrainedTokenizerFast, turns: Turns) -> tuple[EncodedExample, ...] | RowFault:
+    """The examples of a conversation, or why it cannot be learnt from."""
+    key = id(tokenizer), tokenizer.chat_template
+    encoder = _ENCODERS[key] = _ENCODERS.get(key) or ChatEncoder(tokenizer)
+    (outcome,) = encoder.encode([conversation(turns)])
     return outcome
 
 
-def encoded(tokenizer: PreTrainedTokenizerFast, turns: Turns) -> EncodedConversation:
-    """The encoded conversation, which must be learnt from."""
+def encoded(tokenizer: PreTrainedTokenizerFast, turns: Turns) -> EncodedExample:
+    """The encoded conversation, which must be learnt from as one example."""
     outcome = encode(tokenizer, turns)
-    assert isinstance(outcome, EncodedConversation), outcome
-    return outcome
+    assert not isinstance(outcome, RowFault), outcome
+    (example,) = outcome
+    return example
 
 
-def supervised_turns(tokenizer: PreTrainedTokenizerFast, outcome: EncodedConversation) -> list[str]:
+def supervised_turns(tokenizer: PreTrainedTokenizerFast, outcome: EncodedExample) -> list[str]:
     """The text of each stretch of supervised tokens."""
     turns: list[list[int]] = []
     previous = False

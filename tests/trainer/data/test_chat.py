@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from tests.chat_tokenizers import byte_level_bpe
 from tests.tiny_model import CHATML, CHATML_WITH_MARKERS, build_tokenizer
 from tests.trainer.data.encoding import conversation, encoded, supervised_turns
 from tokenizers import Tokenizer, processors
@@ -15,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from blendtune_api.contract import ExitCode
 from blendtune_runtime.errors import BadModel
 from blendtune_trainer.rows.conversations import RowFault
-from blendtune_trainer.tokens.chat import ChatEncoder, EncodedConversation
+from blendtune_trainer.tokens.chat import ChatEncoder
 
 TWO_TURNS = [
     {"role": "system", "content": "Be kind."},
@@ -26,8 +25,9 @@ TWO_TURNS = [
 ]
 
 
-def marked(before: str, inside: str, after: str) -> str:
+def marked(before: str, inside: str, after: str, asks: bool = True) -> str:
     """A ChatML template whose assistant turns are rendered in three parts, the middle one marked."""
+    generation_prompt = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
     return (
         "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
         "{% if message['role'] == 'assistant' %}{{ '" + before + "' }}{% generation %}{{ " + inside + " }}"
@@ -35,7 +35,7 @@ def marked(before: str, inside: str, after: str) -> str:
         + after
         + "' }}{% else %}{{ message['content'] + '<|im_end|>\n' }}{% endif %}"
         "{% endfor %}"
-    )
+    ) + (generation_prompt if asks else "")
 
 
 @pytest.mark.parametrize("trim_offsets", [False, True])
@@ -63,10 +63,14 @@ def test_only_answers_and_their_end_are_supervised(template: str, trim_offsets: 
         pytest.param(
             marked("", "message['content'] + '<|im_end|>\n'", ""), "Yes.<|im_end|>", id="beyond its end"
         ),
-        pytest.param(marked("Well: ", "message['content']", "."), "Yes.", id="no end-of-turn token"),
+        pytest.param(
+            marked("Well: ", "message['content']", "."), "Well: Yes..<|im_end|>", id="no end-of-turn token"
+        ),
     ],
 )
-def test_markers_that_stop_short_of_or_beyond_the_end_of_turn(template: str, expected: str) -> None:
+def test_markers_do_not_decide_what_is_learnt_but_what_inference_sends_does(
+    template: str, expected: str
+) -> None:
     tokenizer = build_tokenizer(template)
     turns = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
     assert supervised_turns(tokenizer, encoded(tokenizer, turns)) == [expected]
@@ -75,12 +79,6 @@ def test_markers_that_stop_short_of_or_beyond_the_end_of_turn(template: str, exp
 def test_a_question_after_the_last_answer_is_not_supervised(tokenizer: PreTrainedTokenizerFast) -> None:
     example = encoded(tokenizer, TWO_TURNS[:4])
     assert supervised_turns(tokenizer, example) == ["Là, 日本.<|im_end|>"]
-
-
-def test_the_first_token_is_never_supervised() -> None:
-    template = "{% for m in messages %}{% generation %}{{ m['content'] }}{% endgeneration %}{% endfor %}"
-    example = encoded(build_tokenizer(template), [{"role": "assistant", "content": "abc"}])
-    assert example.supervised.tolist() == [False, True, True]
 
 
 def test_a_tokenizer_set_to_truncate_does_not() -> None:
@@ -100,11 +98,7 @@ def test_a_tokenizer_without_template_is_refused(tokenizer_without_template: Pre
 @pytest.mark.parametrize(
     "template",
     [
-        pytest.param(
-            "{% for m in messages %}{{ m['role'] ~ ': ' ~ (m['content'] if loop.last) ~ '<|im_end|>' }}"
-            "{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}",
-            id="earlier answers rewritten",
-        ),
+        pytest.param(marked("", "message['content']", "<|im_end|>", asks=False), id="never asks"),
         pytest.param(CHATML.replace("<|im_start|>assistant", "<|im_start|>model"), id="another prompt"),
         pytest.param("{{ raise_exception('no') }}", id="refuses everything"),
     ],
@@ -113,7 +107,7 @@ def test_a_template_whose_answers_cannot_be_told_apart_is_refused(template: str)
     with pytest.raises(BadModel, match="cannot be trained with") as raised:
         ChatEncoder(build_tokenizer(template))
     assert raised.value.exit_code is ExitCode.BAD_MODEL
-    assert "{% generation %}" in raised.value.message
+    assert "Set spec.model.chatTemplate to chatml, or mend" in raised.value.message
 
 
 def merging_tokenizer() -> PreTrainedTokenizerFast:
@@ -129,27 +123,14 @@ def merging_tokenizer() -> PreTrainedTokenizerFast:
 
 
 @pytest.mark.parametrize("template", [CHATML, CHATML_WITH_MARKERS], ids=["without markers", "with markers"])
-def test_an_answer_that_melts_into_the_prompt_is_a_fault_of_its_row_alone(template: str) -> None:
+def test_an_answer_that_melts_into_its_prompt_follows_the_prompt_that_inference_sends(template: str) -> None:
     tokenizer = merging_tokenizer()
     tokenizer.chat_template = template
-    encoder = ChatEncoder(tokenizer)
-    good = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
-    bad = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "\n\nYes."}]
-    outcomes = encoder.encode([conversation(turns) for turns in (good, bad, good)])
-    assert isinstance(outcomes[0], EncodedConversation) and isinstance(outcomes[2], EncodedConversation)
-    assert isinstance(outcomes[1], RowFault)
-    assert "answer 1: its first characters and the prompt's last share a token" in str(outcomes[1])
-
-
-def test_a_marker_may_stand_after_the_space_of_the_first_word() -> None:
-    tokenizer = byte_level_bpe()
-    tokenizer.chat_template = (
-        "{% for m in messages %}{{ m['role'] + ': ' }}{% if m['role'] == 'assistant' %}"
-        "{% generation %}{{ m['content'] + eos_token }}{% endgeneration %}"
-        "{% else %}{{ m['content'] + ' ' }}{% endif %}{% endfor %}"
-    )
-    turns = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "It is."}]
-    assert supervised_turns(tokenizer, encoded(tokenizer, turns)) == [" It is.</s>"]
+    turns = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "\n\nYes."}]
+    example = encoded(tokenizer, turns)
+    asked = tokenizer.apply_chat_template(turns[:1], add_generation_prompt=True).input_ids
+    assert example.input_ids[: len(asked)].tolist() == asked
+    assert supervised_turns(tokenizer, example) == ["\n\nYes.<|im_end|>"]
 
 
 def test_a_conversation_that_the_template_refuses_is_a_fault_of_its_row_alone() -> None:
@@ -159,4 +140,4 @@ def test_a_conversation_that_the_template_refuses_is_a_fault_of_its_row_alone() 
     with_system = [{"role": "system", "content": "x"}, *good]
     outcomes = encoder.encode([conversation(with_system), conversation(good)])
     assert str(outcomes[0]) == "the chat template refuses the conversation: no system"
-    assert isinstance(outcomes[1], EncodedConversation)
+    assert not isinstance(outcomes[1], RowFault)

@@ -58,7 +58,7 @@ from blendtune_trainer.stage import Run
             [
                 "spec.model.chatTemplate: llama-3 is built of <|begin_of_text|>, <|end_header_id|>, "
                 "<|eot_id|>, <|start_header_id|>, which the tokenizer lacks",
-                "use vicuna or llama-2 or chatml",
+                "use chatml, which it has all tokens for",
             ],
             id="template of other tokens",
         ),

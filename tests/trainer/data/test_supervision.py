@@ -53,21 +53,34 @@ def expected_turn(template: ChatTemplate, content: str) -> str:
     }[template]
 
 
+def forges(template: ChatTemplate, content: str) -> bool:
+    """Whether a content holds a control token, or a plain word with which the template marks turns."""
+    marks = {VICUNA: ("USER:", "ASSISTANT:"), LLAMA_2: ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>")}
+    words = content.replace("SUPERUSER:", "")  # a mark within a longer word is none
+    return any(token in words for token in (*EVERY_TOKEN, *marks.get(template, ())))
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("template", ChatTemplate)
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(conversation=conversations())
 @example(conversation=[user("Hi?"), assistant("\n\nYes.")])
 @example(conversation=[user("Hi?"), assistant("<|im_end|></s><|eot_id|>"), user("</s>"), assistant(":")])
+@example(conversation=[user("Hi?"), assistant("SUPERUSER: no")])
 def test_exactly_the_answers_and_their_ends_are_supervised(
     conversation: Turns, template: ChatTemplate, family: TokenizerFamily
 ) -> None:
     tokenizer = tokenizer_of(family, template)
     answers = [message["content"] for message in conversation if message["role"] == "assistant"]
     outcome = encode(tokenizer, conversation)
-    if isinstance(outcome, RowFault):  # a line break that melts into the one after ChatML's role
-        assert template is CHAT_ML and any(answer[0].isspace() for answer in answers)
+    if any(forges(template, message["content"]) for message in conversation):
+        assert isinstance(outcome, RowFault) and "tells turns apart" in str(outcome)
         return
-    assert supervised_turns(tokenizer, outcome) == [expected_turn(template, answer) for answer in answers]
-    text = tokenizer.apply_chat_template(conversation, tokenize=False)
-    assert outcome.input_ids.tolist() == tokenizer(text, add_special_tokens=False).input_ids
+    assert not isinstance(outcome, RowFault), outcome
+    learnt = [turn for each in outcome for turn in supervised_turns(tokenizer, each)]
+    assert learnt == [expected_turn(template, answer) for answer in answers]
+    if len(outcome) == 1:
+        text = tokenizer.apply_chat_template(conversation, tokenize=False)
+        whole = tokenizer(text, add_special_tokens=False).input_ids
+        melted = any(answer[0].isspace() for answer in answers)
+        assert outcome[0].input_ids.tolist() == whole or melted

@@ -14,6 +14,7 @@ from tests.trainer.data.encoding import (
     VICUNA,
     assistant,
     encode,
+    supervised_turns,
     system,
     tokenizer_of,
     user,
@@ -23,9 +24,8 @@ from blendtune_api.contract import ExitCode
 from blendtune_api.v1alpha1 import ChatTemplate
 from blendtune_runtime.chat.templates import use_chat_template
 from blendtune_runtime.chat.tokenizer import load_tokenizer
-from blendtune_runtime.errors import BadConfiguration, BadModel
+from blendtune_runtime.errors import BadConfiguration
 from blendtune_trainer.rows.conversations import RowFault
-from blendtune_trainer.tokens.chat import ChatEncoder, EncodedConversation
 
 
 @pytest.mark.parametrize("template", ChatTemplate)
@@ -85,18 +85,12 @@ def test_a_token_that_is_not_special_will_not_do(tmp_path: Path) -> None:
         load_tokenizer(tmp_path, CHAT_ML)
 
 
-def test_a_tokenizer_that_joins_every_answer_to_its_prompt_is_refused() -> None:
-    tokenizer = sentencepiece_bpe(merged=[(":", "▁")])
-    use_chat_template(tokenizer, VICUNA)
-    with pytest.raises(BadModel, match="its first characters and the prompt's last share a token") as raised:
-        ChatEncoder(tokenizer)
-    assert raised.value.exit_code is ExitCode.BAD_MODEL
-
-
-def test_an_answer_that_alone_is_joined_to_its_prompt_is_a_fault_of_its_row() -> None:
+def test_an_answer_that_is_joined_to_its_prompt_is_encoded_apart_from_it() -> None:
     tokenizer = sentencepiece_bpe(merged=[("▁", "Z"), (":", "▁Z")])
     use_chat_template(tokenizer, VICUNA)
-    assert isinstance(encode(tokenizer, [user("Zoe: Zoe"), assistant("No: Zoe.")]), EncodedConversation)
+    assert not isinstance(encode(tokenizer, [user("Zoe: Zoe"), assistant("No: Zoe.")]), RowFault)
     outcome = encode(tokenizer, [user("Who?"), assistant("Me."), user("Who?"), assistant("Zoe.")])
-    assert isinstance(outcome, RowFault)
-    assert "answer 2: its first characters and the prompt's last share a token" in str(outcome)
+    assert not isinstance(outcome, RowFault)
+    assert [supervised_turns(tokenizer, each) for each in outcome] == [[" Me.</s>"], [" Zoe.</s>"]]
+    prompt = outcome[1].input_ids[~outcome[1].supervised].tolist()
+    assert tokenizer.convert_ids_to_tokens(prompt)[-1] == "▁ASSISTANT:"

@@ -1,10 +1,8 @@
-"""Conversations as tokens, and which tokens are supervised: those of the assistant's turns.
+"""Conversations as tokens, and which tokens are supervised: those of the answers and their ends of turn.
 
-A template with `{% generation %}` markers, as all named templates have, marks the assistant's turns itself.
-With any other template a turn begins where the rendering of the messages before it ends, including the
-generation prompt; this is verified for every turn. In both cases the tokens of the text before an answer,
-tokenized on its own, must be a prefix of the conversation's tokens, because that text is the model's prompt
-at inference.
+The tokens of the text before an answer, tokenized on its own, must be the first tokens of the example,
+because they are what inference sends. Where an answer melts into its prompt, such as a line break into the
+one before it, the tokens of the two are put one after the other.
 """
 
 from __future__ import annotations
@@ -13,152 +11,141 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from blendtune_runtime.chat.conversation import ChatRole, Conversation, of_texts
-from blendtune_runtime.chat.rendering import NAMED_TEMPLATES, ChatRenderer, Span
+from blendtune_runtime.chat.conversation import Conversation
+from blendtune_runtime.chat.jinja import TemplateRefusal
+from blendtune_runtime.chat.reasoning import ReasoningFault, apart, without
+from blendtune_runtime.chat.rendering import PLAIN, ChatRenderer, Rendering, advice
 from blendtune_runtime.errors import BadModel
 from blendtune_trainer.rows.conversations import RowFault
-
-_PROBE = of_texts(
-    [
-        (ChatRole.USER, "One?"),
-        (ChatRole.ASSISTANT, "Yes."),
-        (ChatRole.USER, "Two?"),
-        (ChatRole.ASSISTANT, "No."),
-    ]
-)
+from blendtune_trainer.tokens.answers import AnswerLocator, Located, Span
 
 _CACHED_TEXT_LENGTH = 64  # characters, at most
 _CACHED_TEXTS = 1024  # at most
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class EncodedConversation:
-    """The tokens of a conversation of n tokens."""
+class EncodedExample:
+    """The tokens of an example of n tokens: of a conversation, or of one of its answers."""
 
     input_ids: NDArray[np.int32]  # [n]
     supervised: NDArray[np.bool_]  # [n]; False for the first token, which nothing predicts
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Rendered:
-    """A conversation as text, and the character spans of its assistant turns."""
-
-    text: str
-    turns: tuple[Span, ...]
+Examples = tuple[EncodedExample, ...]
 
 
 class ChatEncoder:
     """Encodes conversations with the chat template of a tokenizer of transformers.
 
-    Raises BadModel on construction if the tokenizer is not a fast one, has no chat template, or has one whose
-    assistant turns cannot be located.
+    `keeps_reasoning` is False if the thoughts of answers are to be left out. Raises BadModel on construction
+    if the tokenizer is not a fast one, has no chat template, or has one that cannot be trained with.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, rendering: Rendering = PLAIN, keeps_reasoning: bool = True) -> None:
         if not getattr(tokenizer, "is_fast", False):
             raise BadModel(
                 "spec.model: the tokenizer has no fast version (tokenizer.json), which blending needs"
             )
-        self._renderer = ChatRenderer(tokenizer)
+        self.renderer = ChatRenderer(tokenizer, rendering)
+        self._keeps_reasoning = keeps_reasoning
+        self._tokenizer = tokenizer
         self._backend = tokenizer.backend_tokenizer
         self._backend.no_truncation()
         self._backend.no_padding()
-        special = {index: token for index, token in tokenizer.added_tokens_decoder.items() if token.special}
-        self._special_ids = frozenset(special) | frozenset(tokenizer.all_special_ids)
-        self._special_tokens = tuple(
-            {token.content for token in special.values()} | set(tokenizer.all_special_tokens)
-        )
-        begin = tokenizer.bos_token_id
-        self._turn_end_ids = self._special_ids - ({begin} if begin != tokenizer.eos_token_id else set())
+        self._special_ids = frozenset(
+            index for index, token in tokenizer.added_tokens_decoder.items() if token.special
+        ) | frozenset(tokenizer.all_special_ids)
         self._cached_ids: dict[str, list[int]] = {}
-        self._check_template()
+        self._forged = _ForgedTokens(self.renderer, tokenizer)
+        try:
+            self._locator = AnswerLocator(self.renderer)
+        except TemplateRefusal as refusal:
+            raise BadModel(
+                f"spec.model: the chat template cannot be trained with: {refusal}. "
+                + advice(tokenizer, "spec.model")
+            ) from refusal
 
-    @property
-    def template(self) -> str:
-        """The Jinja text of the chat template."""
-        return self._renderer.template
-
-    def encode(self, conversations: Sequence[Conversation]) -> list[EncodedConversation | RowFault]:
-        """The tokens of each conversation, never truncated, or why it cannot be learnt from."""
-        rendered = self._render(conversations)
-        texts = [item.text for item in rendered if isinstance(item, _Rendered)]
+    def encode(self, conversations: Sequence[Conversation]) -> list[Examples | RowFault]:
+        """The examples of each conversation, never truncated, or why it cannot be learnt from."""
+        located = [self._locate(conversation) for conversation in conversations]
+        texts = [text.text for each in located if not isinstance(each, RowFault) for text in each]
         encodings = iter(self._backend.encode_batch(texts, add_special_tokens=False))
         return [
-            self._mask(item, next(encodings)) if isinstance(item, _Rendered) else item for item in rendered
+            each if isinstance(each, RowFault) else self._examples([(text, next(encodings)) for text in each])
+            for each in located
         ]
 
-    def _check_template(self) -> None:
-        """Raises BadModel if a short conversation cannot be encoded."""
-        (outcome,) = self.encode([_PROBE])
-        if isinstance(outcome, RowFault):
-            raise BadModel(
-                f"spec.model: the chat template and the tokenizer cannot be trained with: {outcome}. Set "
-                f"spec.model.chatTemplate to another of {NAMED_TEMPLATES}, or mark the assistant's turns "
-                "with {% generation %} and {% endgeneration %} in the model's chat_template.jinja"
-            )
-
-    def _render(self, conversations: Sequence[Conversation]) -> list[_Rendered | RowFault]:
-        render = self._render_marked if self._renderer.has_generation_markers else self._render_by_prefix
-        rendered: list[_Rendered | RowFault] = []
-        for conversation in conversations:
-            try:
-                rendered.append(render(conversation))
-            except RowFault as fault:
-                rendered.append(fault)
-            except (jinja2.TemplateError, LookupError, TypeError, ValueError) as error:
-                rendered.append(RowFault(f"the chat template refuses the conversation: {error}"))
-        return rendered
-
-    def _render_marked(self, conversation: Conversation) -> _Rendered:
-        text, turns = self._renderer.marked_text(conversation)
-        return _Rendered(text=text, turns=turns)
-
-    def _render_by_prefix(self, conversation: Conversation) -> _Rendered:
-        text = self._renderer.text(conversation)
-        turns: list[Span] = []
-        for index, message in enumerate(conversation.messages):
-            if message.role is not ChatRole.ASSISTANT:
-                continue
-            prompt = self._renderer.text(conversation.before(index), add_generation_prompt=True)
-            last = index + 1 == len(conversation.messages)
-            turn = text if last else self._renderer.text(conversation.before(index + 1))
-            if not (text.startswith(turn) and turn.startswith(prompt)):
-                raise RowFault(
-                    f"message {index}: the template renders what comes before an answer differently once the "
-                    "answer stands, so the answer's tokens cannot be told apart"
-                )
-            turns.append((len(prompt), len(turn)))
-        return _Rendered(text=text, turns=tuple(turns))
-
-    def _mask(self, rendered: _Rendered, encoding: Any) -> EncodedConversation | RowFault:
-        ids: list[int] = encoding.ids
-        supervised = np.zeros(len(ids), np.bool_)
-        for number, turn in enumerate(rendered.turns, start=1):
-            start = self._start(rendered.text[: turn[0]], encoding)
-            if start is None:
+    def _locate(self, conversation: Conversation) -> tuple[Located, ...] | RowFault:
+        try:
+            prepared = self._prepared(conversation)
+            if (found := self.renderer.control.find_in(prepared)) is not None:
+                place, token = found
                 return RowFault(
-                    f"answer {number}: its first characters and the prompt's last share a token; strip the "
-                    "white space at its start"
+                    f"{place} holds {token}, with which the model's chat template tells turns apart: "
+                    "write it in another way, or remove the row"
                 )
-            supervised[start : self._end(rendered.text, encoding, turn)] = True
-        supervised[:1] = False
-        if not supervised.any():
-            return RowFault("the chat template leaves no token of an assistant turn to learn")
-        return EncodedConversation(input_ids=np.array(ids, np.int32), supervised=supervised)
+            return self._locator.locate(prepared) or RowFault("no answer of this row is to be learnt")
+        except TemplateRefusal as refusal:
+            return RowFault(f"the chat template refuses the conversation: {refusal}")
+        except ReasoningFault as fault:
+            return RowFault(str(fault))
 
-    def _start(self, prompt: str, encoding: Any) -> int | None:
-        """Index of an answer's first token; None if a token spans the end of the prompt and the answer.
+    def _prepared(self, conversation: Conversation) -> Conversation:
+        """The conversation with its thoughts where the template takes them. Raises TemplateRefusal."""
+        if self.renderer.dialect.reasoned is not None or not self._keeps_reasoning:
+            conversation = apart(conversation)
+        if not self._keeps_reasoning:
+            return without(conversation)
+        if self.renderer.dialect.reasoned is None and any(each.reasoning for each in conversation.messages):
+            raise TemplateRefusal(
+                "it has no place for the reasoning of an answer: use a model that thinks, or leave it out "
+                "with spec.model.thinking: off"
+            )
+        return conversation
 
-        A `{% generation %}` marker may follow a space, which many tokenizers join to the answer's first word.
-        """
-        start = self._prompt_length(prompt, encoding)
-        if start is None and self._renderer.has_generation_markers:
-            start = self._prompt_length(prompt.rstrip(" "), encoding)
-        return start
+    def _examples(self, encoded: Sequence[tuple[Located, Any]]) -> Examples | RowFault:
+        examples: list[EncodedExample] = []
+        for located, encoding in encoded:
+            if (forged := self._forged.find(located.text, encoding.ids)) is not None:
+                return RowFault(
+                    f"a text of the row becomes {forged}, a control token: write it in another way"
+                )
+            spans = [self._tokens_of(located.text, encoding, answer) for answer in located.answers]
+            if None not in spans:
+                examples.append(_example(encoding.ids, [span for span in spans if span]))
+                continue
+            for answer in located.answers:
+                example = self._apart(located.text, answer)
+                if example is None:
+                    return RowFault(
+                        "the first characters of an answer and the last of its prompt share a token; strip "
+                        "the white space at the answer's start"
+                    )
+                examples.append(example)
+        if not any(example.supervised.any() for example in examples):
+            return RowFault("the chat template leaves no token of an answer to learn")
+        return tuple(examples)
+
+    def _apart(self, text: str, answer: Span) -> EncodedExample | None:
+        """The tokens of the prompt, then those of the answer; None if together they are another text."""
+        start, end = answer
+        prompt = self._backend.encode(text[:start], add_special_tokens=False).ids
+        ids = prompt + self._backend.encode(text[start:end], add_special_tokens=False).ids
+        whole = self._backend.encode(text[:end], add_special_tokens=False).ids
+        if self._text(ids) != self._text(whole):
+            return None
+        return _example(ids, [(len(prompt), len(ids))])
+
+    def _text(self, ids: list[int]) -> str:
+        return str(self._backend.decode(ids, skip_special_tokens=False))
+
+    def _tokens_of(self, text: str, encoding: Any, answer: Span) -> Span | None:
+        """The span of an answer's tokens; None if its prompt's tokens are not those that inference sends."""
+        first = self._prompt_length(text[: answer[0]], encoding)
+        return None if first is None else (first, _last_token(encoding, answer) + 1)
 
     def _prompt_length(self, prompt: str, encoding: Any) -> int | None:
         """Number of the prompt's tokens; None if they are not a prefix of the conversation's tokens.
@@ -185,15 +172,39 @@ class ChatEncoder:
             self._cached_ids[text] = ids
         return ids
 
-    def _end(self, text: str, encoding: Any, turn: Span) -> int:
-        """Index after a turn's last token: its end-of-turn token, without the white space after that."""
-        start, end = turn
-        stripped = text[start:end].rstrip()
-        closed = stripped.endswith(self._special_tokens)
-        token = _last_token(encoding, (start, start + len(stripped) if closed else end)) + 1
-        if closed or not self._renderer.has_generation_markers or token >= len(encoding.ids):
-            return token
-        return token + (encoding.ids[token] in self._turn_end_ids)  # the marked span may end before it
+
+class _ForgedTokens:
+    """Finds control tokens that a tokenizer makes of text which only normalises to them."""
+
+    def __init__(self, renderer: ChatRenderer, tokenizer: Any) -> None:
+        self._control = renderer.control
+        self._ids = {
+            index: token.content
+            for index, token in tokenizer.added_tokens_decoder.items()
+            if token.content in renderer.control.tokens
+        }
+        normalized = any(token.normalized for token in tokenizer.added_tokens_decoder.values())
+        self._possible = normalized and tokenizer.backend_tokenizer.normalizer is not None
+
+    def find(self, text: str, ids: Sequence[int]) -> str | None:
+        """A control token among the ids of a rendered text that does not stand in it; None without one."""
+        if not self._possible:
+            return None
+        written = list(self._control.tokens_in(text))
+        made = [self._ids[token] for token in ids if token in self._ids]
+        return (
+            None
+            if len(made) <= len(written)
+            else next(token for token in made if made.count(token) > written.count(token))
+        )
+
+
+def _example(ids: Sequence[int], answers: Sequence[Span]) -> EncodedExample:
+    supervised = np.zeros(len(ids), np.bool_)
+    for start, end in answers:
+        supervised[start:end] = True
+    supervised[:1] = False
+    return EncodedExample(input_ids=np.array(ids, np.int32), supervised=supervised)
 
 
 def _last_token(encoding: Any, span: Span) -> int:

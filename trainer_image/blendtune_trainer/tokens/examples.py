@@ -16,12 +16,12 @@ from blendtune_trainer.rows.faults import Faults
 from blendtune_trainer.tokens.chunks import Chunk, canonical_rows, chunks_of
 from blendtune_trainer.tokens.digests import framed, row_key
 from blendtune_trainer.tokens.row_encoder import RowEncoder
-from blendtune_trainer.tokens.token_cache import EncodedChunk
+from blendtune_trainer.tokens.token_cache import EncodedChunk, Repeats
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Examples:
-    """The examples of a source, one after the other: the rows that fit the sequence length."""
+    """The examples of a source, one after the other: those of the rows that fit the sequence length."""
 
     input_ids: NDArray[np.int32]  # [tokens]
     supervised: NDArray[np.bool_]  # [tokens]
@@ -29,6 +29,7 @@ class Examples:
     keys: NDArray[np.uint64]  # [examples], equal for equal rows
     rows: int  # rows read, including those left out
     dropped: int  # rows left out because of their length
+    repeats: Repeats  # of rows with several examples
     digest: str  # SHA-256 of all rows, in order
 
     def __len__(self) -> int:
@@ -118,6 +119,7 @@ def _concatenate(parts: Sequence[_ChunkExamples], digest: str) -> Examples:
         keys=np.concatenate([np.empty(0, np.uint64), *(part.keys for part in parts)]),
         rows=sum(part.rows for part in parts),
         dropped=sum(len(chunk.too_long) for chunk in chunks),
+        repeats=sum((chunk.repeats for chunk in chunks), Repeats()),
         digest=digest,
     )
 

@@ -1,7 +1,8 @@
 """Encodes rows chunk by chunk, large sources on all cores, and caches the result of each chunk.
 
-The cache key is the digest of rows, tokenizer, chat template and sequence length. So an interrupted blend
-resumes after its last chunk, and a blend of the same rows in another ratio encodes nothing again.
+The cache key is the digest of rows, tokenizer, chat template with its variables, and sequence length. So an
+interrupted blend resumes after its last chunk, and a blend of the same rows in another ratio encodes nothing
+again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from enum import Enum
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
@@ -18,11 +20,26 @@ import numpy as np
 
 from blendtune_api.contract import digest_of
 from blendtune_runtime.chat.conversation import Conversation
+from blendtune_runtime.chat.reasoning import has_reasoning
+from blendtune_runtime.chat.rendering import PLAIN, Rendering
 from blendtune_trainer.rows.conversations import RowFault
-from blendtune_trainer.tokens.chat import ChatEncoder
+from blendtune_trainer.tokens.chat import ChatEncoder, EncodedExample
 from blendtune_trainer.tokens.chunks import Chunk
 from blendtune_trainer.tokens.digests import bytes_digest, text_digest
 from blendtune_trainer.tokens.token_cache import EncodedChunk, TokenCache
+
+
+class OnReasoning(Enum):
+    """What to do with the thoughts of answers."""
+
+    KEEP = "keep"
+    LEAVE_OUT = "leave out"
+    REPORT = "report"  # raise ReasoningMet
+
+
+class ReasoningMet(Exception):
+    """A row holds the thoughts of an answer."""
+
 
 _CHUNKS_BEFORE_POOL = 8  # one process encodes them in about the time that worker processes take to start
 
@@ -35,17 +52,30 @@ class RowEncoder:
     """
 
     def __init__(
-        self, tokenizer: Any, sequence_length: int, cache: TokenCache, processes: int | None = None
+        self,
+        tokenizer: Any,
+        sequence_length: int,
+        cache: TokenCache,
+        processes: int | None = None,
+        rendering: Rendering = PLAIN,
+        on_reasoning: OnReasoning = OnReasoning.KEEP,
     ) -> None:
-        self.chat = ChatEncoder(tokenizer)
+        self._chat_of = (tokenizer, rendering, on_reasoning is not OnReasoning.LEAVE_OUT)
+        self.chat = ChatEncoder(*self._chat_of)
+        self.reasoned_rows = 0  # with thoughts, among those read so far
+        self._on_reasoning = on_reasoning
         self.tokenizer_digest = text_digest(tokenizer.backend_tokenizer.to_str())
         self.sequence_length = sequence_length
-        self._tokenizer = tokenizer
         self._cache = cache
         self._processes = processes or len(os.sched_getaffinity(0))
         self._pool: ProcessPoolExecutor | None = None
         self._encoded_chunks = 0
-        self._identity = digest_of([self.tokenizer_digest, self.chat.template, sequence_length])
+        self._identity = digest_of([self.tokenizer_digest, self.rendering_digest, sequence_length])
+
+    @property
+    def rendering_digest(self) -> str:
+        """Digest of all but the conversation that decides the text of an example."""
+        return digest_of([self.chat.renderer.digest, self._on_reasoning is OnReasoning.LEAVE_OUT])
 
     def __enter__(self) -> RowEncoder:
         return self
@@ -55,7 +85,7 @@ class RowEncoder:
             self._pool.shutdown(cancel_futures=True)
 
     def encode(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, EncodedChunk]]:
-        """Each chunk with its encoding, in order.
+        """Each chunk with its encoding, in order. Raises ReasoningMet if that is what to do with thoughts.
 
         Once worker processes run, up to two chunks per process are read ahead of the consumer.
         """
@@ -74,10 +104,13 @@ class RowEncoder:
 
     def _start(self, chunk: Chunk) -> Callable[[], EncodedChunk]:
         """Looks a chunk up in the cache or starts to encode it. Returns a function that waits for it."""
+        conversations = [row.conversation for row in chunk.rows]
+        self.reasoned_rows += sum(map(has_reasoning, conversations))
+        if self.reasoned_rows and self._on_reasoning is OnReasoning.REPORT:
+            raise ReasoningMet
         key = bytes_digest([self._identity.encode(), *chunk.contents])
         if (cached := self._cache.get(key)) is not None:
             return lambda: cached
-        conversations = [row.conversation for row in chunk.rows]
         self._encoded_chunks += 1
         if self._processes == 1 or self._encoded_chunks <= _CHUNKS_BEFORE_POOL:
             encoded = encode_chunk(self.chat, self.sequence_length, conversations)
@@ -88,7 +121,7 @@ class RowEncoder:
                 self._processes,
                 mp_context=get_context("forkserver"),
                 initializer=_init_worker,
-                initargs=(self._tokenizer, self.sequence_length),
+                initargs=(self._chat_of, self.sequence_length),
             )
         return partial(self._collect, key, self._pool.submit(_encode_in_worker, conversations))
 
@@ -101,15 +134,21 @@ class RowEncoder:
 def encode_chunk(
     encoder: ChatEncoder, sequence_length: int, conversations: Sequence[Conversation]
 ) -> EncodedChunk:
-    """The conversations that fit the sequence length, never cut, and why each of the others is left out."""
-    examples, too_long, faults = [], [], []
+    """The conversations that fit the sequence length, never cut, and why each of the others is left out.
+
+    A conversation fits if all of its examples do.
+    """
+    examples: list[tuple[int, EncodedExample]] = []
+    too_long, faults = [], []
     for index, outcome in enumerate(encoder.encode(conversations)):
         if isinstance(outcome, RowFault):
             faults.append((index, str(outcome)))
-        elif len(outcome.input_ids) > sequence_length:
-            too_long.append((index, len(outcome.input_ids)))
+            continue
+        longest = max(len(example.input_ids) for example in outcome)
+        if longest > sequence_length:
+            too_long.append((index, longest))
         else:
-            examples.append((index, outcome))
+            examples += [(index, example) for example in outcome]
     return EncodedChunk(
         input_ids=np.concatenate([np.empty(0, np.int32), *(each.input_ids for _, each in examples)]),
         supervised=np.concatenate([np.empty(0, np.bool_), *(each.supervised for _, each in examples)]),
@@ -123,10 +162,10 @@ def encode_chunk(
 _worker_encode: Callable[[Sequence[Conversation]], EncodedChunk]  # set in each worker process
 
 
-def _init_worker(tokenizer: Any, sequence_length: int) -> None:
+def _init_worker(chat_of: tuple[Any, Rendering, bool], sequence_length: int) -> None:
     global _worker_encode
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # each core has a worker already
-    _worker_encode = partial(encode_chunk, ChatEncoder(tokenizer), sequence_length)
+    _worker_encode = partial(encode_chunk, ChatEncoder(*chat_of), sequence_length)
 
 
 def _encode_in_worker(conversations: Sequence[Conversation]) -> EncodedChunk:

@@ -13,6 +13,22 @@ from numpy.typing import NDArray
 from blendtune_runtime.files import replacing
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repeats:
+    """The price of rows each of whose answers is an example of its own."""
+
+    rows: int = 0  # with several examples
+    examples: int = 0  # of these rows
+    tokens: int = 0  # that are in several examples of a row, each time but the first
+
+    def __add__(self, other: Repeats) -> Repeats:
+        return Repeats(
+            rows=self.rows + other.rows,
+            examples=self.examples + other.examples,
+            tokens=self.tokens + other.tokens,
+        )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class EncodedChunk:
     """The examples of a chunk, concatenated, and the rows left out. Rows are indices into the chunk."""
@@ -20,9 +36,23 @@ class EncodedChunk:
     input_ids: NDArray[np.int32]  # [tokens]
     supervised: NDArray[np.bool_]  # [tokens]
     lengths: NDArray[np.int64]  # [examples] tokens of each example
-    rows: NDArray[np.int64]  # [examples] row of each example
+    rows: NDArray[np.int64]  # [examples] row of each example, in order; several may be of one row
     too_long: tuple[tuple[int, int], ...] = ()  # (row, tokens) of each row over the sequence length
     faults: tuple[tuple[int, str], ...] = ()  # (row, message) of each row that cannot be learnt from
+
+    @property
+    def repeats(self) -> Repeats:
+        """What the examples of the same row repeat: the shorter ones are also in the text of the longest."""
+        if not len(self.rows):
+            return Repeats()
+        starts = np.flatnonzero(np.diff(self.rows, prepend=-1))
+        counts = np.diff(starts, append=len(self.rows))
+        longest = np.maximum.reduceat(self.lengths, starts)
+        return Repeats(
+            rows=int((counts > 1).sum()),
+            examples=int(counts[counts > 1].sum()),
+            tokens=int(self.lengths.sum() - longest.sum()),
+        )
 
 
 class TokenCache:

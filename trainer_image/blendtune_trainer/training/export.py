@@ -61,7 +61,7 @@ def generation_config(model: Any, tokenizer: Any) -> GenerationConfig:
     base = model.generation_config
     declared = base.eos_token_id
     ends = declared if isinstance(declared, list) else [declared]
-    ends = [*ends, tokenizer.eos_token_id, ChatRenderer(tokenizer).end_of_turn_id()]
+    ends = [*ends, *ChatRenderer(tokenizer).stop_token_ids()]
     eos = sorted({int(token) for token in ends if token is not None})
     padding = next(
         (token for token in (base.pad_token_id, tokenizer.pad_token_id) if token is not None), None

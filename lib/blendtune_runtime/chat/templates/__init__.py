@@ -12,6 +12,7 @@ from typing import Any
 
 from blendtune_api.v1alpha1 import ChatTemplate
 
+NAMED_TEMPLATES = ", ".join(ChatTemplate)
 _EOS = "eos_token"  # the variable of a template that holds the tokenizer's end-of-text token
 _SPECIAL_TOKEN = re.compile(r"<\|\w+\|>")
 
@@ -30,17 +31,31 @@ def use_chat_template(tokenizer: Any, template: ChatTemplate) -> None:
 
     Raises MissingTokens if the tokenizer lacks a special token of the template.
     """
-    present = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-    if tokenizer.eos_token is not None:
-        present.add(_EOS)
-    if missing := _needed(template) - present:
-        usable = " or ".join(other for other in ChatTemplate if _needed(other) <= present)
+    if missing := _needed(template) - _present(tokenizer):
+        usable = " or ".join(usable_templates(tokenizer))
         instead = f"use {usable}, which it has all tokens for" if usable else "use another model"
         raise MissingTokens(
             f"{template} is built of {', '.join(sorted(missing))}, which the tokenizer lacks among its "
             f"special tokens: {instead}, or leave chatTemplate unset for the tokenizer's own"
         )
     tokenizer.chat_template = template_text(template)
+
+
+def usable_templates(tokenizer: Any) -> tuple[ChatTemplate, ...]:
+    """The named templates that fit a tokenizer.
+
+    They are those of its own turn tokens, or else those that need no more than an end-of-text token.
+    """
+    present = _present(tokenizer)
+    usable = [template for template in ChatTemplate if _needed(template) <= present]
+    own = [template for template in usable if _needed(template) - {_EOS}]
+    return tuple(own or usable)
+
+
+def _present(tokenizer: Any) -> set[str]:
+    """The special tokens of a tokenizer, and _EOS if it has an end-of-text token."""
+    present = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return present | ({_EOS} if tokenizer.eos_token is not None else set())
 
 
 def _needed(template: ChatTemplate) -> set[str]:
