@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from blendtune_api.contract import BlendResult, weights_digest
-from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage
+from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Stage
 from blendtune_core.sizing.describe import describe_weights, refusal
 from blendtune_core.sizing.estimate import training_cost
 from blendtune_core.sizing.layout import choose_layout
@@ -19,19 +19,15 @@ from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadData, DoesNotFit
 from blendtune_runtime.files import write_text
 from blendtune_runtime.program import run_program
-from blendtune_runtime.uris import data_location
 from blendtune_trainer.blending.assemble import SourceExamples, assemble, first_pass, split
 from blendtune_trainer.blending.lineage import Lineage, describe_lineage, read_lineage, write_lineage
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.model.base_model import fetch_base_model
 from blendtune_trainer.model.memory import sizing_setup
-from blendtune_trainer.rows.collect import Row, collect
-from blendtune_trainer.rows.console import console_progress
 from blendtune_trainer.rows.contamination import PromptSearch, check_matches, load_prompts
-from blendtune_trainer.rows.faults import Faults
+from blendtune_trainer.sources import EncodedSources, encode_sources
 from blendtune_trainer.stage import Run, load_result, load_run, save_result
 from blendtune_trainer.tokens.digests import file_digest, text_digest
-from blendtune_trainer.tokens.examples import Examples, encode_rows
 from blendtune_trainer.tokens.row_encoder import RowEncoder
 from blendtune_trainer.tokens.token_cache import TokenCache
 from blendtune_trainer.workspace import hold
@@ -76,14 +72,6 @@ def finished_blend(run: Run) -> BlendResult | None:
     return result if packed.digest == result.digest and same_rubric else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _EncodedSources:
-    """The examples of every source, and those of `spec.blend.validation.uri` if it is set."""
-
-    sources: tuple[tuple[Source, Examples], ...]
-    validation: Examples | None
-
-
 def _prepare(run: Run) -> BlendResult:
     spec, workspace = run.config.spec, run.workspace
     base = fetch_base_model(spec.model, run.claims, run.shared, run.config.uid)
@@ -96,8 +84,8 @@ def _prepare(run: Run) -> BlendResult:
     search = PromptSearch(load_prompts(workspace.rubric))
     cache = TokenCache(run.shared.tokens)
     with RowEncoder(tokenizer, spec.training.sequence_length, cache) as encoder:
-        encoded = _encode_sources(run, encoder, search)
-    warnings = check_matches(search.matches)
+        encoded = encode_sources(run, encoder, search)
+    warnings = (*check_matches(search.matches), *encoded.warnings)
     sources = split(encoded.sources, spec.blend.validation.resolved_fraction, encoded.validation)
     _log_sources(sources)
     start = _starting_lineage(sources, spec.blend.seed, base)
@@ -117,7 +105,8 @@ def _prepare(run: Run) -> BlendResult:
         base_model_digest=_base_model_digest(base),
         layout=choose_layout(setup),
         training_seconds=training_cost(setup, tokens).seconds,
-        warnings=tuple(warning[:_WARNING_LENGTH] for warning in warnings[:_WARNINGS]),
+        warnings=tuple(_cut(warning) for warning in warnings[:_WARNINGS]),
+        bad_rows=encoded.bad_rows,
     )
     packed.write(workspace.blend)
     write_lineage(workspace.blend, start)
@@ -127,7 +116,7 @@ def _prepare(run: Run) -> BlendResult:
     save_result(run, Stage.BLEND, result)
     if spec.storage.shared_path is None:  # otherwise other runs may use the rest of the cache
         cache.prune()
-    _log_result(packed, result)
+    _log_result(packed, result, warnings)
     return result
 
 
@@ -140,67 +129,7 @@ def _starting_lineage(sources: Sequence[SourceExamples], seed: int, base: Path) 
     return start
 
 
-def _encode_sources(run: Run, encoder: RowEncoder, search: PromptSearch) -> _EncodedSources:
-    """The examples of all sources and of the validation rows. Raises BadData with the faults of all."""
-    blend = run.config.spec.blend
-    faults = Faults()
-    sources = tuple(
-        (
-            source,
-            _encode_source(
-                run, encoder, faults, source.name, source.uri, f"spec.blend.sources[{index}]", search
-            ),
-        )
-        for index, source in enumerate(blend.sources)
-    )
-    uri, validation = blend.validation.uri, None
-    if uri is not None:
-        validation = _encode_source(run, encoder, faults, "validation", uri, "spec.blend.validation", None)
-    faults.check()
-    return _EncodedSources(sources=sources, validation=validation)
-
-
-def _encode_source(
-    run: Run,
-    encoder: RowEncoder,
-    faults: Faults,
-    name: str,
-    uri: str,
-    field: str,
-    search: PromptSearch | None,
-) -> Examples:
-    """The examples of the rows at `uri`. `field` is their path in the spec, `search` looks through them."""
-    blend = run.config.spec.blend
-    earlier_faults = faults.count
-    rows = collect(data_location(uri, run.claims, f"{field}.uri"), f"{field}.uri", faults)
-    examples = encode_rows(
-        rows if search is None else _searched(rows, search),
-        encoder,
-        over_length=blend.over_length,
-        seed=blend.seed,
-        faults=faults,
-        progress=console_progress(name),
-    )
-    if not len(examples) and faults.count == earlier_faults:
-        faults.add(f"{field}.uri ({name})", _nothing_left(examples, uri))
-    return examples
-
-
-def _searched(rows: Iterable[Row], search: PromptSearch) -> Iterator[Row]:
-    """The rows, each searched for the prompts of the rubric."""
-    for row in rows:
-        search.search(row.place, row.conversation)
-        yield row
-
-
-def _nothing_left(examples: Examples, uri: str) -> str:
-    """Why a source without faults has no examples."""
-    if not examples.rows:
-        return f"{uri} holds no rows"
-    return f"all {examples.rows:,} rows of {uri} are longer than spec.training.sequenceLength; raise it"
-
-
-def _identity(spec: BlendedFineTuneSpec, encoded: _EncodedSources, encoder: RowEncoder) -> dict[str, Any]:
+def _identity(spec: BlendedFineTuneSpec, encoded: EncodedSources, encoder: RowEncoder) -> dict[str, Any]:
     """Everything that decides the blend, as a JSON document."""
     blend = spec.blend
     return {
@@ -239,12 +168,13 @@ def _log_sources(sources: Sequence[SourceExamples]) -> None:
         examples = each.examples
         print(
             f"{each.source.name}: {examples.rows:,} rows, {int(examples.lengths.sum()):,} tokens, "
-            f"{examples.dropped:,} dropped for length, {int(each.held_out.sum()):,} held out",
+            f"{examples.dropped:,} dropped for length, {examples.bad_rows:,} bad, "
+            f"{int(each.held_out.sum()):,} held out",
             flush=True,
         )
 
 
-def _log_result(packed: PackedBlend, result: BlendResult) -> None:
+def _log_result(packed: PackedBlend, result: BlendResult, warnings: Sequence[str]) -> None:
     for source in result.sources:
         print(
             f"{source.name}: {source.achieved_share:.2%} of the blend (target {source.target_share:.2%}), "
@@ -257,5 +187,10 @@ def _log_result(packed: PackedBlend, result: BlendResult) -> None:
         f"{packed.sequence_length:,} ({waste:.2%} unused), {result.steps:,} steps",
         flush=True,
     )
-    for warning in result.warnings:
+    for warning in warnings:
         print(f"warning: {warning}", flush=True)
+
+
+def _cut(warning: str) -> str:
+    """The warning, of bounded length."""
+    return warning if len(warning) <= _WARNING_LENGTH else warning[: _WARNING_LENGTH - 4] + " ..."

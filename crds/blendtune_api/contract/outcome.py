@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from blendtune_api.v1alpha1 import (
+    BadRows,
     BenchmarkScore,
     BlendedSource,
     EpochModel,
@@ -64,6 +65,7 @@ class BlendResult:
     layout: Layout | None = None
     training_seconds: float | None = None  # estimated time of the steps; None if the GPU's peak is unknown
     warnings: tuple[str, ...] = ()
+    bad_rows: tuple[BadRows, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

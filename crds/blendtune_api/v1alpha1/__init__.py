@@ -6,10 +6,13 @@ object, and GitOps tools would report a permanent difference.
 """
 
 from blendtune_api.v1alpha1.blend import Blend, Budget, Source, Validation
+from blendtune_api.v1alpha1.columns import Columns
 from blendtune_api.v1alpha1.enums import (
     ActivationCheckpointing,
     AfterSuccess,
     Attention,
+    BadRowPolicy,
+    BadRowReason,
     ChatTemplate,
     ConditionStatus,
     ConditionType,
@@ -58,6 +61,7 @@ from blendtune_api.v1alpha1.limits import (
     EXPORT_URI,
     GENERAL_MAX_EPOCHS,
     GROUP,
+    MAX_BAD_ROW_REASONS,
     MAX_BENCHMARKS,
     MAX_CATEGORIES,
     MAX_EPOCH_LOSSES,
@@ -94,6 +98,7 @@ from blendtune_api.v1alpha1.scores import (
 )
 from blendtune_api.v1alpha1.status import (
     Attempt,
+    BadRows,
     BlendedFineTuneStatus,
     BlendedSource,
     BlendStatus,
@@ -132,6 +137,7 @@ __all__ = [
     "EXPORT_URI",
     "GENERAL_MAX_EPOCHS",
     "GROUP",
+    "MAX_BAD_ROW_REASONS",
     "MAX_BENCHMARKS",
     "MAX_CATEGORIES",
     "MAX_EPOCH_LOSSES",
@@ -148,6 +154,9 @@ __all__ = [
     "AfterSuccess",
     "Attempt",
     "Attention",
+    "BadRowPolicy",
+    "BadRowReason",
+    "BadRows",
     "BenchmarkScore",
     "Blend",
     "BlendStatus",
@@ -159,6 +168,7 @@ __all__ = [
     "ChatTemplate",
     "Checkpoint",
     "Cluster",
+    "Columns",
     "Condition",
     "ConditionStatus",
     "ConditionType",

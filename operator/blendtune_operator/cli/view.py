@@ -165,7 +165,7 @@ def _table(title: str) -> Table:
 
 def _blend_table(object: BlendedFineTune) -> Table:
     table = _table("Blend")
-    for name in ("source", "share", "target", "tokens", "passes", "dropped"):
+    for name in ("source", "share", "target", "tokens", "passes", "too long", "bad"):
         table.add_column(name)
     for source in object.status.blend.sources if object.status.blend else ():
         table.add_row(
@@ -174,7 +174,8 @@ def _blend_table(object: BlendedFineTune) -> Table:
             f"{source.target_share:.2%}",
             f"{source.tokens:,}",
             f"{source.epochs:.2f}",
-            str(source.dropped),
+            f"{source.dropped:,}",
+            f"{source.bad_rows or 0:,}",
         )
     return table
 

@@ -35,7 +35,11 @@ def run_blend(draft: FineTuneDraft) -> PhaseResult:
         if result.reason == Reason.DOES_NOT_FIT:
             draft.set(ConditionType.SIZED, ConditionStatus.FALSE, Reason.DOES_NOT_FIT, result.message)
         return result
-    draft.update(blend=BlendStatus(digest=result.digest, tokens=result.tokens, sources=result.sources))
+    draft.update(
+        blend=BlendStatus(
+            digest=result.digest, tokens=result.tokens, sources=result.sources, bad_rows=result.bad_rows
+        )
+    )
     message = f"{result.tokens:,} tokens of {len(result.sources)} sources in {result.steps:,} steps"
     message = "; ".join((message, *result.warnings))
     draft.set(ConditionType.DATA_BLENDED, ConditionStatus.TRUE, Reason.COMPLETED, message)

@@ -7,13 +7,19 @@ from dataclasses import dataclass, replace
 
 import fsspec
 
+from blendtune_api.v1alpha1 import Columns
 from blendtune_runtime.chat.conversation import Conversation
 from blendtune_runtime.errors import Transient
 from blendtune_runtime.uris import HubRepository, StorePath
-from blendtune_trainer.rows.conversations import RowFault, to_conversation
-from blendtune_trainer.rows.data_files import SUFFIXES, data_files, file_rows
-from blendtune_trainer.rows.faults import Faults
+from blendtune_trainer.rows.cells import without_nulls
+from blendtune_trainer.rows.conversations import RowReader
+from blendtune_trainer.rows.data_files import data_files
+from blendtune_trainer.rows.faults import RowFault, SourceFaults
+from blendtune_trainer.rows.file_kinds import SUFFIXES
+from blendtune_trainer.rows.file_rows import file_rows
 from blendtune_trainer.rows.hub import hub_rows
+from blendtune_trainer.rows.notes import Notes
+from blendtune_trainer.rows.splits import Split
 from blendtune_trainer.rows.values import Value
 
 
@@ -26,39 +32,65 @@ class Row:
     fraction_read: float | None = None  # of its source, 0 to 1, up to this row; None if unknown
 
 
-def collect(location: HubRepository | StorePath, field: str, faults: Faults) -> Iterator[Row]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowSource:
+    """Where rows are, and how to read them. `field` is the path of the source in the spec."""
+
+    location: HubRepository | StorePath
+    field: str
+    columns: Columns | None = None
+    purpose: Split = Split.TRAIN
+
+
+def collect(source: RowSource, faults: SourceFaults, notes: Notes | None = None) -> Iterator[Row]:
     """The rows of a source in order: by file name, then by position in the file.
 
     Files and rows that cannot be read or learnt from are added to `faults` with their place, and left out.
-    `field` is the path of the URI in the spec. Raises Transient if a store or the hub does not answer.
+    What of the others is not used is added to `notes`.
+
+    Raises Transient if a store or the hub does not answer.
     """
-    for each in _values(location, field, faults):
+    notes = notes or Notes()
+    reader = RowReader(source.columns, notes)
+    for each in _values(source, faults, notes):
         try:
-            yield Row(
-                place=each.place, conversation=to_conversation(each.value), fraction_read=each.fraction_read
-            )
+            conversation = reader.read(each.value)
         except RowFault as fault:
-            faults.add(each.place, str(fault))
+            faults.add_row(each.place, fault)
+        else:
+            yield Row(place=each.place, conversation=conversation, fraction_read=each.fraction_read)
+    for role, message in reader.layouts.missing().items():
+        faults.add(f"{source.field}.columns.{role}", message)
 
 
-def _values(location: HubRepository | StorePath, field: str, faults: Faults) -> Iterator[Value]:
-    if isinstance(location, HubRepository):
-        yield from hub_rows(location, field, faults)
+def _values(source: RowSource, faults: SourceFaults, notes: Notes) -> Iterator[Value]:
+    field = f"{source.field}.uri"
+    if isinstance(source.location, HubRepository):
+        for each in hub_rows(source.location, field, faults.faults):
+            # most are Parquet, which writes null where a row lacks a field of a nested object
+            yield replace(each, value=without_nulls(each.value))
         return
+    url = source.location.url
     try:
-        filesystem, path = fsspec.core.url_to_fs(location.url)
-        files = data_files(filesystem, path)
+        yield from _stored_values(url, field, source.purpose, faults, notes)
     except FileNotFoundError:
-        faults.add(field, f"no such file or folder: {location.url}")
-        return
+        faults.add(field, f"no such file or folder: {url}")
     except OSError as error:
-        raise Transient(f"{field}: {location.url} cannot be read: {error}") from error
-    if not files:
-        faults.add(field, f"{location.url} holds no {', '.join(SUFFIXES)} file")
+        raise Transient(f"{field}: {url} cannot be read: {error}") from error
+
+
+def _stored_values(
+    url: str, field: str, purpose: Split, faults: SourceFaults, notes: Notes
+) -> Iterator[Value]:
+    filesystem, path = fsspec.core.url_to_fs(url)
+    before_files = faults.faults.count
+    files = data_files(filesystem, path, purpose, faults, notes)
+    if not files and faults.faults.count == before_files:
+        faults.add(field, f"{url} holds no {SUFFIXES} file")
     total = sum(file.size for file in files)
     before = 0  # bytes of the files already read
     for file in files:
-        for each in file_rows(filesystem, file, faults):
+        for each in file_rows(filesystem, file, purpose, faults, notes):
             read = before + (each.fraction_read or 0) * file.size
             yield replace(each, fraction_read=read / total if total else None)
         before += file.size
