@@ -32,7 +32,11 @@ def arrow_rows(stream: Any, file: DataFile, faults: SourceFaults) -> Iterator[Va
                 number += 1
                 for name in nested:
                     row[name] = without_nulls(row[name])
-                yield Value(place=f"{file.name} row {number}", value=row, fraction_read=fraction(number))
+                yield Value(
+                    place=f"{file.name} row {number}",
+                    value=row,
+                    fraction_read=file.of_source(fraction(number)),
+                )
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, UnicodeDecodeError) as error:
         faults.add(file.name, f"not a readable {file.kind} file: {error}")
 
@@ -59,4 +63,4 @@ def _arrow_batches(stream: Any, file: DataFile) -> Iterator[tuple[Any, Any]]:
     for batch in batches:
         read = stream.tell() / max(file.size, 1)
         for start in range(0, batch.num_rows, _BATCH_ROWS):
-            yield batch.slice(start, _BATCH_ROWS), lambda _, read=read: min(1.0, read)
+            yield batch.slice(start, _BATCH_ROWS), lambda _, read=read: read

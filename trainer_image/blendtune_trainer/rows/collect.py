@@ -87,10 +87,5 @@ def _stored_values(
     files = data_files(filesystem, path, purpose, faults, notes)
     if not files and faults.faults.count == before_files:
         faults.add(field, f"{url} holds no {SUFFIXES} file")
-    total = sum(file.size for file in files)
-    before = 0  # bytes of the files already read
     for file in files:
-        for each in file_rows(filesystem, file, purpose, faults, notes):
-            read = before + (each.fraction_read or 0) * file.size
-            yield replace(each, fraction_read=read / total if total else None)
-        before += file.size
+        yield from file_rows(filesystem, file, purpose, faults, notes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -33,6 +34,12 @@ class DataFile:
     size: int  # bytes
     kind: FileKind
     compression: Compression | None = None
+    start: float = 0.0  # fraction of its source that stands before it
+    share: float = 1.0  # fraction of its source that it is
+
+    def of_source(self, fraction: float) -> float:
+        """The fraction of the source that is read once this one of the file is."""
+        return self.start + self.share * min(1.0, fraction)
 
 
 def data_files(
@@ -48,7 +55,7 @@ def data_files(
         if kind_of(name) is None:
             faults.add(name, f"cannot be read; use {SUFFIXES}")
             return []
-        return [_data_file(path, name, filesystem.size(path))]
+        return _with_shares([_data_file(path, name, filesystem.size(path))])
     if not filesystem.isdir(path):
         raise FileNotFoundError(path)
     sizes = {
@@ -62,7 +69,7 @@ def data_files(
         notes.left_out(name, f"{split_of(name) or 'training'} split")
     if purpose is Split.TRAIN and kept and all(split_of(name) not in (None, Split.TRAIN) for name in kept):
         notes.remark(f"trained on, though named as a test or validation split: {kept[0]}")
-    return [_data_file(*sizes[name][:1], name, sizes[name][1]) for name in candidates if name in set(kept)]
+    return _with_shares([_data_file(sizes[name][0], name, sizes[name][1]) for name in kept])
 
 
 def _is_data(name: str, faults: SourceFaults, notes: Notes) -> bool:
@@ -102,6 +109,16 @@ def _without_caches(
         else:
             notes.left_out(name, "a cache of datasets")
     return kept
+
+
+def _with_shares(files: list[DataFile]) -> list[DataFile]:
+    """The files, each with its part of their bytes together."""
+    total = max(1, sum(file.size for file in files))
+    starts = accumulate((file.size for file in files), initial=0)
+    return [
+        replace(file, start=start / total, share=file.size / total)
+        for file, start in zip(files, starts, strict=False)
+    ]
 
 
 def _data_file(path: str, name: str, size: int | None) -> DataFile:

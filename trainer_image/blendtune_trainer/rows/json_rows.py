@@ -61,7 +61,7 @@ def json_document_rows(opened: Opened, faults: SourceFaults, notes: Notes, purpo
     text = _Text(opened)
     try:
         if text.next_character() == "[":
-            yield from _elements(text, name)
+            yield from _elements(text)
             return
         place, value = f"{name}:{text.line}", text.value()
         if text.next_character():  # JSON lines, or objects written one below the other
@@ -70,7 +70,7 @@ def json_document_rows(opened: Opened, faults: SourceFaults, notes: Notes, purpo
                 place = f"{name}:{text.line}"
                 yield Value(place=place, value=text.value(), fraction_read=text.fraction)
         else:
-            yield from _unwrapped(value, name, place, faults, notes, purpose)
+            yield from _unwrapped(value, text, place, faults, notes, purpose)
     except UnicodeDecodeError:
         fault = _not_utf8(name, "")
         faults.add(f"{name}:{text.line}", str(fault))
@@ -86,6 +86,7 @@ class _Text:
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
+        self.name = opened.file.name
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._text = ""
         self._at = 0
@@ -149,14 +150,14 @@ class _Text:
         return True
 
 
-def _elements(text: _Text, name: str) -> Iterator[Value]:
+def _elements(text: _Text) -> Iterator[Value]:
     """The elements of a list, each with the line on which it begins."""
     text.take()
     more = text.next_character() != "]"
     while more:
         if not text.next_character():
             raise text.fault("the list is not closed")
-        place, value = f"{name}:{text.line}", text.value()
+        place, value = f"{text.name}:{text.line}", text.value()
         yield Value(place=place, value=value, fraction_read=text.fraction)
         after = text.next_character()
         if after not in (",", "]"):
@@ -170,9 +171,10 @@ def _elements(text: _Text, name: str) -> Iterator[Value]:
 
 
 def _unwrapped(
-    value: Any, name: str, place: str, faults: SourceFaults, notes: Notes, purpose: Split
+    value: Any, text: _Text, place: str, faults: SourceFaults, notes: Notes, purpose: Split
 ) -> Iterator[Value]:
     """The rows of a document that is one object: a row, or lists of rows by name."""
+    name = text.name
     if not isinstance(value, Mapping):
         faults.add(place, "must be a JSON list of rows, or objects one after another")
         return
@@ -184,7 +186,7 @@ def _unwrapped(
                 "is a table by columns; write it by rows: in pandas, to_json(orient='records', lines=True)",
             )
         else:
-            yield Value(place=place, value=value, fraction_read=1.0)
+            yield Value(place=place, value=value, fraction_read=text.fraction)
         return
     kept = chosen_names([*lists], purpose)
     if len(kept) > 1:
@@ -196,7 +198,7 @@ def _unwrapped(
         notes.left_out(f"{name} {key}", "another split")
     rows = lists[kept[0]]
     for index, row in enumerate(rows):
-        yield Value(place=f"{name} {kept[0]}[{index}]", value=row, fraction_read=(index + 1) / len(rows))
+        yield Value(place=f"{name} {kept[0]}[{index}]", value=row, fraction_read=text.fraction)
 
 
 def _are_rows(value: object) -> bool:

@@ -42,10 +42,10 @@ class Opened:
         return self.stream.peek(_BUFFER_BYTES)
 
     def fraction(self, read: int) -> float:
-        """The fraction of the file that is read, 0 to 1, once `read` bytes of its content are."""
+        """The fraction of the source that is read, 0 to 1, once `read` bytes of this file's content are."""
         if self.file.compression is not None:
             read = self._raw.tell()
-        return min(1.0, read / max(read, self.file.size, 1))
+        return self.file.of_source(read / (self.file.size or 1))
 
     def other_encoding(self) -> str | None:
         """The encoding of a file that is surely not UTF-8; None for any other."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from blendtune_api.contract import digest_of
-from blendtune_runtime.chat.conversation import Conversation
+from blendtune_runtime.chat.conversation import Conversation, from_canonical
 from blendtune_trainer.rows.conversations import RowFault
 from blendtune_trainer.tokens.chat import ChatEncoder
 from blendtune_trainer.tokens.chunks import Chunk
@@ -90,7 +90,7 @@ class RowEncoder:
                 initializer=_init_worker,
                 initargs=(self._tokenizer, self.sequence_length),
             )
-        return partial(self._collect, key, self._pool.submit(_encode_in_worker, conversations))
+        return partial(self._collect, key, self._pool.submit(_encode_in_worker, chunk.contents))
 
     def _collect(self, key: str, future: Future[EncodedChunk]) -> EncodedChunk:
         encoded = future.result()
@@ -129,5 +129,5 @@ def _init_worker(tokenizer: Any, sequence_length: int) -> None:
     _worker_encode = partial(encode_chunk, ChatEncoder(tokenizer), sequence_length)
 
 
-def _encode_in_worker(conversations: Sequence[Conversation]) -> EncodedChunk:
-    return _worker_encode(conversations)
+def _encode_in_worker(contents: Sequence[bytes]) -> EncodedChunk:
+    return _worker_encode([from_canonical(content) for content in contents])
