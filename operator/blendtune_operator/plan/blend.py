@@ -41,6 +41,9 @@ def run_blend(draft: FineTuneDraft) -> PhaseResult:
         )
     )
     message = f"{result.tokens:,} tokens of {len(result.sources)} sources in {result.steps:,} steps"
+    if result.bad_rows:
+        reasons = ", ".join(f"{each.rows:,} {each.reason} (first {each.first})" for each in result.bad_rows)
+        message += f"; bad rows dropped: {reasons}"
     message = "; ".join((message, *result.warnings))
     draft.set(ConditionType.DATA_BLENDED, ConditionStatus.TRUE, Reason.COMPLETED, message)
     _record_rubric(draft)

@@ -42,7 +42,5 @@ class Read:
 def read(path: Path, purpose: Split = Split.TRAIN) -> Read:
     """The rows at `path`, as those of the first source of a spec."""
     faults, notes = SourceFaults(), Notes()
-    source = RowSource(
-        location=StorePath(url=str(path)), field="spec.blend.sources[0]", purpose=purpose
-    )
+    source = RowSource(location=StorePath(url=str(path)), field="spec.blend.sources[0]", purpose=purpose)
     return Read(list(collect(source, faults, notes)), faults, notes)

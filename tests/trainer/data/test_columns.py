@@ -89,7 +89,9 @@ def test_a_mapped_column_that_no_row_has_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
     faults = SourceFaults()
     source = RowSource(
-        location=StorePath(url=str(tmp_path)), field="spec.blend.sources[0]", columns=Columns(system="persona")
+        location=StorePath(url=str(tmp_path)),
+        field="spec.blend.sources[0]",
+        columns=Columns(system="persona"),
     )
     assert len(list(collect(source, faults))) == 3
     with pytest.raises(BadData) as raised:

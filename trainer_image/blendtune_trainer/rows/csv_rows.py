@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from blendtune_api.v1alpha1 import BadRowReason
 from blendtune_trainer.rows.faults import RowFault, SourceFaults
@@ -18,11 +19,17 @@ _FIELD_BYTES = 1 << 30  # Python's own limit is 128 KiB
 
 def csv_rows(opened: Opened, faults: SourceFaults) -> Iterator[Value]:
     """One row per record, with the line on which it begins. The header names the columns."""
-    name = opened.file.name
     delimiter = _delimiter(opened.head())
     csv.field_size_limit(_FIELD_BYTES)
     text = io.TextIOWrapper(opened.stream, encoding="utf-8-sig", newline="")
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    try:
+        yield from _records(csv.reader(text, delimiter=delimiter, strict=True), delimiter, opened, faults)
+    finally:
+        text.detach()  # who has opened the stream closes it
+
+
+def _records(reader: Any, delimiter: str, opened: Opened, faults: SourceFaults) -> Iterator[Value]:
+    name = opened.file.name
     header: list[str] = []
     while True:
         place = f"{name}:{reader.line_num + 1}"

@@ -97,7 +97,8 @@ def _without_caches(
     for name, (path, _) in sizes.items():
         if PurePosixPath(name).name == _STATE:
             try:
-                state = json.loads(filesystem.cat_file(path))
+                with filesystem.open(path, "rb") as file:
+                    state = json.load(file)
                 saved[str(PurePosixPath(name).parent)] = {each["filename"] for each in state["_data_files"]}
             except (ValueError, KeyError, TypeError):
                 continue  # not datasets' file
