@@ -129,6 +129,8 @@ def print_result(
     console.print(Text.assemble(object.metadata.name, "  ", (str(status.state), f"bold {style}")))
     if isinstance(object, BlendedFineTune) and status.state is State.SUCCEEDED:
         console.print(_blend_table(object))
+        for bad in object.status.blend.bad_rows if object.status.blend else ():
+            console.print(f"bad rows   {bad.rows:,} {bad.reason}, first {bad.first}", soft_wrap=True)
     scored = _scored(object, evaluation)
     if scored is not None and scored.overall is not None:
         console.print(_score_table(scored))
