@@ -82,6 +82,10 @@ def of_texts(turns: Sequence[tuple[ChatRole, str]]) -> Conversation:
 
 def _canonical(message: Message) -> list[Any]:
     """[role, content], and a third element where the message holds more than these."""
+    if message.supervised and not (
+        message.reasoning or message.tool_calls or message.tool_call_id or message.name
+    ):
+        return [message.role, message.content]  # most are; a dictionary for each would take its time
     more = message.for_template()
     plain = [more.pop("role"), more.pop("content")]
     if not message.supervised:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class RowEncoder:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 self._processes,
-                mp_context=get_context("forkserver"),
+                mp_context=_worker_context(),
                 initializer=_init_worker,
                 initargs=(self._tokenizer, self.sequence_length),
             )
@@ -118,6 +119,13 @@ def encode_chunk(
         too_long=tuple(too_long),
         faults=tuple(faults),
     )
+
+
+def _worker_context() -> BaseContext:
+    """Worker processes that begin with this module imported, once for all of them."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 _worker_encode: Callable[[Sequence[Conversation]], EncodedChunk]  # set in each worker process
