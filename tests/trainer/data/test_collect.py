@@ -83,7 +83,7 @@ def test_every_file_of_a_folder_is_read_in_order_of_names_or_told(tmp_path: Path
     ]
 
 
-@pytest.mark.parametrize("name", ["rows.zip", "rows.tar.gz", "rows.xlsx", "rows.pkl", "sub/rows.avro"])
+@pytest.mark.parametrize("name", ["rows.zip", "rows.tar.gz", "rows.xlsx", "rows.gz", "sub/rows.avro"])
 def test_a_file_that_may_hold_rows_is_not_passed_over(tmp_path: Path, name: str) -> None:
     write(tmp_path, {"a.jsonl": answered("a"), name: "x"})
     found = read(tmp_path)

@@ -288,6 +288,8 @@ def test_what_datasets_saves(tmp_path: Path) -> None:
             "a.csv:2: 1 fields, where the header has 2",
             id="a short record",
         ),
+        pytest.param("a.jsonl", gzip.compress(LINES), "a.jsonl: is gzip, not text", id="gzip in disguise"),
+        pytest.param("a.csv", b"PK\x03\x04xl", "is a ZIP archive or a spreadsheet", id="a spreadsheet"),
         pytest.param("a.txt", b"x", "a.txt: cannot be read; use .jsonl, .ndjson", id="another suffix"),
         pytest.param("a", b"x", "a: cannot be read; use .jsonl", id="no suffix"),
         pytest.param("a.parquet", b"x", "a.parquet: not a readable Parquet file", id="no Parquet"),

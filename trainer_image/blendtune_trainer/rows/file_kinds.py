@@ -52,8 +52,8 @@ _METADATA = re.compile(
     re.IGNORECASE,
 )
 _CONTAINERS = re.compile(
-    r"\.(zip|tar|tgz|tbz2?|txz|7z|rar|xlsx?|ods|avro|orc|feather|pkl|pickle|db|sqlite3?|lz4|br|sz|snappy|z)$"
-    r"|\.tar\.\w+$|\.txt\.\w+$",
+    r"\.(zip|tar|tgz|tbz2?|txz|7z|rar|xlsx?|ods|avro|orc|feather|pkl|pickle|db|sqlite3?|lz4|br|sz|snappy|z|gz|zstd?|bz2|xz)$"
+    r"|\.(tar|txt)\.\w+$",
     re.IGNORECASE,
 )
 

@@ -14,7 +14,7 @@ from blendtune_trainer.rows.faults import SourceFaults
 from blendtune_trainer.rows.file_kinds import FileKind
 from blendtune_trainer.rows.json_rows import json_document_rows, json_line_rows
 from blendtune_trainer.rows.notes import Notes
-from blendtune_trainer.rows.opening import DAMAGED, Opened, iconv_advice, opened
+from blendtune_trainer.rows.opening import DAMAGED, Opened, opened
 from blendtune_trainer.rows.splits import Split
 from blendtune_trainer.rows.values import Value
 
@@ -44,10 +44,9 @@ def file_rows(
 
 
 def _text_rows(content: Opened, purpose: Split, faults: SourceFaults, notes: Notes) -> Iterator[Value]:
-    name = content.file.name
-    encoding = content.other_encoding()
-    if encoding is not None:
-        faults.add(name, f"is {encoding}, not UTF-8; {iconv_advice(name, encoding)}")
+    fault = content.not_utf8()
+    if fault is not None:
+        faults.add(content.file.name, fault)
         return
     match content.file.kind:
         case FileKind.JSON_LINES:

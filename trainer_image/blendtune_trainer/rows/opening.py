@@ -24,6 +24,15 @@ _BOMS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"PK\x03\x04": "a ZIP archive or a spreadsheet",
+    b"PAR1": "Parquet",
+    b"ARROW1": "Arrow",
+}
 BOM = b"\xef\xbb\xbf"  # of UTF-8
 # What a damaged compressed file raises, beside OSError.
 DAMAGED = (gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError)
@@ -47,13 +56,16 @@ class Opened:
             read = self._raw.tell()
         return self.file.of_source(read / (self.file.size or 1))
 
-    def other_encoding(self) -> str | None:
-        """The encoding of a file that is surely not UTF-8; None for any other."""
-        head = self.head()[:4]
-        for mark, encoding in _BOMS.items():
-            if head.startswith(mark):
-                return encoding
-        return "UTF-16" if b"\0" in head[:2] and len(head) > 1 else None
+    def not_utf8(self) -> str | None:
+        """What a file that is surely not UTF-8 text is, and what to do; None for any other."""
+        name, head = self.file.name, self.head()[:8]
+        for magic, what in _MAGIC.items():
+            if head.startswith(magic):
+                return f"is {what}, not text; name it so, or unpack it"
+        encodings = [encoding for mark, encoding in _BOMS.items() if head.startswith(mark)]
+        if len(head) > 1 and b"\0" in head[:2]:
+            encodings.append("UTF-16")  # without a mark
+        return f"is {encodings[0]}, not UTF-8; {iconv_advice(name, encodings[0])}" if encodings else None
 
     def lines(self) -> Iterator[bytes]:
         """The lines, without a byte order mark. In a file without line feeds, carriage returns end them."""
