@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.trainer.data.test_row_formats import CHAT, HI, INSTRUCTION, USER, YES, called, sharegpt_call
 
 from blendtune_api.v1alpha1 import BadRowReason
-from blendtune_runtime.chat.conversation import of_texts
+from blendtune_runtime.chat.conversation import ChatRole, from_canonical, of_texts
 from blendtune_trainer.rows.conversations import canonical_bytes, to_conversation
 from blendtune_trainer.rows.faults import RowFault
 
@@ -156,3 +158,31 @@ def test_a_row_that_teaches_nothing_is_refused(row: object, reason: str, fault: 
 def test_half_a_surrogate_pair_is_refused() -> None:
     with pytest.raises(RowFault, match="not valid Unicode"):
         canonical_bytes(of_texts([(USER, "\ud800")]))
+
+
+NAMES = (
+    "messages conversations prompt completion instruction input output history system tools reasoning role "
+    "from content value weight train tool_calls function_call function name arguments type text id"
+)
+KEYS = st.sampled_from(NAMES.split())
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["", " ", "user", "gpt", "[]", "Hi?"]),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(KEYS, values, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(JSON | st.dictionaries(KEYS, JSON, max_size=5))
+def test_any_row_is_a_conversation_or_refused_in_words(row: object) -> None:
+    try:
+        conversation = to_conversation(row)
+    except RowFault as fault:
+        assert str(fault) and isinstance(fault.reason, BadRowReason)
+    else:
+        assert any(each.role is ChatRole.ASSISTANT and each.supervised for each in conversation.messages)
+        assert from_canonical(canonical_bytes(conversation)).messages
