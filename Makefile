@@ -77,6 +77,7 @@ audit: $(INSTALLED) ## look the packages of each image up in PyPI's database of 
 
 bench: $(INSTALLED) $(MODEL) ## training beside TRL's and LLaMA-Factory's, answering beside lm-evaluation-harness's (fifteen minutes)
 	$(BIN)/python bench/plan_scale.py > /dev/null
+	$(BIN)/python bench/preparing.py --rows 100000
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/answering.py
 

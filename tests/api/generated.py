@@ -92,10 +92,28 @@ def _objective(objective: study.Objective) -> study.Objective:
     return replace(objective, maximize=maximize, subject_to=bounded)
 
 
+def _columns(columns: api.Columns) -> api.Columns:
+    if columns.messages is not None:
+        return api.Columns(messages=columns.messages, system=columns.system, tools=columns.tools)
+    named = columns.prompt or columns.response
+    return replace(columns, prompt=named, response=named)
+
+
+def _validation(validation: api.Validation) -> api.Validation:
+    one = _one_of_two("fraction", "uri", 0.02)(validation)
+    return one if one.uri is not None else replace(one, columns=None)
+
+
+def _blend(blend: api.Blend) -> api.Blend:
+    return blend if isinstance(blend.max_bad_rows, int) else replace(blend, max_bad_rows="0.5%")
+
+
 # What makes a generated value keep the rules of its type.
 REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Budget: _one_of_two("epochs", "tokens", 3),
     api.Source: _hub_alone,
+    api.Blend: _blend,
+    api.Columns: _columns,
     api.Validation: _validation,
     api.RubricReference: _one_of_two("builtin", "config_map_ref", "business45"),
     api.Training: _training,

@@ -110,6 +110,7 @@ def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
             achieved_share=DICE.random(),
             epochs=DICE.random() * 10,
             dropped=DICE.randrange(10**6),
+            bad_rows=DICE.randrange(10**6),
         )
         for _ in range(api.MAX_SOURCES)
     )
@@ -135,6 +136,10 @@ def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
         ),
         training_seconds=DICE.random() * 10**6,
         warnings=warnings,
+        bad_rows=tuple(
+            api.BadRows(reason=reason, rows=DICE.randrange(1, 10**6), first=word(128))
+            for reason in list(api.BadRowReason)[: api.MAX_BAD_ROW_REASONS]
+        ),
     )
 
 

@@ -139,7 +139,13 @@ def test_report_shows_the_training(pod: Pod, rubric: Rubric, same_rubric: bool, 
     (run / "blend").mkdir(parents=True)
     (run / "train").mkdir()
     source = BlendedSource(
-        name="shop-rows", examples=10, tokens=1000, target_share=0.5, achieved_share=0.499, epochs=2.0
+        name="shop-rows",
+        examples=10,
+        tokens=1000,
+        target_share=0.5,
+        achieved_share=0.499,
+        epochs=2.0,
+        bad_rows=28,
     )
     blend = BlendResult(digest="d", config_digest="c", tokens=2000, steps=3, sources=(source,), parameters=1)
     losses = tuple(EpochLoss(epoch=epoch, loss=loss) for epoch, loss in enumerate((1.5, 1.1, 1.7), 1))
@@ -168,6 +174,7 @@ def test_report_shows_the_training(pod: Pod, rubric: Rubric, same_rubric: bool, 
     assert [point[0] for point in training["loss"]] == [1, 2, 3]
     text = (folder / "report.html").read_text()
     assert "shop-rows" in text
+    assert "28 bad rows left out" in text
     assert text.count("<polyline") == 2
     assert "Overtrained" in text
     assert text.index("grew after epoch 2: 1.100 then, 1.700 after epoch 3") < text.index("Headline scores")

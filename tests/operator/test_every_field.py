@@ -24,6 +24,7 @@ from blendtune_api.v1alpha1 import (
     Budget,
     ChatTemplate,
     Cluster,
+    Columns,
     Credentials,
     EvaluatedEpoch,
     EvaluatedModel,
@@ -88,6 +89,8 @@ RUBRIC_EVAL = RubricEvalSpec(
 SAMPLES: dict[str, Any] = {
     "chat_template": ChatTemplate.VICUNA,
     "tokens": 1000,
+    "columns": Columns(messages="turns"),
+    "max_bad_rows": "3%",
     "validation.uri": "pvc://held-out/rows.jsonl",
     "split": "test",
     "config": "en",

@@ -10,6 +10,8 @@ from tests.operator.fine_tune_status import condition, message, status, train_jo
 from tests.operator.scenarios import blended, edit, evaluated, new_world, trained, training
 
 from blendtune_api.v1alpha1 import (
+    BadRowReason,
+    BadRows,
     Cluster,
     ConditionStatus,
     ConditionType,
@@ -50,6 +52,16 @@ class TestStages:
         assert condition(world, ConditionType.DATA_BLENDED) == (ConditionStatus.TRUE, Reason.COMPLETED)
         assert condition(world, ConditionType.SIZED) == (ConditionStatus.TRUE, Reason.FITS)
         assert "60.0 GB of 85.9 GB on each of 8 x a100-80gb" in message(world, ConditionType.SIZED)
+
+    def test_bad_rows_that_were_dropped_are_told_by_reason(self) -> None:
+        world = new_world()
+        dropped = (BadRows(reason=BadRowReason.EMPTY_CONTENT, rows=28, first="ads.jsonl:7"),)
+        world.succeed(world.job("ads-blend"), blend_result(bad_rows=dropped))
+        world.settle()
+        found = status(world).blend
+        assert found is not None and found.bad_rows == dropped
+        said = message(world, ConditionType.DATA_BLENDED)
+        assert said.endswith("40 steps; bad rows dropped: 28 EmptyContent (first ads.jsonl:7)")
 
     def test_a_lora_is_sized_by_what_it_trains_and_what_it_leaves_frozen(self) -> None:
         world = new_world()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from math import ceil
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from blendtune_api.contract import BlendResult, weights_digest
-from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage, Validation
+from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Stage
 from blendtune_core.sizing.describe import describe_weights, refusal
 from blendtune_core.sizing.estimate import training_cost
 from blendtune_core.sizing.layout import choose_layout
@@ -22,7 +22,6 @@ from blendtune_runtime.errors import BadData, DoesNotFit
 from blendtune_runtime.files import write_text
 from blendtune_runtime.held_out import held_out_file, write_held_out
 from blendtune_runtime.program import run_program
-from blendtune_runtime.uris import data_location
 from blendtune_runtime.workspace_lock import hold
 from blendtune_trainer.blending.assemble import SourceExamples, assemble, first_pass, split
 from blendtune_trainer.blending.general_rows import general_held_out
@@ -30,17 +29,13 @@ from blendtune_trainer.blending.lineage import Lineage, describe_lineage, read_l
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.model.base_model import fetch_base_model
 from blendtune_trainer.model.memory import sizing_setup
-from blendtune_trainer.rows.collect import Row, collect
-from blendtune_trainer.rows.console import console_progress
 from blendtune_trainer.rows.contamination import PromptSearch, check_matches, load_prompts
-from blendtune_trainer.rows.faults import Faults
+from blendtune_trainer.sources import EncodedSources, encode_sources
 from blendtune_trainer.stage import Run, load_result, load_run, save_result
 from blendtune_trainer.tokens.digests import file_digest
-from blendtune_trainer.tokens.examples import Examples, encode_rows
 from blendtune_trainer.tokens.row_encoder import RowEncoder
 from blendtune_trainer.tokens.thinking import Mode, notes, resolved, with_thinking
 from blendtune_trainer.tokens.token_cache import Repeats, TokenCache
-from blendtune_trainer.workspace import hold
 
 # In the blend's folder: everything that decided the blend, and the rubric's prompts found in its rows.
 INPUTS_FILE = "inputs.json"
@@ -83,23 +78,10 @@ def finished_blend(run: Run) -> BlendResult | None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _EncodedSources:
-    """The examples of every source, and those of `spec.blend.validation.uri` if it is set."""
-
-    sources: tuple[tuple[Source, Examples], ...]
-    validation: Examples | None
-
-    @property
-    def all(self) -> tuple[Examples, ...]:
-        validation = (self.validation,) if self.validation else ()
-        return (*(examples for _, examples in self.sources), *validation)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Reading:
     """What one reading of all rows found, and with what they were encoded."""
 
-    encoded: _EncodedSources
+    encoded: EncodedSources
     encoder: RowEncoder
     search: PromptSearch
     mode: Mode
@@ -117,7 +99,7 @@ def _prepare(run: Run) -> BlendResult:
     cache = TokenCache(run.shared.tokens)
     reading = with_thinking(spec.model.thinking, lambda mode: _read(run, tokenizer, cache, mode))
     encoded, encoder, renderer = reading.encoded, reading.encoder, reading.encoder.chat.renderer
-    warnings = (*check_matches(reading.search.matches), *_notes(spec, reading))
+    warnings = (*check_matches(reading.search.matches), *_notes(spec, reading), *encoded.warnings)
     sources = split(encoded.sources, spec.blend.validation.resolved_fraction, encoded.validation)
     _log_sources(sources)
     start = _starting_lineage(sources, spec.blend.seed, base)
@@ -140,7 +122,8 @@ def _prepare(run: Run) -> BlendResult:
         thinking=resolved(spec.model.thinking, reading.mode, renderer),
         date=run.config.date,
         training_seconds=training_cost(setup, tokens).seconds,
-        warnings=tuple(warning[:_WARNING_LENGTH] for warning in warnings[:_WARNINGS]),
+        warnings=tuple(_cut(warning) for warning in warnings[:_WARNINGS]),
+        bad_rows=encoded.bad_rows,
     )
     packed.write(workspace.blend)
     write_held_out(held_out_file(workspace.blend), general_held_out(sources))
@@ -151,7 +134,7 @@ def _prepare(run: Run) -> BlendResult:
     save_result(run, Stage.BLEND, result)
     if spec.storage.shared_path is None:  # otherwise other runs may use the rest of the cache
         cache.prune()
-    _log_result(packed, result)
+    _log_result(packed, result, warnings)
     return result
 
 
@@ -177,7 +160,7 @@ def _read(run: Run, tokenizer: Any, cache: TokenCache, mode: Mode) -> _Reading:
         on_reasoning=mode.on_reasoning,
     ) as encoder:
         resolved(spec.model.thinking, mode, encoder.chat.renderer)
-        encoded = _encode_sources(run, encoder, search)
+        encoded = encode_sources(run, encoder, search)
     return _Reading(encoded=encoded, encoder=encoder, search=search, mode=mode)
 
 
@@ -188,68 +171,7 @@ def _notes(spec: BlendedFineTuneSpec, reading: _Reading) -> tuple[str, ...]:
     return notes(spec.model.thinking, reading.encoder.reasoned_rows, repeats, tokens)
 
 
-def _encode_sources(run: Run, encoder: RowEncoder, search: PromptSearch) -> _EncodedSources:
-    """The examples of all sources and of the validation rows. Raises BadData with the faults of all."""
-    blend = run.config.spec.blend
-    faults = Faults()
-    sources = tuple(
-        (
-            source,
-            _encode_source(run, encoder, faults, source.name, source, f"spec.blend.sources[{index}]", search),
-        )
-        for index, source in enumerate(blend.sources)
-    )
-    validation = None
-    if blend.validation.uri is not None:
-        validation = _encode_source(
-            run, encoder, faults, "validation", blend.validation, "spec.blend.validation", None
-        )
-    faults.check()
-    return _EncodedSources(sources=sources, validation=validation)
-
-
-def _encode_source(
-    run: Run,
-    encoder: RowEncoder,
-    faults: Faults,
-    name: str,
-    data: Source | Validation,
-    field: str,
-    search: PromptSearch | None,
-) -> Examples:
-    """The examples of the rows of `data`, at `field` in the spec. `search` looks through them."""
-    blend, uri = run.config.spec.blend, data.uri or ""
-    earlier_faults = faults.count
-    location = data_location(uri, run.claims, f"{field}.uri", split=data.split, config=data.config)
-    rows = collect(location, f"{field}.uri", faults)
-    examples = encode_rows(
-        rows if search is None else _searched(rows, search),
-        encoder,
-        over_length=blend.over_length,
-        seed=blend.seed,
-        faults=faults,
-        progress=console_progress(name),
-    )
-    if not len(examples) and faults.count == earlier_faults:
-        faults.add(f"{field}.uri ({name})", _nothing_left(examples, uri))
-    return examples
-
-
-def _searched(rows: Iterable[Row], search: PromptSearch) -> Iterator[Row]:
-    """The rows, each searched for the prompts of the rubric."""
-    for row in rows:
-        search.search(row.place, row.conversation)
-        yield row
-
-
-def _nothing_left(examples: Examples, uri: str) -> str:
-    """Why a source without faults has no examples."""
-    if not examples.rows:
-        return f"{uri} holds no rows"
-    return f"all {examples.rows:,} rows of {uri} are longer than spec.training.sequenceLength; raise it"
-
-
-def _identity(spec: BlendedFineTuneSpec, encoded: _EncodedSources, encoder: RowEncoder) -> dict[str, Any]:
+def _identity(spec: BlendedFineTuneSpec, encoded: EncodedSources, encoder: RowEncoder) -> dict[str, Any]:
     """Everything that decides the blend, as a JSON document."""
     blend = spec.blend
     return {
@@ -288,12 +210,13 @@ def _log_sources(sources: Sequence[SourceExamples]) -> None:
         examples = each.examples
         print(
             f"{each.source.name}: {examples.rows:,} rows, {int(examples.lengths.sum()):,} tokens, "
-            f"{examples.dropped:,} dropped for length, {int(each.held_out.sum()):,} held out",
+            f"{examples.dropped:,} dropped for length, {examples.bad_rows:,} bad, "
+            f"{int(each.held_out.sum()):,} held out",
             flush=True,
         )
 
 
-def _log_result(packed: PackedBlend, result: BlendResult) -> None:
+def _log_result(packed: PackedBlend, result: BlendResult, warnings: Sequence[str]) -> None:
     for source in result.sources:
         print(
             f"{source.name}: {source.achieved_share:.2%} of the blend (target {source.target_share:.2%}), "
@@ -306,5 +229,10 @@ def _log_result(packed: PackedBlend, result: BlendResult) -> None:
         f"{packed.sequence_length:,} ({waste:.2%} unused), {result.steps:,} steps",
         flush=True,
     )
-    for warning in result.warnings:
+    for warning in warnings:
         print(f"warning: {warning}", flush=True)
+
+
+def _cut(warning: str) -> str:
+    """The warning, of bounded length."""
+    return warning if len(warning) <= _WARNING_LENGTH else warning[: _WARNING_LENGTH - 4] + " ..."

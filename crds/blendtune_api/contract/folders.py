@@ -24,6 +24,11 @@ class Workspace:
         return self.root / "rubric.json"
 
     @property
+    def bad_rows(self) -> Path:
+        """One JSON line per row that cannot be learnt from: source, place, reason, message."""
+        return self.root / "bad_rows.jsonl"
+
+    @property
     def blend(self) -> Path:
         return self.root / "blend"
 

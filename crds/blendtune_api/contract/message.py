@@ -35,8 +35,9 @@ def encode_message(outcome: Outcome) -> str:
     """The outcome as compact JSON of at most MESSAGE_LIMIT_BYTES; floats keep six significant digits.
 
     An outcome that is too large is compressed, except a Failure, which stays readable. If that is not enough,
-    the message of a Failure and the unscored reason of an EvalResult are truncated, and trailing warnings of
-    a BlendResult and trailing benchmarks of an EvalResult are dropped (the report has them all).
+    the message of a Failure and the unscored reason of an EvalResult are truncated, and trailing warnings and
+    bad rows of a BlendResult (bad_rows.jsonl has them all) and trailing benchmarks of an EvalResult (the
+    report has them all) are dropped.
 
     Raises MessageError if the outcome is still too large.
     """
@@ -84,6 +85,8 @@ def _shortened(outcome: Outcome) -> Outcome:
         return replace(outcome, benchmarks=outcome.benchmarks[:-1])
     if isinstance(outcome, BlendResult) and outcome.warnings:
         return replace(outcome, warnings=outcome.warnings[:-1])
+    if isinstance(outcome, BlendResult) and outcome.bad_rows:
+        return replace(outcome, bad_rows=outcome.bad_rows[:-1])
     raise MessageError(f"the {type(outcome).__name__} is larger than {MESSAGE_LIMIT_BYTES} bytes")
 
 

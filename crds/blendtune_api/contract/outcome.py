@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from blendtune_api.contract.config import UNKNOWN_DATE
 from blendtune_api.v1alpha1 import (
+    BadRows,
     BenchmarkScore,
     BlendedSource,
     EpochModel,
@@ -70,6 +71,7 @@ class BlendResult:
     date: str = UNKNOWN_DATE  # what the chat template took for today, in ISO 8601
     training_seconds: float | None = None  # estimated time of the steps; None if the GPU's peak is unknown
     warnings: tuple[str, ...] = ()
+    bad_rows: tuple[BadRows, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

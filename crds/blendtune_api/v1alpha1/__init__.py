@@ -6,10 +6,13 @@ object, and GitOps tools would report a permanent difference.
 """
 
 from blendtune_api.v1alpha1.blend import Blend, Budget, Source, Validation
+from blendtune_api.v1alpha1.columns import Columns
 from blendtune_api.v1alpha1.enums import (
     ActivationCheckpointing,
     AfterSuccess,
     Attention,
+    BadRowPolicy,
+    BadRowReason,
     ChatTemplate,
     ConditionStatus,
     ConditionType,
@@ -63,6 +66,7 @@ from blendtune_api.v1alpha1.limits import (
     GROUP,
     HUB_CONFIG,
     HUB_SPLIT,
+    MAX_BAD_ROW_REASONS,
     MAX_BENCHMARKS,
     MAX_CATEGORIES,
     MAX_EPOCH_LOSSES,
@@ -101,6 +105,7 @@ from blendtune_api.v1alpha1.scores import (
 )
 from blendtune_api.v1alpha1.status import (
     Attempt,
+    BadRows,
     BlendedFineTuneStatus,
     BlendedSource,
     BlendStatus,
@@ -141,6 +146,7 @@ __all__ = [
     "GROUP",
     "HUB_CONFIG",
     "HUB_SPLIT",
+    "MAX_BAD_ROW_REASONS",
     "MAX_BENCHMARKS",
     "MAX_CATEGORIES",
     "MAX_EPOCH_LOSSES",
@@ -158,6 +164,9 @@ __all__ = [
     "AfterSuccess",
     "Attempt",
     "Attention",
+    "BadRowPolicy",
+    "BadRowReason",
+    "BadRows",
     "BenchmarkScore",
     "Blend",
     "BlendStatus",
@@ -169,6 +178,7 @@ __all__ = [
     "ChatTemplate",
     "Checkpoint",
     "Cluster",
+    "Columns",
     "Condition",
     "ConditionStatus",
     "ConditionType",

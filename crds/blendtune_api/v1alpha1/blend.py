@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import ceil
 from typing import Annotated, ClassVar
 
 from blendtune_api.marks import Mark, Rule
-from blendtune_api.v1alpha1.enums import OverLength, Role, Unit
+from blendtune_api.v1alpha1.columns import Columns
+from blendtune_api.v1alpha1.enums import BadRowPolicy, OverLength, Role, Unit
 from blendtune_api.v1alpha1.limits import (
     DATA_URI,
     DNS_LABEL,
@@ -15,6 +18,7 @@ from blendtune_api.v1alpha1.limits import (
     HUB_CONFIG,
     HUB_SPLIT,
     MAX_SOURCES,
+    PERCENT,
     VALIDATION_FRACTION,
 )
 
@@ -24,6 +28,7 @@ _HUB_ALONE = Rule(
     message=f"split and config are for a uri that begins with {_HUB_DATA}",
     check=lambda self: not (self.split or self.config) or (self.uri or "").startswith(_HUB_DATA),
 )
+_COLUMNS = Mark("Columns of the rows, where they have other names than the usual ones.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,8 +63,8 @@ class Source:
     uri: Annotated[
         str,
         Mark(
-            "JSONL, JSON or Parquet rows of conversations: hf://datasets/org/name, s3://, pvc://claim/path, "
-            "or file:///path in local mode.",
+            "Rows of conversations in JSON, CSV, Parquet or Arrow files: hf://datasets/org/name, s3://, "
+            "pvc://claim/path, or file:///path in local mode.",
             pattern=DATA_URI,
             max_length=1024,
         ),
@@ -100,6 +105,7 @@ class Source:
     ] = None
 
     RULES: ClassVar[tuple[Rule, ...]] = (_HUB_ALONE,)
+    columns: Annotated[Columns | None, _COLUMNS] = None
 
     def resolved_max_epochs(self, budget: Budget) -> float:
         """The most passes over this source; by default infinite for in-domain data and a budget of tokens."""
@@ -140,6 +146,7 @@ class Validation:
             max_length=255,
         ),
     ] = None
+    columns: Annotated[Columns | None, _COLUMNS] = None
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -148,6 +155,11 @@ class Validation:
             check=lambda self: self.fraction is None or self.uri is None,
         ),
         _HUB_ALONE,
+        Rule(
+            cel="!has(self.columns) || has(self.uri)",
+            message="columns are those of the rows at uri: set uri",
+            check=lambda self: self.columns is None or self.uri is not None,
+        ),
     )
 
     @property
@@ -174,6 +186,38 @@ class Blend:
     over_length: Annotated[
         OverLength, Mark("drop (counted and reported) or error, for a conversation over the sequence length.")
     ] = OverLength.DROP
+    bad_rows: Annotated[
+        BadRowPolicy,
+        Mark("error, or drop (counted and listed), for a row that cannot be learnt from."),
+    ] = BadRowPolicy.ERROR
+    max_bad_rows: Annotated[
+        int | str,
+        Mark(
+            "With badRows drop: the most rows of each source that may be dropped, as a percentage such as "
+            '"0.5%", rounded up to whole rows, or as a number.',
+            max_length=8,
+            int_or_string=True,
+        ),
+    ] = "1%"
     validation: Annotated[Validation, Mark("Rows held out, or where to find them.")] = field(
         default_factory=Validation
     )
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=f"type(self.maxBadRows) == int ? self.maxBadRows >= 0 : self.maxBadRows.matches('{PERCENT}')",
+            message="maxBadRows must be a percentage such as 1%, or a number of rows",
+            check=lambda self: _is_share(self.max_bad_rows),
+            field_path="maxBadRows",
+        ),
+    )
+
+    def allowed_bad_rows(self, rows: int) -> int:
+        """The most bad rows of a source of so many `rows` that may be dropped."""
+        if isinstance(self.max_bad_rows, int):
+            return self.max_bad_rows
+        return ceil(Fraction(self.max_bad_rows.removesuffix("%")) * rows / 100)
+
+
+def _is_share(value: int | str) -> bool:
+    return value >= 0 if isinstance(value, int) else re.fullmatch(PERCENT, value) is not None

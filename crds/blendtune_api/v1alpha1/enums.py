@@ -44,6 +44,30 @@ class OverLength(StrEnum):
     ERROR = "error"
 
 
+class BadRowPolicy(StrEnum):
+    """What happens to a row that cannot be learnt from."""
+
+    ERROR = "error"
+    DROP = "drop"
+
+
+class BadRowReason(StrEnum):
+    """Why a row cannot be learnt from."""
+
+    INVALID_JSON = "InvalidJson"
+    INVALID_CSV = "InvalidCsv"
+    INVALID_TEXT = "InvalidText"  # not valid Unicode
+    UNKNOWN_FORMAT = "UnknownFormat"  # the columns are of no known format
+    AMBIGUOUS_FORMAT = "AmbiguousFormat"  # columns of two formats, or two values of one kind
+    WRONG_TYPE = "WrongType"  # a number where text is needed, a picture
+    UNKNOWN_ROLE = "UnknownRole"
+    WRONG_ORDER = "WrongOrder"  # of turns
+    EMPTY_CONTENT = "EmptyContent"
+    NO_ANSWER = "NoAnswer"  # no turn of the assistant to learn
+    INVALID_TOOLS = "InvalidTools"
+    TEMPLATE_REFUSED = "TemplateRefused"  # the chat template or the tokenizer
+
+
 class Method(StrEnum):
     FULL = "full"
     LORA = "lora"

@@ -157,7 +157,7 @@ class RubricEval:
         _frozen(
             FROZEN_FIELDS,
             "model, storage, baseline, epochs, rubric, judge, sampling, retention, thinking, engine and "
-            "benchmarks are fixed once the evaluation has started: create a new RubricEval, or delete this one and apply it "
-            "again",
+            "benchmarks are fixed once the evaluation has started: create a new RubricEval, or delete this "
+            "one and apply it again",
         ),
     )

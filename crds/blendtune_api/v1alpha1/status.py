@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from blendtune_api.marks import Mark
-from blendtune_api.v1alpha1.enums import ConditionStatus, Stage, State, Verdict
+from blendtune_api.v1alpha1.enums import BadRowReason, ConditionStatus, Stage, State, Verdict
 from blendtune_api.v1alpha1.limits import (
     ATTEMPTS_KEPT,
+    MAX_BAD_ROW_REASONS,
     MAX_CATEGORIES,
     MAX_EPOCH_LOSSES,
     MAX_EPOCH_MODELS,
@@ -84,6 +85,16 @@ class BlendedSource:
     achieved_share: Annotated[float, Mark("Share reached, in the blend's unit.", minimum=0, maximum=1)]
     epochs: Annotated[float, Mark("Passes over the source.", minimum=0)]
     dropped: Annotated[int, Mark("Rows left out for their length.", minimum=0)] = 0
+    bad_rows: Annotated[
+        int | None, Mark("Rows left out because they cannot be learnt from; unset for none.", minimum=1)
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BadRows:
+    reason: Annotated[BadRowReason, Mark("Why they cannot be learnt from.")]
+    rows: Annotated[int, Mark("Number of rows, of all sources.", minimum=1)]
+    first: Annotated[str, Mark("File and line of the first.", max_length=128)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +102,14 @@ class BlendStatus:
     digest: Annotated[str, Mark("Digest of the ordered blend.", max_length=128)]
     tokens: Annotated[int, Mark("Tokens to train on.", minimum=0)]
     sources: Annotated[tuple[BlendedSource, ...], Mark("What was achieved.", max_items=MAX_SOURCES)]
+    bad_rows: Annotated[
+        tuple[BadRows, ...],
+        Mark(
+            "Bad rows that were dropped, by reason, the most frequent first. bad_rows.jsonl in the "
+            "workspace lists each.",
+            max_items=MAX_BAD_ROW_REASONS,
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

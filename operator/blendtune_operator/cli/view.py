@@ -130,6 +130,8 @@ def print_result(
     console.print(Text.assemble(object.metadata.name, "  ", (str(status.state), f"bold {style}")))
     if isinstance(object, BlendedFineTune) and status.state is State.SUCCEEDED:
         console.print(_blend_table(object))
+        for bad in object.status.blend.bad_rows if object.status.blend else ():
+            console.print(f"bad rows   {bad.rows:,} {bad.reason}, first {bad.first}", soft_wrap=True)
     scored = _scored(object, evaluation)
     if scored is not None and scored.overall is not None:
         console.print(_score_table(scored))
@@ -168,7 +170,7 @@ def _table(title: str) -> Table:
 
 def _blend_table(object: BlendedFineTune) -> Table:
     table = _table("Blend")
-    for name in ("source", "share", "target", "tokens", "passes", "dropped"):
+    for name in ("source", "share", "target", "tokens", "passes", "too long", "bad"):
         table.add_column(name)
     for source in object.status.blend.sources if object.status.blend else ():
         table.add_row(
@@ -177,7 +179,8 @@ def _blend_table(object: BlendedFineTune) -> Table:
             f"{source.target_share:.2%}",
             f"{source.tokens:,}",
             f"{source.epochs:.2f}",
-            str(source.dropped),
+            f"{source.dropped:,}",
+            f"{source.bad_rows or 0:,}",
         )
     return table
 

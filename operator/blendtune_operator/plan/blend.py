@@ -35,8 +35,15 @@ def run_blend(draft: FineTuneDraft) -> PhaseResult:
         if result.reason == Reason.DOES_NOT_FIT:
             draft.set(ConditionType.SIZED, ConditionStatus.FALSE, Reason.DOES_NOT_FIT, result.message)
         return result
-    draft.update(blend=BlendStatus(digest=result.digest, tokens=result.tokens, sources=result.sources))
+    draft.update(
+        blend=BlendStatus(
+            digest=result.digest, tokens=result.tokens, sources=result.sources, bad_rows=result.bad_rows
+        )
+    )
     message = f"{result.tokens:,} tokens of {len(result.sources)} sources in {result.steps:,} steps"
+    if result.bad_rows:
+        reasons = ", ".join(f"{each.rows:,} {each.reason} (first {each.first})" for each in result.bad_rows)
+        message += f"; bad rows dropped: {reasons}"
     message = "; ".join((message, *result.warnings))
     draft.set(ConditionType.DATA_BLENDED, ConditionStatus.TRUE, Reason.COMPLETED, message)
     _record_rubric(draft)

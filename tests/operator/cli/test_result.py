@@ -12,9 +12,13 @@ from tests.operator.builders import fine_tune, rubric_eval
 
 from blendtune_api.contract import workspace
 from blendtune_api.v1alpha1 import (
+    BadRowReason,
+    BadRows,
     BenchmarkScore,
     BlendedFineTune,
     BlendedFineTuneStatus,
+    BlendedSource,
+    BlendStatus,
     Condition,
     ConditionStatus,
     ConditionType,
@@ -182,6 +186,24 @@ def test_long_names_take_no_number_from_80_columns() -> None:
     (row, _) = (line for line in lines if "0.125" in line)
     assert " ".join(row.split()[1:]) == "0.250 0.125 0.05 to 0.35 -0.125 -0.48 to +0.25 135 12"
     assert max(map(len, lines)) <= 80
+
+
+def test_bad_rows_are_told_with_the_blend() -> None:
+    source = BlendedSource(
+        name="ads",
+        examples=10,
+        tokens=100,
+        target_share=1,
+        achieved_share=1,
+        epochs=1,
+        dropped=1_234,
+        bad_rows=28,
+    )
+    bad = BadRows(reason=BadRowReason.EMPTY_CONTENT, rows=28, first="ads.jsonl:7")
+    blend = BlendStatus(digest="d", tokens=100, sources=(source,), bad_rows=(bad,))
+    lines = printed(with_status(BlendedFineTuneStatus(state=State.SUCCEEDED, blend=blend))).splitlines()
+    assert any(line.split()[-2:] == ["1,234", "28"] for line in lines)
+    assert "bad rows   28 EmptyContent, first ads.jsonl:7" in lines
 
 
 def test_a_failure_says_why() -> None:

@@ -44,7 +44,7 @@ def test_the_program_leaves_its_outcome_as_termination_message(
     )
     assert process.returncode == 0, process.stderr
     assert isinstance(decode_message((tmp_path / "message").read_text()), BlendResult)
-    assert "ads: 40 rows, 4,430 tokens, 0 dropped for length, 4 held out" in process.stdout
+    assert "ads: 40 rows, 4,430 tokens, 0 dropped for length, 0 bad, 4 held out" in process.stdout
 
 
 def test_a_known_failure_is_left_as_termination_message_too(

@@ -107,7 +107,9 @@ def test_a_conversation_over_the_sequence_length_is_never_cut(
         assert "over spec.training.sequenceLength 256; shorten or split" in message
     else:
         assert prepare(run).sources[0].dropped == 1
-        assert "ads: 41 rows, 4,430 tokens, 1 dropped for length, 4 held out" in capsys.readouterr().out
+        assert (
+            "ads: 41 rows, 4,430 tokens, 1 dropped for length, 0 bad, 4 held out" in capsys.readouterr().out
+        )
 
 
 def test_a_model_that_does_not_fit_is_refused_with_numbers(make_run: Callable[..., Run]) -> None:

@@ -15,7 +15,7 @@ from blendtune_api.v1alpha1 import OverLength
 from blendtune_runtime.chat.conversation import ChatRole, Conversation, Message, of_texts
 from blendtune_runtime.errors import BadData
 from blendtune_trainer.rows.collect import Row
-from blendtune_trainer.rows.faults import Faults
+from blendtune_trainer.rows.faults import SourceFaults
 from blendtune_trainer.tokens import chunks, row_encoder
 from blendtune_trainer.tokens.examples import Examples, encode_rows
 from blendtune_trainer.tokens.row_encoder import RowEncoder, encode_chunk
@@ -60,10 +60,10 @@ def encode(
     processes: int = 1,
     template: str = CHATML,
     over_length: OverLength = OverLength.DROP,
-    faults: Faults | None = None,
+    faults: SourceFaults | None = None,
 ) -> Examples:
     with RowEncoder(build_tokenizer(template), SEQUENCE_LENGTH, TokenCache(folder), processes) as encoder:
-        return encode_rows(given, encoder, over_length=over_length, seed=7, faults=faults or Faults())
+        return encode_rows(given, encoder, over_length=over_length, seed=7, faults=faults or SourceFaults())
 
 
 def same(one: Examples, other: Examples) -> bool:
@@ -138,12 +138,12 @@ def test_another_template_is_another_encoding(tmp_path: Path, encodings: list[in
 def test_faults_and_lengths_are_told_again_from_the_cache(tmp_path: Path) -> None:
     twice = []
     for _ in range(2):
-        faults = Faults()
+        faults = SourceFaults()
         half = Message(role=ChatRole.USER, content="\ud800")
         bad = replace(row(3), conversation=Conversation(messages=(*row(3).conversation.messages, half)))
         encode([*rows(40), bad], tmp_path, over_length=OverLength.ERROR, faults=faults)
         with pytest.raises(BadData) as raised:
-            faults.check()
+            faults.faults.check()
         twice.append(str(raised.value))
     assert twice[0] == twice[1]
     assert "ads.jsonl:33: 2" in twice[0]
@@ -154,7 +154,7 @@ def test_pruning_leaves_what_was_used(tmp_path: Path, encodings: list[int]) -> N
     encode(rows(), tmp_path)
     cache = TokenCache(tmp_path)
     with RowEncoder(build_tokenizer(CHATML), SEQUENCE_LENGTH, cache, 1) as encoder:
-        encode_rows(rows(30), encoder, over_length=OverLength.DROP, seed=7, faults=Faults())
+        encode_rows(rows(30), encoder, over_length=OverLength.DROP, seed=7, faults=SourceFaults())
     assert (cache.hits, len(encodings)) == (3, 10)
     cache.prune()
     assert len(list(tmp_path.iterdir())) == 3

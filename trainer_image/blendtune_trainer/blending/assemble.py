@@ -176,6 +176,7 @@ def _achieved(
                 achieved_share=float(placements.units[here].sum() / total),
                 epochs=float(here.sum() / len(each.trained)),
                 dropped=each.examples.dropped,
+                bad_rows=each.examples.bad_rows or None,
             )
         )
     return tuple(achieved)

@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from blendtune_api.v1alpha1 import Columns
 from blendtune_runtime.chat.conversation import Conversation
 from blendtune_runtime.stores import open_store
 from blendtune_runtime.uris import HubData, StorePath
-from blendtune_trainer.rows.conversations import RowFault, to_conversation
-from blendtune_trainer.rows.data_files import SUFFIXES, data_files, file_rows
-from blendtune_trainer.rows.faults import Faults
+from blendtune_trainer.rows.cells import without_nulls
+from blendtune_trainer.rows.conversations import RowReader
+from blendtune_trainer.rows.data_files import data_files
+from blendtune_trainer.rows.faults import RowFault, SourceFaults
+from blendtune_trainer.rows.file_kinds import SUFFIXES
+from blendtune_trainer.rows.file_rows import file_rows
 from blendtune_trainer.rows.hub import hub_rows
+from blendtune_trainer.rows.notes import Notes
+from blendtune_trainer.rows.splits import Split
 from blendtune_trainer.rows.store_files import StoreFiles
 from blendtune_trainer.rows.values import Value
 
@@ -26,44 +32,65 @@ class Row:
     fraction_read: float | None = None  # of its source, 0 to 1, up to this row; None if unknown
 
 
-def collect(location: HubData | StorePath, field: str, faults: Faults) -> Iterator[Row]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowSource:
+    """Where rows are, and how to read them. `field` is the path of the source in the spec."""
+
+    location: HubData | StorePath
+    field: str
+    columns: Columns | None = None
+    purpose: Split = Split.TRAIN
+
+
+def collect(source: RowSource, faults: SourceFaults, notes: Notes | None = None) -> Iterator[Row]:
     """The rows of a source in order: by file name, then by position in the file.
 
     Files and rows that cannot be read or learnt from are added to `faults` with their place, and left out.
-    `field` is the path of the URI in the spec. Raises Transient if a store or the hub does not answer,
-    BadConfiguration if it may not be read, and BadData for a repository that is not there.
+    What of the others is not used is added to `notes`.
+
+    Raises Transient if a store or the hub does not answer, BadConfiguration if it may not be read, and
+    BadData for a repository that is not there.
     """
-    for each in _values(location, field, faults):
+    notes = notes or Notes()
+    reader = RowReader(source.columns, notes)
+    for each in _values(source, faults, notes):
         try:
-            yield Row(
-                place=each.place, conversation=to_conversation(each.value), fraction_read=each.fraction_read
-            )
+            conversation = reader.read(each.value)
         except RowFault as fault:
-            faults.add(each.place, str(fault))
+            faults.add_row(each.place, fault)
+        else:
+            yield Row(place=each.place, conversation=conversation, fraction_read=each.fraction_read)
+    for role, message in reader.layouts.missing().items():
+        faults.add(f"{source.field}.columns.{role}", message)
 
 
-def _values(location: HubData | StorePath, field: str, faults: Faults) -> Iterator[Value]:
-    if isinstance(location, HubData):
-        yield from hub_rows(location, field, faults)
+def _values(source: RowSource, faults: SourceFaults, notes: Notes) -> Iterator[Value]:
+    field = f"{source.field}.uri"
+    if isinstance(source.location, HubData):
+        for each in hub_rows(source.location, field, faults.faults):
+            # most are Parquet, which writes null where a row lacks a field of a nested object
+            yield replace(each, value=without_nulls(each.value))
         return
+    yield from _stored_values(source.location, field, source.purpose, faults, notes)
+
+
+def _stored_values(
+    location: StorePath, field: str, purpose: Split, faults: SourceFaults, notes: Notes
+) -> Iterator[Value]:
     filesystem, path = _files(location, field)
+    before_files = faults.faults.count
     try:
-        files = data_files(filesystem, path)
+        files = data_files(filesystem, path, purpose, faults, notes)
     except FileNotFoundError:
         faults.add(field, f"no such file or folder: {location.url}")
         return
     except PermissionError as error:
         faults.add(field, f"{location.url} may not be read: {error.strerror}")
         return
-    if not files:
-        faults.add(field, f"{location.url} holds no {', '.join(SUFFIXES)} file")
-    total = sum(file.size for file in files)
-    before = 0  # bytes of the files already read
+    if not files and faults.faults.count == before_files:
+        faults.add(field, f"{location.url} holds no {SUFFIXES} file")
     for file in files:
-        for each in file_rows(filesystem, file, faults):
-            read = before + (each.fraction_read or 0) * file.size
-            yield replace(each, fraction_read=read / total if total else None)
-        before += file.size
+        yield from file_rows(filesystem, file, purpose, faults, notes)
 
 
 def _files(location: StorePath, field: str) -> tuple[Any, str]:

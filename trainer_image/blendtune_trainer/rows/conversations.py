@@ -1,116 +1,91 @@
-"""Converts rows of three common formats to conversations: lists of messages with role and content."""
+"""Converts rows to conversations, whatever their format."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from blendtune_runtime.chat.conversation import ChatRole, Conversation, Message
+from blendtune_api.v1alpha1 import BadRowReason, Columns
+from blendtune_runtime.chat.conversation import Conversation
+from blendtune_trainer.rows.cells import is_blank, kind, text_of
+from blendtune_trainer.rows.faults import RowFault
+from blendtune_trainer.rows.layouts import Layout, Layouts, chosen
+from blendtune_trainer.rows.messages import MEDIA, checked_order, messages_of, with_system
+from blendtune_trainer.rows.notes import Notes
+from blendtune_trainer.rows.pairs import pair_messages
+from blendtune_trainer.rows.tools import Tool, tools_of
 
-_ROLES = (ChatRole.SYSTEM, ChatRole.USER, ChatRole.ASSISTANT)
-_SHAREGPT_ROLES = {
-    "system": ChatRole.SYSTEM,
-    "human": ChatRole.USER,
-    "user": ChatRole.USER,
-    "gpt": ChatRole.ASSISTANT,
-    "chatgpt": ChatRole.ASSISTANT,
-    "assistant": ChatRole.ASSISTANT,
-}
+__all__ = ["RowFault", "RowReader", "canonical_bytes", "to_conversation"]
 
 
-class RowFault(ValueError):
-    """A row that cannot be learnt from. The message tells the author of the data why."""
+class RowReader:
+    """Reads the rows of one source, and notes what of them it does not use.
+
+    The formats are recognised by the names of the columns, unless `columns` says which is which:
+    - chat and ShareGPT: a list of messages, each with `role` and `content` or `from` and `value`;
+    - pairs: a prompt, its optional input and history, and a response.
+    Both may have a system message and tools beside them.
+    """
+
+    def __init__(self, columns: Columns | None = None, notes: Notes | None = None) -> None:
+        self.notes = notes or Notes()
+        self.layouts = Layouts(columns)
+
+    def read(self, row: object) -> Conversation:
+        """The conversation of a row. Raises RowFault if it has none, or no answer to learn."""
+        if not isinstance(row, Mapping):
+            raise RowFault(f"a row must be an object, this is {kind(row)}", BadRowReason.WRONG_TYPE)
+        layouts = chosen(row, self.layouts.of(row))
+        layout = layouts[0]
+        conversation = self._read_as(layout, row)
+        for other in layouts[1:]:
+            if self._read_as(other, row) != conversation:
+                raise RowFault(
+                    f"a row with {layout.shape}, and with {other.shape}: set columns of the source to say "
+                    "which is to be learnt",
+                    BadRowReason.AMBIGUOUS_FORMAT,
+                )
+        alike = {name for other in layouts[1:] for name in other.essential}
+        for name in layout.unused:
+            if name in MEDIA and not is_blank(row[name]):
+                raise RowFault(f"{name}: only text is learnt", BadRowReason.WRONG_TYPE)
+            if name not in alike and not is_blank(row[name]):
+                self.notes.unused(name)
+        self.notes.read_as(layout.shape)
+        return conversation
+
+    def _read_as(self, layout: Layout, row: Mapping[str, object]) -> Conversation:
+        if layout.messages is not None:
+            messages = messages_of(row[layout.messages], layout.messages, self.notes)
+        else:
+            messages = pair_messages(row, layout, self.notes)
+        for name in layout.system:
+            messages = with_system(messages, text_of(row[name], name), name)
+        tools: tuple[Tool, ...] = ()
+        for name in layout.tools:
+            given = tools_of(row[name], name)
+            if tools and given and tools != given:
+                raise RowFault(
+                    f"{' and '.join(layout.tools)} differ: keep one", BadRowReason.AMBIGUOUS_FORMAT
+                )
+            tools = tools or given
+        return Conversation(messages=checked_order(messages, self.notes), tools=tools)
 
 
 def to_conversation(row: object) -> Conversation:
-    """The conversation of a row. Raises RowFault if the row has an unknown format or no assistant turn.
-
-    The formats are recognised by their keys:
-    - chat: `messages`, a list of `{role, content}`;
-    - ShareGPT: `conversations`, a list of `{from, value}`;
-    - instruction: `instruction`, optional `input` (appended after an empty line), `output`, and
-      optional `system`.
-    """
-    if not isinstance(row, Mapping):
-        raise RowFault(f"a row must be an object, this is {_kind(row)}")
-    present = {key: value for key, value in row.items() if value is not None}
-    if "messages" in present:
-        turns = _turns(present["messages"], "messages", "role", "content")
-        messages = [_message(turn, "messages", index, "role", "content") for index, turn in turns]
-    elif "conversations" in present:
-        turns = _turns(present["conversations"], "conversations", "from", "value")
-        messages = [_message(turn, "conversations", index, "from", "value") for index, turn in turns]
-    elif "instruction" in present:
-        messages = _instruction(present)
-    else:
-        keys = ", ".join(sorted(map(str, row))) or "none"
-        raise RowFault(
-            f"a row needs messages, conversations, or instruction and output; the keys of this one: {keys}"
-        )
-    _check_order(messages)
-    return Conversation(messages=tuple(messages))
+    """The conversation of one row with the usual names of columns. Raises RowFault as RowReader does."""
+    return RowReader().read(row)
 
 
 def canonical_bytes(conversation: Conversation) -> bytes:
     """The conversation as bytes for digests: equal messages give equal bytes, whatever the row's format.
 
-    Raises RowFault if the text is not valid Unicode.
+    Raises RowFault if the text is not valid Unicode, or if a tool holds what JSON cannot express.
     """
     try:
         return conversation.canonical_bytes()
     except UnicodeEncodeError as error:
-        raise RowFault("the text holds half of a surrogate pair, which is not valid Unicode") from error
-
-
-def _turns(value: object, key: str, role_key: str, text_key: str) -> list[tuple[int, Mapping[str, Any]]]:
-    if not isinstance(value, list | tuple):
-        raise RowFault(f"{key} must be a list, this is {_kind(value)}")
-    for index, turn in enumerate(value):
-        if not isinstance(turn, Mapping) or role_key not in turn or text_key not in turn:
-            raise RowFault(f"{key}[{index}] must be an object with {role_key} and {text_key}")
-    return list(enumerate(value))
-
-
-def _message(turn: Mapping[str, Any], key: str, index: int, role_key: str, text_key: str) -> Message:
-    named = turn[role_key]
-    role = _SHAREGPT_ROLES.get(str(named)) if role_key == "from" else named
-    if role not in _ROLES:
-        known = ", ".join(_SHAREGPT_ROLES if role_key == "from" else _ROLES)
-        raise RowFault(f"{key}[{index}].{role_key}: unknown role {named!r}; known are {known}")
-    return Message(role=ChatRole(role), content=_text(turn[text_key], f"{key}[{index}].{text_key}"))
-
-
-def _instruction(row: Mapping[str, Any]) -> list[Message]:
-    if "output" not in row:
-        raise RowFault("a row with instruction needs output, the answer to learn")
-    question = _text(row["instruction"], "instruction")
-    if row.get("input"):
-        question += "\n\n" + _text(row["input"], "input")
-    messages = [
-        Message(role=ChatRole.USER, content=question),
-        Message(role=ChatRole.ASSISTANT, content=_text(row["output"], "output")),
-    ]
-    if row.get("system"):
-        messages.insert(0, Message(role=ChatRole.SYSTEM, content=_text(row["system"], "system")))
-    return messages
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise RowFault(f"{where} must be text, this is {_kind(value)}")
-    if not value.strip():
-        raise RowFault(f"{where} is empty")
-    return value
-
-
-def _check_order(messages: Sequence[Message]) -> None:
-    roles = [message.role for message in messages]
-    if ChatRole.ASSISTANT not in roles:
-        raise RowFault("no assistant turn: there is nothing to learn from this row")
-    if ChatRole.SYSTEM in roles[1:]:
-        raise RowFault("a system message may only stand first")
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)
+        raise RowFault(
+            "the text holds half of a surrogate pair, which is not valid Unicode", BadRowReason.INVALID_TEXT
+        ) from error
+    except TypeError as error:
+        raise RowFault(f"a tool or its arguments: {error}", BadRowReason.INVALID_TOOLS) from error

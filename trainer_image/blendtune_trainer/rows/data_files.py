@@ -1,21 +1,28 @@
-"""The files of a source, and the values of the rows in each: JSON lines, a JSON list, or Parquet."""
+"""The files of a source: which are read, and what is said of the others."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import Any
 
-from blendtune_runtime.store_errors import check_store
-from blendtune_trainer.rows.faults import Faults
-from blendtune_trainer.rows.values import Value
+from blendtune_trainer.rows.faults import SourceFaults
+from blendtune_trainer.rows.file_kinds import (
+    SUFFIXES,
+    Compression,
+    FileKind,
+    is_container,
+    is_hidden,
+    is_metadata,
+    kind_of,
+)
+from blendtune_trainer.rows.notes import Notes
+from blendtune_trainer.rows.splits import Split, chosen_names, split_of
 
-SUFFIXES = (".jsonl", ".json", ".parquet")
-_HIDDEN = re.compile(r"(^|/)[._]")
-_BETWEEN_ELEMENTS = re.compile(r"[\s,]*")
+_STATE = "state.json"  # datasets' save_to_disk writes it beside the files of a split
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,95 +32,97 @@ class DataFile:
     path: str  # on its file system
     name: str  # relative to the source, for messages
     size: int  # bytes
+    kind: FileKind
+    compression: Compression | None = None
+    start: float = 0.0  # fraction of its source that stands before it
+    share: float = 1.0  # fraction of its source that it is
+
+    def of_source(self, fraction: float) -> float:
+        """The fraction of the source that is read once this one of the file is."""
+        return self.start + self.share * min(1.0, fraction)
 
 
-def data_files(filesystem: Any, path: str) -> list[DataFile]:
-    """The file at `path`, or all files below the folder with a known suffix. Raises FileNotFoundError."""
+def data_files(
+    filesystem: Any, path: str, purpose: Split, faults: SourceFaults, notes: Notes
+) -> list[DataFile]:
+    """The file at `path`, or the files with rows below the folder, by name. Raises FileNotFoundError.
+
+    A file that may hold rows and cannot be read is a fault; any other that is not read is noted, but for what
+    is known not to be data.
+    """
     if filesystem.isfile(path):
-        return [DataFile(path=path, name=PurePosixPath(path).name, size=filesystem.size(path) or 0)]
+        name = PurePosixPath(path).name
+        if kind_of(name) is None:
+            faults.add(name, f"cannot be read; use {SUFFIXES}")
+            return []
+        return _with_shares([_data_file(path, name, filesystem.size(path))])
     if not filesystem.isdir(path):
         raise FileNotFoundError(path)
-    found = (
-        DataFile(path=file, name=str(PurePosixPath(file).relative_to(path)), size=details.get("size") or 0)
+    sizes = {
+        str(PurePosixPath(file).relative_to(PurePosixPath(path))): (file, details.get("size"))
         for file, details in sorted(filesystem.find(path, detail=True).items())
-    )
-    return [file for file in found if file.path.endswith(SUFFIXES) and not _HIDDEN.search(file.name)]
+    }
+    candidates = [name for name in sizes if _is_data(name, faults, notes)]
+    candidates = _without_caches(filesystem, sizes, candidates, notes)
+    kept = chosen_names(candidates, purpose)
+    for name in sorted({*candidates} - {*kept}):
+        notes.left_out(name, f"{split_of(name) or 'training'} split")
+    if purpose is Split.TRAIN and kept and all(split_of(name) not in (None, Split.TRAIN) for name in kept):
+        notes.remark(f"trained on, though named as a test or validation split: {kept[0]}")
+    return _with_shares([_data_file(sizes[name][0], name, sizes[name][1]) for name in kept])
 
 
-def file_rows(filesystem: Any, file: DataFile, faults: Faults) -> Iterator[Value]:
-    try:
-        match PurePosixPath(file.path).suffix:
-            case ".jsonl":
-                with filesystem.open(file.path, "rb") as stream:
-                    yield from _json_lines(stream, file, faults)
-            case ".json":
-                with filesystem.open(file.path, "rb") as stream:
-                    yield from _json_document(stream.read(), file.name, faults)
-            case ".parquet":
-                yield from _parquet_rows(filesystem, file, faults)
-            case suffix:
-                kind = suffix or "a file without a suffix"
-                faults.add(file.name, f"cannot read {kind}; use {', '.join(SUFFIXES)}")
-    except PermissionError as error:
-        faults.add(file.name, f"may not be read: {error.strerror}")
+def _is_data(name: str, faults: SourceFaults, notes: Notes) -> bool:
+    """Whether a file of a folder is to be read. Says so where it is not, and that is not plain."""
+    if is_metadata(name):
+        return False
+    if kind_of(name) is not None:
+        if not is_hidden(name):
+            return True
+        notes.left_out(name, "hidden")
+    elif is_container(name):
+        faults.add(
+            name, f"cannot be read, though it may hold rows: unpack or convert it, or remove it. {SUFFIXES}"
+        )
+    elif not PurePosixPath(name).name.startswith("."):
+        notes.left_out(name, "not a file of rows")
+    return False
 
 
-def _json_lines(stream: IO[bytes], file: DataFile, faults: Faults) -> Iterator[Value]:
-    read = 0  # bytes
-    for number, line in enumerate(stream, start=1):
-        place = f"{file.name}:{number}"
-        read += len(line)
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-        except UnicodeDecodeError as error:
-            faults.add(place, f"not valid UTF-8 at byte {error.start + 1} of the line")
-        except json.JSONDecodeError as error:
-            faults.add(place, f"not valid JSON: {error.msg}, at column {error.colno}")
-        except RecursionError:
-            faults.add(place, "not valid JSON: nested too deeply")
+def _without_caches(
+    filesystem: Any, sizes: Mapping[str, tuple[str, int | None]], names: list[str], notes: Notes
+) -> list[str]:
+    """The names without those that datasets left in a saved folder as caches of its own."""
+    saved: dict[str, set[str]] = {}
+    for name, (path, _) in sizes.items():
+        if PurePosixPath(name).name == _STATE:
+            try:
+                with filesystem.open(path, "rb") as file:
+                    state = json.load(file)
+                saved[str(PurePosixPath(name).parent)] = {each["filename"] for each in state["_data_files"]}
+            except (ValueError, KeyError, TypeError):
+                continue  # not datasets' file
+    kept = []
+    for name in names:
+        listed = saved.get(str(PurePosixPath(name).parent))
+        if listed is None or PurePosixPath(name).name in listed or kind_of(name) != (FileKind.ARROW, None):
+            kept.append(name)
         else:
-            yield Value(place=place, value=value, fraction_read=read / max(read, file.size))
+            notes.left_out(name, "a cache of datasets")
+    return kept
 
 
-def _json_document(content: bytes, name: str, faults: Faults) -> Iterator[Value]:
-    """The elements of a JSON list, each with the line on which it begins."""
-    try:
-        text = content.decode("utf-8-sig")
-        document = json.loads(text)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        faults.add(f"{name}:{line}", "not valid UTF-8")
-        return
-    except json.JSONDecodeError as error:
-        faults.add(f"{name}:{error.lineno}", f"not valid JSON: {error.msg}, at column {error.colno}")
-        return
-    if not isinstance(document, list):
-        faults.add(f"{name}:1", "must be a JSON list of rows; rows one per line belong in a .jsonl file")
-        return
-    decoder = json.JSONDecoder()
-    at, line = text.index("[") + 1, 1 + text.count("\n", 0, text.index("["))
-    for _ in document:
-        start = _BETWEEN_ELEMENTS.match(text, at).end()  # type: ignore[union-attr]  # it matches anywhere
-        line += text.count("\n", at, start)
-        value, at = decoder.raw_decode(text, start)
-        yield Value(place=f"{name}:{line}", value=value, fraction_read=at / len(text))
-        line += text.count("\n", start, at)
+def _with_shares(files: list[DataFile]) -> list[DataFile]:
+    """The files, each with its part of their bytes together."""
+    total = max(1, sum(file.size for file in files))
+    starts = accumulate((file.size for file in files), initial=0)
+    return [
+        replace(file, start=start / total, share=file.size / total)
+        for file, start in zip(files, starts, strict=False)
+    ]
 
 
-def _parquet_rows(filesystem: Any, file: DataFile, faults: Faults) -> Iterator[Value]:
-    import datasets
-    from pyarrow.parquet import read_metadata
-
-    try:
-        with filesystem.open(file.path, "rb") as stream:
-            total = read_metadata(stream).num_rows
-        url = filesystem.unstrip_protocol(file.path)
-        rows = datasets.load_dataset("parquet", data_files=url, split="train", streaming=True)
-        for number, row in enumerate(rows, start=1):
-            read = number / max(number, total)
-            yield Value(place=f"{file.name} row {number}", value=row, fraction_read=read)
-    except (ValueError, OSError, datasets.exceptions.DatasetGenerationError) as error:
-        check_store(error, file.name)
-        faults.add(file.name, f"not a readable Parquet file: {error}")
+def _data_file(path: str, name: str, size: int | None) -> DataFile:
+    known = kind_of(name)
+    assert known is not None
+    return DataFile(path=path, name=name, size=size or 0, kind=known[0], compression=known[1])

@@ -11,4 +11,4 @@ class Value:
 
     place: str
     value: object
-    fraction_read: float | None = None  # of its file or, on the hub, of its source
+    fraction_read: float | None = None  # of its source

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from blendtune_trainer.rows.collect import Row
-from blendtune_trainer.rows.conversations import RowFault, canonical_bytes
-from blendtune_trainer.rows.faults import Faults
+from blendtune_trainer.rows.conversations import canonical_bytes
+from blendtune_trainer.rows.faults import RowFault, SourceFaults
 
 CHUNK_ROWS = 2048
 
@@ -29,13 +29,13 @@ class Chunk:
     contents: tuple[bytes, ...]  # canonical bytes of each row
 
 
-def canonical_rows(rows: Iterable[Row], faults: Faults) -> Iterator[CanonicalRow]:
-    """Each row with its canonical bytes. A row whose text is not valid Unicode is a fault and left out."""
+def canonical_rows(rows: Iterable[Row], faults: SourceFaults) -> Iterator[CanonicalRow]:
+    """Each row with its canonical bytes. A row whose text is not valid Unicode is bad and left out."""
     for row in rows:
         try:
             yield CanonicalRow(row=row, content=canonical_bytes(row.conversation))
         except RowFault as fault:
-            faults.add(row.place, str(fault))
+            faults.add_row(row.place, fault)
 
 
 def chunks_of(rows: Iterable[CanonicalRow]) -> Iterator[Chunk]:

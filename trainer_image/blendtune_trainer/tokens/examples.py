@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from blendtune_api.v1alpha1 import OverLength, Unit
 from blendtune_trainer.rows.collect import Row
 from blendtune_trainer.rows.console import ReportProgress
-from blendtune_trainer.rows.faults import Faults
+from blendtune_trainer.rows.faults import RowFault, SourceFaults
 from blendtune_trainer.tokens.chunks import Chunk, canonical_rows, chunks_of
 from blendtune_trainer.tokens.digests import framed, row_key
 from blendtune_trainer.tokens.row_encoder import RowEncoder
@@ -31,6 +31,7 @@ class Examples:
     dropped: int  # rows left out because of their length
     repeats: Repeats  # of rows with several examples
     digest: str  # SHA-256 of all rows, in order
+    bad_rows: int = 0  # rows left out because they cannot be learnt from
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -67,10 +68,10 @@ def encode_rows(
     *,
     over_length: OverLength,
     seed: int,
-    faults: Faults,
+    faults: SourceFaults,
     progress: ReportProgress = lambda *_: None,
 ) -> Examples:
-    """The examples of a source. Rows that cannot be learnt from are added to `faults` and left out.
+    """The examples of a source. Rows that cannot be learnt from are added to `faults` as bad, and left out.
 
     A row that is longer than the sequence length is never cut: it is dropped and counted, or it is a fault,
     as `over_length` says. `seed` decides the keys of the examples. Rows are read a few chunks ahead of their
@@ -79,28 +80,28 @@ def encode_rows(
     digest = hashlib.sha256()
     parts: list[_ChunkExamples] = []
     row_count = token_count = 0
+    earlier_bad_rows = faults.bad_rows
     for chunk, encoded in encoder.encode(chunks_of(canonical_rows(rows, faults))):
         for content in chunk.contents:
             digest.update(framed(content))
-        for place, message in _faults_of(chunk, encoded, over_length, encoder.sequence_length):
-            faults.add(place, message)
+        _add_faults(chunk, encoded, over_length, encoder.sequence_length, faults)
         part = _chunk_examples(chunk, encoded, seed)
         parts.append(part)
         row_count += part.rows
         token_count += len(encoded.input_ids)
         progress(row_count, token_count, chunk.rows[-1].fraction_read)
-    return _concatenate(parts, digest.hexdigest())
+    return _concatenate(parts, faults.bad_rows - earlier_bad_rows, digest.hexdigest())
 
 
-def _faults_of(
-    chunk: Chunk, encoded: EncodedChunk, over_length: OverLength, sequence_length: int
-) -> Iterator[tuple[str, str]]:
-    """Place and message of each fault among the rows of a chunk."""
+def _add_faults(
+    chunk: Chunk, encoded: EncodedChunk, over_length: OverLength, sequence_length: int, faults: SourceFaults
+) -> None:
+    """Adds the rows of a chunk that the template refuses, and those that are too long if that is an error."""
     for row, message in encoded.faults:
-        yield chunk.rows[row].place, message
+        faults.add_row(chunk.rows[row].place, RowFault(message))
     if over_length is OverLength.ERROR:
         for row, tokens in encoded.too_long:
-            yield chunk.rows[row].place, _too_long(tokens, sequence_length)
+            faults.add(chunk.rows[row].place, _too_long(tokens, sequence_length))
 
 
 def _chunk_examples(chunk: Chunk, encoded: EncodedChunk, seed: int) -> _ChunkExamples:
@@ -108,7 +109,7 @@ def _chunk_examples(chunk: Chunk, encoded: EncodedChunk, seed: int) -> _ChunkExa
     return _ChunkExamples(encoded=encoded, keys=np.array(keys, np.uint64), rows=len(chunk.rows))
 
 
-def _concatenate(parts: Sequence[_ChunkExamples], digest: str) -> Examples:
+def _concatenate(parts: Sequence[_ChunkExamples], bad_rows: int, digest: str) -> Examples:
     """The examples of all chunks, in order, under the digest of all rows."""
     chunks = [part.encoded for part in parts]
     lengths = np.concatenate([np.empty(0, np.int64), *(chunk.lengths for chunk in chunks)])
@@ -117,10 +118,11 @@ def _concatenate(parts: Sequence[_ChunkExamples], digest: str) -> Examples:
         supervised=np.concatenate([np.empty(0, np.bool_), *(chunk.supervised for chunk in chunks)]),
         offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
         keys=np.concatenate([np.empty(0, np.uint64), *(part.keys for part in parts)]),
-        rows=sum(part.rows for part in parts),
+        rows=sum(part.rows - len(part.encoded.faults) for part in parts) + bad_rows,
         dropped=sum(len(chunk.too_long) for chunk in chunks),
         repeats=sum((chunk.repeats for chunk in chunks), Repeats()),
         digest=digest,
+        bad_rows=bad_rows,
     )
 
 

@@ -14,12 +14,13 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from enum import Enum
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from typing import Any
 
 import numpy as np
 
 from blendtune_api.contract import digest_of
-from blendtune_runtime.chat.conversation import Conversation
+from blendtune_runtime.chat.conversation import Conversation, from_canonical
 from blendtune_runtime.chat.reasoning import has_reasoning
 from blendtune_runtime.chat.rendering import PLAIN, Rendering
 from blendtune_trainer.rows.conversations import RowFault
@@ -119,11 +120,11 @@ class RowEncoder:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 self._processes,
-                mp_context=get_context("forkserver"),
+                mp_context=_worker_context(),
                 initializer=_init_worker,
                 initargs=(self._chat_of, self.sequence_length),
             )
-        return partial(self._collect, key, self._pool.submit(_encode_in_worker, conversations))
+        return partial(self._collect, key, self._pool.submit(_encode_in_worker, chunk.contents))
 
     def _collect(self, key: str, future: Future[EncodedChunk]) -> EncodedChunk:
         encoded = future.result()
@@ -159,6 +160,13 @@ def encode_chunk(
     )
 
 
+def _worker_context() -> BaseContext:
+    """Worker processes that begin with this module imported, once for all of them."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
 _worker_encode: Callable[[Sequence[Conversation]], EncodedChunk]  # set in each worker process
 
 
@@ -168,5 +176,5 @@ def _init_worker(chat_of: tuple[Any, Rendering, bool], sequence_length: int) -> 
     _worker_encode = partial(encode_chunk, ChatEncoder(*chat_of), sequence_length)
 
 
-def _encode_in_worker(conversations: Sequence[Conversation]) -> EncodedChunk:
-    return _worker_encode(conversations)
+def _encode_in_worker(contents: Sequence[bytes]) -> EncodedChunk:
+    return _worker_encode([from_canonical(content) for content in contents])
