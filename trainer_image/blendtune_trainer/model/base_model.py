@@ -21,7 +21,6 @@ from blendtune_runtime.uris import StorePath, model_location
 from blendtune_trainer.workspace import hold_when_free
 
 _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}  # layer types
-_WHOLE_ROW = {"falcon", "gpt_oss", "xglm"}  # model types that take position_ids but ignore them in the mask
 
 
 def base_model_folder(model: Model, claims: Path, shared: SharedFolder) -> Path:
@@ -89,7 +88,7 @@ def leaks(model: Any) -> Iterator[str]:
     yield from (f"layers of kind {kind}" for kind in sorted(kinds - _ATTENTION))
     if model._is_stateful:
         yield "recurrent state"
-    if "position_ids" not in signature(model.forward).parameters or config.model_type in _WHOLE_ROW:
+    if "position_ids" not in signature(model.forward).parameters or getattr(config, "alibi", False):
         yield "attention to the whole row"
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM
 from transformers.integrations import HfDeepSpeedConfig
 
 from blendtune_api.v1alpha1 import Attention, Precision, Training
 from blendtune_core.sizing.layout import attention_in_use
 from blendtune_runtime.errors import BadConfiguration, BadModel
-from blendtune_trainer.model.attention import attend_within_examples
-from blendtune_trainer.model.memory import flash_attention_installed
+from blendtune_trainer.model.attention import BLIND_TO_RESTARTS, attend_within_examples
+from blendtune_trainer.model.memory import flash_attention_works
 
 
 def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
@@ -24,20 +24,28 @@ def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if precision is Precision.BF16 else torch.float32
 
 
-def attention_implementation(training: Training, device: torch.device) -> str:
-    """The attention that transformers is to use. All of them keep the examples of a bin apart.
+def attention_implementation(training: Training, device: torch.device, config: Any) -> str:
+    """The attention that transformers is to use for a model with this config, as its name there.
 
-    `auto` is FlashAttention 2 on CUDA if it is installed and the weights have 16 bits, else SDPA. Raises
-    BadConfiguration if FlashAttention 2 is requested but cannot be used.
+    `auto` is FlashAttention 2 on CUDA if it is installed, the weights have 16 bits and it can keep the
+    examples of a bin apart; else SDPA, or what the model has instead of it. Raises BadConfiguration if
+    FlashAttention 2 is requested but cannot be used.
     """
-    installed, on_gpu = flash_attention_installed(), device.type == "cuda"
-    attention = attention_in_use(training, on_gpu=on_gpu, flash_attention=installed)
-    if attention is Attention.FLASH_ATTENTION_2 and not (installed and on_gpu):
-        raise BadConfiguration(
-            "spec.training.attention: flash_attention_2 needs a CUDA device and the flash-attn package; "
-            "set auto or sdpa"
-        )
-    return str(attention)
+    flash, on_gpu = flash_attention_works(config.model_type), device.type == "cuda"
+    attention = attention_in_use(training, on_gpu=on_gpu, flash_attention=flash)
+    if attention is Attention.FLASH_ATTENTION_2:
+        if config.model_type in BLIND_TO_RESTARTS:
+            raise BadConfiguration(
+                f"spec.training.attention: with flash_attention_2 the examples of a bin see one another in a "
+                f"{config.model_type}; set auto or sdpa"
+            )
+        if not (flash and on_gpu):
+            raise BadConfiguration(
+                "spec.training.attention: flash_attention_2 needs a CUDA device and the flash-attn package; "
+                "set auto or sdpa"
+            )
+    has_sdpa = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]._supports_sdpa
+    return "eager" if attention is Attention.SDPA and not has_sdpa else str(attention)
 
 
 def load_model(
@@ -53,7 +61,8 @@ def load_model(
     Raises BadModel if the folder has no such model, BadConfiguration as `attention_implementation` does.
     """
     dtype = training_dtype(training.precision, device)
-    attention = attention_implementation(training, device)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    attention = attention_implementation(training, device, config)
     zero3 = HfDeepSpeedConfig(deepspeed_config)  # from_pretrained uses it as long as this reference exists
     try:
         model = AutoModelForCausalLM.from_pretrained(
@@ -68,7 +77,7 @@ def load_model(
             f"spec.model: no causal language model could be loaded from {folder}: {error}"
         ) from error
     del zero3
-    if attention == Attention.SDPA:
+    if attention != Attention.FLASH_ATTENTION_2:
         attend_within_examples(model, training.sequence_length)
     if activation_checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
