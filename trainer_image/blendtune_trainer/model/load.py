@@ -15,6 +15,7 @@ from blendtune_core.sizing.layout import attention_in_use
 from blendtune_runtime.errors import BadConfiguration, BadModel
 from blendtune_trainer.model.attention import BLIND_TO_RESTARTS, attend_within_examples
 from blendtune_trainer.model.memory import flash_attention_works
+from blendtune_trainer.model.text_part import freeze_other_parts
 
 
 def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
@@ -76,13 +77,23 @@ def load_model(
         raise BadModel(
             f"spec.model: no causal language model could be loaded from {folder}: {error}"
         ) from error
-    del zero3
+    if zero3.is_zero3():
+        del zero3  # with it, transformers notes renamings for the export that this checkpoint did not need
+        model._weight_conversions = weightless(folder)._weight_conversions
     if attention != Attention.FLASH_ATTENTION_2:
         attend_within_examples(model, training.sequence_length)
     if activation_checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     model.config.use_cache = False
+    freeze_other_parts(model)
     return model
+
+
+def weightless(folder: Path) -> Any:
+    """The model in `folder` on the meta device, loaded as with weights: it knows how their names are changed."""
+    return AutoModelForCausalLM.from_pretrained(
+        folder, device_map="meta", local_files_only=True, trust_remote_code=False
+    )
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from transformers.pytorch_utils import Conv1D
 from blendtune_api.v1alpha1 import Lora, Model
 from blendtune_core.lora import Shape, adapted_layers, module_names, trainable_parameters, unknown_targets
 from blendtune_runtime.errors import BadConfiguration
+from blendtune_trainer.model.text_part import other_parts, text_modules
 
 # peft is imported inside functions, because full fine-tuning does not need it.
 _ALL_LINEAR = "all-linear"  # in peft: every linear layer except the head
@@ -21,13 +22,14 @@ _ALL_LINEAR = "all-linear"  # in peft: every linear layer except the head
 def linear_layers(model: Any) -> dict[str, Shape]:
     """(inputs, outputs) of every linear layer except the head, by name: peft's `all-linear`.
 
-    Experts of a mixture that are stored as one tensor are not linear layers, and are not adapted.
+    Experts of a mixture that are stored as one tensor are not linear layers, and are not adapted; neither are
+    the parts of a multimodal model that are not of text.
     """
-    head = model.get_output_embeddings()
+    head, text = model.get_output_embeddings(), text_modules(model)
     return {
         name: _shape(module)
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear | Conv1D) and module is not head
+        if isinstance(module, nn.Linear | Conv1D) and module is not head and id(module) in text
     }
 
 
@@ -55,6 +57,7 @@ def with_adapter(model: Any, lora: Lora, base: Model, seed: int) -> Any:
         r=lora.rank,
         lora_alpha=lora.alpha,
         target_modules=list(lora.target_modules) or _ALL_LINEAR,
+        exclude_modules=other_parts(model),
         task_type="CAUSAL_LM",
         revision=base.revision if base.uri.startswith("hf://") else None,
     )

@@ -236,7 +236,7 @@ def _export(job: Job, engine: Any, base: Path, target: Workspace, lineage: Linea
     training, ranks = job.config.spec.training, job.ranks
     tokenizer = load_tokenizer(base, job.config.spec.model.chat_template)
     if training.method is Method.FULL:
-        export_model(engine, tokenizer, ranks, target.model, lineage)
+        export_model(engine, base, tokenizer, ranks, target.model, lineage)
         return
     dtype = training_dtype(training.precision, ranks.device)
     export_adapted_model(
