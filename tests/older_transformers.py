@@ -1,4 +1,4 @@
-"""The oldest transformers that the vLLM of examples/first-run/serve.yaml runs with, in an environment of its own."""
+"""An environment with the oldest transformers that the vLLM of examples/first-run/serve.yaml runs with."""
 
 from __future__ import annotations
 

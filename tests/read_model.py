@@ -1,7 +1,7 @@
 """Prints as JSON what transformers, in whichever version it is installed, makes of the models in folders.
 
-It is run by interpreters of several versions: `python read_model.py SITE_PACKAGES REQUEST FOLDER...`. The request
-is a JSON object of texts to tokenize and conversations to render; torch is taken from SITE_PACKAGES.
+It is run by interpreters of several versions: `python read_model.py SITE_PACKAGES REQUEST FOLDER...`. The
+request is a JSON object of texts to tokenize and conversations to render; torch comes from SITE_PACKAGES.
 """
 
 from __future__ import annotations

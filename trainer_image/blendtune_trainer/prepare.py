@@ -10,6 +10,8 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from transformers.utils import logging as transformers_logging
+
 from blendtune_api.contract import BlendResult, weights_digest
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Source, Stage
 from blendtune_core.sizing.describe import describe_weights, refusal
@@ -24,7 +26,13 @@ from blendtune_trainer.blending.assemble import SourceExamples, assemble, first_
 from blendtune_trainer.blending.lineage import Lineage, describe_lineage, read_lineage, write_lineage
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.model.base_model import fetch_base_model
+from blendtune_trainer.model.load import require_attention
 from blendtune_trainer.model.memory import sizing_setup
+from blendtune_trainer.preflight.prompts import try_prompts
+from blendtune_trainer.preflight.target import try_export_target
+from blendtune_trainer.preflight.trial import try_model
+from blendtune_trainer.preflight.vocabulary import require_own_tokenizer
+from blendtune_trainer.preflight.weights import require_weights
 from blendtune_trainer.rows.collect import Row, collect
 from blendtune_trainer.rows.console import console_progress
 from blendtune_trainer.rows.contamination import PromptSearch, check_matches, load_prompts
@@ -44,6 +52,7 @@ _WARNING_LENGTH = 300  # characters, at most
 
 def main() -> int:
     """Prepares the run that the environment names; returns the exit code."""
+    transformers_logging.disable_progress_bar()
     return run_program(lambda: prepare(load_run(os.environ)))
 
 
@@ -93,7 +102,9 @@ def _prepare(run: Run) -> BlendResult:
     if refused is not None:
         raise DoesNotFit(f"spec.cluster: {refused}")
     tokenizer = load_tokenizer(base, spec.model.chat_template)
-    search = PromptSearch(load_prompts(workspace.rubric))
+    prompts = load_prompts(workspace.rubric)
+    _try(run, base, tokenizer, [prompt.text for prompt in prompts])
+    search = PromptSearch(prompts)
     cache = TokenCache(run.shared.tokens)
     with RowEncoder(tokenizer, spec.training.sequence_length, cache) as encoder:
         encoded = _encode_sources(run, encoder, search)
@@ -129,6 +140,17 @@ def _prepare(run: Run) -> BlendResult:
         cache.prune()
     _log_result(packed, result)
     return result
+
+
+def _try(run: Run, base: Path, tokenizer: Any, prompts: Sequence[str]) -> None:
+    """Tries what would otherwise fail while GPUs are held. Raises as the functions it calls."""
+    spec = run.config.spec
+    model = require_weights(base)
+    require_own_tokenizer(tokenizer, model)
+    require_attention(spec.training, model.config)
+    try_prompts(spec, tokenizer, model.config, prompts)
+    try_export_target(spec.export, run.claims)
+    try_model(spec, base)
 
 
 def _starting_lineage(sources: Sequence[SourceExamples], seed: int, base: Path) -> Lineage:

@@ -34,19 +34,23 @@ def attention_implementation(training: Training, device: torch.device, config: A
     """
     flash, on_gpu = flash_attention_works(config.model_type), device.type == "cuda"
     attention = attention_in_use(training, on_gpu=on_gpu, flash_attention=flash)
-    if attention is Attention.FLASH_ATTENTION_2:
-        if config.model_type in BLIND_TO_RESTARTS:
-            raise BadConfiguration(
-                f"spec.training.attention: with flash_attention_2 the examples of a bin see one another in a "
-                f"{config.model_type}; set auto or sdpa"
-            )
-        if not (flash and on_gpu):
-            raise BadConfiguration(
-                "spec.training.attention: flash_attention_2 needs a CUDA device and the flash-attn package; "
-                "set auto or sdpa"
-            )
+    require_attention(training, config)
+    if attention is Attention.FLASH_ATTENTION_2 and not (flash and on_gpu):
+        raise BadConfiguration(
+            "spec.training.attention: flash_attention_2 needs a CUDA device and the flash-attn package; "
+            "set auto or sdpa"
+        )
     has_sdpa = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]._supports_sdpa
     return "eager" if attention is Attention.SDPA and not has_sdpa else str(attention)
+
+
+def require_attention(training: Training, config: Any) -> None:
+    """Raises BadConfiguration if the attention that is asked for cannot keep the examples of a bin apart."""
+    if training.attention is Attention.FLASH_ATTENTION_2 and config.model_type in BLIND_TO_RESTARTS:
+        raise BadConfiguration(
+            "spec.training.attention: with flash_attention_2 the examples of a bin see one another in a "
+            f"{config.model_type}; set auto or sdpa"
+        )
 
 
 def load_model(
@@ -90,7 +94,7 @@ def load_model(
 
 
 def weightless(folder: Path) -> Any:
-    """The model in `folder` on the meta device, loaded as with weights: it knows how their names are changed."""
+    """The model in `folder` on the meta device, loaded from its weights: it knows their names."""
     return AutoModelForCausalLM.from_pretrained(
         folder, device_map="meta", local_files_only=True, trust_remote_code=False
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +65,8 @@ def with_adapter(model: Any, lora: Lora, base: Model, seed: int) -> Any:
         revision=base.revision if base.uri.startswith("hf://") else None,
     )
     torch.manual_seed(seed)
-    adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
+    with _old_names():
+        adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
     config.base_model_name_or_path = base.uri.removeprefix("hf://")  # peft has set the local folder
     return adapted
 
@@ -74,8 +78,19 @@ def merged_model(base: Path, adapter: Path, dtype: torch.dtype) -> Any:
     model = AutoModelForCausalLM.from_pretrained(
         base, dtype=dtype, local_files_only=True, trust_remote_code=False
     )
-    adapted = PeftModel.from_pretrained(model, str(adapter), torch_device="cpu", autocast_adapter_dtype=False)
+    with _old_names():
+        adapted = PeftModel.from_pretrained(
+            model, str(adapter), torch_device="cpu", autocast_adapter_dtype=False
+        )
     return adapted.merge_and_unload(safe_merge=True)
+
+
+@contextmanager
+def _old_names() -> Iterator[None]:
+    """Without the warning that peft asks transformers 5 by a name of transformers 4."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        yield
 
 
 def _shape(module: nn.Module) -> Shape:

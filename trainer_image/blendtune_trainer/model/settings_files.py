@@ -60,8 +60,8 @@ def write_tokenizer(base: Path, tokenizer: Any, folder: Path) -> None:
 def tokenizer_document(document: Document, template: str | Mapping[str, str] | None) -> Document:
     """A tokenizer_config.json with a chat template, or several by name.
 
-    Several stand in this one file, where a file of its own for the default one would hide the others. A single
-    one is in a file of its own, and here only if it was before.
+    Several stand in this one file, because a file of its own for the default one would hide the others. A
+    single one is in a file of its own, and here only if it was before.
     """
     written = dict(document)
     if (kind := written.get("tokenizer_class")) in _ONLY_IN_5:

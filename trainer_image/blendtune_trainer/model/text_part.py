@@ -1,4 +1,4 @@
-"""The part of a multimodal model that reads and writes text: what is trained, while all else stays as it is."""
+"""The part of a multimodal model that reads and writes text: what is trained. All else stays as it is."""
 
 from __future__ import annotations
 

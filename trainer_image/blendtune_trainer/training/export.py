@@ -105,7 +105,7 @@ def upload(folder: Path, target: StorePath) -> None:
 
 
 def _weights(engine: Any, ranks: Ranks, *, only_trained: bool) -> dict[str, Any]:
-    """The weights, or those that are not frozen, unsharded, by their names in the model; empty but on rank 0."""
+    """The weights, or those not frozen, unsharded, by their names in the model; empty except on rank 0."""
     prefix = "model."  # of the attribute of SupervisedLoss
     if engine.zero_optimization_partition_weights():
         state = engine._zero3_consolidated_16bit_state_dict(exclude_frozen_parameters=only_trained)
