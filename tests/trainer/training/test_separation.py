@@ -85,6 +85,13 @@ def test_attention_within_examples(model_type: str) -> None:
     tried(model)
 
 
+@pytest.mark.parametrize("model_type", ["llava", "qwen2_vl", "t5"])
+def test_a_model_that_is_not_one_of_text_alone(model_type: str, tmp_path: Path) -> None:
+    AutoConfig.for_model(model_type).save_pretrained(tmp_path)
+    with pytest.raises(BadModel, match=f"no such use for a {model_type}.* Choose a model of text"):
+        empty_model(tmp_path)
+
+
 @pytest.mark.parametrize("model_type", SEEING)
 def test_a_model_that_sees_across_examples(model_type: str, tmp_path: Path) -> None:
     model = small(model_type)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM
 
 from blendtune_api.contract import Workspace
 from blendtune_api.shared_folder import SharedFolder
@@ -69,6 +69,11 @@ def empty_model(folder: Path) -> Any:
     """
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+            raise ValueError(
+                f"transformers has no such use for a {config.model_type}; of models that read images or sound "
+                "only those are trained that it can use for text alone. Choose a model of text"
+            )
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
