@@ -28,14 +28,15 @@ _LLAMA_3_1_ROPE = {
     "original_max_position_embeddings": 256,
 }  # fmt: skip
 
-# As the models of these families have them, in words of our own: Phi's ends a conversation with its end of text,
-# Mistral's joins the system prompt with the first question.
+# As the models of these families have them, in words of our own: Phi's ends a conversation with its end of
+# text, Mistral's joins the system prompt with the first question.
 PHI_LIKE = (
     "{% for m in messages %}{{ '<|' + m['role'] + '|>\\n' + m['content'] + '<|end|>\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% else %}{{ eos_token }}{% endif %}"
 )
 MISTRAL_LIKE = (
-    "{{ bos_token }}{% set system = messages[0]['content'] + '\\n\\n' if messages[0]['role'] == 'system' else '' %}"
+    "{{ bos_token }}"
+    "{% set system = messages[0]['content'] + '\\n\\n' if messages[0]['role'] == 'system' else '' %}"
     "{% for m in messages %}{% if m['role'] == 'user' %}"
     "{{ '[INST] ' + (system if loop.index0 <= 1 else '') + m['content'] + ' [/INST]' }}"
     "{% elif m['role'] == 'assistant' %}{{ ' ' + m['content'] + eos_token }}{% endif %}{% endfor %}"
@@ -70,7 +71,8 @@ class Family:
 
 
 FAMILIES = (
-    Family(name="Llama 2", package="llama2", model_type="llama", vocabulary=32000, named=ChatTemplate.LLAMA_2),
+    Family(name="Llama 2", package="llama2", model_type="llama", vocabulary=32000,
+           named=ChatTemplate.LLAMA_2),
     Family(name="Llama 3", package="llama3", model_type="llama", vocabulary=128256),
     Family(name="Llama 3, named", package="llama3", model_type="llama", vocabulary=128256,
            named=ChatTemplate.LLAMA_3),

@@ -1,6 +1,6 @@
 """Model families, from manifest to report: which blend, learn, export, are asked right and load elsewhere.
 
-`make test-families` runs it. `BLENDTUNE_WRITE_MODELS=1` writes the table of docs/models.md instead of comparing.
+`make test-families` runs it. With BLENDTUNE_WRITE_MODELS=1 it writes the table of docs/models.md.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ pytestmark = [pytest.mark.families, pytest.mark.timeout(1500)]
 PAGE = ROOT / "docs" / "models.md"
 BEGIN, END = "<!-- families -->\n", "<!-- /families -->\n"
 HEADER = (
-    "| Family | Chat template | Blends | Learns | Exports | Asked right | Loads in transformers 4.57 | Refused with |\n"
+    "| Family | Chat template | Blends | Learns | Exports | Asked right | Loads in transformers 4.57 "
+    "| Refused with |\n"
     "|---|---|---|---|---|---|---|---|\n"
 )
 MANIFEST = """\
@@ -57,6 +59,9 @@ ANSWERS = {
     "shop": [("How much is a lantern?", "Seven marks."), ("Is the till open?", "Until six.")] * 6,
     "world": [("How deep is the sea?", "Very deep."), ("Is the moon far?", "Far enough. ☾")] * 6,
 }
+
+
+QUESTIONS = sorted({question for rows in ANSWERS.values() for question, _ in rows})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +102,14 @@ class Result:
         offsets = blend.example_offsets.tolist()
         examples = [
             (tuple(blend.input_ids[start:end].tolist()), blend.supervised[start:end])
-            for start, end in zip(offsets, offsets[1:], strict=False)
+            for start, end in pairwise(offsets)
         ]
         return all(
             any(
                 ids[: len(prompt)] == prompt and int(supervised.argmax()) == len(prompt)
                 for ids, supervised in examples
             )
-            for prompt in (chat.render(question).token_ids for question, _ in set(sum(ANSWERS.values(), [])))
+            for prompt in (chat.render(question).token_ids for question in QUESTIONS)
         )
 
 

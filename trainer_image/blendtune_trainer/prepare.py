@@ -150,7 +150,7 @@ def _try(run: Run, base: Path, tokenizer: Any, prompts: Sequence[str]) -> None:
     require_attention(spec.training, model.config)
     try_prompts(spec, tokenizer, model.config, prompts)
     try_export_target(spec.export, run.claims)
-    try_model(spec, base)
+    try_model(spec, base, tokenizer)
 
 
 def _starting_lineage(sources: Sequence[SourceExamples], seed: int, base: Path) -> Lineage:

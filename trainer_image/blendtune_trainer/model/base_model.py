@@ -71,8 +71,8 @@ def empty_model(folder: Path) -> Any:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
             raise ValueError(
-                f"transformers has no such use for a {config.model_type}; of models that read images or sound "
-                "only those are trained that it can use for text alone. Choose a model of text"
+                f"transformers has no such use for a {config.model_type}; of models that read images or "
+                "sound only those are trained that it can use for text alone. Choose a model of text"
             )
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
