@@ -59,6 +59,7 @@ class TestClaims:
         assert claims == {
             "/claims/blendtune": False,
             "/claims/datasets": True,
+            "/claims/exports": False,
             "/claims/held-out": True,
             "/claims/models": True,
         }

@@ -11,6 +11,8 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from transformers.utils import logging as transformers_logging
+
 from blendtune_api.contract import BlendResult, weights_digest
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Stage
 from blendtune_core.sizing.describe import describe_weights, refusal
@@ -22,13 +24,19 @@ from blendtune_runtime.errors import BadData, DoesNotFit
 from blendtune_runtime.files import write_text
 from blendtune_runtime.held_out import held_out_file, write_held_out
 from blendtune_runtime.program import run_program
+from blendtune_runtime.uris import store_path
 from blendtune_runtime.workspace_lock import hold
 from blendtune_trainer.blending.assemble import SourceExamples, assemble, first_pass, split
 from blendtune_trainer.blending.general_rows import general_held_out
 from blendtune_trainer.blending.lineage import Lineage, describe_lineage, read_lineage, write_lineage
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.model.base_model import fetch_base_model
+from blendtune_trainer.model.load import require_attention
 from blendtune_trainer.model.memory import sizing_setup
+from blendtune_trainer.preflight.prompts import try_prompts
+from blendtune_trainer.preflight.trial import try_model
+from blendtune_trainer.preflight.vocabulary import require_own_tokenizer
+from blendtune_trainer.preflight.weights import require_weights
 from blendtune_trainer.rows.contamination import PromptSearch, check_matches, load_prompts
 from blendtune_trainer.sources import EncodedSources, encode_sources
 from blendtune_trainer.stage import Run, load_result, load_run, save_result
@@ -36,6 +44,7 @@ from blendtune_trainer.tokens.digests import file_digest
 from blendtune_trainer.tokens.row_encoder import RowEncoder
 from blendtune_trainer.tokens.thinking import Mode, notes, resolved, with_thinking
 from blendtune_trainer.tokens.token_cache import Repeats, TokenCache
+from blendtune_trainer.training.upload import try_upload
 
 # In the blend's folder: everything that decided the blend, and the rubric's prompts found in its rows.
 INPUTS_FILE = "inputs.json"
@@ -45,6 +54,7 @@ _WARNING_LENGTH = 300  # characters, at most
 
 def main() -> int:
     """Prepares the run that the environment names; returns the exit code."""
+    transformers_logging.disable_progress_bar()
     return run_program(lambda: prepare(load_run(os.environ)))
 
 
@@ -96,6 +106,8 @@ def _prepare(run: Run) -> BlendResult:
     if refused is not None:
         raise DoesNotFit(f"spec.cluster: {refused}")
     tokenizer = load_tokenizer(base, spec.model.chat_template)
+    prompts = load_prompts(workspace.rubric)
+    _try(run, base, tokenizer, [prompt.text for prompt in prompts])
     cache = TokenCache(run.shared.tokens)
     reading = with_thinking(spec.model.thinking, lambda mode: _read(run, tokenizer, cache, mode))
     encoded, encoder, renderer = reading.encoded, reading.encoder, reading.encoder.chat.renderer
@@ -136,6 +148,18 @@ def _prepare(run: Run) -> BlendResult:
         cache.prune()
     _log_result(packed, result, warnings)
     return result
+
+
+def _try(run: Run, base: Path, tokenizer: Any, prompts: Sequence[str]) -> None:
+    """Tries what would otherwise fail while GPUs are held. Raises as the functions it calls."""
+    spec = run.config.spec
+    model = require_weights(base)
+    require_own_tokenizer(tokenizer, model)
+    require_attention(spec.training, model.config)
+    try_prompts(spec, tokenizer, model.config, prompts)
+    if spec.export is not None:
+        try_upload(store_path(spec.export.uri, run.claims, "spec.export.uri"))
+    try_model(spec, base, tokenizer)
 
 
 def _starting_lineage(sources: Sequence[SourceExamples], seed: int, base: Path) -> Lineage:

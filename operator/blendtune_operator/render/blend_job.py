@@ -9,7 +9,7 @@ from blendtune_operator.names import Object
 from blendtune_operator.render import pod
 from blendtune_operator.render.config import Pinned
 from blendtune_operator.render.job import job
-from blendtune_operator.render.uris import blend_uris, is_remote, mounted_claims
+from blendtune_operator.render.uris import blend_uris, export_uris, is_remote, mounted_claims
 from blendtune_operator.settings import Settings
 
 RUBRIC_CONTAINER = "rubric"
@@ -24,9 +24,9 @@ def blend_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
         stage=Stage.BLEND,
         attempt=attempt,
         config_map=names.run_config(run.metadata.name, pinned.revision),
-        claims=mounted_claims(spec.storage, uris),
+        claims=mounted_claims(spec.storage, uris, export_uris(spec)),
         credentials=spec.credentials,
-        with_secret=any(map(is_remote, uris)),
+        with_secret=any(map(is_remote, (*uris, *export_uris(spec)))),
         grace_period=settings.grace_period,
         rubric=spec.evaluation.rubric.config_map_ref,
     )

@@ -24,7 +24,7 @@ from blendtune_core.sizing.memory import (
 )
 from blendtune_core.sizing.shape import read_shape
 from blendtune_core.sizing.weights import Weights
-from blendtune_trainer.model.attention import attend_within_examples, example_lengths
+from blendtune_trainer.model.attention import attend_within_examples, example_arguments
 
 GB = 10**9
 LLAMA_7B, LLAMA_13B, LLAMA_33B = 6_738_415_616, 13_015_864_320, 32_528_943_616
@@ -176,7 +176,7 @@ def _kept_by_layers(
         own = {weight.untyped_storage().data_ptr() for weight in (*model.parameters(), *model.buffers())}
         row = torch.arange(TOKENS)[None]
         with _saved() as storages:
-            lengths = example_lengths(model, row % 64)
+            lengths = example_arguments(model, row % 64)
             logits = model(row, position_ids=row % 64, use_cache=False, logits_to_keep=1, **lengths).logits
         assert logits.requires_grad
         totals.append(sum(size for place, size in storages.items() if place not in own))

@@ -18,10 +18,11 @@ from tests.s3_server import S3Server
 
 from blendtune_runtime.errors import BadConfiguration, BadData, StageError, Transient
 from blendtune_runtime.uris import data_location
-from blendtune_trainer.rows.collect import Row, collect
-from blendtune_trainer.rows.faults import Faults
+from blendtune_trainer.rows.collect import Row, RowSource, collect
+from blendtune_trainer.rows.faults import SourceFaults
 
-FIELD = "spec.blend.sources[0].uri"
+SOURCE = "spec.blend.sources[0]"
+FIELD = f"{SOURCE}.uri"
 
 
 def row(text: str) -> dict[str, Any]:
@@ -45,10 +46,10 @@ def answer(row: Row) -> str:
 
 def read(uri: str, split: str | None = None, config: str | None = None) -> list[str]:
     """The answers of all rows. Raises BadData if any row or file is at fault."""
-    faults = Faults()
+    faults = SourceFaults()
     location = data_location(uri, Path("/claims"), FIELD, split=split, config=config)
-    answers = [answer(each) for each in collect(location, FIELD, faults)]
-    faults.check()
+    answers = [answer(each) for each in collect(RowSource(location=location, field=SOURCE), faults)]
+    faults.faults.check()
     return answers
 
 
@@ -164,7 +165,7 @@ def test_many_objects_are_read_in_their_order(s3: S3Server) -> None:
     s3.put("rows", {f"many/{number:04}.jsonl": jsonl(str(number)) for number in range(3000)})
     s3.put("rows", {"many/.hidden.jsonl": b"", "many-more/a.jsonl": b""})
     location = data_location("s3://rows/many", Path("/claims"), FIELD)
-    first = [answer(each) for each in islice(collect(location, FIELD, Faults()), 3)]
+    first = [answer(each) for each in islice(collect(RowSource(location=location, field=SOURCE), SourceFaults()), 3)]
     assert first == ["0", "1", "2"]
     assert sum("list-type" in request for request in s3.requests) > 3
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tests.tiny_model import TINY
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     Lfm2Config,
     LlamaConfig,
@@ -18,7 +22,15 @@ from transformers import (
     Qwen3Config,
 )
 
-from blendtune_trainer.model.attention import SDPA_PER_EXAMPLE, attend_within_examples, example_lengths
+from blendtune_api.v1alpha1 import Attention, Training
+from blendtune_runtime.errors import BadConfiguration
+from blendtune_trainer.model.attention import (
+    BLIND_TO_RESTARTS,
+    PER_EXAMPLE,
+    attend_within_examples,
+    example_arguments,
+)
+from blendtune_trainer.model.load import attention_implementation, load_model
 from blendtune_trainer.training.loss import SupervisedLoss
 
 LONGEST = 32
@@ -55,8 +67,63 @@ def test_loss_and_gradients_are_those_with_a_mask(config: PreTrainedConfig, each
 
     masked, model = loaded(config), loaded(config)
     attend_within_examples(model, LONGEST)
-    assert (model.config._attn_implementation == SDPA_PER_EXAMPLE) == each
-    assert example_lengths(model, positions) == ({"example_lengths": lengths} if each else {})
+    assert (model.config._attn_implementation == PER_EXAMPLE) == each
+    assert example_arguments(model, positions) == ({"example_lengths": lengths} if each else {})
     (expected_loss, expected), (loss, gradient) = outcome(masked), outcome(model)
     assert loss == pytest.approx(expected_loss, rel=1e-6)
     assert torch.allclose(gradient, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "more"),
+    [
+        pytest.param("gemma2", {"head_dim": 8, "sliding_window": 4}, id="gemma2, a window within examples"),
+        pytest.param("gpt_oss", {"head_dim": 8, "sliding_window": 4, "num_local_experts": 4}, id="gpt_oss"),
+        *(pytest.param(name, {}, id=name) for name in ("biogpt", "falcon", "opt", "xglm")),
+    ],
+)
+def test_a_row_has_the_loss_and_gradient_of_its_examples(
+    model_type: str, more: dict[str, Any], tmp_path: Path
+) -> None:
+    torch.manual_seed(3)
+    config = AutoConfig.for_model(model_type, **SHAPE, **more, pad_token_id=0)
+    AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(tmp_path)
+    model = load_model(
+        tmp_path,
+        Training(learning_rate=1e-3, sequence_length=LONGEST),
+        torch.device("cpu"),
+        activation_checkpointing=False,
+        deepspeed_config={"train_micro_batch_size_per_gpu": 1},
+    )
+    lengths = [7, 2, 12, 5]
+    ids = torch.randint(1, 64, (1, sum(lengths)), generator=torch.Generator().manual_seed(1))
+    positions = torch.cat([torch.arange(length) for length in lengths])[None]
+
+    labels = ids.clone()
+    labels[0, [0, *np.cumsum(lengths)[:-1]]] = -100  # nothing predicts the first token of an example
+    row = (ids, labels, positions)
+
+    def outcome(losses: list[torch.Tensor]) -> tuple[float, torch.Tensor]:
+        loss = torch.stack(losses).sum()
+        gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+        return loss.item(), torch.cat([each.flatten() for each in gradients if each is not None])
+
+    examples = zip(*(column.split(lengths, dim=1) for column in row), strict=True)
+    expected_loss, expected = outcome([SupervisedLoss(model)(*example) for example in examples])
+    loss, gradient = outcome([SupervisedLoss(model)(*row)])
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert torch.allclose(gradient, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("model_type", sorted(BLIND_TO_RESTARTS))
+def test_flash_attention_is_not_chosen_where_it_sees_the_whole_row(
+    model_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    config, gpu = AutoConfig.for_model(model_type), torch.device("cuda")
+    training = Training(learning_rate=1e-3)
+    assert attention_implementation(training, gpu, LlamaConfig()) == "flash_attention_2"
+    assert attention_implementation(training, gpu, config) in ("sdpa", "eager")
+    asked_for = replace(training, attention=Attention.FLASH_ATTENTION_2)
+    with pytest.raises(BadConfiguration, match=f"in a {model_type}; set auto or sdpa"):
+        attention_implementation(asked_for, gpu, config)

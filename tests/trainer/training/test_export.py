@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from blendtune_api.v1alpha1 import ChatTemplate
 from blendtune_runtime.chat.tokenizer import load_tokenizer
-from blendtune_trainer.training.export import generation_config
+from blendtune_trainer.model.settings_files import generation_document
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,10 @@ def test_answers_end_with_the_text_and_with_the_turn(
 ) -> None:
     write_tiny_model(tmp_path, byte_level_bpe())
     tokenizer = load_tokenizer(tmp_path, template)
-    declared = generation_config(AutoModelForCausalLM.from_pretrained(tmp_path), tokenizer).eos_token_id
+    model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    written = generation_document({"temperature": 0.6, "_from_model_config": True}, model, tokenizer)
+    declared = written["eos_token_id"]
     ids = declared if isinstance(declared, list) else [declared]
     assert tokenizer.convert_ids_to_tokens(ids) == ends
+    assert written["temperature"] == 0.6
+    assert "_from_model_config" not in written

@@ -14,7 +14,7 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
 from blendtune_trainer.blending.packed import Bin
-from blendtune_trainer.model.attention import SDPA_PER_EXAMPLE, example_lengths
+from blendtune_trainer.model.attention import PER_EXAMPLE, example_arguments
 from blendtune_trainer.training import loss as loss_module
 from blendtune_trainer.training.loss import SupervisedLoss, summed_nll
 from blendtune_trainer.training.microbatch import forward
@@ -22,7 +22,7 @@ from blendtune_trainer.training.microbatch import forward
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module", params=["sdpa", "eager", SDPA_PER_EXAMPLE])
+@pytest.fixture(scope="module", params=["sdpa", "eager", PER_EXAMPLE])
 def model(request: pytest.FixtureRequest, base_model: Path) -> Any:
     loaded = AutoModelForCausalLM.from_pretrained(base_model, attn_implementation="sdpa")
     loaded.set_attn_implementation(request.param)
@@ -51,7 +51,7 @@ def test_equals_the_loss_of_transformers(model: Any) -> None:
     contents = alone(build_blend().bin(0), slice(0, 6))
     row = torch.from_numpy(contents.input_ids)[None]
     labels = torch.from_numpy(contents.labels)[None]
-    lengths = example_lengths(model, torch.arange(6)[None])
+    lengths = example_arguments(model, torch.arange(6)[None])
     expected = model(input_ids=row, labels=labels, **lengths).loss * contents.supervised_tokens
     assert nll_of(model, contents) == pytest.approx(expected.item(), rel=1e-6)
 
@@ -70,7 +70,7 @@ def test_changing_one_example_leaves_its_bin_mates_logits_alone(model: Any) -> N
     changed_slice = examples_of(contents)[1]
     changed = row.clone()
     changed[0, changed_slice] = 200
-    lengths = example_lengths(model, positions)
+    lengths = example_arguments(model, positions)
     before = model(input_ids=row, position_ids=positions, use_cache=False, **lengths).logits[0]
     after = model(input_ids=changed, position_ids=positions, use_cache=False, **lengths).logits[0]
     outside = np.ones(len(contents.input_ids), bool)

@@ -28,10 +28,10 @@ SHAPE: dict[str, Any] = {
 APART = (
     "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "gemma", "gemma2", "phi", "phi3", "olmo2",
     "granite", "cohere", "stablelm", "starcoder2", "gpt_neox", "gpt2", "smollm3", "glm4",
-    "nemotron", "opt", "biogpt", "doge",
+    "nemotron", "opt", "biogpt", "doge", "falcon", "gpt_oss", "xglm",
 )  # fmt: skip
 SEEING = (
-    "bloom", "mpt", "xglm", "falcon", "gpt_oss", "mamba", "jamba", "falcon_h1", "rwkv",
+    "bloom", "mpt", "mamba", "jamba", "falcon_h1", "rwkv",
     "recurrent_gemma", "qwen3_next", "minimax",
 )  # fmt: skip
 WITHOUT_POSITIONS = ("bloom", "mpt", "mamba", "rwkv")
@@ -74,8 +74,7 @@ def small(model_type: str) -> Any:
 
 
 def tried(model: Any) -> None:
-    if model.config._attn_implementation == "sdpa":
-        attend_within_examples(model, 128)
+    attend_within_examples(model, 128)
     require_separation(Engine(SupervisedLoss(model)), Alone(), torch.float32, VOCABULARY)  # type: ignore[arg-type]
 
 
@@ -84,6 +83,13 @@ def test_attention_within_examples(model_type: str) -> None:
     model = small(model_type)
     assert list(leaks(model)) == []
     tried(model)
+
+
+@pytest.mark.parametrize("model_type", ["llava", "qwen2_vl", "t5"])
+def test_a_model_that_is_not_one_of_text_alone(model_type: str, tmp_path: Path) -> None:
+    AutoConfig.for_model(model_type).save_pretrained(tmp_path)
+    with pytest.raises(BadModel, match=f"no such use for a {model_type}.* Choose a model of text"):
+        empty_model(tmp_path)
 
 
 @pytest.mark.parametrize("model_type", SEEING)

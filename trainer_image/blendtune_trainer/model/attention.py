@@ -1,21 +1,34 @@
-"""Attention within each example of a packed row, without a mask over the whole row."""
+"""Attention within each example of a packed row: how a model is told where its examples begin.
+
+Most models of transformers see the restarts of `position_ids` and mask by them. A mask over the whole row is
+slow, though: the scores between examples are computed and discarded. So the lengths of the examples are
+handed to the attention itself (PER_EXAMPLE) where the model passes them on. Some models look at the restarts
+nowhere: they are told the lengths, or are given a mask, whatever else they might be asked to use.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.models.gpt_oss.modeling_gpt_oss import eager_attention_forward as attention_with_sinks
 
 from blendtune_core.sizing.shape import SPANS, attention_span, needs_mask
 
-SDPA_PER_EXAMPLE = "sdpa_per_example"  # its name in transformers
+PER_EXAMPLE = "per_example"  # its name in transformers
+# Model types whose own masks, and FlashAttention, do not see where an example begins (transformers 5.23).
+BLIND_TO_RESTARTS = frozenset({"biogpt", "falcon", "gpt_oss", "opt", "xglm"})
+_TAKE_A_MASK = frozenset({"falcon", "xglm"})  # of these: do not pass the lengths on, but use a given mask
+_WITH_SINKS = "gpt_oss"  # its attention passes the sinks and the window of a layer on
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # one example's query, key and value -> its output
 
 
-def sdpa_per_example(
+def per_example(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
@@ -25,50 +38,98 @@ def sdpa_per_example(
     example_lengths: Sequence[int] | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Causal SDPA within each example of a row. Returns [1, tokens, heads, width].
+    """Causal attention within each example of a row. Returns [1, tokens, heads, width].
 
     `query` is [1, heads, tokens, width]; `key` and `value` may have fewer heads. `example_lengths` sum to the
     tokens. Without them, or if the model passes a mask of its own, the row is treated as one example.
-    A mask over the whole row would be slower: the scores between examples would be computed and discarded.
     """
     if attention_mask is not None or example_lengths is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)[0], None
+    attend = _with_sinks(module, options) if "s_aux" in options else _sdpa(module, options)
     lengths = list(example_lengths)
     examples = zip(*(torch.split(states, lengths, dim=2) for states in (query, key, value)), strict=True)
-    outputs = [sdpa_attention_forward(module, *states, None, **options)[0] for states in examples]
-    return torch.cat(outputs, dim=1), None
+    return torch.cat([attend(*states) for states in examples], dim=1), None
 
 
-AttentionInterface.register(SDPA_PER_EXAMPLE, sdpa_per_example)
+AttentionInterface.register(PER_EXAMPLE, per_example)
 
 
 def attend_within_examples(model: Any, longest: int) -> None:
-    """Switches a model that was loaded with SDPA to SDPA_PER_EXAMPLE, if it needs no mask.
+    """Switches a model that was loaded without FlashAttention to PER_EXAMPLE, if it can and needs no mask.
 
     It needs a mask if its sliding window is shorter than `longest`, the tokens of the longest example, or if
     it has layers of other kinds.
     """
     config = model.config.get_text_config()
     span = attention_span({name: getattr(config, name, None) for name in SPANS})
-    if not needs_mask(span, longest):
-        model.set_attn_implementation(SDPA_PER_EXAMPLE)
+    can = model._supports_sdpa and config.model_type not in _TAKE_A_MASK
+    if config.model_type == _WITH_SINKS or (can and not needs_mask(span, longest)):
+        model.set_attn_implementation(PER_EXAMPLE)
 
 
 def fall_back_to_mask(model: Any) -> bool:
-    """Switches a model from SDPA_PER_EXAMPLE to SDPA with a mask. Returns whether it was switched."""
-    if model.config._attn_implementation != SDPA_PER_EXAMPLE:
+    """Switches a model from PER_EXAMPLE to SDPA with a mask. Returns whether it was switched."""
+    if model.config._attn_implementation != PER_EXAMPLE or model.config.model_type in BLIND_TO_RESTARTS:
         return False
     model.set_attn_implementation("sdpa")
     return True
 
 
-def example_lengths(model: Any, position_ids: Tensor) -> dict[str, list[int]]:
-    """The keyword argument with the lengths of a row's examples; empty for a model that does not use it.
+def example_arguments(model: Any, position_ids: Tensor) -> dict[str, Any]:
+    """The keyword arguments by which a model learns where the examples of a row are; empty if it sees it.
 
     `position_ids`, int64[1, tokens], restart at 0 in each example.
     """
-    if model.config._attn_implementation != SDPA_PER_EXAMPLE:
-        return {}
-    row = position_ids[0]
-    starts = torch.nonzero(row == 0).squeeze(1)
-    return {"example_lengths": torch.diff(starts, append=starts.new_tensor([len(row)])).tolist()}
+    if model.config._attn_implementation == PER_EXAMPLE:
+        return {"example_lengths": _lengths(position_ids[0])}
+    if model.config.get_text_config().model_type in _TAKE_A_MASK:
+        return {"attention_mask": _block_mask(position_ids[0], model.dtype)}
+    return {}
+
+
+def _lengths(positions: Tensor) -> list[int]:
+    """Tokens of each example of a row."""
+    starts = torch.nonzero(positions == 0).squeeze(1)
+    lengths: list[int] = torch.diff(starts, append=starts.new_tensor([len(positions)])).tolist()
+    return lengths
+
+
+def _block_mask(positions: Tensor, dtype: torch.dtype) -> Tensor:
+    """[1, 1, tokens, tokens], added to the scores: 0 for earlier tokens of the same example, else -inf.
+
+    The lowest finite number stands for -inf.
+    """
+    example = torch.cumsum(positions == 0, dim=0)
+    seen = torch.ones(len(positions), len(positions), dtype=torch.bool, device=positions.device).tril()
+    seen &= example[:, None] == example[None, :]
+    return _added(seen, dtype)
+
+
+def _added(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """A mask to add to the scores, [1, 1, tokens, tokens], of a boolean one, [tokens, tokens]."""
+    hidden = torch.finfo(dtype).min
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, hidden)[None, None]
+
+
+def _sdpa(module: nn.Module, options: dict[str, Any]) -> Attend:
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        output: Tensor = sdpa_attention_forward(module, query, key, value, None, **options)[0]
+        return output
+
+    return attend
+
+
+def _with_sinks(module: nn.Module, options: dict[str, Any]) -> Attend:
+    """The attention of gpt-oss: each head may attend to a sink, and some layers see only a window."""
+    scaling, dropout, window = options["scaling"], options["dropout"], options.get("sliding_window")
+
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        tokens = query.shape[2]
+        seen = torch.ones(tokens, tokens, dtype=torch.bool, device=query.device).tril()
+        if window is not None:
+            seen = seen.triu(1 - window)
+        mask = _added(seen, query.dtype)
+        output: Tensor = attention_with_sinks(module, query, key, value, mask, scaling, dropout)[0]
+        return output
+
+    return attend

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM
 
 from blendtune_api.contract import weight_files
 from blendtune_api.shared_folder import SharedFolder
@@ -21,7 +21,6 @@ from blendtune_runtime.models.sources import model_source
 from blendtune_runtime.uris import StorePath, model_location
 
 _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}  # layer types
-_WHOLE_ROW = {"falcon", "gpt_oss", "xglm"}  # model types that take position_ids but ignore them in the mask
 
 
 def base_model_folder(model: Model, claims: Path, shared: SharedFolder) -> Path:
@@ -70,6 +69,11 @@ def empty_model(folder: Path) -> Any:
     """
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+            raise ValueError(
+                f"transformers has no such use for a {config.model_type}; of models that read images or "
+                "sound only those are trained that it can use for text alone. Choose a model of text"
+            )
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
@@ -89,7 +93,7 @@ def leaks(model: Any) -> Iterator[str]:
     yield from (f"layers of kind {kind}" for kind in sorted(kinds - _ATTENTION))
     if model._is_stateful:
         yield "recurrent state"
-    if "position_ids" not in signature(model.forward).parameters or config.model_type in _WHOLE_ROW:
+    if "position_ids" not in signature(model.forward).parameters or getattr(config, "alibi", False):
         yield "attention to the whole row"
 
 

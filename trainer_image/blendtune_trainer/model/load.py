@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM
 from transformers.integrations import HfDeepSpeedConfig
 
 from blendtune_api.v1alpha1 import Attention, Precision, Training
 from blendtune_core.sizing.layout import attention_in_use
 from blendtune_runtime.errors import BadConfiguration, BadModel
-from blendtune_trainer.model.attention import attend_within_examples
-from blendtune_trainer.model.memory import flash_attention_installed
+from blendtune_trainer.model.attention import BLIND_TO_RESTARTS, attend_within_examples
+from blendtune_trainer.model.memory import flash_attention_works
+from blendtune_trainer.model.text_part import freeze_other_parts
 
 
 def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
@@ -24,20 +25,32 @@ def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if precision is Precision.BF16 else torch.float32
 
 
-def attention_implementation(training: Training, device: torch.device) -> str:
-    """The attention that transformers is to use. All of them keep the examples of a bin apart.
+def attention_implementation(training: Training, device: torch.device, config: Any) -> str:
+    """The attention that transformers is to use for a model with this config, as its name there.
 
-    `auto` is FlashAttention 2 on CUDA if it is installed and the weights have 16 bits, else SDPA. Raises
-    BadConfiguration if FlashAttention 2 is requested but cannot be used.
+    `auto` is FlashAttention 2 on CUDA if it is installed, the weights have 16 bits and it can keep the
+    examples of a bin apart; else SDPA, or what the model has instead of it. Raises BadConfiguration if
+    FlashAttention 2 is requested but cannot be used.
     """
-    installed, on_gpu = flash_attention_installed(), device.type == "cuda"
-    attention = attention_in_use(training, on_gpu=on_gpu, flash_attention=installed)
-    if attention is Attention.FLASH_ATTENTION_2 and not (installed and on_gpu):
+    flash, on_gpu = flash_attention_works(config.model_type), device.type == "cuda"
+    attention = attention_in_use(training, on_gpu=on_gpu, flash_attention=flash)
+    require_attention(training, config)
+    if attention is Attention.FLASH_ATTENTION_2 and not (flash and on_gpu):
         raise BadConfiguration(
             "spec.training.attention: flash_attention_2 needs a CUDA device and the flash-attn package; "
             "set auto or sdpa"
         )
-    return str(attention)
+    has_sdpa = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]._supports_sdpa
+    return "eager" if attention is Attention.SDPA and not has_sdpa else str(attention)
+
+
+def require_attention(training: Training, config: Any) -> None:
+    """Raises BadConfiguration if the attention that is asked for cannot keep the examples of a bin apart."""
+    if training.attention is Attention.FLASH_ATTENTION_2 and config.model_type in BLIND_TO_RESTARTS:
+        raise BadConfiguration(
+            "spec.training.attention: with flash_attention_2 the examples of a bin see one another in a "
+            f"{config.model_type}; set auto or sdpa"
+        )
 
 
 def load_model(
@@ -53,7 +66,8 @@ def load_model(
     Raises BadModel if the folder has no such model, BadConfiguration as `attention_implementation` does.
     """
     dtype = training_dtype(training.precision, device)
-    attention = attention_implementation(training, device)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    attention = attention_implementation(training, device, config)
     zero3 = HfDeepSpeedConfig(deepspeed_config)  # from_pretrained uses it as long as this reference exists
     try:
         model = AutoModelForCausalLM.from_pretrained(
@@ -67,13 +81,23 @@ def load_model(
         raise BadModel(
             f"spec.model: no causal language model could be loaded from {folder}: {error}"
         ) from error
-    del zero3
-    if attention == Attention.SDPA:
+    if zero3.is_zero3():
+        del zero3  # with it, transformers notes renamings for the export that this checkpoint did not need
+        model._weight_conversions = weightless(folder)._weight_conversions
+    if attention != Attention.FLASH_ATTENTION_2:
         attend_within_examples(model, training.sequence_length)
     if activation_checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     model.config.use_cache = False
+    freeze_other_parts(model)
     return model
+
+
+def weightless(folder: Path) -> Any:
+    """The model in `folder` on the meta device, loaded from its weights: it knows their names."""
+    return AutoModelForCausalLM.from_pretrained(
+        folder, device_map="meta", local_files_only=True, trust_remote_code=False
+    )
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

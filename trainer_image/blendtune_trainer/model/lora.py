@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from transformers.pytorch_utils import Conv1D
 from blendtune_api.v1alpha1 import Lora, Model
 from blendtune_core.lora import Shape, adapted_layers, module_names, trainable_parameters, unknown_targets
 from blendtune_runtime.errors import BadConfiguration
+from blendtune_trainer.model.text_part import other_parts, text_modules
 
 # peft is imported inside functions, because full fine-tuning does not need it.
 _ALL_LINEAR = "all-linear"  # in peft: every linear layer except the head
@@ -21,13 +25,14 @@ _ALL_LINEAR = "all-linear"  # in peft: every linear layer except the head
 def linear_layers(model: Any) -> dict[str, Shape]:
     """(inputs, outputs) of every linear layer except the head, by name: peft's `all-linear`.
 
-    Experts of a mixture that are stored as one tensor are not linear layers, and are not adapted.
+    Experts of a mixture that are stored as one tensor are not linear layers, and are not adapted; neither are
+    the parts of a multimodal model that are not of text.
     """
-    head = model.get_output_embeddings()
+    head, text = model.get_output_embeddings(), text_modules(model)
     return {
         name: _shape(module)
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear | Conv1D) and module is not head
+        if isinstance(module, nn.Linear | Conv1D) and module is not head and id(module) in text
     }
 
 
@@ -55,11 +60,13 @@ def with_adapter(model: Any, lora: Lora, base: Model, seed: int) -> Any:
         r=lora.rank,
         lora_alpha=lora.alpha,
         target_modules=list(lora.target_modules) or _ALL_LINEAR,
+        exclude_modules=other_parts(model),
         task_type="CAUSAL_LM",
         revision=base.revision if base.uri.startswith("hf://") else None,
     )
     torch.manual_seed(seed)
-    adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
+    with _old_names():
+        adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
     config.base_model_name_or_path = base.uri.removeprefix("hf://")  # peft has set the local folder
     return adapted
 
@@ -71,8 +78,19 @@ def merged_model(base: Path, adapter: Path, dtype: torch.dtype) -> Any:
     model = AutoModelForCausalLM.from_pretrained(
         base, dtype=dtype, local_files_only=True, trust_remote_code=False
     )
-    adapted = PeftModel.from_pretrained(model, str(adapter), torch_device="cpu", autocast_adapter_dtype=False)
+    with _old_names():
+        adapted = PeftModel.from_pretrained(
+            model, str(adapter), torch_device="cpu", autocast_adapter_dtype=False
+        )
     return adapted.merge_and_unload(safe_merge=True)
+
+
+@contextmanager
+def _old_names() -> Iterator[None]:
+    """Without the warning that peft asks transformers 5 by a name of transformers 4."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        yield
 
 
 def _shape(module: nn.Module) -> Shape:

@@ -8,13 +8,14 @@ from pathlib import Path
 from blendtune_api.contract import GpuPreset
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Method
 from blendtune_core.sizing.layout import Gpus, Setup, attention_in_use
+from blendtune_trainer.model.attention import BLIND_TO_RESTARTS
 from blendtune_trainer.model.base_model import empty_model, model_shape
 from blendtune_trainer.model.lora import adapter_parameters
 
 
-def flash_attention_installed() -> bool:
-    """Whether the flash-attn package can be imported."""
-    return importlib.util.find_spec("flash_attn") is not None
+def flash_attention_works(model_type: str) -> bool:
+    """Whether flash-attn can be imported, and keeps the examples of a bin apart in models of this type."""
+    return model_type not in BLIND_TO_RESTARTS and importlib.util.find_spec("flash_attn") is not None
 
 
 def sizing_setup(
@@ -29,12 +30,12 @@ def sizing_setup(
     per_node = spec.cluster.gpus_per_node if world_size is None else max(1, world_size // nodes)
     training = spec.training
     model = empty_model(base)
-    installed = flash_attention_installed()
+    flash = flash_attention_works(model.config.model_type)
     return Setup(
         shape=model_shape(model),
         training=training,
         gpus=Gpus(preset=preset, nodes=nodes, per_node=per_node),
-        attention=attention_in_use(training, on_gpu=preset.is_gpu, flash_attention=installed),
+        attention=attention_in_use(training, on_gpu=preset.is_gpu, flash_attention=flash),
         adapter_parameters=adapter_parameters(model, training.lora)
         if training.method is Method.LORA
         else None,

@@ -48,7 +48,7 @@ from blendtune_trainer.training.plan import Plan, make_plan, planned_models
 from blendtune_trainer.training.report import TrainingReport
 from blendtune_trainer.training.separation import require_separation
 from blendtune_trainer.training.throughput import model_flops_utilisation
-from blendtune_trainer.training.upload import try_upload, upload
+from blendtune_trainer.training.upload import upload
 
 EXPORTED_FILE = "exported.json"  # the result, written once the models are in the workspace
 
@@ -87,8 +87,6 @@ def train(job: Job) -> TrainResult:
         exported_result(job.workspace, identity, expected) if job.ranks.is_first else None
     )
     if result is None:
-        if job.ranks.is_first and (target := _export_target(job)):
-            try_upload(target)
         result = _train_and_export(job, blend, identity)
     job.ranks.destroy_process_group()
     if job.ranks.is_first:
@@ -239,7 +237,7 @@ def _export(job: Job, engine: Any, base: Path, target: Workspace, lineage: Linea
     training, ranks = job.config.spec.training, job.ranks
     tokenizer = load_tokenizer(base, job.config.spec.model.chat_template)
     if training.method is Method.FULL:
-        export_model(engine, tokenizer, ranks, target.model, lineage)
+        export_model(engine, base, tokenizer, ranks, target.model, lineage)
         return
     dtype = training_dtype(training.precision, ranks.device)
     export_adapted_model(

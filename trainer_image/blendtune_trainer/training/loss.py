@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from blendtune_core.sizing.memory import LOSS_CHUNK_BYTES
 from blendtune_trainer.blending.packed import IGNORED_LABEL
-from blendtune_trainer.model.attention import example_lengths
+from blendtune_trainer.model.attention import example_arguments
 
 
 class SupervisedLoss(nn.Module):
@@ -38,7 +38,7 @@ class SupervisedLoss(nn.Module):
             position_ids=position_ids,
             logits_to_keep=predicting,
             use_cache=False,
-            **example_lengths(self.model, position_ids),
+            **example_arguments(self.model, position_ids),
         ).logits
         return summed_nll(logits[0], labels[0, predicting + 1])
 

@@ -12,6 +12,7 @@ from blendtune_runtime.errors import BadModel
 from blendtune_trainer.blending.packed import IGNORED_LABEL, Bin
 from blendtune_trainer.model.attention import fall_back_to_mask
 from blendtune_trainer.ranks.group import Ranks
+from blendtune_trainer.training.loss import SupervisedLoss
 from blendtune_trainer.training.microbatch import evaluating, forward
 
 _TOKENS = 24  # of each example
@@ -34,7 +35,21 @@ def require_separation(engine: Any, ranks: Ranks, dtype: torch.dtype, vocabulary
         if ranks.is_first:
             print("the model does not hand the lengths of examples on: its attention gets a mask", flush=True)
         after_same, after_other = _losses(engine, ranks.device, vocabulary_size)
-    if ranks.any(_differ(after_same, after_other, tolerance)):
+    _check(after_same, after_other, ranks.any(_differ(after_same, after_other, tolerance)))
+
+
+def require_separation_on_cpu(model: Any, vocabulary_size: int) -> None:
+    """The same for a model in float32 on this machine, without ranks."""
+    loss, device = SupervisedLoss(model), torch.device("cpu")
+    losses = _losses(loss, device, vocabulary_size)
+    if _differ(*losses, _TOLERANCE) and fall_back_to_mask(model):
+        losses = _losses(loss, device, vocabulary_size)
+    _check(*losses, _differ(*losses, _TOLERANCE))
+
+
+def _check(after_same: float, after_other: float, differ: bool) -> None:
+    """Raises BadModel if the two losses of an example differ."""
+    if differ:
         raise BadModel(
             "spec.model.uri: examples of one bin see one another in this model: the loss of an example is "
             f"{after_same:.4f} behind its like and {after_other:.4f} behind another. Set "

@@ -1,0 +1,1 @@
+"""What can fail at the first step or after the last one, tried by the blend Job, before a GPU is held."""
