@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blendtune_core.statistics import (
+    RESAMPLES,
     Sample,
     delta_interval,
     holm,
@@ -91,6 +92,11 @@ def test_few_signs_are_all_tried(deltas: list[float], p_value: float) -> None:
 def test_many_signs_are_drawn() -> None:
     assert sign_flip_p_value(Sample.of([0.5] * 20, [1.0] * 20)) < 0.001
     assert sign_flip_p_value(Sample.of([0.5, -0.5] * 10, [1.0] * 20)) > 0.5
+
+
+def test_no_drawn_p_value_is_zero() -> None:
+    """The signs as observed are one of the patterns, drawn or not."""
+    assert sign_flip_p_value(Sample.of([0.5] * 60, [1.0] * 60)) == 1 / (1 + RESAMPLES)
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,12 @@ UNSURE = ScopeScore(name="x", delta=0.3, p_value=0.06)
         pytest.param(
             replace(UP, delta_worst=-0.1, delta_best=0.5), Direction.UNSURE, id="perhaps not up at all"
         ),
+        pytest.param(replace(UP, delta_worst=0.0, delta_best=0.5), Direction.UNSURE, id="perhaps unmoved"),
         pytest.param(
             replace(DOWN, delta_worst=-0.5, delta_best=0.1), Direction.UNSURE, id="perhaps not down at all"
+        ),
+        pytest.param(
+            replace(DOWN, delta_worst=-0.5, delta_best=0.0), Direction.UNSURE, id="perhaps unmoved, not down"
         ),
     ],
 )
