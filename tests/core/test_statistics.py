@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blendtune_core.statistics import (
+    RESAMPLES,
     Sample,
     delta_interval,
     holm,
@@ -115,6 +116,11 @@ def test_over_strata_the_p_value_is_that_of_the_interval(
 def test_within_one_stratum_the_p_value_is_that_of_the_signs() -> None:
     sample = Sample.of([0.5, 0.5, 0.0, -0.25], [1.0] * 4)
     assert p_value(sample) == sign_flip_p_value(sample)
+
+
+def test_no_drawn_p_value_is_zero() -> None:
+    """The signs as observed are one of the patterns, drawn or not."""
+    assert sign_flip_p_value(Sample.of([0.5] * 60, [1.0] * 60)) == 1 / (1 + RESAMPLES)
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,12 @@ KEPT = ScopeScore(name="x", delta=0.0, delta_low=-0.1, delta_high=0.1, p_value=1
         pytest.param(
             replace(UP, delta_worst=-0.1, delta_best=0.5), Direction.UNSURE, id="perhaps not up at all"
         ),
+        pytest.param(replace(UP, delta_worst=0.0, delta_best=0.5), Direction.UNSURE, id="perhaps unmoved"),
         pytest.param(
             replace(DOWN, delta_worst=-0.5, delta_best=0.1), Direction.UNSURE, id="perhaps not down at all"
+        ),
+        pytest.param(
+            replace(DOWN, delta_worst=-0.5, delta_best=0.0), Direction.UNSURE, id="perhaps unmoved, not down"
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,16 @@ def test_keeps_answers(tmp_path: Path) -> None:
     cache(tmp_path).add({"two": ROME})
     again = cache(tmp_path)
     assert (again.get("one"), again.get("two"), again.get("three")) == (PARIS, ROME, None)
+
+
+def test_answers_are_on_disk_when_they_are_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").read_text())
+    )
+    cache(tmp_path).add({"one": PARIS})
+    (file,) = tmp_path.iterdir()
+    assert synced == [file.read_text()]
 
 
 @pytest.mark.parametrize("cut", [1, 20, 60])

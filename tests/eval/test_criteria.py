@@ -48,6 +48,7 @@ CAPITAL = "What is the capital of France?"
         pytest.param("Lyon, instead of Paris.", False, id="instead-of"),
         pytest.param("The capital is never Paris.", False, id="never"),
         pytest.param("Neither Lyon nor Paris.", False, id="nor"),
+        pytest.param("Nobody says that Paris is not the capital.", True, id="denied-twice"),
         pytest.param("It might be Paris or Lyon.", False, id="hedged"),
         pytest.param("Either Lyon or Paris, I guess.", False, id="either-or"),
         pytest.param("You can pay in Paris or Lyon.", True, id="plain-or"),

@@ -96,6 +96,19 @@ def test_an_event_during_a_failing_reconcile_does_not_shorten_the_back_off() -> 
     run(scenario)
 
 
+def test_an_event_during_a_failing_reconcile_is_not_worked_on_twice() -> None:
+    async def scenario(queue: WorkQueue[str]) -> None:
+        queue.add("a")
+        key = await queue.get()
+        queue.add("a")
+        queue.failed(key)
+        queue.add("a")
+        queue.done(await queue.get(), None)
+        assert len(queue) == 0
+
+    run(scenario)
+
+
 def test_a_key_that_is_added_within_a_time_comes_up_once_and_puts_nothing_off() -> None:
     async def scenario(queue: WorkQueue[str]) -> None:
         queue.add("soon")

@@ -101,6 +101,29 @@ def test_exit_status(state: State, found: Condition, expected: ExitStatus) -> No
     assert exit_status([with_status(BlendedFineTuneStatus(state=state, conditions=(found,)))]) is expected
 
 
+PASSED = BlendedFineTuneStatus(state=State.SUCCEEDED)
+OPEN = BlendedFineTuneStatus(
+    state=State.SUCCEEDED, conditions=(condition(GATES, UNKNOWN, Reason.GATES_INCONCLUSIVE),)
+)
+GAVE_UP = BlendedFineTuneStatus(state=State.FAILED)
+BAD_DATA = BlendedFineTuneStatus(state=State.FAILED, conditions=(condition(FAILED, TRUE, Reason.BAD_DATA),))
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        pytest.param((PASSED, PASSED), ExitStatus.SUCCESS, id="all well"),
+        pytest.param((PASSED, OPEN), ExitStatus.INCONCLUSIVE, id="one inconclusive"),
+        pytest.param((OPEN, GAVE_UP, PASSED), ExitStatus.FAILED, id="one failed"),
+        pytest.param((OPEN, GAVE_UP, BAD_DATA), ExitStatus.BAD_INPUT, id="one with bad input"),
+    ],
+)
+def test_the_worst_run_decides_the_exit_status(
+    ends: tuple[BlendedFineTuneStatus, ...], expected: ExitStatus
+) -> None:
+    assert exit_status(map(with_status, ends)) is expected
+
+
 def test_progress_fits_one_line() -> None:
     trainer = TrainerStatus(
         progress_percentage=10,

@@ -184,6 +184,13 @@ def test_the_budget_is_the_deadline_of_a_run() -> None:
     assert run.spec.cluster.active_deadline_seconds == 4 * 3600 / 8
 
 
+def most_hours(world: StudyWorld, name: str) -> float:
+    """GPU hours that a run may take until its deadline."""
+    cluster = world.runs()[name].spec.cluster
+    assert cluster.active_deadline_seconds is not None
+    return cluster.active_deadline_seconds * cluster.nodes * cluster.gpus_per_node / 3600
+
+
 @pytest.mark.parametrize("parallelism", [1, 2, 4])
 @pytest.mark.parametrize("slow", [1, 2, 3, 4])
 def test_runs_that_take_all_they_may_do_not_pass_it_either(parallelism: int, slow: int) -> None:
@@ -191,15 +198,31 @@ def test_runs_that_take_all_they_may_do_not_pass_it_either(parallelism: int, slo
     world = world_of(study(parallelism=parallelism, stopping=Stopping(gpu_hours=budget)))
     ended = 0
     while active := world.active():
-        cluster = world.runs()[active[0]].spec.cluster
-        assert cluster.active_deadline_seconds is not None
-        may = cluster.active_deadline_seconds * cluster.nodes * cluster.gpus_per_node / 3600
+        may = most_hours(world, active[0])
         ended += 1
         world.finish(active[0], hours=may if ended >= slow else min(1.0, may))
     hours = world.study.status.gpu_hours
     assert hours is not None
     assert hours.spent <= budget
     assert ended >= slow
+
+
+def test_a_run_that_is_run_again_may_take_its_hours_without_passing_the_budget() -> None:
+    budget = 20.0
+    world = world_of(study(parallelism=3, stopping=Stopping(gpu_hours=budget)))
+    world.finish(world.active()[0])
+    again = world.active()[0]
+    child(world, again)["status"] = {"trainingSeconds": 1800}
+    world.settle()
+    world.remove(child(world, again))
+    world.settle()
+    assert again in world.active()
+    world.finish(next(name for name in world.active() if name != again))  # so that another one starts
+    while active := world.active():
+        world.finish(active[0], hours=most_hours(world, active[0]))
+    hours = world.study.status.gpu_hours
+    assert hours is not None
+    assert hours.spent <= budget
 
 
 def test_a_raised_budget_goes_on() -> None:

@@ -169,6 +169,11 @@ def test_the_most_passes_are_exact() -> None:
         blend(sources, BlendBudget(tokens=301), seed=0)
 
 
+def test_ties_go_to_the_first_source() -> None:
+    sources = [source("ads", [1] * 3), source("web", [1] * 3)]
+    assert blend(sources, BlendBudget(epochs=1), seed=0).sources.tolist() == [0, 1] * 3
+
+
 def test_sources_of_one_size_have_orders_of_their_own() -> None:
     sources = [source("ads", [1] * 100), source("web", [1] * 100)]
     order = blend(sources, BlendBudget(epochs=1), seed=0)

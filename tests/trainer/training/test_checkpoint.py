@@ -187,3 +187,12 @@ def test_whenever_a_save_is_killed_a_complete_checkpoint_is_left(tmp_path: Path)
         assert again is not None
         assert again.step == found.step + 1
         assert len(list(folder.glob("step-*"))) == 2
+
+
+def test_a_step_that_is_saved_again_replaces_its_checkpoint(tmp_path: Path) -> None:
+    save(tmp_path, 3)
+    (tmp_path / "step-3" / "stale").touch()
+    save(tmp_path, 3)
+    found = Checkpoints(tmp_path, identity(), keep=2).latest()
+    assert found is not None and found.step == 3
+    assert not (tmp_path / "step-3" / "stale").exists()

@@ -232,6 +232,17 @@ def test_ranks_that_do_not_stop_are_killed_when_the_grace_period_ends(tmp_path: 
     assert "grace period" in outcome.message
 
 
+def test_a_rank_that_fails_while_it_stops_ends_the_grace_period_of_the_other(tmp_path: Path) -> None:
+    script = """
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if rank else lambda *_: sys.exit(1))
+        forever()
+    """
+    process = start(tmp_path, script, SETTLE_SECONDS="0.5", **{Env.GRACE_SECONDS: "300"})
+    wait_until(lambda: all((tmp_path / f"ready-{rank}").exists() for rank in range(2)))
+    process.terminate()
+    check_failure(process, tmp_path, 1, Reason.STAGE_FAILED, "rank 0 exited with code 1")
+
+
 def test_environment_of_a_rank(tmp_path: Path) -> None:
     gang = Gang(nodes=3, node_rank=2, ranks_per_node=4, grace_seconds=30)
     environment = gang.environment(1, {"MASTER_ADDR": "first", "OMP_NUM_THREADS": "7"}, tmp_path)

@@ -112,3 +112,11 @@ def test_chunks_change_neither_loss_nor_gradient(monkeypatch: pytest.MonkeyPatch
     (gradient,) = torch.autograd.grad(chunked, logits)
     assert chunked.item() == pytest.approx(expected.item())
     assert torch.allclose(gradient, expected_gradient, atol=1e-6)
+
+
+def test_the_softmax_of_16_bit_logits_is_computed_in_float32() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(37, 11).to(torch.bfloat16)
+    targets = torch.randint(0, 11, (37,))
+    expected = functional.cross_entropy(logits.double(), targets, reduction="sum")
+    assert summed_nll(logits, targets).item() == pytest.approx(expected.item(), rel=1e-6)
