@@ -214,7 +214,7 @@ def test_rows_of_s3(s3: S3Server, faults: list[s3_api.Fault]) -> None:
             "s3://rows/ads", {"path": "a.jsonl", "status": 503, "code": "ServiceUnavailable"}, {}, Transient,
             "does not answer", id="dies while it is read",
         ),
-        pytest.param("s3://rows/ads", {"path": "a.js", "breaks_after": 5}, {}, Transient, "", id="breaks"),
+        pytest.param("s3://rows/ads", {"path": "a.js", "breaks_after": 5}, {}, Transient, "does not answer", id="breaks"),
         pytest.param(
             "s3://rows/ads/c.parquet", {"path": "c.parquet", "status": 500, "code": "InternalError"}, {},
             Transient, "does not answer", id="dies within Parquet",
