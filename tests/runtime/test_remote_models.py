@@ -333,7 +333,7 @@ def test_what_has_changed_is_not_gone_on_with(hub: HubServer, tmp_path: Path) ->
 )
 def test_what_s3_refuses(
     s3: S3Server,
-    monkeypatch: pytest.MonkeyPatch,
+    change_environment: Callable[[Mapping[str, str | None]], None],
     tmp_path: Path,
     environment: dict[str, str | None],
     uri: str,
@@ -341,19 +341,15 @@ def test_what_s3_refuses(
     words: str,
 ) -> None:
     s3.put("models", {f"mine/{name}": MODEL[name] for name in MODEL})
-    for name, value in environment.items():
-        if value is None:
-            monkeypatch.delenv(name)
-        else:
-            monkeypatch.setenv(name, value)
+    change_environment(environment)
     with pytest.raises(StageError, match=f"(?s)spec.model.uri: s3://.*{words}") as raised:
         fetch(uri or "s3://models/mine", tmp_path)
     assert raised.type is kind
 
 
 def test_a_bucket_in_another_region_is_found(
-    s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    s3: S3Server, change_environment: Callable[[Mapping[str, str | None]], None], tmp_path: Path
 ) -> None:
     s3.put("models", {f"mine/{name}": MODEL[name] for name in MODEL})
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    change_environment({"AWS_DEFAULT_REGION": "us-west-2"})
     assert fetch("s3://models/mine", tmp_path) == MODEL
