@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,11 +65,31 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     from s3fs import S3FileSystem
 
     s3_server.clear()
-    S3FileSystem.clear_instance_cache()
     monkeypatch.setattr(S3FileSystem, "retries", 2)  # of its own, before ours
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
+    S3FileSystem().invalidate_cache()  # a client is slow to make, and so all tests share one
     return s3_server
+
+
+@pytest.fixture
+def change_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[[Mapping[str, str | None]], None]]:
+    """Sets variables by which a client of S3 is made, or removes those that are None."""
+    from s3fs import S3FileSystem
+
+    def change(variables: Mapping[str, str | None]) -> None:
+        if variables:
+            S3FileSystem.clear_instance_cache()
+        for name, value in variables.items():
+            if value is None:
+                monkeypatch.delenv(name)
+            else:
+                monkeypatch.setenv(name, value)
+
+    yield change
+    S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture

@@ -46,7 +46,9 @@ class Kind(StrEnum):
     TOKEN_DENIED = f"the hub denies access: set a token that may read it as {_HUB_TOKEN}"
     KEYS_DENIED = f"the store denies access: check {_S3_KEYS}, and what these keys may do with the bucket"
     NO_KEYS = f"there are no keys for the store: set {_S3_KEYS}, or name spec.credentials.serviceAccountName"
-    OTHER_REGION = "the bucket is in another region than was asked: set AWS_REGION where the keys are set"
+    OTHER_REGION = (
+        "the bucket is in another region than was asked: set AWS_DEFAULT_REGION where the keys are set"
+    )
     NO_TRUST = (
         "its certificate is not trusted: set SSL_CERT_FILE (for s3:// AWS_CA_BUNDLE) to a file with that of "
         "its authority"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -149,9 +150,19 @@ def test_what_the_hub_does_not_have(
     assert raised.value.message.startswith(f"{FIELD}: hf://datasets/{name.split('/t')[0].split('/x')[0][:8]}")
 
 
-def test_a_shard_that_breaks_is_read_on(data: HubServer) -> None:
-    data.faults.append(hub_api.Fault("cdn.*train-0", breaks_after=50))
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(hub_api.Fault("cdn.*train-0", breaks_after=50), id="a shard breaks"),
+        pytest.param(hub_api.Fault("/api/datasets", status=502), id="502"),
+        pytest.param(hub_api.Fault("README.md", status=503, method="HEAD", times=3), id="card, 503"),
+    ],
+)
+@pytest.mark.usefixtures("pauses")
+def test_what_passes_by_itself_is_tried_again(data: HubServer, fault: hub_api.Fault) -> None:
+    data.faults.append(fault)
     assert read("hf://datasets/org/languages", config="en") == ["one", "two", "three"]
+    assert fault.times == 0
 
 
 @pytest.mark.usefixtures("pauses")
@@ -214,7 +225,7 @@ def test_rows_of_s3(s3: S3Server, faults: list[s3_api.Fault]) -> None:
             "s3://rows/ads", {"path": "a.jsonl", "status": 503, "code": "ServiceUnavailable"}, {}, Transient,
             "does not answer", id="dies while it is read",
         ),
-        pytest.param("s3://rows/ads", {"path": "a.js", "breaks_after": 5}, {}, Transient, "does not answer", id="breaks"),
+        pytest.param("s3://rows/ads", {"path": "a.js", "breaks_after": 5}, {}, Transient, "s3", id="cut"),
         pytest.param(
             "s3://rows/ads/c.parquet", {"path": "c.parquet", "status": 500, "code": "InternalError"}, {},
             Transient, "does not answer", id="dies within Parquet",
@@ -228,7 +239,7 @@ def test_rows_of_s3(s3: S3Server, faults: list[s3_api.Fault]) -> None:
 @pytest.mark.usefixtures("pauses")
 def test_what_s3_refuses(
     s3: S3Server,
-    monkeypatch: pytest.MonkeyPatch,
+    change_environment: Callable[[Mapping[str, str | None]], None],
     uri: str,
     faults: dict[str, Any],
     environment: dict[str, str],
@@ -237,8 +248,7 @@ def test_what_s3_refuses(
 ) -> None:
     s3.put("rows", ROWS)
     s3.faults[:] = [s3_api.Fault(**faults, times=999)] if faults else []
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    change_environment(environment)
     with pytest.raises(StageError, match=words) as raised:
         read(uri)
     assert raised.type is kind

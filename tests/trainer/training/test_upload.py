@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def test_a_copy_to_a_folder_that_breaks_off_leaves_no_model(now: Path, tmp_path:
 def test_what_a_target_refuses(
     bucket: S3Server,
     now: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    change_environment: Callable[[Mapping[str, str | None]], None],
     attempt: Any,
     url: str,
     environment: dict[str, str],
@@ -155,8 +156,7 @@ def test_what_a_target_refuses(
     kind: type[StageError],
     words: str,
 ) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    change_environment(environment)
     if fault is not None:
         fault.times = 99
         bucket.faults.append(fault)

@@ -9,6 +9,7 @@ from typing import Any
 from blendtune_runtime.errors import BadData
 from blendtune_runtime.hub import HubSnapshot, snapshot
 from blendtune_runtime.store_errors import check_store
+from blendtune_runtime.store_retries import with_retries
 from blendtune_runtime.uris import HubData
 from blendtune_trainer.rows.faults import Faults
 from blendtune_trainer.rows.values import Value
@@ -31,7 +32,7 @@ def hub_rows(data: HubData, field: str, faults: Faults) -> Iterator[Value]:
     name, place = data.repository.name, f"{field}: {data.repository.place}"
     of_content = (ValueError, OSError, datasets.exceptions.DatasetsError, pyarrow.ArrowException)
     try:
-        rows = _dataset(data, found, field)
+        rows = with_retries(lambda: _dataset(data, found, field), place)
         split = (rows.info.splits or {}).get(str(rows.split)) if not data.path else None
         for number, row in enumerate(rows, start=1):
             read = number / split.num_examples if split and split.num_examples else None
