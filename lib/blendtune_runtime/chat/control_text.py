@@ -24,7 +24,10 @@ class ControlText:
         self._lengths = sorted({len(token) for token in self.tokens}, reverse=True)
         first = "".join(sorted({token[0] for token in self.tokens}))
         self._first = re.compile(f"[{re.escape(first)}]") if first else None
-        words = (rf"(?<!\w){re.escape(mark)}" if mark[0].isalnum() else re.escape(mark) for mark in marks)
+        longest_first = sorted(marks, key=lambda mark: (-len(mark), mark))
+        words = (
+            rf"(?<!\w){re.escape(mark)}" if mark[0].isalnum() else re.escape(mark) for mark in longest_first
+        )
         self._marks = re.compile("|".join(words)) if marks else None
 
     def find(self, text: str) -> str | None:

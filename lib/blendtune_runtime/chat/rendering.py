@@ -82,8 +82,9 @@ class ChatRenderer:
         }
         self._template = CompiledTemplate(text, tokens | self.switches, rendering.date)
         self._date = rendering.date.isoformat() if template.uses_date else ""
-        thinks = OPEN in text or CLOSE in text or CLOSE in self._tokenizer.get_added_vocab()
-        self.dialect, self.frame, self.reasoned_frame = find_dialect(self._template, thinks)
+        self.knows_marks = OPEN in text or CLOSE in text or CLOSE in self._tokenizer.get_added_vocab()
+        found = find_dialect(self._template, self.knows_marks)
+        self.dialect, self.frame, self.reasoned_frame = found
         tokens_only = ControlText(control_tokens(self._tokenizer, template.literals))
         self.control = ControlText(tokens_only.tokens, plain_marks(self._pieces(), tokens_only))
         self._find_end()

@@ -139,5 +139,8 @@ def test_a_conversation_that_the_template_refuses_is_a_fault_of_its_row_alone() 
     good = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]
     with_system = [{"role": "system", "content": "x"}, *good]
     outcomes = encoder.encode([conversation(with_system), conversation(good)])
-    assert str(outcomes[0]) == "the chat template refuses the conversation: no system"
+    assert str(outcomes[0]) == (
+        "the chat template refuses the conversation: no system. It takes no system message: put its words "
+        "into the first question"
+    )
     assert not isinstance(outcomes[1], RowFault)

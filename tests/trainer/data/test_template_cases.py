@@ -209,6 +209,21 @@ def test_thoughts_that_a_template_has_no_place_for_are_refused(template: str) ->
     assert "no place for the reasoning of an answer: use a model that thinks, or leave it out" in str(outcome)
 
 
+def test_a_think_block_is_not_written_after_an_empty_one() -> None:
+    outcome = encode(THINKS_LAST, user("Price?"), assistant("<think>\nTen once.\n</think>\n\n12."))
+    assert isinstance(outcome, RowFault) and "no place for the reasoning" in str(outcome)
+
+
+def test_a_system_message_that_a_template_refuses_comes_with_advice() -> None:
+    refuses = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    )
+    outcome = encode(refuses + CHATML + ASKS, Message(role=ChatRole.SYSTEM, content="Be kind."), *ONE)
+    assert "System role not supported. It takes no system message: put its words into the first" in str(
+        outcome
+    )
+
+
 def test_a_think_block_is_text_to_a_template_that_knows_none() -> None:
     block = "<think>\nTen once.\n</think>\n\n12."
     assert learnt(END_OF_TEXT_TAIL, user("Price?"), assistant(block)) == [[block + "<|im_end|>"]]

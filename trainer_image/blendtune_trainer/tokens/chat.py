@@ -8,13 +8,13 @@ one before it, the tokens of the two are put one after the other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blendtune_runtime.chat.conversation import Conversation
+from blendtune_runtime.chat.conversation import ChatRole, Conversation
 from blendtune_runtime.chat.jinja import TemplateRefusal
 from blendtune_runtime.chat.reasoning import ReasoningFault, apart, without
 from blendtune_runtime.chat.rendering import PLAIN, ChatRenderer, Rendering, advice
@@ -89,13 +89,29 @@ class ChatEncoder:
                 )
             return self._locator.locate(prepared) or RowFault("no answer of this row is to be learnt")
         except TemplateRefusal as refusal:
-            return RowFault(f"the chat template refuses the conversation: {refusal}")
+            return RowFault(
+                f"the chat template refuses the conversation: {refusal}{self._hint(conversation)}"
+            )
         except ReasoningFault as fault:
             return RowFault(str(fault))
 
+    def _hint(self, conversation: Conversation) -> str:
+        """What to do about a conversation that the template refuses only for its system message."""
+        if conversation.messages[0].role is not ChatRole.SYSTEM:
+            return ""
+        try:
+            self.renderer.text(replace(conversation, messages=conversation.messages[1:]))
+        except TemplateRefusal:
+            return ""
+        try:
+            self.renderer.text(conversation)
+        except TemplateRefusal:
+            return ". It takes no system message: put its words into the first question"
+        return ""
+
     def _prepared(self, conversation: Conversation) -> Conversation:
         """The conversation with its thoughts where the template takes them. Raises TemplateRefusal."""
-        if self.renderer.dialect.reasoned is not None or not self._keeps_reasoning:
+        if self.renderer.knows_marks or not self._keeps_reasoning:
             conversation = apart(conversation)
         if not self._keeps_reasoning:
             return without(conversation)
@@ -150,8 +166,8 @@ class ChatEncoder:
     def _prompt_length(self, prompt: str, encoding: Any) -> int | None:
         """Number of the prompt's tokens; None if they are not a prefix of the conversation's tokens.
 
-        Tokenizers split text at special tokens first, so only the tokens from the last special token on need
-        to be compared.
+        Tokenizers split text at special tokens first, so mostly it is enough to compare the tokens from the
+        last special token on.
         """
         ids = encoding.ids
         special = _last_token(encoding, (0, len(prompt)))
@@ -159,8 +175,11 @@ class ChatEncoder:
             special -= 1
         special = max(special, 0)
         character = encoding.token_to_chars(special)[0] if ids[special] in self._special_ids else 0
-        tail = self._tokens(prompt[character:])
-        return special + len(tail) if ids[special : special + len(tail)] == tail else None
+        for first, text in ((special, prompt[character:]), (0, prompt)):
+            tail = self._tokens(text)
+            if ids[first : first + len(tail)] == tail:
+                return first + len(tail)
+        return None
 
     def _tokens(self, text: str) -> list[int]:
         """Token ids of a text. Those of short texts are cached, since many recur in every conversation."""
