@@ -105,6 +105,11 @@ def test_the_formats_say_the_same(row: dict[str, object]) -> None:
             id="instruction with input and system",
         ),
         pytest.param(
+            {"messages": [{"role": "system", "content": "Hi?"}, YES]},
+            [(SYSTEM, "Hi?"), (ASSISTANT, "Yes.")],
+            id="a system message that asks",
+        ),
+        pytest.param(
             {"instruction": "Sum up.", "context": "A text.", "response": "Text.", "category": "x"},
             [(USER, "Sum up.\n\nA text."), (ASSISTANT, "Text.")],
             id="instruction with context",

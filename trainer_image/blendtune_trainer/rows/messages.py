@@ -98,6 +98,8 @@ def checked_order(messages: Sequence[Message], notes: Notes) -> tuple[Message, .
     An answer that nothing asked for, as where a longer conversation was cut, is context and not learnt.
     """
     asked, learnt, answers = False, False, 0
+    if len(messages) == 2 and messages[0].role is ChatRole.SYSTEM:
+        asked = True  # the system message is the question
     for index, message in enumerate(messages):
         if message.role is ChatRole.ASSISTANT:
             answers += 1
@@ -109,7 +111,7 @@ def checked_order(messages: Sequence[Message], notes: Notes) -> tuple[Message, .
     if not learnt:
         raise RowFault(_nothing_learnt(answers, asked), BadRowReason.NO_ANSWER)
     first = 1 if messages[0].role is ChatRole.SYSTEM else 0
-    if messages[first].role is not ChatRole.ASSISTANT:
+    if messages[first].role is not ChatRole.ASSISTANT or len(messages) == 2:
         return tuple(messages)
     notes.remark("conversations begin with an answer: it is context, not learnt")
     unasked = first
