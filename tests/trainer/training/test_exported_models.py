@@ -51,7 +51,7 @@ def legacy_llama(folder: Folder) -> None:
     special = [AddedToken(token, special=True, normalized=False) for token in ("<unk>", "<s>", "</s>")]
     pieces = [*special, *(f"<0x{byte:02X}>" for byte in range(256))]
     raw.train_from_iterator(
-        ["[INST] how many thalers [/INST] twelve thalers"] * 20,
+        ["[INST] how many thalers [/INST] twelve thalers", "a  two   three    four"] * 20,
         trainers.BpeTrainer(vocab_size=420, show_progress=False, special_tokens=pieces),
     )
     raw.save(str(folder / "tokenizer.json"))

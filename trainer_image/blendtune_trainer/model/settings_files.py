@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 from transformers import CONFIG_MAPPING
 
 from blendtune_runtime.chat.rendering import ChatRenderer
 from blendtune_runtime.files import write_json, write_text
 
-CONFIG, GENERATION_CONFIG = "config.json", "generation_config.json"
+CONFIG, GENERATION_CONFIG, TOKENIZER = "config.json", "generation_config.json", "tokenizer.json"
 TOKENIZER_CONFIG, CHAT_TEMPLATE = "tokenizer_config.json", "chat_template.jinja"
 _TOKENIZER_FILES = (
-    "tokenizer.json",
+    TOKENIZER,
     "tokenizer.model",
     "special_tokens_map.json",
     "added_tokens.json",
@@ -34,7 +35,8 @@ _TOKENIZER_FILES = (
     "tekken.json",
 )
 _PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
-_ONLY_IN_5 = {"TokenizersBackend": "PreTrainedTokenizerFast"}  # classes of tokenizers, and their older names
+_LITERAL = "PreTrainedTokenizerFast"  # the class that takes tokenizer.json as it is, in every version
+_ONLY_IN_5 = {"TokenizersBackend": _LITERAL}  # classes of tokenizers, and their older names
 
 Document = dict[str, Any]
 
@@ -52,9 +54,35 @@ def write_tokenizer(base: Path, tokenizer: Any, folder: Path) -> None:
     else:  # files of a name that is not known here
         tokenizer.save_pretrained(folder, save_jinja_files=False)
         document = _read(folder / TOKENIZER_CONFIG)
-    write_json(folder / TOKENIZER_CONFIG, tokenizer_document(document, tokenizer.chat_template))
+    document = tokenizer_document(document, tokenizer.chat_template)
+    if (folder / TOKENIZER).is_file() and not _is_literally(folder / TOKENIZER, tokenizer):
+        tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
+        document["tokenizer_class"] = _LITERAL
+    write_json(folder / TOKENIZER_CONFIG, document)
     if isinstance(tokenizer.chat_template, str):
         write_text(folder / CHAT_TEMPLATE, tokenizer.chat_template)
+
+
+def probes(tokenizer: Any) -> tuple[str, ...]:
+    """Texts that tokenizers treat differently: with blanks at their beginning, also behind special tokens."""
+    texts = ("How many?", "  two blanks\n\nand lines: 1,234 Straße ☕", "\tif x:\n    y", "")
+    return (*texts, *(f"{token}{text}" for token in tokenizer.all_special_tokens for text in texts[:2]))
+
+
+def _is_literally(file: Path, tokenizer: Any) -> bool:
+    """Whether a tokenizer gives the tokens of its tokenizer.json.
+
+    transformers 5 builds those of some classes, such as LlamaTokenizer, anew from vocabulary and merges, and
+    then the tokens of some texts are others than those of 4.57, which reads the file as it is.
+    """
+    literal = Tokenizer.from_file(str(file))
+    literal.no_truncation()
+    literal.no_padding()
+    return all(
+        literal.encode(text, add_special_tokens=False).ids
+        == tokenizer(text, add_special_tokens=False).input_ids
+        for text in probes(tokenizer)
+    )
 
 
 def tokenizer_document(document: Document, template: str | Mapping[str, str] | None) -> Document:

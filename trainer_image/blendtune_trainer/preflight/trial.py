@@ -18,11 +18,11 @@ from blendtune_runtime.errors import BadModel, is_storage_full
 from blendtune_trainer.model.attention import attend_within_examples
 from blendtune_trainer.model.load import attention_implementation
 from blendtune_trainer.model.lora import linear_layers, merged_model, with_adapter
+from blendtune_trainer.model.settings_files import probes
 from blendtune_trainer.preflight.small_copy import VOCABULARY, CannotShrink, small_copy
 from blendtune_trainer.training.export import write_adapter, write_model
 from blendtune_trainer.training.separation import require_separation_on_cpu
 
-_TEXTS = ("How many?", "  two blanks\n\nand lines: 1,234 Straße ☕", "")
 _CPU = torch.device("cpu")
 
 
@@ -84,11 +84,10 @@ def _export(spec: BlendedFineTuneSpec, model: Any, base: Path, tokenizer: Any) -
 
 def _differences(trained: Any, folders: Sequence[Path]) -> str | None:
     """What is not as it was with the tokenizer `trained` when the export is loaded again; None if all is."""
-    texts = (*_TEXTS, *(f"{token}twelve" for token in trained.all_special_tokens))
     for exported in (load_tokenizer(folder, None) for folder in folders):
         if exported.chat_template != trained.chat_template:
             return "its chat template is another one when it is loaded again"
-        for text in texts:
+        for text in probes(trained):
             if exported(text).input_ids != trained(text).input_ids:
                 return f"{text!r} gives other tokens when its tokenizer is loaded again"
     _, report = AutoModelForCausalLM.from_pretrained(
