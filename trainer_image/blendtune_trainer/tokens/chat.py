@@ -61,6 +61,8 @@ class ChatEncoder:
         self._cached_ids: dict[str, list[int]] = {}
         self._forged = _ForgedTokens(self.renderer, tokenizer)
         try:
+            if self.renderer.untrainable:
+                raise TemplateRefusal(self.renderer.untrainable)
             self._locator = AnswerLocator(self.renderer)
         except TemplateRefusal as refusal:
             raise BadModel(
