@@ -113,7 +113,8 @@ class ChatEncoder:
 
     def _prepared(self, conversation: Conversation) -> Conversation:
         """The conversation with its thoughts where the template takes them. Raises TemplateRefusal."""
-        if self.renderer.knows_marks or not self._keeps_reasoning:
+        takes_thoughts = self.renderer.knows_marks or self.renderer.dialect.reasoned is not None
+        if takes_thoughts or not self._keeps_reasoning:
             conversation = apart(conversation)
         if not self._keeps_reasoning:
             return without(conversation)
