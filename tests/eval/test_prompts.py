@@ -107,3 +107,11 @@ def test_models_are_asked_as_they_were_trained(
         result.write_text(encode_message(blend))
     rendering = asked_as(config, read_training(config, tmp_path, load_builtin("business45")))
     assert (rendering.thinking, rendering.date.isoformat()) == expected
+
+
+def test_a_template_that_cannot_be_trained_with_can_be_asked_with(tmp_path: Path) -> None:
+    asks_for_another = TEMPLATE.replace("%}<|im_start|>assistant\n", "%}<|im_start|>model\n")
+    asked = chat(tmp_path, asks_for_another)
+    assert asked.rendered("Hi?").endswith("<|im_end|>\n<|im_start|>model\n<think>\n\n</think>\n\n")
+    ends = asked.tokenizer.convert_ids_to_tokens(list(asked.stop_token_ids()))
+    assert set(ends) == {"</s>", "<|im_end|>"}

@@ -13,7 +13,7 @@ from blendtune_runtime.chat.conversation import ChatRole, of_texts
 from blendtune_runtime.chat.jinja import TemplateRefusal
 from blendtune_runtime.chat.rendering import PLAIN, ChatRenderer, Rendering
 from blendtune_runtime.chat.tokenizer import load_tokenizer
-from blendtune_runtime.errors import BadConfiguration
+from blendtune_runtime.errors import BadConfiguration, BadModel
 
 _SHOWN = 60  # characters of a text in an error message
 
@@ -98,8 +98,14 @@ class ChatPrompts:
         return prompt
 
     def stop_token_ids(self) -> tuple[int, ...]:
-        """The tokens that end a text or an assistant's turn, by the tokenizer and the template."""
-        return tuple(sorted(self._renderer.stop_token_ids()))
+        """The tokens that end a text or an assistant's turn, by the tokenizer and the template.
+
+        Raises BadModel where there is none.
+        """
+        stops = self._renderer.stop_token_ids()
+        if not stops:
+            raise BadModel("the tokenizer has neither an end-of-text token nor an end-of-turn token")
+        return tuple(sorted(stops))
 
     def text(self, token_ids: list[int]) -> str:
         """The text of an answer, without special tokens and surrounding blanks."""

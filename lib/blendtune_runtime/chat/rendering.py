@@ -12,7 +12,7 @@ from typing import Any
 from blendtune_api.contract import UNKNOWN_DATE
 from blendtune_runtime.chat.control_text import ControlText, control_tokens, plain_marks
 from blendtune_runtime.chat.conversation import ChatRole, Conversation, of_texts
-from blendtune_runtime.chat.dialect import Carrier, find_dialect, probes, rendered_answer
+from blendtune_runtime.chat.dialect import Carrier, Dialect, Frame, find_dialect, probes, rendered_answer
 from blendtune_runtime.chat.jinja import CompiledTemplate, TemplateRefusal
 from blendtune_runtime.chat.reasoning import CLOSE, OPEN
 from blendtune_runtime.chat.templates import NAMED_TEMPLATES, usable_templates
@@ -24,7 +24,7 @@ _SWITCHES: Mapping[str, Mapping[bool, Any]] = {
     "thinking": {True: True, False: False},
     "reasoning_effort": {False: "low"},
 }
-_OTHER = "otherwise"
+_WORD, _OTHER = "answerword", "otherwise"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,8 +51,8 @@ class Turn:
 class ChatRenderer:
     """Applies the chat template of a tokenizer of transformers.
 
-    `field` is the model's path in the spec. Raises BadModel on construction if there is no template, or one
-    whose answers do not follow the prompt that inference sends.
+    `field` is the model's path in the spec. Raises BadModel on construction if there is no template. One
+    whose answers do not follow the prompt that inference sends is `untrainable`.
     """
 
     def __init__(self, tokenizer: Any, rendering: Rendering = PLAIN, field: str = "spec.model") -> None:
@@ -67,7 +67,7 @@ class ChatRenderer:
             self._open(tokenizer.get_chat_template(), rendering)
         except TemplateRefusal as refusal:
             raise BadModel(
-                f"{field}: the chat template cannot be trained with: {refusal}. {advice(tokenizer, field)}"
+                f"{field}: the chat template cannot be used: {refusal}. {advice(tokenizer, field)}"
             ) from refusal
 
     def _open(self, text: str, rendering: Rendering) -> None:
@@ -83,16 +83,21 @@ class ChatRenderer:
         self._template = CompiledTemplate(text, tokens | self.switches, rendering.date)
         self._date = rendering.date.isoformat() if template.uses_date else ""
         self.knows_marks = OPEN in text or CLOSE in text or CLOSE in self._tokenizer.get_added_vocab()
-        found = find_dialect(self._template, self.knows_marks)
-        self.dialect, self.frame, self.reasoned_frame = found
+        self.untrainable = ""  # why the template can be asked with, but not trained with
+        try:
+            self.dialect, self.frame, self.reasoned_frame = find_dialect(self._template, self.knows_marks)
+        except TemplateRefusal as refusal:
+            self.untrainable = str(refusal)
+            self.dialect, self.reasoned_frame = Dialect(), None
+            self.frame = self._closing_frame()
         tokens_only = ControlText(control_tokens(self._tokenizer, template.literals))
         self.control = ControlText(tokens_only.tokens, plain_marks(self._pieces(), tokens_only))
         self._find_end()
 
     def _find_end(self) -> None:
         """Sets the end of a turn, and what the template writes after it at the end of a conversation."""
-        if any(self.control.tokens_in(self.frame.before)) and not self._asks():
-            raise TemplateRefusal(
+        if not self.untrainable and any(self.control.tokens_in(self.frame.before)) and not self._asks():
+            self.untrainable = (
                 f"it writes {self.frame.before!r} before an answer, but has no generation prompt that ends so"
             )
         self.end = next(self.control.tokens_in(self.frame.after), "")
@@ -101,9 +106,16 @@ class ChatRenderer:
         if self.adds_end:
             self.end = self._tokenizer.eos_token or ""
         if not self.end:
-            raise TemplateRefusal(
-                "it ends an answer with no token, and the tokenizer has no end-of-text token"
-            )
+            self.untrainable = "it ends an answer with no token, and the tokenizer has no end-of-text token"
+
+    def _closing_frame(self) -> Frame:
+        """What an untrainable template writes after the words of an answer, as far as that can be told."""
+        question_and_answer = [(ChatRole.USER, "Question"), (ChatRole.ASSISTANT, _WORD)]
+        try:
+            after = self.text(of_texts(question_and_answer)).rpartition(_WORD)[2]
+        except TemplateRefusal:
+            after = ""
+        return Frame(before="", between="", after=after)
 
     def _asks(self) -> bool:
         """Whether a generation prompt is added to a question."""
@@ -120,7 +132,9 @@ class ChatRenderer:
                 continue
             pieces = []
             for message in conversation.messages:
-                piece, _, rest = rest.partition(message.content)
+                piece, found, rest = rest.partition(message.content)
+                if not found:
+                    break
                 pieces.append(piece)
             return pieces if system else pieces[1:]
         return []
@@ -201,8 +215,8 @@ class ChatRenderer:
 
     def stop_token_ids(self) -> frozenset[int]:
         """The tokens that end a text or an answer."""
-        ids = {self._tokenizer.eos_token_id, self._tokenizer.convert_tokens_to_ids(self.end)}
-        return frozenset(int(token) for token in ids - {None})
+        end = self._tokenizer.convert_tokens_to_ids(self.end) if self.end else None
+        return frozenset(int(token) for token in {self._tokenizer.eos_token_id, end} - {None})
 
 
 def advice(tokenizer: Any, field: str) -> str:

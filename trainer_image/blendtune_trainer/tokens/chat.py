@@ -61,6 +61,8 @@ class ChatEncoder:
         self._cached_ids: dict[str, list[int]] = {}
         self._forged = _ForgedTokens(self.renderer, tokenizer)
         try:
+            if self.renderer.untrainable:
+                raise TemplateRefusal(self.renderer.untrainable)
             self._locator = AnswerLocator(self.renderer)
         except TemplateRefusal as refusal:
             raise BadModel(
@@ -111,7 +113,8 @@ class ChatEncoder:
 
     def _prepared(self, conversation: Conversation) -> Conversation:
         """The conversation with its thoughts where the template takes them. Raises TemplateRefusal."""
-        if self.renderer.knows_marks or not self._keeps_reasoning:
+        takes_thoughts = self.renderer.knows_marks or self.renderer.dialect.reasoned is not None
+        if takes_thoughts or not self._keeps_reasoning:
             conversation = apart(conversation)
         if not self._keeps_reasoning:
             return without(conversation)
