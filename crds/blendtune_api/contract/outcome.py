@@ -13,6 +13,8 @@ from blendtune_api.v1alpha1 import (
     Reason,
     ScopeScore,
     SourceLoss,
+    UnfinishedAnswers,
+    UnsureAnswers,
     Verdict,
 )
 
@@ -96,6 +98,8 @@ class EvalResult:
     contaminated: int = 0  # rubric questions found in the training rows
     epochs: tuple[EpochScore, ...] = ()
     benchmarks: tuple[BenchmarkScore, ...] = ()
+    unsure: tuple[UnsureAnswers, ...] = ()  # the most frequent reason first
+    unfinished: UnfinishedAnswers | None = None
     unscored_reason: str = ""  # the most frequent reason, if questions are unscored
 
 

@@ -91,6 +91,8 @@ from blendtune_api.v1alpha1.scores import (
     GateStatus,
     RubricStatus,
     ScopeScore,
+    UnfinishedAnswers,
+    UnsureAnswers,
 )
 from blendtune_api.v1alpha1.status import (
     Attempt,
@@ -220,7 +222,9 @@ __all__ = [
     "TrainerStatus",
     "Training",
     "TrainingStatus",
+    "UnfinishedAnswers",
     "Unit",
+    "UnsureAnswers",
     "Validation",
     "Verdict",
 ]

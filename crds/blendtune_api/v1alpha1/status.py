@@ -17,6 +17,8 @@ from blendtune_api.v1alpha1.limits import (
 from blendtune_api.v1alpha1.scores import (
     BENCHMARK_SCORES,
     EPOCH_SCORES,
+    UNFINISHED_ANSWERS,
+    UNSURE_ANSWERS,
     BenchmarkScore,
     Diagnosis,
     EpochScore,
@@ -25,6 +27,8 @@ from blendtune_api.v1alpha1.scores import (
     GateStatus,
     RubricStatus,
     ScopeScore,
+    UnfinishedAnswers,
+    UnsureAnswers,
 )
 
 
@@ -201,5 +205,7 @@ class RubricEvalStatus:
     ] = ""
     epochs: Annotated[tuple[EpochScore, ...], EPOCH_SCORES] = ()
     benchmarks: Annotated[tuple[BenchmarkScore, ...], BENCHMARK_SCORES] = ()
+    unsure: Annotated[tuple[UnsureAnswers, ...], UNSURE_ANSWERS] = ()
+    unfinished: Annotated[UnfinishedAnswers | None, UNFINISHED_ANSWERS] = None
     digests: Annotated[EvaluationDigests | None, Mark("What was compared.")] = None
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""
