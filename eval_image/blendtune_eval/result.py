@@ -40,7 +40,7 @@ def result_of(evaluation: Evaluation, scores: Scores, measured: MeasuredBenchmar
         ),
         benchmarks=tuple(_benchmark_scores(evaluation, measured)),
         unscored_reason=_unscored_reason(scores),
-        unsure=_unsure(scores),
+        unsure=_unsure(evaluation, scores),
         unfinished=_unfinished(evaluation, scores),
     )
 
@@ -59,9 +59,10 @@ def _benchmark_scores(evaluation: Evaluation, measured: MeasuredBenchmarks) -> I
         )
 
 
-def _unsure(scores: Scores) -> tuple[UnsureAnswers, ...]:
+def _unsure(evaluation: Evaluation, scores: Scores) -> tuple[UnsureAnswers, ...]:
     """How many answers the rules left undecided, by reason, the most frequent first."""
-    doubts = Counter(score.doubt for score in scores.values() if score.doubt is not None)
+    given = [score for model in evaluation.compared for score in scores.of_model(model)]
+    doubts = Counter(score.doubt for score in given if score.doubt is not None)
     return tuple(UnsureAnswers(reason=doubt, answers=count) for doubt, count in doubts.most_common())
 
 

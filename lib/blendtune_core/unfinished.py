@@ -9,10 +9,7 @@ from blendtune_api.v1alpha1 import UnfinishedAnswers
 MOST_NEW_TOKENS = 32_768  # the largest sampling.maxNewTokens
 _STEP = 256
 _LEFT_CUT = 0.01  # share of answers that may still be cut
-_SMALLEST_FACTOR, _LARGEST_FACTOR = (
-    2.0,
-    8.0,
-)  # of the limit, where nearly every answer was cut and the tail is not known
+_SMALLEST_FACTOR, _LARGEST_FACTOR = 2.0, 8.0  # times the limit
 
 
 def enough_new_tokens(limit: int, share: float) -> int:

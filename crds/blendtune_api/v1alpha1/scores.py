@@ -96,7 +96,7 @@ class UnsureAnswers:
     """Answers that the rules left undecided for one reason."""
 
     reason: Annotated[str, Mark("Why.", max_length=255)]
-    answers: Annotated[int, Mark("How many, of all models asked.", minimum=1)]
+    answers: Annotated[int, Mark("How many, of the model and its baseline.", minimum=1)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -56,8 +56,7 @@ class OpenAI:
     async def _judge_all(self, cases: Sequence[Case]) -> Judgements:
         replies = [read_reply(case.answer) for case in cases]
         requests = [
-            JudgeRequest(replace(case, answer=reply.answer))
-            for case, reply in zip(cases, replies, strict=True)
+            JudgeRequest(replace(case, answer=reply.said)) for case, reply in zip(cases, replies, strict=True)
         ]
         async with JudgeClient(self._spec.url, self._spec.model, self._key, self._limits) as client:
             anchors = await self._ask_anchors(client)

@@ -151,7 +151,7 @@ def _answer(question: Question, key: AnswerKey, findings: Findings) -> ReportedA
     given, score = findings.answers[key], findings.scores[key]
     reply = read_reply(given.text)
     return ReportedAnswer(
-        answer=reply.answer,
+        answer=reply.said,
         thoughts=reply.thoughts,
         tokens=given.tokens,
         finished=given.finished,

@@ -16,7 +16,7 @@ from blendtune_eval.rules.enumeration import enumerated, offered_by_or
 from blendtune_eval.rules.negation import Standing, disbelieved
 from blendtune_eval.rules.numbers import check_number
 from blendtune_eval.rules.polarity import polarity
-from blendtune_eval.rules.scripts import language_of, negated_elsewhere, script_of, scripts_in
+from blendtune_eval.rules.scripts import in_another_script, language_of, negated_elsewhere, script_of
 from blendtune_eval.rules.spelling import nearly_says
 from blendtune_eval.rules.text import TokenKind, content, sentences, word_at, words
 from blendtune_eval.rules.units import stem
@@ -115,10 +115,9 @@ def _without(fact: Fact, answer: Answer, question: Question) -> Decision:
 
 def _foreign(expected: str, answer: Answer, question: Question) -> bool:
     """Whether the answer is in another script or language than what is looked for."""
-    script = script_of(answer.text)
-    if script and script_of(expected) not in scripts_in(answer.text):
+    if in_another_script(answer.text, expected):
         return True
-    if script != "LATIN":
+    if script_of(answer.text) != "LATIN":
         return False
     language = language_of(answer.words)
     expected_languages = {

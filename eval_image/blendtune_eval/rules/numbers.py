@@ -12,7 +12,7 @@ from blendtune_eval.rules.decision import Decision, No, Unsure, Yes
 from blendtune_eval.rules.doubt import Doubt
 from blendtune_eval.rules.negation import Standing
 from blendtune_eval.rules.quantities import Quantity, quantities, units_of
-from blendtune_eval.rules.scripts import language_of, negated_elsewhere, script_of
+from blendtune_eval.rules.scripts import in_another_script, language_of, negated_elsewhere
 from blendtune_eval.rules.spelling import nearly_unit
 from blendtune_eval.rules.subjects import Candidate, asked_words, decisive, opposed, own_words, preferred
 from blendtune_eval.rules.text import content, word_at
@@ -213,7 +213,7 @@ def _without(
     bare = [each.quantity for each in every if each.quantity.bare and not each.quantity.vague]
     if any(_equals(number, quantity.value) for quantity in bare):
         return _bare(number, wanted, bare, answer)
-    if _in_other_words(number, answer) and (not every or script_of(answer.text) != "LATIN"):
+    if _in_other_words(number, answer) and (not every or in_another_script(answer.text, "latin")):
         return Unsure(Doubt.LANGUAGE, reason)
     return No(reason)
 
@@ -240,7 +240,7 @@ def _bare(number: Number, wanted: str, bare: Sequence[Quantity], answer: Answer)
 
 def _in_other_words(number: Number, answer: Answer) -> bool:
     """Whether the number may be written in words of another language."""
-    if script_of(answer.text) not in ("", "LATIN") or language_of(answer.words) not in ("", "en"):
+    if in_another_script(answer.text, "latin") or language_of(answer.words) not in ("", "en"):
         return True
     phrases = units_of(number.unit, number.unit_aliases)
     names = {phrase[0] for phrase in phrases.phrases if len(phrase[0]) > 2}

@@ -8,7 +8,7 @@ decoding, and `◁think▷` (Kimi). The opening mark is missing where the templa
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _NAMES = r"(?:think|thinking|thought|thoughts|reasoning|reflection|seed:think|scratchpad)"
 _OPENING = re.compile(rf"<{_NAMES}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<unused94>", re.IGNORECASE)
@@ -28,14 +28,18 @@ _NEXT_TURN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A generated text: what the model thought, and what it answered.
+    """A generated text: what the model thought, what it said then, and of that its answer, its own turn.
 
     `unfinished`: it was still thinking when the text ended, and so gave no answer.
     """
 
     thoughts: str
-    answer: str
+    said: str
     unfinished: bool = False
+
+    @property
+    def answer(self) -> str:
+        return _first_turn(self.said)
 
 
 def read_reply(text: str) -> Reply:
@@ -46,7 +50,7 @@ def read_reply(text: str) -> Reply:
         reply = _by_spoken_channels(text)
     else:
         reply = _by_marks(text)
-    return Reply(reply.thoughts.strip(), _first_turn(reply.answer), reply.unfinished)
+    return replace(reply, thoughts=reply.thoughts.strip())
 
 
 def _by_marks(text: str) -> Reply:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 _LAST_MARK = 0x1E94A  # the last mark of a living script; variation selectors beyond it are not letters' marks
+_LEAST_LETTERS = 0.5  # share of a text of language; small models also write bytes of every kind
 _SPACED_JOINERS = "\u200c\u200d"  # within a word of Persian or Hindi
 
 
@@ -93,6 +94,16 @@ def script_of(text: str) -> str:
 
 def scripts_in(text: str) -> frozenset[str]:
     return frozenset(_script(character) for character in text if character.isalpha())
+
+
+def in_another_script(text: str, expected: str) -> bool:
+    """Whether a text is language, and has no letter of the script in which `expected` is."""
+    letters = sum(character.isalpha() or unicodedata.category(character)[0] == "M" for character in text)
+    written = sum(not character.isspace() and not character.isdigit() for character in text)
+    babble = "\ufffd" in text or len(scripts_in(text)) > 1
+    word = letters > 1 or script_of(text) == "CJK"  # one ideograph is a word
+    is_language = word and letters >= _LEAST_LETTERS * written and not babble
+    return is_language and script_of(expected) not in scripts_in(text)
 
 
 def language_of(words: Iterable[str]) -> str:
