@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blendtune_eval.rubric import Abstention, Criterion, Fact, Forbidden, Number, Question
+from blendtune_eval.rubric import Abstention, Alternatives, Criterion, Fact, Forbidden, Number, Question
 from blendtune_eval.rules.abstention import answers_after_all, declines
 from blendtune_eval.rules.claims import Answer, standings
 from blendtune_eval.rules.decision import Decision, No, Unsure, Yes
@@ -51,6 +52,17 @@ def decide(criterion: Criterion, answer: Answer, question: Question) -> Decision
             return check_forbidden(criterion, answer, question)
         case Abstention():
             return _check_abstention(criterion, answer)
+        case Alternatives():
+            return _first_met([decide(each, answer, question) for each in criterion.any_of])
+
+
+def _first_met(decisions: Sequence[Decision]) -> Decision:
+    """Yes where one is, else unsure where one is, else No."""
+    order = (Yes, Unsure, No)
+    first = min(decisions, key=lambda decision: order.index(type(decision)))
+    if isinstance(first, No) and len(decisions) > 1:
+        return No("; ".join(decision.reason for decision in decisions))
+    return first
 
 
 def _check_abstention(abstention: Abstention, answer: Answer) -> Decision:

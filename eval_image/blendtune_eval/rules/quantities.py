@@ -315,7 +315,8 @@ def _join_alternatives(tokens: Sequence[Token], found: list[Quantity]) -> list[Q
             or word_at(tokens, left.start - 2) == "between"
         )
         is_range = _is_range(between, units, opened, left, tokens)
-        if is_or or is_range:
+        other_measure = left.in_unit is not right.in_unit and not (left.bare or right.bare)
+        if (is_or or is_range) and not other_measure:
             joined[i] = replace(
                 joined[i], alternatives=(*joined[i].alternatives, right.value), ranged=is_range
             )

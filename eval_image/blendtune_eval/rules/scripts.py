@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 _LAST_MARK = 0x1E94A  # the last mark of a living script; variation selectors beyond it are not letters' marks
 _LEAST_LETTERS = 0.5  # share of a text of language; small models also write bytes of every kind
+_FEWEST_HITS = 2  # function words that tell a language
 _SPACED_JOINERS = "\u200c\u200d"  # within a word of Persian or Hindi
 
 
@@ -112,7 +113,7 @@ def language_of(words: Iterable[str]) -> str:
     hits = {language: sum(counted[word] for word in known) for language, known in _DISTINCTIVE.items()}
     best = max(hits, key=lambda language: hits[language])
     rivals = [language for language, count in hits.items() if count == hits[best]]
-    return best if hits[best] and ("en" not in rivals or best == "en") else ""
+    return best if hits[best] >= _FEWEST_HITS and ("en" not in rivals or best == "en") else ""
 
 
 def negated_elsewhere(text: str, words: Iterable[str]) -> bool:
