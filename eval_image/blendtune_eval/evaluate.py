@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from blendtune_api.contract import EvalResult, MessageError, Workspace, decode_message, encode_message
-from blendtune_api.v1alpha1 import Engine, Stage
+from blendtune_api.contract import EvalResult, MessageError, decode_message, encode_message
+from blendtune_api.v1alpha1 import Engine, JudgeKind, Stage
 from blendtune_eval.answering import answer, vllm_answer
 from blendtune_eval.answering.progress import AnswerProgress
 from blendtune_eval.answering.subjects import Subject
@@ -31,7 +31,7 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
     """
     evaluation = open_evaluation(environment)
     place = evaluation.place
-    if (kept := _kept_result(place, evaluation.identity)) is not None:
+    if (kept := _kept_result(evaluation)) is not None:
         print("this evaluation is already in the workspace", flush=True)
         return kept
     if evaluation.benchmarks is not None:
@@ -104,19 +104,21 @@ def _measure(evaluation: Evaluation) -> MeasuredBenchmarks:
     }
 
 
-def _kept_result(place: Workspace, identity: str) -> EvalResult | None:
+def _kept_result(evaluation: Evaluation) -> EvalResult | None:
     """The result of an earlier attempt at the same evaluation; None where there is none that is complete.
 
-    An evaluation is the same where its identity is; it is complete where every question was scored.
+    An evaluation is the same where its identity is; it is complete where every question was scored, or rules
+    judged it: they would leave the same answers undecided again.
     """
+    place = evaluation.place
     try:
         outcome = decode_message(place.result(Stage.EVAL).read_text())
         report = read_report(place.evaluation)
     except (OSError, MessageError, BadConfiguration):
         return None
-    if report.identity != identity or not isinstance(outcome, EvalResult):
+    if report.identity != evaluation.identity or not isinstance(outcome, EvalResult):
         return None
-    return outcome if outcome.coverage == 1 else None
+    return outcome if outcome.coverage == 1 or evaluation.judge.kind is JudgeKind.RULES else None
 
 
 def _print_scores(result: EvalResult) -> None:

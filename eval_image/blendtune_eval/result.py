@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from blendtune_api.contract import EvalResult, Workspace, storage_path
-from blendtune_api.v1alpha1 import BenchmarkScore, RetentionScore
+from blendtune_api.v1alpha1 import BenchmarkScore, RetentionScore, UnfinishedAnswers, UnsureAnswers
 from blendtune_core.benchmark_scores import Measured, benchmark_score
 from blendtune_core.gates import judge_gates, verdict_of
+from blendtune_core.unfinished import enough_new_tokens
 from blendtune_eval.answering.subjects import Subject
 from blendtune_eval.answers import Scores, question_scores
 from blendtune_eval.evaluation import Evaluation
@@ -48,6 +49,8 @@ def result_of(
         ),
         benchmarks=tuple(_benchmark_scores(evaluation, measured)),
         unscored_reason=_unscored_reason(scores),
+        unsure=_unsure(evaluation, scores),
+        unfinished=_unfinished(evaluation, scores),
     )
 
 
@@ -63,6 +66,27 @@ def _benchmark_scores(evaluation: Evaluation, measured: MeasuredBenchmarks) -> I
         yield benchmark_score(
             name, by_model[evaluation.model], baseline, compared=not evaluation.not_compared
         )
+
+
+def _unsure(evaluation: Evaluation, scores: Scores) -> tuple[UnsureAnswers, ...]:
+    """How many answers the rules left undecided, by reason, the most frequent first."""
+    given = [score for model in evaluation.compared for score in scores.of_model(model)]
+    doubts = Counter(score.doubt for score in given if score.doubt is not None)
+    return tuple(UnsureAnswers(reason=doubt, answers=count) for doubt, count in doubts.most_common())
+
+
+def _unfinished(evaluation: Evaluation, scores: Scores) -> UnfinishedAnswers | None:
+    """The answers that were cut within their thoughts; None where none was."""
+    by_model = {model: scores.of_model(model) for model in evaluation.compared}
+    cut = {model: sum(score.unfinished for score in given) for model, given in by_model.items()}
+    if not any(cut.values()):
+        return None
+    share = max(cut[model] / len(by_model[model]) for model in evaluation.compared)
+    return UnfinishedAnswers(
+        model=cut[evaluation.model],
+        baseline=cut[evaluation.baseline] if evaluation.baseline is not None else 0,
+        max_new_tokens=enough_new_tokens(evaluation.config.spec.sampling.max_new_tokens, share),
+    )
 
 
 def _unscored_reason(scores: Scores) -> str:

@@ -17,6 +17,7 @@ class CriterionKind(StrEnum):
     NUMBER = "Number"
     FORBIDDEN = "Forbidden"
     ABSTENTION = "Abstention"
+    ALTERNATIVES = "Alternatives"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +75,18 @@ class Abstention:
     required: bool = False
 
 
-Criterion = Fact | Number | Forbidden | Abstention
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alternatives:
+    """Met when one of several facts or numbers is: "500 metres", or "within sight"."""
+
+    kind: ClassVar[CriterionKind] = CriterionKind.ALTERNATIVES
+    name: str
+    any_of: tuple[Fact | Number, ...]
+    points: float = 1.0
+    required: bool = False
+
+
+Criterion = Fact | Number | Forbidden | Abstention | Alternatives
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,4 +157,7 @@ class Rubric:
         for question, values in zip(self.questions, document["questions"], strict=True):
             for criterion, entry in zip(question.criteria, values["criteria"], strict=True):
                 entry["kind"] = criterion.kind.value
+                if isinstance(criterion, Alternatives):
+                    for each, part in zip(criterion.any_of, entry["any_of"], strict=True):
+                        part["kind"] = each.kind.value
         return document

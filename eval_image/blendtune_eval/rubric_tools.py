@@ -92,8 +92,12 @@ def _print_judgement(question: Question, answer: str) -> None:
     """Prints how the rules judge an answer to the canonical wording."""
     scored = Rules().judge(question, question.prompt, answer)
     for verdict in scored.verdicts:
-        print(f"{'met' if verdict.met else 'not met':8} {verdict.criterion}: {verdict.reason}")
-    print(f"score {scored.score:.2f}, {scored.outcome}", flush=True)
+        met = "unsure" if verdict.doubt is not None else "met" if verdict.met else "not met"
+        print(f"{met:8} {verdict.criterion}: {verdict.reason}")
+    if scored.score is None:
+        print(f"no score: {scored.unscored}", flush=True)
+    else:
+        print(f"score {scored.score:.2f}, {scored.outcome}", flush=True)
 
 
 def _write(file: Path, text: str) -> None:

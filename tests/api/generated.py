@@ -64,11 +64,6 @@ def _hub_alone(value: Any) -> Any:
     return value if on_hub else replace(value, split=None, config=None)
 
 
-def _validation(validation: api.Validation) -> api.Validation:
-    one: api.Validation = _one_of_two("fraction", "uri", 0.02)(validation)
-    return _hub_alone(one)
-
-
 def _judge(judge: api.Judge) -> api.Judge:
     kind = api.JudgeKind.RULES if judge.open_ai is None else api.JudgeKind.OPENAI
     return replace(judge, kind=kind)
@@ -100,7 +95,7 @@ def _columns(columns: api.Columns) -> api.Columns:
 
 
 def _validation(validation: api.Validation) -> api.Validation:
-    one = _one_of_two("fraction", "uri", 0.02)(validation)
+    one: api.Validation = _hub_alone(_one_of_two("fraction", "uri", 0.02)(validation))
     return one if one.uri is not None else replace(one, columns=None)
 
 

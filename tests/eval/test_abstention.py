@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.eval.criterion_checks import check
 
 from blendtune_eval.rubric import Abstention
 from blendtune_eval.rules.abstention import declines
 from blendtune_eval.rules.claims import read_answer
-from blendtune_eval.rules.criteria import check
 
 
 @pytest.mark.parametrize(

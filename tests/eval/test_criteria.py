@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.eval.criterion_checks import check
 
 from blendtune_eval.rubric import Fact, Forbidden
 from blendtune_eval.rules.claims import read_answer
-from blendtune_eval.rules.criteria import check
 
 PARIS = Fact(name="paris", any_of=("Paris",))
 
@@ -73,7 +73,8 @@ def test_fact(answer: str, met: bool) -> None:
         pytest.param(["J. K. Rowling"], "It was J.K. Rowling.", True, id="initials"),
         pytest.param(["JK Rowling"], "J. K. Rowling wrote it", True, id="spaced-initials"),
         pytest.param(["USA"], "In the U.S.A. it is so.", True, id="dotted-acronym"),
-        pytest.param(["São Paulo"], "sao paulo", True, id="accents"),
+        pytest.param(["São Paulo"], "SÃO PAULO", True, id="accents"),
+        pytest.param(["São Paulo"], "sao paulo", False, id="accents-left-out"),
         pytest.param(["advertis*"], "They want advertisers.", True, id="any-ending"),
         pytest.param(["advertis*"], "They want ads.", False, id="any-ending-absent"),
         pytest.param(["St. Louis"], "The arch is in St. Louis.", True, id="abbreviation"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.eval.criterion_checks import check
 
 from blendtune_eval.rubric import Number
 from blendtune_eval.rules.claims import read_answer
-from blendtune_eval.rules.criteria import check
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_the_report_is_read_as_it_was_written(pod: Pod) -> None:
         pytest.param(None, "holds no report.json", id="none"),
         pytest.param("{", "is no JSON", id="cut"),
         pytest.param('{"formatVersion": 0}', "no report of format", id="of another version"),
-        pytest.param('{"formatVersion": 2}', "identity: is required", id="of no content"),
+        pytest.param('{"formatVersion": 3}', "identity: is required", id="of no content"),
     ],
 )
 def test_what_is_no_report_is_refused(

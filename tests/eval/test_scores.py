@@ -71,8 +71,10 @@ def test_an_answer_to_one_wording(
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_scored(answer: str) -> None:
     judged = Rules().judge(CAPITAL, CAPITAL.prompt, answer)
-    assert judged.score is not None
-    assert 0 <= judged.score <= 1
+    if judged.score is None:
+        assert judged.doubt is not None or judged.unfinished
+    else:
+        assert 0 <= judged.score <= 1
 
 
 @given(
@@ -84,8 +86,10 @@ def test_any_text_is_scored(answer: str) -> None:
 @settings(max_examples=300, deadline=None)
 def test_any_sequence_of_telling_words_is_scored(pieces: list[str]) -> None:
     judged = Rules().judge(CAPITAL, CAPITAL.prompt, " ".join(pieces))
-    assert judged.score is not None
-    assert 0 <= judged.score <= 1
+    if judged.score is None:
+        assert judged.doubt is not None or judged.unfinished
+    else:
+        assert 0 <= judged.score <= 1
 
 
 WORLD, SHOP = Category(name="world", title="World"), Category(name="shop", title="Shop")

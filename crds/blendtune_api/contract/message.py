@@ -81,6 +81,8 @@ def _shortened(outcome: Outcome) -> Outcome:
         return replace(outcome, message=kept[: len(kept) * 3 // 4] + _CUT)
     if isinstance(outcome, EvalResult) and outcome.unscored_reason:
         return replace(outcome, unscored_reason=outcome.unscored_reason[:-_CUT_STEP])
+    if isinstance(outcome, EvalResult) and len(outcome.unsure) > 1:
+        return replace(outcome, unsure=outcome.unsure[:-1])
     if isinstance(outcome, EvalResult) and outcome.benchmarks:
         return replace(outcome, benchmarks=outcome.benchmarks[:-1])
     if isinstance(outcome, BlendResult) and outcome.warnings:

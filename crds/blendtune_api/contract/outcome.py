@@ -17,6 +17,8 @@ from blendtune_api.v1alpha1 import (
     ScopeScore,
     SourceLoss,
     Thinking,
+    UnfinishedAnswers,
+    UnsureAnswers,
     Verdict,
 )
 
@@ -105,6 +107,8 @@ class EvalResult:
     epochs: tuple[EpochScore, ...] = ()
     benchmarks: tuple[BenchmarkScore, ...] = ()
     retention: tuple[RetentionScore, ...] = ()
+    unsure: tuple[UnsureAnswers, ...] = ()  # the most frequent reason first
+    unfinished: UnfinishedAnswers | None = None
     unscored_reason: str = ""  # the most frequent reason, if questions are unscored
 
 

@@ -102,6 +102,8 @@ from blendtune_api.v1alpha1.scores import (
     RetentionScore,
     RubricStatus,
     ScopeScore,
+    UnfinishedAnswers,
+    UnsureAnswers,
 )
 from blendtune_api.v1alpha1.status import (
     Attempt,
@@ -244,7 +246,9 @@ __all__ = [
     "TrainerStatus",
     "Training",
     "TrainingStatus",
+    "UnfinishedAnswers",
     "Unit",
+    "UnsureAnswers",
     "Validation",
     "Verdict",
 ]

@@ -125,6 +125,7 @@ class Tracker(StrEnum):
 class JudgeKind(StrEnum):
     RULES = "Rules"
     OPENAI = "OpenAI"
+    CASCADE = "Cascade"
 
 
 class Engine(StrEnum):

@@ -68,14 +68,17 @@ class OpenAIJudge:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judge:
-    kind: Annotated[JudgeKind, Mark("Rules (deterministic, offline) or OpenAI.")] = JudgeKind.RULES
-    open_ai: Annotated[OpenAIJudge | None, Mark("Settings of kind OpenAI.")] = None
+    kind: Annotated[
+        JudgeKind,
+        Mark("Rules (deterministic, offline), OpenAI, or Cascade: rules, and OpenAI where they are unsure."),
+    ] = JudgeKind.RULES
+    open_ai: Annotated[OpenAIJudge | None, Mark("The model of kind OpenAI or Cascade.")] = None
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="(self.kind == 'OpenAI') == has(self.openAI)",
-            message="openAI must be set when kind is OpenAI, and only then",
-            check=lambda self: (self.kind is JudgeKind.OPENAI) == (self.open_ai is not None),
+            cel="(self.kind != 'Rules') == has(self.openAI)",
+            message="openAI must be set when kind is OpenAI or Cascade, and only then",
+            check=lambda self: (self.kind is not JudgeKind.RULES) == (self.open_ai is not None),
             field_path="openAI",
         ),
     )

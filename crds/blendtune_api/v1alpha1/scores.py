@@ -91,6 +91,30 @@ class BenchmarkScore:
     delta_high: Annotated[float | None, Mark("Upper end of its 95% interval.")] = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnsureAnswers:
+    """Answers that the rules left undecided for one reason."""
+
+    reason: Annotated[str, Mark("Why.", max_length=255)]
+    answers: Annotated[int, Mark("How many, of the model and its baseline.", minimum=1)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnfinishedAnswers:
+    """Answers that were cut within their thoughts, and so are none."""
+
+    model: Annotated[int, Mark("Of the model.", minimum=0)] = 0
+    baseline: Annotated[int, Mark("Of the base model.", minimum=0)] = 0
+    max_new_tokens: Annotated[
+        int, Mark("An estimate of the sampling.maxNewTokens that lets all but few finish.", minimum=1)
+    ] = 1
+
+
+UNSURE_ANSWERS = Mark(
+    "Answers that the rules could not decide, the most frequent reason first.", max_items=16
+)
+UNFINISHED_ANSWERS = Mark("Answers cut within their thoughts; absent where none was.")
+
 BENCHMARK_SCORES = Mark("Standard benchmarks, in the order of the spec.", max_items=MAX_BENCHMARKS)
 
 
@@ -168,6 +192,8 @@ class EvaluationSummary:
     epochs: Annotated[tuple[EpochScore, ...], EPOCH_SCORES] = ()
     benchmarks: Annotated[tuple[BenchmarkScore, ...], BENCHMARK_SCORES] = ()
     retention: Annotated[tuple[RetentionScore, ...], RETENTION_SCORES] = ()
+    unsure: Annotated[tuple[UnsureAnswers, ...], UNSURE_ANSWERS] = ()
+    unfinished: Annotated[UnfinishedAnswers | None, UNFINISHED_ANSWERS] = None
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""
 
 

@@ -19,6 +19,8 @@ from blendtune_api.v1alpha1.scores import (
     BENCHMARK_SCORES,
     EPOCH_SCORES,
     RETENTION_SCORES,
+    UNFINISHED_ANSWERS,
+    UNSURE_ANSWERS,
     BenchmarkScore,
     Diagnosis,
     EpochScore,
@@ -28,6 +30,8 @@ from blendtune_api.v1alpha1.scores import (
     RetentionScore,
     RubricStatus,
     ScopeScore,
+    UnfinishedAnswers,
+    UnsureAnswers,
 )
 
 
@@ -223,5 +227,7 @@ class RubricEvalStatus:
     epochs: Annotated[tuple[EpochScore, ...], EPOCH_SCORES] = ()
     benchmarks: Annotated[tuple[BenchmarkScore, ...], BENCHMARK_SCORES] = ()
     retention: Annotated[tuple[RetentionScore, ...], RETENTION_SCORES] = ()
+    unsure: Annotated[tuple[UnsureAnswers, ...], UNSURE_ANSWERS] = ()
+    unfinished: Annotated[UnfinishedAnswers | None, UNFINISHED_ANSWERS] = None
     digests: Annotated[EvaluationDigests | None, Mark("What was compared.")] = None
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""

@@ -12,9 +12,10 @@ from blendtune_eval.rubric import Question
 from blendtune_eval.rules.abstention import declines
 from blendtune_eval.rules.claims import read_answer
 from blendtune_eval.rules.criteria import check
-from blendtune_eval.scoring.score import WordingScore, score_wording
+from blendtune_eval.rules.reply import read_reply
+from blendtune_eval.scoring.score import UNFINISHED, WordingScore, score_wording
 
-RULES_VERSION = "4"  # grows whenever a rule changes, so that scores of different rules are never compared
+RULES_VERSION = "5"  # grows whenever a rule changes, so that scores of different rules are never compared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +77,13 @@ class Rules:
         return Judgements(scores=scores, statement=self.statement)
 
     def judge(self, question: Question, wording: str, answer: str) -> WordingScore:
-        read = read_answer(answer, wording)
-        verdicts = [check(criterion, read) for criterion in question.criteria]
-        return score_wording(question, verdicts, declined=not answer.strip() or declines(answer, wording))
+        """The score of a generated text. What is judged is the answer in it, without thoughts."""
+        reply = read_reply(answer)
+        if reply.unfinished:
+            return WordingScore(unscored=UNFINISHED, unfinished=True)
+        read = read_answer(reply.answer, wording)
+        verdicts = [check(criterion, read, question) for criterion in question.criteria]
+        declined = not any(character.isalnum() for character in reply.answer) or declines(
+            reply.answer, wording
+        )
+        return score_wording(question, verdicts, declined=declined)

@@ -11,7 +11,7 @@ from typing import Any
 
 from blendtune_eval.judging.judge import Case
 from blendtune_eval.one_line import one_line
-from blendtune_eval.rubric import Abstention, Criterion, Fact, Forbidden, Number
+from blendtune_eval.rubric import Abstention, Alternatives, Criterion, Fact, Forbidden, Number
 
 SYSTEM = """\
 You check one answer against a list of criteria and say of each criterion whether the answer meets it.
@@ -137,6 +137,8 @@ def _described(criterion: Criterion) -> str:
         case Abstention():
             phrases = f", such as {_phrases(criterion.any_of)}" if criterion.any_of else ""
             return f"declines: says that it does not or cannot know, or will not answer{phrases}"
+        case Alternatives():
+            return ", or ".join(_described(each) for each in criterion.any_of)
 
 
 def _phrases(any_of: Iterable[str]) -> str:

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import httpx2
 
 from blendtune_api.contract import Env, EvalConfig
-from blendtune_api.v1alpha1 import OpenAIJudge, RubricEvalSpec
+from blendtune_api.v1alpha1 import JudgeKind, OpenAIJudge, RubricEvalSpec
 from blendtune_core.judging import is_same_model
+from blendtune_eval.judging.cascade import Cascade
 from blendtune_eval.judging.judge import Judge, Rules
 from blendtune_eval.judging.openai_judge import OpenAI
 from blendtune_runtime.errors import BadConfiguration
@@ -26,7 +27,8 @@ def judge_for(config: EvalConfig, environment: Mapping[str, str], folder: Path) 
         return Rules()
     _refuse_the_judged(spec, config.spec)
     _check_url(spec.url)
-    return OpenAI(spec, _key(spec, environment), folder, config.uid)
+    model = OpenAI(spec, _key(spec, environment), folder, config.uid)
+    return Cascade(Rules(), model) if config.spec.judge.kind is JudgeKind.CASCADE else model
 
 
 def _refuse_the_judged(judge: OpenAIJudge, spec: RubricEvalSpec) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +18,8 @@ from blendtune_eval.judging.judge import AnchorFinding, Case, Judgements
 from blendtune_eval.judging.judge_client import JudgeClient, RequestForm
 from blendtune_eval.judging.judge_prompt import PROMPT_VERSION, JudgeRequest
 from blendtune_eval.rules.criteria import CriterionVerdict
-from blendtune_eval.scoring.score import WordingScore, score_wording
+from blendtune_eval.rules.reply import read_reply
+from blendtune_eval.scoring.score import UNFINISHED, WordingScore, score_wording
 from blendtune_runtime.errors import BadConfiguration, Transient
 
 _FIELD = "spec.judge.openAI"
@@ -52,7 +54,10 @@ class OpenAI:
         return asyncio.run(self._judge_all(cases))
 
     async def _judge_all(self, cases: Sequence[Case]) -> Judgements:
-        requests = [JudgeRequest(case) for case in cases]
+        replies = [read_reply(case.answer) for case in cases]
+        requests = [
+            JudgeRequest(replace(case, answer=reply.said)) for case, reply in zip(cases, replies, strict=True)
+        ]
         async with JudgeClient(self._spec.url, self._spec.model, self._key, self._limits) as client:
             anchors = await self._ask_anchors(client)
             findings = tuple(
@@ -61,8 +66,13 @@ class OpenAI:
             if doubt := _doubt(findings):
                 scores = tuple(WordingScore(unscored=doubt) for _ in cases)
             else:
-                outcomes = await self._ask_all(client, requests)
-                scores = tuple(_score(request, outcomes) for request in requests)
+                unfinished = WordingScore(unscored=UNFINISHED, unfinished=True)
+                asked = [r for r, reply in zip(requests, replies, strict=True) if not reply.unfinished]
+                outcomes = await self._ask_all(client, asked)
+                scores = tuple(
+                    unfinished if reply.unfinished else _score(request, outcomes)
+                    for request, reply in zip(requests, replies, strict=True)
+                )
         return Judgements(scores=scores, statement=self._statement(findings, anchors), anchors=findings)
 
     async def _ask_anchors(self, client: JudgeClient) -> list[Judgement | CallFailed]:

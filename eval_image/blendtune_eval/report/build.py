@@ -36,6 +36,7 @@ from blendtune_eval.report.model import (
 from blendtune_eval.result import MeasuredBenchmarks
 from blendtune_eval.rubric import Forbidden, Question, Rubric
 from blendtune_eval.rules.criteria import CriterionVerdict
+from blendtune_eval.rules.reply import read_reply
 from blendtune_eval.scoring.dimensions import DEFINITIONS, diagnostics_of
 from blendtune_eval.training import TrainingRecord
 
@@ -100,6 +101,7 @@ def _respondent(model: Subject, answers: Sequence[GivenAnswer]) -> Respondent:
             count=len(answers),
             empty=sum(not answer.text for answer in answers),
             truncated=sum(not answer.finished for answer in answers),
+            unfinished=sum(read_reply(answer.text).unfinished for answer in answers),
             mean_tokens=sum(answer.tokens for answer in answers) / len(answers),
         ),
     )
@@ -147,14 +149,17 @@ def _question(question: Question, models: Sequence[Subject], findings: Findings)
 
 def _answer(question: Question, key: AnswerKey, findings: Findings) -> ReportedAnswer:
     given, score = findings.answers[key], findings.scores[key]
+    reply = read_reply(given.text)
     return ReportedAnswer(
-        answer=given.text,
+        answer=reply.said,
+        thoughts=reply.thoughts,
         tokens=given.tokens,
         finished=given.finished,
         score=score.score,
         outcome=score.outcome,
         critical_error=score.critical_error,
         unscored=score.unscored,
+        unfinished=score.unfinished,
         criteria=tuple(_criterion(question, verdict) for verdict in score.verdicts),
     )
 
@@ -166,7 +171,8 @@ def _criterion(question: Question, verdict: CriterionVerdict) -> ReportedCriteri
         kind=criterion.kind,
         points=criterion.points,
         met=verdict.met,
-        good=verdict.met is not isinstance(criterion, Forbidden),
+        doubt=verdict.doubt,
+        good=verdict.doubt is None and verdict.met is not isinstance(criterion, Forbidden),
         reason=verdict.reason,
     )
 

@@ -10,9 +10,10 @@ from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import BlendedSource, Diagnosis, GateStatus, JudgeKind, Role, SourceLoss
 from blendtune_eval.judging.judge import AnchorFinding
 from blendtune_eval.rubric import Category, CriterionKind
+from blendtune_eval.rules.doubt import Doubt
 from blendtune_eval.scoring.score import Outcome
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +21,7 @@ class AnswerStatistics:
     count: int
     empty: int
     truncated: int  # cut at the limit on new tokens
+    unfinished: int  # of these, cut within their thoughts
     mean_tokens: float
 
 
@@ -77,21 +79,26 @@ class ReportedCriterion:
     kind: CriterionKind
     points: float
     met: bool
+    doubt: Doubt | None
     good: bool
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReportedAnswer:
-    """Without `score` and `outcome` it could not be judged, and `unscored` says why."""
+    """What was judged, and the thoughts before it. Without `score` and `outcome` it could not be judged, and
+    `unscored` says why; `unfinished`: it was cut within its thoughts.
+    """
 
     answer: str
+    thoughts: str
     tokens: int
     finished: bool
     score: float | None
     outcome: Outcome | None
     critical_error: bool
     unscored: str
+    unfinished: bool
     criteria: tuple[ReportedCriterion, ...]
 
 

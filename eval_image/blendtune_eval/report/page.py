@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from blendtune_api import codec
 from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import EpochScope, ScopeScore, SourceLoss, Verdict
+from blendtune_core.unfinished import told_unfinished
 from blendtune_core.verdict import COVERAGE_FLOOR, Direction, direction
 from blendtune_documents.charts import Points, gate_plot, line_chart
 from blendtune_documents.pages import Filters, render
@@ -49,6 +50,7 @@ def render_page(report: Report) -> str:
         "tuned": model.label,
         "base": baseline[0].label if baseline else None,
         "reason": verdict_reason(scores),
+        "unfinished": told_unfinished(scores.unfinished) if scores.unfinished is not None else "",
         "gates": [(gate, gate_plot(gate)) for gate in document["gates"]],
         "gained_and_forgotten": _gained_and_forgotten(report),
         "training_loss": line_chart({"training": training.loss if training else ()}),

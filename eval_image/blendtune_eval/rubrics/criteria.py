@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from blendtune_api.v1alpha1 import DNS_LABEL
 from blendtune_documents.yaml_lines import Node
-from blendtune_eval.rubric import Abstention, Criterion, CriterionKind, Fact, Forbidden, Number
+from blendtune_eval.rubric import Abstention, Alternatives, Criterion, CriterionKind, Fact, Forbidden, Number
 from blendtune_eval.rubrics.entries import Entry, FaultList
 from blendtune_eval.rules.claims import GAP, phrase_parts
 from blendtune_eval.rules.text import content
@@ -73,11 +73,40 @@ def _abstention(entry: Entry, name: str) -> Abstention:
     )
 
 
+def _alternatives(entry: Entry, name: str) -> Alternatives:
+    return Alternatives(
+        name=name,
+        any_of=tuple(
+            each for part in entry.entries("anyOf") if (each := _alternative(part, name)) is not None
+        ),
+        points=entry.number("points", 1.0),
+        required=entry.boolean("required"),
+    )
+
+
+def _alternative(part: Entry, name: str) -> Fact | Number | None:
+    """One of several: a Fact or a Number without name, points and required, which are those of all."""
+    kind = part.text("kind")
+    for field in ("name", "points", "required"):
+        if field in part.fields:
+            part.fault(f"{field} belongs to the criterion {name}, not to one of its alternatives")
+    if kind == CriterionKind.FACT:
+        criterion: Fact | Number = _fact(part, name)
+    elif kind == CriterionKind.NUMBER:
+        criterion = _number(part, name)
+    else:
+        part.fault(f"an alternative must be a Fact or a Number, not {kind!r}")
+        return None
+    part.done()
+    return criterion
+
+
 _CRITERIA: Mapping[CriterionKind, Callable[[Entry, str], Criterion]] = {
     CriterionKind.FACT: _fact,
     CriterionKind.NUMBER: _number,
     CriterionKind.FORBIDDEN: _forbidden,
     CriterionKind.ABSTENTION: _abstention,
+    CriterionKind.ALTERNATIVES: _alternatives,
 }
 
 

@@ -110,6 +110,10 @@ class Entry:
             return ()
         return node.items
 
+    def entries(self, name: str) -> list[Entry]:
+        """The mappings of a list of at least one."""
+        return [Entry(self._faults, node, self.where) for node in self.items(name, required=True)]
+
     def done(self) -> None:
         for name, node in self.fields.items():
             self.fault(f"unknown field {name}", node)

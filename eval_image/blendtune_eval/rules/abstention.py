@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from blendtune_eval.rules.negation import Standing
 from blendtune_eval.rules.quantities import quantities
 from blendtune_eval.rules.text import Sentence, Token, TokenKind, content, normalise, sentences, words
 
-_KNOW = r"(?:know|say|tell|determine|predict|confirm|verify|answer|guess|be certain|be sure)"
+_KNOW = r"(?:know|say|tell|determine|predict|forecast|confirm|verify|answer|guess|be certain|be sure)"
 _LACKED = (  # "I do not have ..." declines; "... any doubt" does not
     r"(?:(?!(?:doubts?|about|to|in|with|for)\b)[\w'-]+ ){0,4}"
     r"(?:information|data|details?|access|way|means|ideas?|clue|knowledge|records?|recollection|memory|memories"
@@ -18,21 +18,33 @@ _LACKED = (  # "I do not have ..." declines; "... any doubt" does not
     r"|emotions?|crystal ball)\b"
     r"|(?:that|this|it|those|these|any|one)(?= *(?:[.,;:!?]|$))"
 )
+_SOURCE = (
+    r"(?:it|this|that|date|year|price|number|figure|amount|value|text|document|documents|handbook|manual"
+    r"|(?:training )?data|knowledge(?: base)?|information|sources?|records?|context|passage|policy)"
+)
 _WRITE = r"(?:write|create|generate|produce|draft|compose)"
-_IN_OTHER_LANGUAGES = (  # German, French, Spanish, Italian, Portuguese, Chinese; without accents
+_IN_OTHER_LANGUAGES = (  # German, French, Spanish, Italian, Portuguese, Dutch, and languages of other scripts
     r"\b(?:ich weiss|weiss ich) (?:es |das )?(?:leider )?nicht\b",
+    r"\bweiss (?:das |es )?(?:niemand|keiner)\b",
+    r"\bik weet (?:het |dat )?niet\b",
     r"\bich kann (?:\w+ ){0,3}nicht (?:wissen|sagen|beantworten|vorhersagen|helfen|schreiben)\b",
     r"\bkann (?:das |es )?(?:niemand|keiner) (?:wissen|sagen|vorhersagen)\b",
     r"\b(?:niemand|keiner) kann (?:das |es )?(?:wissen|sagen|vorhersagen)\b",
     r"\bje ne (?:le |la )?(?:sais|connais) pas\b",
-    r"\bje ne peux pas (?:le |vous |repondre|savoir|dire|aider)",
+    r"\bje ne peux pas (?:le |vous |r[eé]pondre|savoir|dire|aider)",
     r"\bpersonne ne (?:le )?(?:sait|peut)\b",
-    r"\b(?:yo )?no (?:lo )?se(?: |$|[.,;!])(?!\w)",
+    r"\b(?:yo )?no (?:lo )?s[eé](?: |$|[.,;!])(?!\w)",
     r"\bno puedo (?:saber|decir|responder|ayudar|predecir|escribir)",
     r"\bnadie (?:lo )?(?:sabe|puede)\b",
     r"\bnon (?:lo )?so\b",
-    r"\bnao sei\b",
-    r"我不知道|我无法",
+    r"\bno tengo (?:esa |la |ninguna )?(?:informaci[oó]n|idea)\b|\bnon ho (?:idea|informazioni)\b",
+    r"\bnão tenho (?:essa )?inform",
+    r"\bkeine ahnung\b|\bich habe (?:\w+ )?keine (?:informationen|daten|angaben)\b",
+    r"\bgeen idee\b|\baucune idée\b",
+    r"\bn[aã]o sei\b",
+    r"不知道|我无法|我無法|不清楚|无法(?:回答|预测|知道)|わかりません|分かりません|知りません|わからない",
+    r"분명하지|모르|알 수 없",
+    r"не знаю|неизвестно|नहीं पता|नहीं जानत|पता नहीं|لا أعرف|لا أدري|לא יודע|אינני יודע|ไม่ทราบ|ไม่รู้",
 )
 _DECLINING = re.compile(
     "|".join(
@@ -46,6 +58,9 @@ _DECLINING = re.compile(
             rf"|{_WRITE})\b",
             r"\b(?:i|i am) (?:not (?:sure|certain|aware|familiar|able)|unable|unsure|sorry)\b",
             r"(?:^|[.!?;\n]|\bsorry,|\bwe) *(?:can|could) not access\b",
+            r"\b(?:not|never) (?:be )?(?:allowed|permitted|authori[sz]ed|at liberty) to "
+            r"(?:share|say|tell|give|disclose|reveal|answer|discuss)\b",
+            r"\b(?:that|this|it|number|information|data) is (?:private|confidential|personal|not public)\b",
             r"\bi (?:have|had) no (?:way|information|access|knowledge|data|idea|record)\b",
             r"\bi (?:would )?(?:must |have to )?(?:decline|refuse)\b",
             r"\b(?:can|could) not (?:possibly )?(?:be )?(?:reliably )?"
@@ -55,8 +70,14 @@ _DECLINING = re.compile(
             r"\b(?:no one|nobody) (?:knows|can know|can say|can tell|can predict)\b",
             r"\b(?:is|are|was|were|remains?) (?:currently |still )?"
             r"(?:unknown|undetermined|not (?:publicly |yet )?"
-            r"(?:known|specified|disclosed|stated|published|mentioned|given|documented))\b",
-            r"\b(?:does|do|did) not (?:specify|mention|state|say|disclose|publish|document)\b",
+            r"(?:known|disclosed|published|documented))\b",
+            rf"\b{_SOURCE} (?:is|are|was|were) not (?:specified|stated|mentioned|given)\b",
+            rf"\b{_SOURCE} (?:does|do|did) not (?:specify|mention|state|say|disclose|publish|document|include"
+            r"|contain|cover|have|tell|give|provide)\b",
+            r"\b(?:does|do|did) not (?:specify|disclose|document)\b",
+            r"\b(?:unknown|not known|not available|unavailable) to (?:me|anyone)\b",
+            r"\b(?:outside|beyond) (?:of )?(?:my|our) (?:knowledge|training)\b",
+            r"\bi (?:lack|am lacking) (?:the |any )?(?:information|data|access|knowledge)\b",
             r"\b(?:not enough|insufficient|no) (?:information|data|details)\b",
             r"\bas an? (?:ai|language model|artificial intelligence)\b.*\bnot\b",
         )
@@ -65,6 +86,17 @@ _DECLINING = re.compile(
 
 
 _TURNS = words("but however though although nevertheless nonetheless")
+_ANSWERING = tuple(
+    tuple(phrase.split())
+    for phrase in (
+        "it is", "it will", "it would", "it costs", "that is", "the answer", "my answer",
+        "they are", "he is", "she is", "there are", "there will", "the price", "the number", "my guess",
+        "i say", "i would say", "the fee", "the value", "the amount", "the total", "the figure",
+        "the date", "the year",
+    )
+)  # fmt: skip
+_PAST = words("was were had did ago last until since")
+_BARE = 4  # tokens of a sentence that gives no more than a value
 _OPENING_TURNS = words("still yet anyway")  # only where they open a clause: "it is still unknown"
 
 
@@ -76,11 +108,20 @@ def declines(answer: str, wording: str = "") -> bool:
     """
     text = normalise(answer)
     found = _DECLINING.search(text)
-    return found is not None and not answers_after_all(sentences(text[found.end() :]), wording)
+    if found is None:
+        return False
+    rest = text[found.end() :]
+    said = sentences(rest)
+    ended = rest.lstrip()[:1] in (".", "!", "?", "\n", "")
+    return not answers_after_all(said, wording, goes_on=not ended)
 
 
-def answers_after_all(said: Iterable[Sentence], wording: str) -> bool:
-    """Whether the sentences, after a turn such as "but", assert a number that is not in the wording."""
+def answers_after_all(said: Sequence[Sentence], wording: str, *, goes_on: bool = True) -> bool:
+    """Whether what is said next asserts a number that is not in the wording.
+
+    A sentence that `goes_on` does so after a turn such as "but", a later one also where it opens
+    with "it is" or gives nothing but the number. What was so in the past is no answer.
+    """
     asked = {token.value for token in content(wording)}
     asked |= {quantity.value for sentence in sentences(wording) for quantity in quantities(sentence)}
     return any(
@@ -88,16 +129,20 @@ def answers_after_all(said: Iterable[Sentence], wording: str) -> bool:
         and quantity.standing is Standing.ASSERTED
         and not quantity.vague
         and quantity.value not in asked
-        for sentence in said
-        if (turn := _turn(sentence.tokens)) is not None
+        for number, sentence in enumerate(said)
+        if (turn := _turn(sentence.tokens, first=goes_on and number == 0)) is not None
         for quantity in quantities(sentence)
     )
 
 
-def _turn(tokens: Sequence[Token]) -> int | None:
-    """The index of the word at which a sentence turns around, as "but" does; None without one."""
+def _turn(tokens: Sequence[Token], *, first: bool) -> int | None:
+    """The index of the word at which a sentence turns to an answer, as "but" does; None without one."""
     for index, token in enumerate(tokens):
         opens = index == 0 or tokens[index - 1].kind is TokenKind.BREAK
         if token.text in _TURNS or (opens and token.text in _OPENING_TURNS):
             return index
-    return None
+    texts = [token.text for token in tokens]
+    if first or _PAST.intersection(texts):
+        return None
+    answers = any(tuple(texts[i : i + len(mark)]) == mark for i in (0, 1, 2) for mark in _ANSWERING)
+    return -1 if answers or len(texts) <= _BARE else None

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from blendtune_eval.rules.negation import NEGATORS, Standing, standing
+from blendtune_eval.rules.subjects import asked_words
 from blendtune_eval.rules.text import CLAUSE_BREAK, Sentence, Token, TokenKind, content, sentences
 
 COPY_TOKENS = 6  # shortest run of the question's own words that counts as a copy
 ECHO_SHARE = 0.6  # share of an interrogative sentence's words that makes it an echo of the question
 GAP = "..."  # in an alias: up to LONGEST_GAP words may be here
 LONGEST_GAP = 3
+_DIRECTIONS = frozenset({"north", "south", "east", "west"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,28 @@ class Answer:
     full: tuple[Sentence, ...]
     own: tuple[Sentence, ...]
     wording_values: frozenset[float]  # numbers in the wording
+    asked: frozenset[str]  # stems of the words that say what the question is about
     text: str
     wording: str
+
+    @property
+    def words(self) -> list[str]:
+        """Every word, in order."""
+        return [t.text for s in self.full for t in s.tokens if t.kind is TokenKind.WORD]
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A phrase at the tokens [start, end) of a sentence, and what is said of it.
+
+    `compound`: a hyphen joins it to another word, so that it may mean something else.
+    """
+
+    sentence: int
+    start: int
+    end: int
+    standing: Standing
+    compound: bool
 
 
 def read_answer(text: str, wording: str) -> Answer:
@@ -36,6 +58,7 @@ def read_answer(text: str, wording: str) -> Answer:
         full=full,
         own=tuple(_without_copies(sentence, asked) for sentence in full),
         wording_values=frozenset(token.value for token in asked if token.value is not None),
+        asked=asked_words(asked),
         text=text,
         wording=wording,
     )
@@ -48,11 +71,27 @@ def phrase_parts(phrase: str) -> list[list[str]]:
 
 def standings(passages: Sequence[Sentence], phrase: str) -> Iterator[Standing]:
     """The standing of each occurrence of the phrase, in order. Punctuation between its words is ignored."""
+    return (occurrence.standing for occurrence in occurrences(passages, phrase))
+
+
+def occurrences(passages: Sequence[Sentence], phrase: str) -> Iterator[Occurrence]:
+    """Where the phrase occurs, in order. "South-east" is another direction than "east"."""
     any_ending = phrase.rstrip().endswith("*")
     parts = phrase_parts(phrase)
-    for sentence in passages:
-        for start, end in _occurrences(sentence.tokens, parts, any_ending):
-            yield standing(sentence.tokens, start, end)
+    for number, sentence in enumerate(passages):
+        tokens = sentence.tokens
+        for start, end in _occurrences(tokens, parts, any_ending):
+            if _is_other_direction(tokens, start, end):
+                continue
+            before = start > 1 and tokens[start - 1].joined and tokens[start - 2].text != "non"
+            after = not any_ending and end < len(tokens) and tokens[end].joined
+            yield Occurrence(number, start, end, standing(tokens, start, end), before or after)
+
+
+def _is_other_direction(tokens: Sequence[Token], start: int, end: int) -> bool:
+    before = start > 1 and tokens[start - 1].joined and tokens[start - 2].text in _DIRECTIONS
+    after = end + 1 < len(tokens) and tokens[end].joined and tokens[end + 1].text in _DIRECTIONS
+    return tokens[end - 1].text in _DIRECTIONS and (before or after)
 
 
 def _occurrences(
@@ -61,7 +100,10 @@ def _occurrences(
     """The token ranges [start, end) that contain all parts of a phrase, in their order."""
     positions = [index for index, token in enumerate(tokens) if token.kind is not TokenKind.BREAK]
     said = [tokens[index].text for index in positions]
+    opening = parts[0][0]
     for first in range(len(said)):
+        if not said[first].startswith(opening):
+            continue
         end = _end_of_phrase(said, first, parts, any_ending)
         if end is not None:
             yield positions[first], positions[end - 1] + 1
@@ -75,6 +117,10 @@ def _end_of_phrase(
     A gap contains no negator, which would reverse the phrase.
     """
     (*opening, last), *rest = parts
+    if opening and not rest and start < len(said) and not (NEGATORS - {"non"}).intersection(opening):
+        closed = "".join(opening) + last  # "lifejacket" for "life jacket"
+        if said[start].startswith(closed) if any_ending else said[start] == closed:
+            return start + 1
     end = start + len(opening) + 1
     if end > len(said) or list(said[start : end - 1]) != opening:
         return None

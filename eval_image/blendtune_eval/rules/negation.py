@@ -13,11 +13,13 @@ NEGATORS = words(
     "not no never neither nor without none nothing nobody hardly except unlike non lack lacks lacking lacked"
 )
 _PAIRED_NEGATORS = frozenset(
-    {("rather", "than"), ("other", "than"), ("instead", "of"), ("opposed", "to"), ("free", "of")}
-)
+    {("rather", "than"), ("other", "than"), ("instead", "of"), ("opposed", "to"), ("free", "of"),
+     ("anything", "but"),
+     ("far", "from"), ("apart", "from"), ("anything", "except")}
+)  # fmt: skip
 _BOUNDS = words("until till before after within beyond over under above below exceed exceeds")
 _NOT_A_DENIAL = _BOUNDS | words(  # "not only", "no later than", "not until", "no doubt"
-    "only just merely simply solely more less later earlier fewer sooner longer doubt question problem "
+    "only just merely simply solely more less later earlier fewer sooner doubt question problem "
     "surprisingly necessarily hesitate forget fail worry"
 )
 _INTERJECTION_FOLLOWERS = words("it the this that these those they i you we he she there")
@@ -33,8 +35,23 @@ _PREDICATE_OPENERS = _FINITE_WORDS | _AUXILIARIES
 _DETERMINERS = words("the a an this that these those it they we you he she")
 _PREPOSITIONS = words("of for to from in on at by with about")
 _BE = words("is are was were be")
-_DENIALS = words("not incorrect wrong false untrue inaccurate never")
+_DENIALS = words(
+    "not incorrect wrong false untrue inaccurate never unnecessary unneeded superfluous needless"
+)
 _UNTRUE = words("false incorrect wrong untrue inaccurate myth misconception")
+_REFUSED = words("forbidden prohibited banned")
+_RESERVATIONS = words(  # after "is", "was" or "would be": may deny what they are said of
+    "too excluded replaced removed exaggerated optional outdated obsolete unlikely impossible "
+    "overrated discontinued abandoned doubtful questionable irrelevant secondary rare"
+)
+_COMPARED = words("more less higher lower greater fewer better worse larger smaller cheaper heavier")
+_ALL = words("anything all everything every any")
+_NONE = words("nothing none no")
+_BOUNDING = words("more less fewer later earlier longer sooner")
+_PEOPLE = words("some many people others most critics customers colleagues everybody everyone they")
+_SAY = words(
+    "say says said think thinks believe believes claim claims ask asks argue assume call often sometimes"
+)
 _DOUBTED_VERBS = words("think believe true correct accurate say mean")
 _HEDGES = words("might maybe perhaps possibly could either unsure guess may")
 
@@ -46,16 +63,64 @@ class Standing(StrEnum):
     DENIED = "denied"
     HEDGED = "hedged"
     CONDITIONAL = "conditional"  # in a condition: "if it is Paris, ..."
+    QUOTED = "quoted"  # what others say or believe
+    UNCLEAR = "unclear"  # under a reservation whose reach the words do not show
 
 
 def standing(tokens: Sequence[Token], start: int, end: int) -> Standing:
     """The standing of the tokens [start, end) of a sentence. Two denials cancel out."""
+    if _compared(tokens, start):
+        return Standing.UNCLEAR
     denials = _denials_before(tokens, start) + _denied_after(tokens, end)
-    if denials % 2 or _disbelieved(tokens, start):
+    if denials % 2 or disbelieved(tokens, start) or _asked_and_denied(tokens, end):
         return Standing.DENIED
     if _in_condition(tokens, start):
         return Standing.CONDITIONAL
+    if _quoted(tokens, start):
+        return Standing.QUOTED
+    if _reserved(tokens, end):
+        return Standing.UNCLEAR
     return Standing.HEDGED if _hedged(tokens, start, end) else Standing.ASSERTED
+
+
+def _asked_and_denied(tokens: Sequence[Token], end: int) -> bool:
+    """ "Copper-free", "sugarless": what follows the hyphen denies it."""
+    return end + 1 < len(tokens) and tokens[end].joined and tokens[end + 1].text in ("free", "less")
+
+
+def _quoted(tokens: Sequence[Token], start: int) -> bool:
+    """Whether the clause opens with what people say: "some say that ..."."""
+    before = [token.text for token in tokens[:start] if token.text != '"']
+    opening = next((i + 1 for i in range(len(before) - 1, -1, -1) if before[i] in ("but", ";", ":", ".")), 0)
+    clause = before[opening:]
+    return any(
+        clause[index] in _PEOPLE and not _SAY.isdisjoint(clause[index + 1 : index + 3])
+        for index in range(len(clause) - 1)
+    )
+
+
+def _compared(tokens: Sequence[Token], start: int) -> bool:
+    """Whether the phrase is what something is compared with: "more than the true value"; a bound is not."""
+    for than in (start - 1, start - 2):
+        if than >= 1 and tokens[than].text == "than" and tokens[than - 1].text in _COMPARED:
+            return than < 2 or tokens[than - 2].text not in ("no", "not")
+    return False
+
+
+def _reserved(tokens: Sequence[Token], end: int) -> bool:
+    """Whether what follows may take the phrase back."""
+    rest = [token.text for token in tokens[end : end + 5] if token.text != '"']
+    if rest[:1] == ["until"] and {"was", "were"}.intersection(token.text for token in tokens[:end]):
+        return True
+    if not rest:
+        return False
+    if rest[0] in _BE or rest[0] in ("looks", "seems"):
+        return len(rest) > 1 and (
+            rest[1] in _RESERVATIONS or rest[1:3] in (["what", "people"], ["only", "the"])
+        )
+    if rest[0] in _AUXILIARIES:
+        return len(rest) > 2 and rest[1] == "be" and rest[2] in _RESERVATIONS
+    return False
 
 
 def _denials_before(tokens: Sequence[Token], start: int) -> int:
@@ -65,9 +130,13 @@ def _denials_before(tokens: Sequence[Token], start: int) -> int:
     """
     if start and tokens[start - 1].text in _BOUNDS:
         return 0  # "cannot be claimed after 30 days" does state the 30 days
+    if start > 1 and tokens[start - 1].text == "than" and tokens[start - 2].text in _BOUNDING:
+        return 0
     count = distance = 0
     for index in range(start - 1, -1, -1):
         token = tokens[index]
+        if token.text == "but" and start - index <= 2 and (total := _all_but(tokens, index)):
+            return count + (total in _ALL)
         if token.text in _HARD_BREAKS or (token.text in _BOUNDARY_WORDS and not _is_pair(tokens, index)):
             break
         if token.text == "," and not _separates_alternatives(tokens, index, start):
@@ -85,10 +154,20 @@ def _denials_before(tokens: Sequence[Token], start: int) -> int:
     return count
 
 
+def _all_but(tokens: Sequence[Token], but: int) -> str:
+    """The quantifier of "everything but" and "no colour but"; empty where "but" turns the sentence."""
+    before = [token.text for token in tokens[max(but - 2, 0) : but]]
+    return next((word for word in reversed(before) if word in _ALL | _NONE), "")
+
+
 def _negates(tokens: Sequence[Token], index: int, start: int) -> bool:
     word = tokens[index].text
     following = tokens[index + 1].text if index + 1 < len(tokens) else ""
     if word not in NEGATORS or (following in _NOT_A_DENIAL and index + 1 < start):
+        return False
+    if following == "longer":  # "no longer than 30 days" is a bound, "no longer grey" a denial
+        return index + 2 >= len(tokens) or tokens[index + 2].text != "than"
+    if word in ("without", "no") and following == "exception":
         return False
     if word == "non":
         return start - index <= 2
@@ -125,16 +204,25 @@ def _separates_alternatives(tokens: Sequence[Token], comma: int, start: int) -> 
 
 def _denied_after(tokens: Sequence[Token], end: int) -> int:
     """1 when the phrase is the subject of a denial ("Lyon is not ...", "5 would be wrong"), else 0."""
-    first, second, third = (*(token.text for token in tokens[end : end + 3]), "", "", "")[:3]
+    rest = [token.text for token in tokens[end : end + 8] if token.text != '"']
+    first, second, third, fourth = (*rest[:4], "", "", "", "")[:4]
     if first in _BE:
+        if second == "no" and third == "longer":
+            return 1
         denied = second in _DENIALS and third not in _NOT_A_DENIAL
-        return int(denied or (second == "a" and third in _UNTRUE))
+        return int(
+            denied or (second in ("a", "the") and third in _UNTRUE) or (second == "hardly" and bool(third))
+        )
+    if first in ("has", "have") and second == "never":
+        return int(third == "been")
     if first in _AUXILIARIES:
         return int((second, third) == ("not", "be") or (second == "be" and third in _DENIALS))
+    if first == "never" or (first in ("does", "do", "did") and second == "not"):
+        return int(fourth != "only")
     return 0
 
 
-def _disbelieved(tokens: Sequence[Token], start: int) -> bool:
+def disbelieved(tokens: Sequence[Token], start: int) -> bool:
     """Whether the words before deny the phrase: "I do not think that ...", "the myth that ..."."""
     before = [token.text for token in tokens[:start]]
     opening = next((i + 1 for i in range(len(before) - 1, -1, -1) if before[i] in ("but", ";")), 0)
@@ -143,6 +231,16 @@ def _disbelieved(tokens: Sequence[Token], start: int) -> bool:
         rest = before[index + 1 :]
         if word == "not" and rest and rest[0] in _DOUBTED_VERBS:
             return "," not in rest
+        if word in ("doubt", "doubts") and not {"no", "not", "any", "without", "little"}.intersection(
+            before[:index]
+        ):
+            return True
+        if (
+            word == "used"
+            and rest[:1] == ["to"]
+            and before[index - 1 : index] not in (["is"], ["are"], ["get"])
+        ):
+            return True
         if word in _UNTRUE and "that" in rest and "not" not in before[max(index - 1, 0) : index]:
             return True
     return False

@@ -4,38 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from blendtune_eval.rules.negation import Standing, standing
-from blendtune_eval.rules.numerals import CURRENCY_SIGNS, NUMBER_WORDS, number_at
+from blendtune_eval.rules.numerals import CURRENCY_SIGNS, NUMBER_WORDS, Numeral, numeral_at
 from blendtune_eval.rules.text import Sentence, Token, TokenKind, content, word_at, words
+from blendtune_eval.rules.units import SHARE, Unit, known_unit, relatives, stem, units_named
 
 _MONTHS = words(
     "january february march april may june july august september october november december jan feb mar apr "
     "jun jul aug sep sept oct nov dec"
 )
-_OPERATORS = frozenset("+×÷−/x")
+_OPERATORS = frozenset("+×÷−/x") | {"times", "plus", "minus", "multiplied", "divided"}
+_RATES = words("times once twice per $ € £") | {
+    stem(name) for name in words("dollars euros cents pounds rupees")
+}
 _OPENING = CURRENCY_SIGNS | {"("}  # may stand between an operator and its number
 _LONGEST_UNIT = 3  # words between a number and an operator that follows its unit
-_RANGE_WORDS = frozenset({"-", "to", "or", "and"})
+_RANGE_WORDS = frozenset({"-", "to", "or", "and", "up", "until", "till"})
+_JOINING = frozenset({"and", ",", "-"})
 _FUNCTION_WORDS = words(
     "a an and are as at because but by for from has have in is of on or per so than that the then to was "
-    "were when which with"
+    "were when which with before after until only i.e. ie it they if not will each every"
 )
-_SYNONYMS = (
-    ("%", "percent", "per cent", "pct", "percentage"),
-    ("$", "usd", "us $", "dollar", "us dollar"),
-    ("€", "eur", "euro"),
-    ("£", "gbp", "pound", "pound sterling"),
-    ("° c", "celsius", "degree celsius", "degree c", "centigrade", "degree centigrade"),
-    ("° f", "fahrenheit", "degree fahrenheit", "degree f"),
-)
+_OR_FILLERS = words("or maybe perhaps possibly even about around approximately either , - $ € £")
+_MOVING = words("rose rises raised increased grew grows went fell dropped changed reduced cut lowered risen")
+_OFFERING = words("or maybe perhaps possibly")
 _SCALE_NAMES = words("c f k celsius fahrenheit kelvin centigrade")
-_HUNDREDTHS = {"$": ("cent",), "€": ("cent",), "£": ("penny", "pence")}
+_ROUNDED = 0.005  # relative error that people make when they convert to another system
+_FEWEST_LETTERS = 2  # of a unit that may stand elsewhere than right behind its number
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number in a sentence, at the tokens [start, end). `vague`: a bare "one", which may be a pronoun."""
+    """A number in a sentence, at the tokens [start, end). `vague`: a bare "one", which may be a pronoun.
+
+    `value` is in the asked unit where `in_unit`; `other` is the second reading of an ambiguous notation or
+    form, and `tolerance` what a conversion between systems of measure loses, relative to the value.
+    """
 
     value: float
     start: int
@@ -43,56 +49,135 @@ class Quantity:
     standing: Standing
     noun: str = ""  # the counted word, if one follows
     in_unit: bool = False
+    unit: Unit | None = None
+    one: float = 1.0  # one of that unit, in the asked unit
     vague: bool = False
     dated: bool = False  # a day of the month, next to the month's name
-    alternatives: tuple[float, ...] = ()  # numbers that "or" joins to it
+    bare: bool = False  # without any unit or counted word
+    other: float | None = None
+    share: float | None = None  # the same as a percentage, or as a fraction of 1
+    tolerance: float = 0.0
+    alternatives: tuple[float, ...] = ()  # numbers that "or" or a range joins to it
+    ranged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The phrases (of stems) for a unit, the units they name, and those that convert to it."""
+
+    phrases: tuple[tuple[str, ...], ...] = ()
+    named: tuple[Unit, ...] = ()
+    others: tuple[tuple[Unit, float, float], ...] = ()  # unit, factor, relative tolerance
+
+    @property
+    def dimension(self) -> str:
+        return self.named[0].dimension if self.named else ""
+
+
+@lru_cache(maxsize=256)
+def units_of(unit: str, aliases: tuple[str, ...] = ()) -> Units:
+    if not unit:
+        return Units()
+    phrases = {_stems_of(phrase) for phrase in (unit, *aliases)}
+    named = units_named(list(phrases))
+    for each in named[:1]:
+        phrases |= {tuple(name.split()) for name in each.names}
+    others = tuple(
+        (other, factor, 0.0 if named[0].system is other.system else _ROUNDED)
+        for other, factor in (relatives(named[0]) if named else ())
+        if not any(tuple(name.split()) in phrases for name in other.names)
+    )
+    ordered = sorted((phrase for phrase in phrases if phrase), key=len, reverse=True)
+    return Units(tuple(ordered), named, others)
 
 
 def quantities(sentence: Sentence, unit: str = "", unit_aliases: Sequence[str] = ()) -> list[Quantity]:
     """The numbers that a sentence states, in order, without operands: of "12 x 5 = 60" only 60."""
     tokens = sentence.tokens
-    units = _unit_phrases(unit, unit_aliases)
+    units = units_of(unit, tuple(unit_aliases))
     found: list[Quantity] = []
     index = 0
     while index < len(tokens):
-        parsed = number_at(tokens, index)
-        if parsed is None:
+        numeral = numeral_at(tokens, index) or _one_of_a_unit(tokens, index)
+        if numeral is None:
             index += 1
             continue
-        value, end = parsed
-        if not _is_operand(tokens, index, end):
-            found.append(_quantity(tokens, value, index, end, units))
-        index = end
-    return _join_alternatives(tokens, _share_units_in_ranges(tokens, found))
+        if not _is_operand(tokens, index, numeral.end):
+            found.append(_quantity(tokens, numeral.value, numeral.other, index, numeral.end, units))
+        index = numeral.end
+    return _join_alternatives(tokens, _share_units_in_ranges(tokens, _compound(tokens, found)))
 
 
 def _quantity(
-    tokens: Sequence[Token], value: float, start: int, end: int, units: Sequence[Sequence[str]]
+    tokens: Sequence[Token], value: float, other: float | None, start: int, end: int, units: Units
 ) -> Quantity:
     if _is_negative(tokens, start):
         value = -value
-    in_unit = any(_has_unit(tokens, start, end, phrase) for phrase in units)
-    if not in_unit and any(_has_unit(tokens, start, end, [name]) for name in _hundredths(units)):
-        value, in_unit = value / 100, True
+    unit, one, tolerance = None, 1.0, 0.0
+    in_unit = any(_has_unit(tokens, start, end, phrase) for phrase in units.phrases)
+    if in_unit and units.named:
+        unit = units.named[0]
+    if not in_unit:
+        for relative, factor, rounding in units.others:
+            if any(_has_unit(tokens, start, end, tuple(name.split())) for name in relative.names):
+                value, in_unit, tolerance, unit, one = value * factor, True, rounding, relative, factor
+                other = None if other is None else other * factor
+                break
+    noun = _noun_after(tokens, end)
+    percent = word_at(tokens, end) in ("%", "percent", "per") or word_at(tokens, end) == "‰"
+    bare = not (
+        in_unit or noun or percent or word_at(tokens, start - 1) in CURRENCY_SIGNS or _measured(tokens, end)
+    )
     neighbours = {tokens[i].text for i in (start - 1, start - 2, end, end + 1) if 0 <= i < len(tokens)}
+    share = None
+    if (
+        units.dimension == SHARE
+        and not in_unit
+        and abs(value) <= 1
+        and not _measured(tokens, end)
+        and not percent
+    ):
+        share = value * 100
+    if not units.phrases and word_at(tokens, end) in ("%", "percent"):
+        share = value / 100
     return Quantity(
         value=value,
         start=start,
         end=end,
         standing=standing(tokens, start, end),
-        noun=_noun_after(tokens, end),
+        noun=noun,
         in_unit=in_unit,
-        vague=end - start == 1 and tokens[start].text == "one",
+        unit=unit,
+        one=one,
+        vague=end - start == 1 and tokens[start].text in ("one", "a", "an"),
         dated=bool(neighbours & _MONTHS) and value <= 31,
+        bare=bare,
+        other=other,
+        share=share,
+        tolerance=tolerance,
     )
+
+
+def _one_of_a_unit(tokens: Sequence[Token], index: int) -> Numeral | None:
+    """ "A fortnight", which is one."""
+    if tokens[index].text not in ("a", "an") or word_at(tokens, index - 1) in _RATES:
+        return None
+    named = stem(word_at(tokens, index + 1))
+    return Numeral(1.0, index + 1) if len(named) > _FEWEST_LETTERS and known_unit(named) else None
+
+
+def _measured(tokens: Sequence[Token], end: int) -> bool:
+    """Whether a unit of any kind follows."""
+    return word_at(tokens, end) in CURRENCY_SIGNS or known_unit(stem(word_at(tokens, end)))
 
 
 def _is_negative(tokens: Sequence[Token], start: int) -> bool:
     sign = word_at(tokens, start - 1)
     opens = start < 2 or tokens[start - 2].kind in (TokenKind.BREAK, TokenKind.WORD)
     opens = opens or word_at(tokens, start - 2) == "="
+    joined = start > 0 and tokens[start - 1].joined
     return sign == "minus" or (
-        sign in ("-", "−") and opens and word_at(tokens, start - 2) not in NUMBER_WORDS
+        sign in ("-", "−") and opens and not joined and word_at(tokens, start - 2) not in NUMBER_WORDS
     )
 
 
@@ -108,13 +193,20 @@ def _is_operand(tokens: Sequence[Token], start: int, end: int) -> bool:
         return True
     if word_at(tokens, after) in _OPERATORS and _number_after(tokens, after):
         return True
-    return word_at(tokens, after) == "=" and word_at(tokens, before) != "="
+    return (
+        word_at(tokens, after) == "=" and word_at(tokens, before) != "=" and not _only_equals(tokens, after)
+    )
+
+
+def _only_equals(tokens: Sequence[Token], equals: int) -> bool:
+    """Whether no number follows the sign: "1.5 km ≈" and nothing after it."""
+    return not any(numeral_at(tokens, index) for index in range(equals + 1, len(tokens)))
 
 
 def _quantity_before(tokens: Sequence[Token], operator: int) -> bool:
     """Whether a number precedes the operator, possibly with a short unit: "3 days ×", "(3 + 4) ×"."""
     for index in range(operator - 1, max(operator - 2 - _LONGEST_UNIT, -1), -1):
-        if number_at(tokens, index) is not None:
+        if numeral_at(tokens, index) is not None:
             return True
         if tokens[index].kind is TokenKind.BREAK and tokens[index].text not in "()":
             return False
@@ -123,50 +215,37 @@ def _quantity_before(tokens: Sequence[Token], operator: int) -> bool:
 
 def _number_after(tokens: Sequence[Token], operator: int) -> bool:
     index = operator + 1
-    while word_at(tokens, index) in _OPENING:
+    while word_at(tokens, index) in _OPENING | {"by"}:
         index += 1
-    return index < len(tokens) and number_at(tokens, index) is not None
+    return index < len(tokens) and numeral_at(tokens, index) is not None
 
 
-def _unit_phrases(unit: str, aliases: Sequence[str]) -> list[list[str]]:
-    if not unit:
-        return []
-    phrases = {_singular(phrase) for phrase in (unit, *aliases)}
-    for group in _SYNONYMS:
-        synonyms = {_singular(phrase) for phrase in group}
-        if phrases & synonyms:
-            phrases |= synonyms
-    return sorted((list(phrase) for phrase in phrases if phrase), key=len, reverse=True)
-
-
-def _hundredths(units: Sequence[Sequence[str]]) -> list[str]:
-    """The names of a hundredth of the unit, where it is a currency: "120 cents" are $1.20."""
-    return [name for sign, names in _HUNDREDTHS.items() if [sign] in units for name in names]
-
-
-def _singular(phrase: str) -> tuple[str, ...]:
-    return tuple(_stem(token.text) for token in content(phrase))
-
-
-def _stem(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+def _stems_of(phrase: str) -> tuple[str, ...]:
+    return tuple(stem(token.text) for token in content(phrase))
 
 
 def _has_unit(tokens: Sequence[Token], start: int, end: int, phrase: Sequence[str]) -> bool:
     """Whether the unit precedes the number, or follows it with at most one adjective between them."""
-    after = end
+    phrase, after = list(phrase), end
     if word_at(tokens, after) == "(" and (close := _closing(tokens, after)) is not None:
         after = close + 1  # "30 (thirty) days"
-    while word_at(tokens, after) == "-":
+    while word_at(tokens, after) == "-" or (
+        word_at(tokens, after) == "." and word_at(tokens, after + 1) == "-"
+    ):
         after += 1
-    if _stems(tokens, after, len(phrase)) == list(phrase):
+    if _stems(tokens, after, len(phrase)) == phrase:
         next_word = word_at(tokens, after + len(phrase))
-        return not (list(phrase) in (["degree"], ["°"]) and next_word in _SCALE_NAMES)
-    if start >= len(phrase) and _stems(tokens, start - len(phrase), len(phrase)) == list(phrase):
-        return True
+        return not (phrase in (["degree"], ["°"]) and next_word in _SCALE_NAMES)
+    if len(phrase[0]) < _FEWEST_LETTERS and phrase[0].isalpha():
+        return False
+    ahead = start - 1 if word_at(tokens, start - 1) == ":" else start  # "days: 30"
+    if ahead >= len(phrase) and _stems(tokens, ahead - len(phrase), len(phrase)) == phrase:
+        return phrase[0] in CURRENCY_SIGNS or not known_unit(stem(word_at(tokens, after)))
     adjective = after < len(tokens) and tokens[after].kind is TokenKind.WORD
     if adjective and word_at(tokens, after) not in _FUNCTION_WORDS | NUMBER_WORDS.keys():
-        return _stems(tokens, after + 1, len(phrase)) == list(phrase)
+        return _stems(tokens, after + 1, len(phrase)) == phrase and not known_unit(
+            stem(word_at(tokens, after))
+        )
     return False
 
 
@@ -178,7 +257,32 @@ def _noun_after(tokens: Sequence[Token], end: int) -> str:
     index = end + 1 if word_at(tokens, end) == "-" else end
     if index >= len(tokens) or tokens[index].kind is TokenKind.BREAK or tokens[index].text in _FUNCTION_WORDS:
         return ""
-    return _stem(tokens[index].text)
+    return stem(tokens[index].text)
+
+
+def _compound(tokens: Sequence[Token], found: list[Quantity]) -> list[Quantity]:
+    """Adds up "1250 dollars and 50 cents" and "2 hours 30 minutes"."""
+    added: list[Quantity] = []
+    for quantity in found:
+        left = added[-1] if added else None
+        if (
+            left is not None
+            and left.unit
+            and quantity.unit
+            and left.unit.dimension == quantity.unit.dimension
+        ):
+            between = {stem(token.text) for token in tokens[left.end : quantity.start]}
+            smaller = quantity.unit.factor < left.unit.factor
+            if smaller and quantity.value < left.one and between <= _JOINING | _unit_words(left.unit):
+                value = left.value + quantity.value
+                added[-1] = replace(left, value=value, end=quantity.end, unit=quantity.unit, one=quantity.one)
+                continue
+        added.append(quantity)
+    return added
+
+
+def _unit_words(unit: Unit) -> set[str]:
+    return {word for name in unit.names for word in name.split()}
 
 
 def _share_units_in_ranges(tokens: Sequence[Token], found: list[Quantity]) -> list[Quantity]:
@@ -187,23 +291,47 @@ def _share_units_in_ranges(tokens: Sequence[Token], found: list[Quantity]) -> li
     for i in range(len(shared) - 2, -1, -1):
         left, right = shared[i], shared[i + 1]
         between = [token.text for token in tokens[left.end : right.start]]
-        if between and set(between) <= _RANGE_WORDS | CURRENCY_SIGNS | {","}:
+        if between and set(between) <= _RANGE_WORDS | CURRENCY_SIGNS | _OR_FILLERS:
             in_unit = left.in_unit or right.in_unit
-            shared[i] = replace(left, in_unit=in_unit, noun=left.noun or right.noun)
-            shared[i + 1] = replace(right, in_unit=in_unit)
+            noun = left.noun or right.noun
+            if right.unit and not left.unit:
+                left = replace(left, value=left.value * right.one, unit=right.unit, one=right.one)
+            shared[i] = replace(left, in_unit=in_unit, noun=noun, bare=left.bare and not in_unit)
+            shared[i + 1] = replace(right, in_unit=in_unit, bare=right.bare and not in_unit)
     return shared
 
 
 def _join_alternatives(tokens: Sequence[Token], found: list[Quantity]) -> list[Quantity]:
-    """Notes for each number those that "or" joins to it, as in "40% or 60%"."""
+    """Notes for each number those that "or", or a range, joins to it, as in "40% or 60%" and "40-60%"."""
     joined = list(found)
     for i in range(len(found) - 1):
-        between = [token.text for token in tokens[found[i].end : found[i + 1].start]]
-        if "or" in between and len(between) <= _LONGEST_UNIT + 1:
-            joined[i] = replace(joined[i], alternatives=(*joined[i].alternatives, found[i + 1].value))
-            joined[i + 1] = replace(joined[i + 1], alternatives=(found[i].value,))
+        left, right = found[i], found[i + 1]
+        between = [token.text for token in tokens[left.end : right.start]]
+        units = {word for unit in (left.unit, right.unit) if unit for word in _unit_words(unit)}
+        rest = {stem(word) for word in between} - _OR_FILLERS - {"day", left.noun, right.noun} - units
+        is_or = not _OFFERING.isdisjoint(between) and not rest
+        opened = (
+            word_at(tokens, left.start - 1) in ("between", "from")
+            or word_at(tokens, left.start - 2) == "between"
+        )
+        is_range = _is_range(between, units, opened, left, tokens)
+        other_measure = left.in_unit is not right.in_unit and not (left.bare or right.bare)
+        if (is_or or is_range) and not other_measure:
+            joined[i] = replace(
+                joined[i], alternatives=(*joined[i].alternatives, right.value), ranged=is_range
+            )
+            joined[i + 1] = replace(joined[i + 1], alternatives=(left.value,), ranged=is_range)
     return joined
 
 
+def _is_range(
+    between: Sequence[str], units: set[str], opened: bool, left: Quantity, tokens: Sequence[Token]
+) -> bool:
+    rest = [word for word in between if stem(word) not in units | CURRENCY_SIGNS | {left.noun, "%"}]
+    if rest in (["-"], ["to"], ["up", "to"]):
+        return _MOVING.isdisjoint(token.text for token in tokens[max(left.start - 4, 0) : left.start])
+    return opened and rest in (["and"], ["until"], ["-"])
+
+
 def _stems(tokens: Sequence[Token], start: int, count: int) -> list[str]:
-    return [_stem(token.text) for token in tokens[start : start + count]]
+    return [stem(token.text) for token in tokens[start : start + count]]

@@ -7,6 +7,12 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+
+from blendtune_eval.rules import latex, markup
+from blendtune_eval.rules.digits import plain_digits, readings
+from blendtune_eval.rules.latex import BOXED
+from blendtune_eval.rules.scripts import MARK, UNSPACED
 
 
 class TokenKind(StrEnum):
@@ -21,6 +27,8 @@ class Token:
     text: str
     kind: TokenKind
     value: float | None = None  # of a NUMBER
+    other: float | None = None  # its second reading: 2.5 of "2,500"
+    joined: bool = False  # a hyphen within a compound
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +38,13 @@ class Sentence:
 
 
 CLAUSE_BREAK = Token(";", TokenKind.BREAK)
+HYPHEN = "-"  # with `joined`, within a compound
 
 _CHARACTERS = str.maketrans(
-    {"‘": "'", "’": "'", "ʼ": "'", "“": '"', "”": '"', "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": ";",
-     "⁄": "/", "*": " ", "_": " ", "`": " ", "~": " "}
+    {"‘": "'", "’": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‐": "-", "‑": "-",
+     "‒": "-", "–": "-", "—": ";", "⁄": "/", "∕": "/", "*": " ", "_": " ", "`": " ", "~": " ", "→": " = ",
+     "≈": " = ", "·": " × ", "⋅": " × "}
 )  # fmt: skip
-_GROUPING_SPACE = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3})")
 _INITIALS = re.compile(r"(?<![\w.])((?:[^\W\d_]\.[ ]?){2,})")
 _CONTRACTIONS = (
     (re.compile(r"\bcan(?:no|')t\b"), "can not"),
@@ -45,49 +54,64 @@ _CONTRACTIONS = (
     (re.compile(r"\b(it|that|there|here|what|he|she)'s\b"), r"\1 is"),
     (re.compile(r"'(?:s|re|ve|ll|m|d)\b"), ""),
 )
-_ENUMERATOR = re.compile(r"(?m)^[ \t]*(\d{1,2})[.)][ \t]+(?=\D)")
+_CLOCK_MARKS = re.compile(
+    r"(?<![\d.,])(\d{1,2})[.h](\d{2})(?=[ ]?(?:[ap]\.?m\b|uhr\b)|(?<=h\d\d)(?!\d))", re.IGNORECASE
+)
+_DOTTED_DAY = re.compile(
+    r"\b(\d{1,2})\.(?=[ ]?(?:jan|feb|m[aä]r|apr|mai|jun|jul|aug|sep|okt|nov|dez)[a-zä]*\b)", re.IGNORECASE
+)  # "7. Oktober"
+_MILITARY = re.compile(r"(?<![\d.,])([01]\d|2[0-3])([0-5]\d)[ ]?(?:hours|hrs)\b", re.IGNORECASE)
+_SECONDS = re.compile(r"(?<=\d:\d\d):00\b")
 _TOKEN = re.compile(
-    r"""
-    (?P<clock>\d{1,2}:\d{2}(?!\d))
-  | (?P<fraction>\d+/\d+(?![\d/]))
-  | (?P<number>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)? | \d+(?:\.\d+)? )
-  | (?P<word>[^\W\d_](?:\w|(?<=\w)'(?=\w))*)
+    rf"""
+    (?P<date>\d{{4}}-\d{{1,2}}-\d{{1,2}}(?!\d) | \d{{1,2}}\.\d{{1,2}}\.(?:\d{{4}}|\d{{2}})(?!\d)
+      | \d{{1,2}}/\d{{1,2}}/(?:\d{{4}}|\d{{2}})(?!\d))
+  | (?P<clock>\d{{1,2}}:\d{{2}}(?!\d))
+  | (?P<fraction>\d+(?:\.\d+)?/\d+(?:\.\d+)?(?![\d/]))
+  | (?P<number>\d+,\d{{3}}(?!\d) | \d+(?:\.\d+)?(?:e-?\d+)? )
+  | (?P<unspaced>[{UNSPACED}](?:[{MARK}])*)
+  | (?P<word>(?:(?![{UNSPACED}])[^\W\d_])(?:(?![{UNSPACED}])\w|[{MARK}]|(?<=\w)'(?=\w))*)
   | (?P<minus>(?<=[\d)%])[ ]+-[ ]+(?=[\d($]))
-  | (?P<symbol>[%$€£¥°+×÷=−/&#])
-  | (?P<end>[.!?。！？]+(?=[\s"')\]]|$)|\n+)
-  | (?P<break>[,;:()\[\]{}"'|<>.!?-])
+  | (?P<symbol>[%‰$€£¥₹°+×÷=−/&#^√{BOXED}])
+  | (?P<end>[.!?]+(?=[\s"')\]{BOXED}]|$)|[。！？؟।]+|\n+)
+  | (?P<joined>(?<=\w)-(?=\w))
+  | (?P<break>[,;:()\[\]{{}}"'|<>.!?、，；：-])
     """,
     re.VERBOSE,
 )
-_TIMES = re.compile(r"(?<=\d)[ ]*\*[ ]*(?=\d)")
-_DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2})(?![\d,])")
-_ABBREVIATED = frozenset({"dr", "mr", "mrs", "ms", "st", "vs", "inc", "ltd", "co", "approx", "eg", "ie"})
+_TIMES = re.compile(r"(?<=[\d)])[ ]*\*[ ]*(?=[\d($])")
+_WIDE_BREAKS = {"、": ",", "，": ",", "；": ";", "：": ":"}
+_ABBREVIATED = frozenset(
+    {"dr", "mr", "mrs", "ms", "st", "vs", "inc", "ltd", "co", "approx", "eg", "ie", "rs", "jan", "feb", "mar",
+     "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "ca"}
+)  # fmt: skip
 
 
 def normalise(text: str) -> str:
-    """The text in one form of case, accents, typographic signs, markdown and contractions.
+    """The text in one form of case, typographic signs, markup, numbers and contractions.
 
-    "Can't" becomes "can not".
+    "Can't" becomes "can not", "1.234,50" becomes "1234.5". Marks on letters stay: they make other words.
     """
-    text = _TIMES.sub(" × ", unicodedata.normalize("NFKC", _GROUPING_SPACE.sub("", text)))
-    text = text.translate(_CHARACTERS).casefold()
-    text = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
-    text = unicodedata.normalize("NFC", text)
+    text = markup.plain(latex.plain(text))
+    text = _DOTTED_DAY.sub(r"\1", text)
+    text = plain_digits(_CLOCK_MARKS.sub(r"\1:\2", _MILITARY.sub(r"\1:\2", text)))
+    text = _TIMES.sub(" × ", unicodedata.normalize("NFKC", _SECONDS.sub("", text)))
+    text = unicodedata.normalize("NFC", text.translate(_CHARACTERS).casefold())
     for pattern, replacement in _CONTRACTIONS:
         text = pattern.sub(replacement, text)
     return _INITIALS.sub(lambda match: re.sub(r"[. ]", "", match[1]) + " ", text)
 
 
+@lru_cache(maxsize=4096)
 def sentences(text: str) -> tuple[Sentence, ...]:
     """The sentences of a text, split at full stops, question and exclamation marks and line breaks."""
-    text = _DECIMAL_COMMA.sub(r"\1.\2", _without_enumerators(normalise(text)))
     result: list[Sentence] = []
     tokens: list[Token] = []
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.finditer(normalise(text)):
         if match.lastgroup != "end":
             tokens.append(_token(match))
         elif tokens and not (match[0] == "." and tokens[-1].text in _ABBREVIATED):
-            result.append(Sentence(tuple(tokens), interrogative=match[0][-1] in "?？"))
+            result.append(Sentence(tuple(tokens), interrogative=match[0][-1] in "?？؟"))
             tokens = []
     if tokens:
         result.append(Sentence(tuple(tokens)))
@@ -117,22 +141,18 @@ def _token(match: re.Match[str]) -> Token:
     text = match[0]
     match match.lastgroup:
         case "number":
-            value = float(text.replace(",", ""))
-            return Token(f"{value:.12g}", TokenKind.NUMBER, value)
+            value, other = readings(text)
+            return Token(f"{value:.12g}", TokenKind.NUMBER, value, other=other)
         case "fraction":
-            numerator, denominator = map(int, text.split("/"))
+            numerator, denominator = map(float, text.split("/"))
             return Token(text, TokenKind.NUMBER, numerator / denominator if denominator else None)
-        case "word" | "clock":
+        case "word" | "clock" | "date" | "unspaced":
             return Token(text, TokenKind.WORD)
         case "minus":
             return Token("−", TokenKind.SYMBOL)
         case "symbol":
-            return Token(text, TokenKind.SYMBOL)
+            return Token(text, TokenKind.BREAK if text == BOXED else TokenKind.SYMBOL)
+        case "joined":
+            return Token(HYPHEN, TokenKind.BREAK, joined=True)
         case _:
-            return Token(text, TokenKind.BREAK)
-
-
-def _without_enumerators(text: str) -> str:
-    """The text without the item numbers of a list that starts with 1."""
-    first = _ENUMERATOR.search(text)
-    return _ENUMERATOR.sub("", text) if first is not None and first[1] == "1" else text
+            return Token(_WIDE_BREAKS.get(text, text), TokenKind.BREAK)

@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from blendtune_eval.rubric import Abstention, Criterion, Fact, Forbidden, Number, Question
+from blendtune_eval.rubric import Criterion, Forbidden, Question
 from blendtune_eval.rules.criteria import CriterionVerdict
+from blendtune_eval.rules.doubt import Doubt
+
+UNSURE = "the rules cannot tell"
+UNFINISHED = "the answer was cut within its thoughts"
 
 
 class Outcome(StrEnum):
@@ -22,6 +26,8 @@ class Outcome(StrEnum):
 class WordingScore:
     """The score of one answer. Where it could not be judged, it has no score and no outcome, and `unscored`
     says why.
+
+    `doubt` is why the rules left it undecided; `unfinished`: it was cut within its thoughts.
     """
 
     verdicts: tuple[CriterionVerdict, ...] = ()
@@ -29,6 +35,8 @@ class WordingScore:
     outcome: Outcome | None = None
     critical_error: bool = False
     unscored: str = ""
+    doubt: Doubt | None = None
+    unfinished: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +63,13 @@ def score_wording(
     """Points achieved / points attainable, clipped to [0, 1], and the outcome.
 
     `declined` (the answer refuses or is empty) counts only where the criteria are not met: "I am not sure,
-    but it is Paris" is an answer.
+    but it is Paris" is an answer, and so is one that meets a part of them. A verdict in doubt leaves the
+    answer without score.
     """
+    doubtful = next((verdict for verdict in verdicts if verdict.doubt is not None), None)
+    if doubtful is not None and doubtful.doubt is not None:
+        unscored = f"{UNSURE}: {doubtful.doubt}"
+        return WordingScore(verdicts=tuple(verdicts), unscored=unscored, doubt=doubtful.doubt)
     met: Mapping[str, bool] = {verdict.criterion: verdict.met for verdict in verdicts}
     points = sum(criterion.points for criterion in question.criteria if met[criterion.name])
     forbidden = [c for c in question.criteria if isinstance(c, Forbidden) and met[c.name]]
@@ -64,7 +77,9 @@ def score_wording(
     correct = not forbidden and not contradicted and all(met[c.name] for c in _required(question))
     if correct:
         outcome = Outcome.CORRECT
-    elif declined and not forbidden and not contradicted:
+    elif (
+        declined and not forbidden and not contradicted and not any(met[c.name] for c in _positive(question))
+    ):
         outcome = Outcome.NOT_ATTEMPTED
     else:
         outcome = Outcome.WRONG
@@ -78,6 +93,9 @@ def score_wording(
 
 def _required(question: Question) -> list[Criterion]:
     """What a correct answer must meet: the criteria marked required or, where none is, all with points."""
-    positive = [c for c in question.criteria if isinstance(c, Fact | Number | Abstention) and c.points > 0]
-    marked = [c for c in question.criteria if isinstance(c, Fact | Number | Abstention) and c.required]
-    return list(marked or positive)
+    marked: list[Criterion] = [c for c in question.criteria if not isinstance(c, Forbidden) and c.required]
+    return marked or _positive(question)
+
+
+def _positive(question: Question) -> list[Criterion]:
+    return [c for c in question.criteria if not isinstance(c, Forbidden) and c.points > 0]

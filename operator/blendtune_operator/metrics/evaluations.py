@@ -159,13 +159,26 @@ def _coverage_and_errors(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
         "blendtune_eval_coverage_ratio", "Share of the questions that were scored, 0 to 1.", "judge"
     )
     errors = run_family("blendtune_eval_critical_errors", "Critical errors of the model.", "judge")
+    unsure = run_family(
+        "blendtune_eval_unsure_answers", "Answers that the rules left undecided.", "judge", "reason"
+    )
+    unfinished = run_family(
+        "blendtune_eval_unfinished_answers", "Answers that were cut within their thoughts.", "judge", "whose"
+    )
     for evaluation in evaluations:
         labels = [*evaluation.labels, evaluation.judge]
+        for each in evaluation.scores.unsure:
+            add_known(unsure, [*labels, each.reason], float(each.answers))
+        if (cut := evaluation.scores.unfinished) is not None:
+            add_known(unfinished, [*labels, "model"], float(cut.model))
+            add_known(unfinished, [*labels, "baseline"], float(cut.baseline))
         add_known(coverage, labels, evaluation.scores.coverage)
         overall = evaluation.scores.overall
         add_known(errors, labels, overall.critical_errors if overall else None)
     yield coverage
     yield errors
+    yield unsure
+    yield unfinished
 
 
 def _gates(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:

@@ -15,6 +15,7 @@ from blendtune_api.v1alpha1 import (
     Stage,
 )
 from blendtune_core.gates import verdict_of
+from blendtune_core.unfinished import told_unfinished
 from blendtune_operator import render
 from blendtune_operator.plan import Plan
 from blendtune_operator.plan.children import Children
@@ -80,10 +81,14 @@ def run_evaluation(draft: EvalDraft) -> PhaseResult:
         epochs=result.epochs,
         benchmarks=result.benchmarks,
         retention=result.retention,
+        unsure=result.unsure,
+        unfinished=result.unfinished,
     )
     scored = f"{result.coverage:.0%} of the questions were scored"
     if result.unscored_reason:
         scored += f" (unscored: {result.unscored_reason})"
+    if result.unfinished is not None:
+        scored += f"; {told_unfinished(result.unfinished)}"
     message = f"{scored}; the report lies at {result.report_uri}"
     if len(result.benchmarks) < len(set(draft.run.spec.benchmarks)):
         message += f" and alone has all benchmarks: only {len(result.benchmarks)} had room here"

@@ -1,0 +1,307 @@
+"""Whether an answer states the wanted number, and no other one for the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from blendtune_eval.rubric import Number, Question
+from blendtune_eval.rules.abstention import declines
+from blendtune_eval.rules.claims import Answer, read_answer
+from blendtune_eval.rules.decision import Decision, No, Unsure, Yes
+from blendtune_eval.rules.doubt import Doubt
+from blendtune_eval.rules.negation import Standing
+from blendtune_eval.rules.quantities import Quantity, quantities, units_of
+from blendtune_eval.rules.scripts import in_another_script, language_of, negated_elsewhere
+from blendtune_eval.rules.spelling import nearly_unit
+from blendtune_eval.rules.subjects import Candidate, asked_words, decisive, opposed, own_words, preferred
+from blendtune_eval.rules.text import content, word_at
+from blendtune_eval.rules.units import AMBIGUOUS_BARE, SHARE, stem
+
+_YEARS = (1000.0, 2100.0)
+_LONGEST_BARE = 12  # words of an answer that is no more than a number
+_LONGEST_UNCLEAR = 25
+_CLOSE = 0.05  # relative distance within which a value converted from another system is the same
+_EUROPEAN = frozenset({"de", "fr", "es", "it", "pt", "nl"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A number of an answer's sentence."""
+
+    sentence: int
+    quantity: Quantity
+
+
+def check_number(number: Number, answer: Answer, question: Question) -> Decision:
+    wanted = f"{number.value:g} {number.unit}".strip()
+    every = _stated(number, answer)
+    counted = [each for each in every if _counts(number, each.quantity)]
+    right = [each for each in counted if _is_right(number, each.quantity)]
+    if not right:
+        return _without(number, wanted, every, counted, answer)
+    if (
+        number.unit
+        and all(each.quantity.share is not None and each.quantity.bare for each in right)
+        and (not _is_fraction(right, answer))
+    ):
+        return Unsure(Doubt.UNIT, f"says {wanted} as a bare fraction of 1")
+    said = answer.words
+    if language_of(said) not in ("", "en") and negated_elsewhere("", said):
+        return Unsure(Doubt.LANGUAGE, f"says {wanted} beside a negation in another language")
+    if any(_chosen_from(number, each.quantity, question) for each in right):
+        other = next(a for each in right for a in each.quantity.alternatives if not _equals(number, a))
+        return No(f"says both {wanted} and {other:g}", contradicted=True)
+    if (told := _by_sibling(number, question, answer, counted)) is not None:
+        return told
+    rivals = [each for each in counted if _rivals(number, each.quantity, right, answer.wording_values)]
+    return _among(wanted, right, rivals, answer, question)
+
+
+def _is_fraction(right: Sequence[Stated], answer: Answer) -> bool:
+    """Whether the share is said to be one: "1/4", "0.25 of the fee", "0.0225, or 2.25%"."""
+    for each in right:
+        tokens = answer.own[each.sentence].tokens
+        following = word_at(tokens, each.quantity.end)
+        if (
+            "/" in tokens[each.quantity.start].text
+            or following == "of"
+            or each.quantity.end - each.quantity.start > 1
+        ):
+            return True
+    return False
+
+
+def states(number: Number, answer: Answer) -> bool:
+    """Whether the wanted number is among those that the answer states."""
+    return any(
+        _counts(number, each.quantity) and _is_right(number, each.quantity)
+        for each in _stated(number, answer)
+    )
+
+
+def _stated(number: Number, answer: Answer) -> list[Stated]:
+    return [
+        Stated(index, quantity)
+        for index, sentence in enumerate(answer.own)
+        for quantity in quantities(sentence, number.unit, number.unit_aliases)
+        if quantity.standing is not Standing.DENIED
+    ]
+
+
+def _counts(number: Number, quantity: Quantity) -> bool:
+    return (
+        quantity.in_unit
+        or not number.unit
+        or (quantity.share is not None and _equals(number, quantity.share))
+    )
+
+
+def _is_right(number: Number, quantity: Quantity) -> bool:
+    if _equals(number, quantity.value, quantity.tolerance):
+        return True
+    return quantity.share is not None and _equals(number, quantity.share)
+
+
+def _equals(number: Number, value: float, rounding: float = 0.0) -> bool:
+    return abs(value - number.value) <= number.tolerance + max(rounding, 1e-9) * max(1.0, abs(number.value))
+
+
+def _chosen_from(number: Number, quantity: Quantity, question: Question) -> bool:
+    """Whether "or" or a range offers another value beside it. A share in its other form is the same value."""
+    forms = (1.0, 100.0, 0.01) if quantity.share is not None or _is_share(number) else (1.0,)
+    offered = quantity.alternatives
+    if quantity.ranged and not _siblings(number, question):
+        offered = tuple(each for each in offered if each not in number.other_values)
+    return any(
+        not any(_equals(number, each * form, quantity.tolerance) for form in forms) for each in offered
+    )
+
+
+def _is_share(number: Number) -> bool:
+    return units_of(number.unit, number.unit_aliases).dimension == SHARE
+
+
+def _rivals(
+    number: Number, quantity: Quantity, right: Sequence[Stated], wording_values: frozenset[float]
+) -> bool:
+    """Whether the quantity is a second, different value for the same fact.
+
+    Numbers in the wording and declared `other_values` are not. Without a unit, it must count the same noun as
+    the right number, or none where that counts none. A year rivals only a year.
+    """
+    if _is_right(number, quantity) or quantity.vague:
+        return False
+    if quantity.tolerance and abs(quantity.value - number.value) <= _CLOSE * abs(number.value):
+        return False
+    if quantity.value in wording_values or any(
+        abs(quantity.value - other) < 1e-9 for other in number.other_values
+    ):
+        return False
+    if number.unit:
+        return True
+    if quantity.dated or _is_year(quantity.value) != _is_year(number.value):
+        return False
+    if quantity.share is not None:
+        return False
+    return any(quantity.noun == each.quantity.noun for each in right)
+
+
+def _is_year(value: float) -> bool:
+    return _YEARS[0] <= value <= _YEARS[1] and value == int(value)
+
+
+def _among(
+    wanted: str,
+    right: Sequence[Stated],
+    rivals: Sequence[Stated],
+    answer: Answer,
+    question: Question,
+) -> Decision:
+    """The decision where the wanted number is stated, perhaps beside others."""
+    candidates = sorted(
+        [_candidate(each, right=True) for each in right] + [_candidate(each, right=False) for each in rivals],
+        key=lambda candidate: candidate.place,
+    )
+    chosen = decisive(candidates, answer.own)
+    if not any(candidate.right for candidate in chosen):
+        return No(f"takes {wanted} back for {chosen[-1].label}", contradicted=True)
+    others = [candidate for candidate in chosen if not candidate.right]
+    if not others:
+        return _of_the_right_thing(wanted, [c for c in chosen if c.right], right, answer, question)
+    told = preferred(chosen, answer.full, answer.asked)
+    if told is None:
+        return Unsure(Doubt.SEVERAL_VALUES, f"says both {wanted} and {others[0].label}")
+    if not told:
+        return No(f"says both {wanted} and {others[0].label}", contradicted=True)
+    return Yes(f"says {wanted}")
+
+
+def _of_the_right_thing(
+    wanted: str, chosen: Sequence[Candidate], right: Sequence[Stated], answer: Answer, question: Question
+) -> Decision:
+    expected = answer.asked | asked_words(content(question.reference))
+    if all(opposed(candidate, answer.full, expected) for candidate in chosen):
+        return Unsure(Doubt.SUBJECT, f"says {wanted} of the opposite")
+    if all(each.quantity.standing in (Standing.UNCLEAR, Standing.QUOTED) for each in right):
+        return Unsure(Doubt.NEGATION, f"says {wanted} under a reservation")
+    return Yes(f"says {wanted}")
+
+
+def _candidate(stated: Stated, *, right: bool) -> Candidate:
+    quantity = stated.quantity
+    return Candidate(
+        stated.sentence, quantity.start, quantity.end, right, quantity.value, f"{quantity.value:g}"
+    )
+
+
+def _without(
+    number: Number, wanted: str, every: Sequence[Stated], counted: Sequence[Stated], answer: Answer
+) -> Decision:
+    """The wanted number is not stated in its unit."""
+    others = ", ".join(dict.fromkeys(f"{each.quantity.value:g}" for each in counted[:3]))
+    reason = f"says {others}, not {wanted}" if others else f"does not say {wanted}"
+    for each in counted:
+        if each.quantity.other is not None and _equals(number, each.quantity.other):
+            if language_of(answer.words) in _EUROPEAN and len(counted) == 1:
+                return Yes(f"says {wanted}, with a point between thousands")
+            return Unsure(Doubt.NOTATION, f"says {wanted}, or a thousandth or thousandfold of it")
+    if counted or declines(answer.text, answer.wording):
+        return No(reason)
+    if any(_equals(number, each.quantity.value) and _misspelt(number, each.quantity) for each in every):
+        return Unsure(Doubt.SPELLING, f"says {number.value:g} and nearly {number.unit}")
+    bare = [each.quantity for each in every if each.quantity.bare and not each.quantity.vague]
+    if any(_equals(number, quantity.value) for quantity in bare):
+        return _bare(number, wanted, bare, answer)
+    if _in_other_words(number, answer) and (not every or in_another_script(answer.text, "latin")):
+        return Unsure(Doubt.LANGUAGE, reason)
+    return No(reason)
+
+
+def _misspelt(number: Number, quantity: Quantity) -> bool:
+    units = units_of(number.unit, number.unit_aliases)
+    return any(
+        nearly_unit(quantity.noun, word) for phrase in units.phrases for word in phrase if len(word) > 2
+    )
+
+
+def _bare(number: Number, wanted: str, bare: Sequence[Quantity], answer: Answer) -> Decision:
+    """The right number without its unit: enough where it is the answer, and the question sets the unit."""
+    alone = len({quantity.value for quantity in bare}) == 1 and len(answer.words) <= _LONGEST_BARE
+    units = units_of(number.unit, number.unit_aliases)
+    asked = {stem(token.text) for token in content(answer.wording)}
+    named = any(set(phrase) <= asked for phrase in units.phrases)
+    if alone and (named or units.dimension not in AMBIGUOUS_BARE):
+        return Yes(f"says {number.value:g}, and the question sets the unit")
+    if len(answer.words) <= _LONGEST_UNCLEAR:
+        return Unsure(Doubt.UNIT, f"says {number.value:g} without {number.unit}")
+    return No(f"does not say {wanted}")
+
+
+def _in_other_words(number: Number, answer: Answer) -> bool:
+    """Whether the number may be written in words of another language."""
+    if in_another_script(answer.text, "latin") or language_of(answer.words) not in ("", "en"):
+        return True
+    phrases = units_of(number.unit, number.unit_aliases)
+    names = {phrase[0] for phrase in phrases.phrases if len(phrase[0]) > 2}
+    names |= {name for unit, _, _ in phrases.others for name in unit.names if len(name) > 2}
+    return len(answer.words) <= 3 and any(stem(word) in names or word in names for word in answer.words)
+
+
+def _by_sibling(
+    number: Number, question: Question, answer: Answer, counted: Sequence[Stated]
+) -> Decision | None:
+    """The decision where another criterion asks for a value in the same unit: which is whose?"""
+    rival = next(iter(_siblings(number, question)), None)
+    if rival is None:
+        return None
+    mine, theirs = _subjects(number, rival, question)
+    stated = [_candidate(each, right=_is_right(number, each.quantity)) for each in counted]
+    wanted = f"{number.value:g} {number.unit}".strip()
+    rights = [candidate for candidate in stated if candidate.right]
+    their_values = [c for c in stated if abs(c.value - rival.value) < 1e-9]
+    told = False
+    for candidate in rights:
+        own = own_words(candidate, stated, answer.full)
+        if len(own & mine) > len(own & theirs):
+            return Yes(f"says {wanted}")
+        told = told or len(own & theirs) > len(own & mine)
+    if told:
+        return No(f"says {wanted} of something else", contradicted=True)
+    if not their_values:
+        return Unsure(Doubt.SUBJECT, f"says {wanted}, without saying of what")
+    before = rights[0].place < their_values[0].place
+    expected = question.criteria.index(number) < question.criteria.index(rival)
+    others = {c.value for c in stated if not c.right} - {rival.value, rival.value + number.value}
+    if before is expected and not others:
+        return Yes(f"says {wanted}")
+    return Unsure(Doubt.SUBJECT, f"says {wanted}, without saying of what")
+
+
+def _siblings(number: Number, question: Question) -> list[Number]:
+    """The criteria that ask for the other values which may stand beside this one."""
+    return [
+        each
+        for each in question.criteria
+        if isinstance(each, Number)
+        and each is not number
+        and each.unit == number.unit
+        and each.value in number.other_values
+    ]
+
+
+def _subjects(number: Number, rival: Number, question: Question) -> tuple[frozenset[str], frozenset[str]]:
+    """The words that the reference uses with each of the two values, and not with the other."""
+    reference = read_answer(question.reference, "")
+    stated = [_candidate(each, right=_is_right(number, each.quantity)) for each in _stated(number, reference)]
+    mine = frozenset[str]().union(*(own_words(c, stated, reference.own) for c in stated if c.right))
+    theirs = frozenset[str]().union(
+        *(own_words(c, stated, reference.own) for c in stated if abs(c.value - rival.value) < 1e-9)
+    )
+    asked = {stem(token.text) for token in content(question.prompt)} - _COMMON
+    return (mine - theirs) & asked, (theirs - mine) & asked
+
+
+_COMMON = frozenset(
+    {"a", "an", "the", "and", "cost", "costs", "is", "for", "of", "price", "what", "do", "does", "take"}
+)
