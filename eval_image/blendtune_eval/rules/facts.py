@@ -115,7 +115,7 @@ def _without(fact: Fact, answer: Answer, question: Question) -> Decision:
 
 def _foreign(expected: str, answer: Answer, question: Question) -> bool:
     """Whether the answer is in another script or language than what is looked for."""
-    if in_another_script(answer.text, expected):
+    if in_another_script(answer.text, expected if script_of(expected) else answer.wording):
         return True
     if script_of(answer.text) != "LATIN":
         return False

@@ -98,13 +98,16 @@ def scripts_in(text: str) -> frozenset[str]:
 
 
 def in_another_script(text: str, expected: str) -> bool:
-    """Whether a text is language, and has no letter of the script in which `expected` is."""
+    """Whether a text is language, and has no letter of the script in which `expected` is.
+
+    Where that has no letters itself, as a number, no script is another one.
+    """
     letters = sum(character.isalpha() or unicodedata.category(character)[0] == "M" for character in text)
     written = sum(not character.isspace() and not character.isdigit() for character in text)
     babble = "\ufffd" in text or len(scripts_in(text)) > 1
     word = letters > 1 or script_of(text) == "CJK"  # one ideograph is a word
     is_language = word and letters >= _LEAST_LETTERS * written and not babble
-    return is_language and script_of(expected) not in scripts_in(text)
+    return is_language and script_of(expected) not in {"", *scripts_in(text)}
 
 
 def language_of(words: Iterable[str]) -> str:
