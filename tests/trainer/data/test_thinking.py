@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,9 @@ from tests.tiny_model import build_tokenizer, write_tiny_model
 from tests.trainer.data.blends import edit, refusal_of
 
 from blendtune_api.v1alpha1 import Thinking
-from blendtune_runtime.chat.conversation import ChatRole, Conversation, of_texts
 from blendtune_runtime.errors import BadConfiguration
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.prepare import prepare
-from blendtune_trainer.rows import collect
 from blendtune_trainer.stage import Run
 
 # Hybrid: thoughts stand in the last answer alone, and a switch puts an empty block into the prompt.
@@ -54,19 +53,24 @@ def run_of(make_run: MakeRun, tmp_path: Path) -> Callable[..., Run]:
     return make
 
 
+def rewrite(data: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Changes every row of both sources."""
+    for path in (data / "ads.jsonl", data / "general.jsonl"):
+        rows = [change(json.loads(line)) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
 @pytest.fixture
-def reasoned_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def reasoned_row(data: Path) -> None:
     """The answer to the last question about `ads` has thoughts."""
-    plain = collect.to_conversation
 
-    def read(row: Any) -> Conversation:
-        conversation = plain(row)
-        if "Question 39 about ads" not in conversation.messages[0].content:
-            return conversation
-        asked, answer = conversation.messages
-        return Conversation(messages=(asked, replace(answer, reasoning="Let me see.")))
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        asked, answer = row["messages"]
+        if "Question 39 about ads" in asked["content"]:
+            answer = {**answer, "reasoning_content": "Let me see."}
+        return {"messages": [asked, answer]}
 
-    monkeypatch.setattr(collect, "to_conversation", read)
+    rewrite(data, change)
 
 
 def texts(run: Run) -> str:
@@ -129,16 +133,10 @@ def test_a_mode_that_the_template_does_not_know_is_refused(
     assert refused.message.startswith("spec.model.thinking: ") and words in refused.message
 
 
-def test_examples_of_single_answers_are_told_with_their_price(
-    run_of: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    turns = [
-        (ChatRole.USER, "One?"),
-        (ChatRole.ASSISTANT, "1."),
-        (ChatRole.USER, "2?"),
-        (ChatRole.ASSISTANT, "2."),
-    ]
-    monkeypatch.setattr(collect, "to_conversation", lambda _: of_texts(turns))
+def test_examples_of_single_answers_are_told_with_their_price(run_of: Callable[..., Run], data: Path) -> None:
+    turns = [("user", "One?"), ("assistant", "1."), ("user", "2?"), ("assistant", "2.")]
+    messages = [{"role": role, "content": content} for role, content in turns]
+    rewrite(data, lambda _: {"messages": messages})
     result = prepare(run_of(HYBRID))
     (warning,) = result.warnings
     assert "each of the 380 answers of 190 rows is an example of its own" in warning
