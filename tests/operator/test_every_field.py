@@ -109,6 +109,7 @@ SAMPLES: dict[str, Any] = {
     "system_prompt": "Be brief.",
     "min_gain": 0.9,
     "max_drop": 0.9,
+    "max_rise": 0.9,
     "max_critical_errors": 0,
     "gpu_type": "h100-80gb",
     "uri": "pvc://elsewhere/thing",
@@ -130,6 +131,7 @@ READ_BY_PROGRAMS = (
     "rubric",
     "judge",
     "sampling",
+    "retention",
     "thinking",
     "engine",
 )
