@@ -11,9 +11,7 @@ from blendtune_core.verdict import COVERAGE_FLOOR, GENERAL_MARGIN, Direction, di
 
 _STEP = 2.0  # the factor by which the next try changes the odds of in-domain to general data
 _FEWEST = 7  # questions of a domain below which a sign-flip test finds nothing, corrected for two domains
-_GENTLER = (
-    "a lower spec.training.learningRate, fewer epochs or spec.training.method: LoRA change the model less"
-)
+_GENTLER = "a lower learningRate, fewer epochs or method: LoRA change the model less"
 
 
 def not_measured(outcome: Outcome) -> str:
@@ -68,7 +66,7 @@ def keep_more(case: Compared) -> str:
     found = ""
     if case.general_moved is not Direction.DOWN:
         where = "general text" if case.retention_failed else "held-out general rows"
-        found = f"The loss on {where} rose, though the questions alone do not show what was lost. "
+        found = f"The loss on {where} rose. "
     share = case.share
     if share is None:
         return f"{found}Give the general data more weight; {_GENTLER}."
@@ -84,7 +82,7 @@ def keep_more(case: Compared) -> str:
             f"{found}The loss on in-domain rows is close to 0: they are known by heart, so train for fewer "
             f"epochs. {_try_share(share, 1 / _STEP)}"
         )
-    return f"{found}{_try_share(share, 1 / _STEP)} If that does not do, {_GENTLER}."
+    return f"{found}{_try_share(share, 1 / _STEP)} Else {_GENTLER}."
 
 
 def still_good(case: Compared) -> str:
