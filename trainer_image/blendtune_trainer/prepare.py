@@ -37,7 +37,7 @@ from blendtune_trainer.preflight.prompts import try_prompts
 from blendtune_trainer.preflight.trial import try_model
 from blendtune_trainer.preflight.vocabulary import require_own_tokenizer
 from blendtune_trainer.preflight.weights import require_weights
-from blendtune_trainer.rows.contamination import PromptSearch, check_matches, load_prompts
+from blendtune_trainer.rows.contamination import PromptSearch, RubricPrompt, check_matches, load_prompts
 from blendtune_trainer.sources import EncodedSources, encode_sources
 from blendtune_trainer.stage import Run, load_result, load_run, save_result
 from blendtune_trainer.tokens.digests import file_digest
@@ -109,7 +109,7 @@ def _prepare(run: Run) -> BlendResult:
     prompts = load_prompts(workspace.rubric)
     _try(run, base, tokenizer, [prompt.text for prompt in prompts])
     cache = TokenCache(run.shared.tokens)
-    reading = with_thinking(spec.model.thinking, lambda mode: _read(run, tokenizer, cache, mode))
+    reading = with_thinking(spec.model.thinking, lambda mode: _read(run, prompts, tokenizer, cache, mode))
     encoded, encoder, renderer = reading.encoded, reading.encoder, reading.encoder.chat.renderer
     warnings = (*check_matches(reading.search.matches), *_notes(spec, reading), *encoded.warnings)
     sources = split(encoded.sources, spec.blend.validation.resolved_fraction, encoded.validation)
@@ -171,10 +171,12 @@ def _starting_lineage(sources: Sequence[SourceExamples], seed: int, base: Path) 
     return start
 
 
-def _read(run: Run, tokenizer: Any, cache: TokenCache, mode: Mode) -> _Reading:
+def _read(
+    run: Run, prompts: Sequence[RubricPrompt], tokenizer: Any, cache: TokenCache, mode: Mode
+) -> _Reading:
     """Reads and encodes all rows. Raises ReasoningMet if the mode asks for it."""
     spec = run.config.spec
-    search = PromptSearch(load_prompts(run.workspace.rubric))
+    search = PromptSearch(prompts)
     rendering = Rendering(date=date.fromisoformat(run.config.date), thinking=mode.thinking)
     with RowEncoder(
         tokenizer,

@@ -28,6 +28,16 @@ _HUB_ALONE = Rule(
     message=f"split and config are for a uri that begins with {_HUB_DATA}",
     check=lambda self: not (self.split or self.config) or (self.uri or "").startswith(_HUB_DATA),
 )
+_SPLIT = Mark(
+    "Split of an hf:// data set. Unset: train. A data set without it is refused with those that it has.",
+    pattern=HUB_SPLIT,
+    max_length=255,
+)
+_CONFIG = Mark(
+    "Configuration (subset) of an hf:// data set. Unset: the only one, or its default.",
+    pattern=HUB_CONFIG,
+    max_length=255,
+)
 _COLUMNS = Mark("Columns of the rows, where they have other names than the usual ones.")
 
 
@@ -86,26 +96,12 @@ class Source:
             maximum=1000,
         ),
     ] = None
-    split: Annotated[
-        str | None,
-        Mark(
-            "Split of an hf:// data set. Unset: train. A data set without it is refused with those that it "
-            "has.",
-            pattern=HUB_SPLIT,
-            max_length=255,
-        ),
-    ] = None
-    config: Annotated[
-        str | None,
-        Mark(
-            "Configuration (subset) of an hf:// data set. Unset: the only one, or its default.",
-            pattern=HUB_CONFIG,
-            max_length=255,
-        ),
-    ] = None
+    split: Annotated[str | None, _SPLIT] = None
+    config: Annotated[str | None, _CONFIG] = None
+
+    columns: Annotated[Columns | None, _COLUMNS] = None
 
     RULES: ClassVar[tuple[Rule, ...]] = (_HUB_ALONE,)
-    columns: Annotated[Columns | None, _COLUMNS] = None
 
     def resolved_max_epochs(self, budget: Budget) -> float:
         """The most passes over this source; by default infinite for in-domain data and a budget of tokens."""
@@ -129,23 +125,8 @@ class Validation:
     uri: Annotated[
         str | None, Mark("Rows to validate on instead, never trained on.", pattern=DATA_URI, max_length=1024)
     ] = None
-    split: Annotated[
-        str | None,
-        Mark(
-            "Split of an hf:// data set. Unset: train. A data set without it is refused with those that it "
-            "has.",
-            pattern=HUB_SPLIT,
-            max_length=255,
-        ),
-    ] = None
-    config: Annotated[
-        str | None,
-        Mark(
-            "Configuration (subset) of an hf:// data set. Unset: the only one, or its default.",
-            pattern=HUB_CONFIG,
-            max_length=255,
-        ),
-    ] = None
+    split: Annotated[str | None, _SPLIT] = None
+    config: Annotated[str | None, _CONFIG] = None
     columns: Annotated[Columns | None, _COLUMNS] = None
 
     RULES: ClassVar[tuple[Rule, ...]] = (
