@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from blendtune_api.v1alpha1 import Metric, ScopeScore
+from blendtune_api.v1alpha1 import ScopeScore
 from blendtune_core.outcome import MOSTLY_GENERAL, Compared, Outcome
 from blendtune_core.power import detectable_difference
 from blendtune_core.verdict import COVERAGE_FLOOR, GENERAL_MARGIN, Direction, direction
@@ -150,7 +150,7 @@ def loss_not_excluded(case: Compared) -> str:
 
 
 def _limit(case: Compared) -> str:
-    if any(gate.metric is Metric.GENERAL and gate.rule == "maxDrop" for gate in case.outcome.gates):
+    if case.outcome.drop_gates:
         return f"the gate allows {case.margin:g}"
     return f"{case.margin:g} would be harmless (without a gate general maxDrop)"
 
@@ -160,14 +160,10 @@ def _more_questions(case: Compared) -> str:
     seen = case.general.minimum_detectable_effect or detectable_difference(max(1, case.general.n))
     if case.margin <= 0:
         return "No number of questions shows that nothing at all was lost: allow a small drop."
-    finer = "" if _has_retention_gate(case) else " A gate on retention (maxRise: 0.05) decides with fewer."
+    finer = "" if case.outcome.retention_gates else " A gate on retention (maxRise: 0.05) decides with fewer."
     needed = max(_FEWEST, ceil(case.general.n * (seen / case.margin) ** 2))
     there = f"there are {case.general.n:,}"
     return f"About {needed:,} general questions would tell {case.margin:g} apart; {there}.{finer}"
-
-
-def _has_retention_gate(case: Compared) -> bool:
-    return any(gate.metric is Metric.RETENTION for gate in case.outcome.gates)
 
 
 def keep_this_blend(case: Compared) -> str:

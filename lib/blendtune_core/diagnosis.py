@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from blendtune_api.v1alpha1 import Diagnosis, DiagnosisVerdict, GateStatus, Metric, ScopeScore
+from blendtune_api.v1alpha1 import Diagnosis, DiagnosisVerdict, GateStatus, ScopeScore
 from blendtune_core import advice
 from blendtune_core.gates import Scores
 from blendtune_core.outcome import Compared, Outcome, Trained
@@ -133,7 +133,7 @@ def _evidence(outcome: Outcome) -> Iterator[str]:
     if losses:
         yield f"Validation loss: {', '.join(losses)}."
     yield from outcome.curve_evidence
-    if not any(gate.metric is Metric.RETENTION for gate in outcome.gates):
+    if not outcome.retention_gates:
         return
     kept = [
         f"{score.text} {score.rise:+.3f} [{score.rise_low:+.3f}, {score.rise_high:+.3f}]"

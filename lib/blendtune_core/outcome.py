@@ -70,6 +70,15 @@ class Outcome:
         )
 
     @property
+    def retention_gates(self) -> tuple[GateStatus, ...]:
+        return tuple(gate for gate in self.gates if gate.metric is Metric.RETENTION)
+
+    @property
+    def drop_gates(self) -> tuple[GateStatus, ...]:
+        """The gates on the drop of the general score."""
+        return tuple(gate for gate in self.gates if gate.metric is Metric.GENERAL and gate.rule == "maxDrop")
+
+    @property
     def compared(self) -> Compared | None:
         """The outcome with the differences in both domains; None if one of them was not measured."""
         general, in_domain = self.scores.general, self.scores.in_domain
@@ -154,10 +163,7 @@ class Compared:
     @property
     def retention_failed(self) -> bool:
         """Whether a gate on retention failed."""
-        return any(
-            gate.metric is Metric.RETENTION and gate.result is GateResult.FAILED
-            for gate in self.outcome.gates
-        )
+        return any(gate.result is GateResult.FAILED for gate in self.outcome.retention_gates)
 
     @property
     def drop_is_tolerated(self) -> bool:
@@ -218,7 +224,4 @@ class Compared:
 
     def _drop_gates(self, result: GateResult) -> bool:
         """Whether a gate on the drop of the general score has this result."""
-        return any(
-            gate.metric is Metric.GENERAL and gate.rule == "maxDrop" and gate.result is result
-            for gate in self.outcome.gates
-        )
+        return any(gate.result is result for gate in self.outcome.drop_gates)
