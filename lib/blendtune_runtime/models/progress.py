@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from threading import Lock
 
-_BAR_WIDTH = 20  # characters
-_INTERVAL_SECONDS = 10.0
+from blendtune_runtime.progress_bar import INTERVAL_SECONDS, progress_bar
 
 
 class TransferProgress:
@@ -29,7 +28,7 @@ class TransferProgress:
         with self._lock:
             self._received += count
             now = time.monotonic()
-            if now - self._last < _INTERVAL_SECONDS:
+            if now - self._last < INTERVAL_SECONDS:
                 return
             self._last = now
             line = format_progress(self._kept, self._received, self._total, now - self._start)
@@ -48,12 +47,8 @@ def format_progress(kept: int, received: int, total: int, seconds: float) -> str
     `kept` of the `total` bytes were here before, and `received` arrived within the `seconds`.
     """
     done, rate = min(kept + received, total), received / seconds  # a damaged file arrives twice
-    bar = "#" * int(_BAR_WIDTH * done / total)
     remaining = f", {(total - done) / rate:,.0f} s left" if rate else ""
-    return (
-        f"[{bar:.<{_BAR_WIDTH}}] {done / total:4.0%}, {_size(done)} of {_size(total)}, "
-        f"{_size(rate)}/s{remaining}"
-    )
+    return f"{progress_bar(done / total)}, {_size(done)} of {_size(total)}, {_size(rate)}/s{remaining}"
 
 
 def _size(count: float) -> str:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from blendtune_runtime.progress_bar import INTERVAL_SECONDS, progress_bar
+
 ReportProgress = Callable[[int, int, float | None], None]
 """Called with the rows and tokens encoded so far, and the fraction of the source read, 0 to 1, if known."""
 
-_BAR_WIDTH = 20  # characters
-_INTERVAL_SECONDS = 10.0
-
 
 def console_progress(name: str) -> ReportProgress:
-    """A callback that prints the progress of source `name`, at most once in `_INTERVAL_SECONDS`."""
+    """A callback that prints the progress of source `name`, at most once in `INTERVAL_SECONDS`."""
     start = last = time.monotonic()
 
     def report(rows: int, tokens: int, fraction: float | None) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= _INTERVAL_SECONDS:
+        if now - last >= INTERVAL_SECONDS:
             last = now
             print(f"{name}: {format_progress(rows, tokens, fraction, now - start)}", flush=True)
 
@@ -34,6 +33,5 @@ def format_progress(rows: int, tokens: int, fraction: float | None, seconds: flo
     counts = [f"{rows:,} rows", f"{tokens:,} tokens", f"{rows / seconds:,.0f} rows/s"]
     if not fraction:
         return ", ".join(counts)
-    bar = "#" * int(_BAR_WIDTH * fraction)
     remaining = seconds / fraction - seconds
-    return ", ".join([f"[{bar:.<{_BAR_WIDTH}}] {fraction:4.0%}", *counts, f"{remaining:,.0f} s left"])
+    return ", ".join([progress_bar(fraction), *counts, f"{remaining:,.0f} s left"])
