@@ -15,6 +15,21 @@ _SETTINGS = ("*.json", "*.jinja", "*.model", "*.txt")
 # Not the model's: an adapter beside it, which transformers would load with it, and indices of other weights.
 _NOT_SETTINGS = ("adapter_*", "*.index.json")
 
+# What a tokenizer is made of, without its settings and chat template; and what prepares images and sound.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tekken.json",
+)
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
+
 CONFIGS = frozenset({"config.json", "adapter_config.json"})  # a folder with neither is not a model
 _OWN = (
     "config.json",
@@ -28,21 +43,10 @@ _OWN = (
     "adapter_config.json",
     "adapter_model.safetensors",
     "adapter_model.bin",
-    "tokenizer.json",
-    "tokenizer.model",
     "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tekken.json",
     "chat_template.jinja",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "video_preprocessor_config.json",
+    *TOKENIZER_FILES,
+    *PROCESSOR_FILES,
 )
 
 

@@ -19,22 +19,10 @@ from transformers import CONFIG_MAPPING
 
 from blendtune_runtime.chat.rendering import ChatRenderer
 from blendtune_runtime.files import write_json, write_text
+from blendtune_runtime.models.files import PROCESSOR_FILES, TOKENIZER_FILES
 
 CONFIG, GENERATION_CONFIG, TOKENIZER = "config.json", "generation_config.json", "tokenizer.json"
 TOKENIZER_CONFIG, CHAT_TEMPLATE = "tokenizer_config.json", "chat_template.jinja"
-_TOKENIZER_FILES = (
-    TOKENIZER,
-    "tokenizer.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tekken.json",
-)
-_PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
 _LITERAL = "PreTrainedTokenizerFast"  # the class that takes tokenizer.json as it is, in every version
 _ONLY_IN_5 = {"TokenizersBackend": _LITERAL}  # classes of tokenizers, and their older names
 
@@ -46,10 +34,10 @@ def write_tokenizer(base: Path, tokenizer: Any, folder: Path) -> None:
 
     `tokenizer` was loaded from `base`; only its chat template may be another.
     """
-    for name in (*_TOKENIZER_FILES, *_PROCESSOR_FILES):
+    for name in (*TOKENIZER_FILES, *PROCESSOR_FILES):
         if (base / name).is_file():
             shutil.copyfile(base / name, folder / name)
-    if any((folder / name).exists() for name in _TOKENIZER_FILES):
+    if any((folder / name).exists() for name in TOKENIZER_FILES):
         document = _read(base / TOKENIZER_CONFIG)
     else:  # files of a name that is not known here
         tokenizer.save_pretrained(folder, save_jinja_files=False)
