@@ -20,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.request_faults import take_fault
+
 _API = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)(?:/(revision|tree|paths-info)/([^/]+)(?:/(.*))?)?")
 _RESOLVE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 _CDN = re.compile(r"/cdn/(models|datasets)/([^/]+/[^/]+)/([^/]+)/(.+)")
@@ -83,16 +85,6 @@ class HubServer:
         self.faults.clear()
         self.requests.clear()
 
-    def take_fault(self, method: str, path: str) -> Fault | None:
-        for fault in self.faults:
-            if fault.method == method and fault.times > 0 and re.search(fault.path, path):
-                if fault.passes > 0:
-                    fault.passes -= 1
-                    continue
-                fault.times -= 1
-                return fault
-        return None
-
 
 @contextmanager
 def serving() -> Iterator[HubServer]:
@@ -137,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         ranges = self.headers.get("Range", "")
         self.hub.requests.append(f"{self.command} {unquote(url.path)} {ranges}".strip())
-        self._fault = self.hub.take_fault(self.command, unquote(url.path))
+        self._fault = take_fault(self.hub.faults, self.command, unquote(url.path))
         try:
             if self._fault is not None and self._fault.status:
                 raise _Refused(self._fault.status, message="out of order")

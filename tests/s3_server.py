@@ -14,6 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_api._internal.models import moto_api_backend
 from moto.s3.models import s3_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
+from tests.request_faults import take_fault
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 REGION = "eu-west-1"
@@ -85,16 +86,6 @@ class S3Server:
         self.faults.clear()
         self.requests.clear()
 
-    def take_fault(self, method: str, path: str) -> Fault | None:
-        for fault in self.faults:
-            if fault.method == method and fault.times > 0 and re.search(fault.path, path):
-                if fault.passes > 0:
-                    fault.passes -= 1
-                    continue
-                fault.times -= 1
-                return fault
-        return None
-
 
 def _backend() -> Any:
     return s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
@@ -139,7 +130,7 @@ class _Layer:
         method, path = environ["REQUEST_METHOD"], f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
         self._s3.requests.append(f"{method} {path.rstrip('?')} {environ.get('HTTP_RANGE', '')}".strip())
         refusal = _refusal(environ.get("HTTP_AUTHORIZATION", ""))
-        fault = self._s3.take_fault(method, path)
+        fault = take_fault(self._s3.faults, method, path)
         if refusal is None and fault is not None and fault.status:
             refusal = (fault.status, fault.code)
         if refusal is not None:
