@@ -64,7 +64,7 @@ def train_more_gently(both: bool) -> str:
 def keep_more(case: Compared) -> str:
     """After forgetting."""
     found = ""
-    if case.general_moved is not Direction.DOWN:
+    if case.general_moved is not Direction.DOWN and (case.retention_failed or case.general_loss_rose):
         where = "general text" if case.retention_failed else "held-out general rows"
         found = f"The loss on {where} rose. "
     share = case.share

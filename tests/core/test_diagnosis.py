@@ -280,3 +280,12 @@ def test_retention_decides_what_the_questions_leave_open(
     assert found.verdict is verdict
     assert words in found.message
     assert "A gate on retention" not in found.message
+
+
+def test_a_failed_gate_alone_says_nothing_of_losses() -> None:
+    """The interval lies beyond the gate, the p-value is just short, and no loss was measured."""
+    general = replace(scope("general", 0.6, -0.25, 0.14), p_value=0.06)
+    evaluation = EvaluationSummary(name="ads", in_domain=scope("inDomain", 0.8, 0.5), general=general)
+    found = diagnose(evaluation, judge_gates((SMALL_DROP,), evaluation), trained(0.5, ()))
+    assert found.verdict is FORGETTING
+    assert "loss" not in found.message.lower()
