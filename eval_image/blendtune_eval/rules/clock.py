@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blendtune_eval.rules.numerals import NUMBER_WORDS
-from blendtune_eval.rules.text import Token, word_at
+from blendtune_eval.rules.text import Token, found_along, word_at
 
 _DAY, _HALF_DAY = 24 * 60, 12 * 60
 _NAMED = {"noon": 12 * 60, "midday": 12 * 60, "midnight": 0}
@@ -39,14 +39,7 @@ class ClockTime:
 
 
 def clock_times(tokens: Sequence[Token]) -> list[ClockTime]:
-    found: list[ClockTime] = []
-    index = 0
-    while index < len(tokens):
-        time = _time_at(tokens, index)
-        if time is not None:
-            found.append(time)
-        index = time.end if time is not None else index + 1
-    return found
+    return found_along(tokens, _time_at)
 
 
 def _time_at(tokens: Sequence[Token], index: int) -> ClockTime | None:

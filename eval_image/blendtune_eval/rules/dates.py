@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from blendtune_eval.rules.numerals import numeral_at
-from blendtune_eval.rules.text import Token, TokenKind, word_at
+from blendtune_eval.rules.text import Token, TokenKind, found_along, word_at
 
 _MONTHS = (
     "january jan januar janvier enero gennaio janeiro januari",
@@ -52,14 +52,7 @@ class Date:
 
 
 def dates(tokens: Sequence[Token]) -> list[Date]:
-    found: list[Date] = []
-    index = 0
-    while index < len(tokens):
-        date = _date_at(tokens, index)
-        if date is not None:
-            found.append(date)
-        index = date.end if date is not None else index + 1
-    return found
+    return found_along(tokens, _date_at)
 
 
 def year_in(tokens: Sequence[Token]) -> int | None:

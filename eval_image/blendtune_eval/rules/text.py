@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import Protocol, TypeVar
 
 from blendtune_eval.rules import latex, markup
 from blendtune_eval.rules.digits import plain_digits, readings
@@ -126,6 +127,26 @@ def content(text: str) -> tuple[Token, ...]:
         for token in sentence.tokens
         if token.kind is not TokenKind.BREAK
     )
+
+
+class _Found(Protocol):
+    @property
+    def end(self) -> int: ...  # index after its last token
+
+
+F = TypeVar("F", bound=_Found)
+
+
+def found_along(tokens: Sequence[Token], read: Callable[[Sequence[Token], int], F | None]) -> list[F]:
+    """What `read` finds at each token that an earlier find does not cover."""
+    found: list[F] = []
+    index = 0
+    while index < len(tokens):
+        here = read(tokens, index)
+        if here is not None:
+            found.append(here)
+        index = here.end if here is not None else index + 1
+    return found
 
 
 def word_at(tokens: Sequence[Token], index: int) -> str:
