@@ -33,6 +33,7 @@ from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.model.base_model import fetch_base_model
 from blendtune_trainer.model.load import require_attention
 from blendtune_trainer.model.memory import sizing_setup
+from blendtune_trainer.preflight.positions import require_positions
 from blendtune_trainer.preflight.prompts import try_prompts
 from blendtune_trainer.preflight.trial import try_model
 from blendtune_trainer.preflight.vocabulary import require_own_tokenizer
@@ -156,6 +157,7 @@ def _try(run: Run, base: Path, tokenizer: Any, prompts: Sequence[str]) -> None:
     model = require_weights(base)
     require_own_tokenizer(tokenizer, model)
     require_attention(spec.training, model.config)
+    require_positions(spec.training.sequence_length, model)
     try_prompts(spec, tokenizer, model.config, prompts)
     if spec.export is not None:
         try_upload(store_path(spec.export.uri, run.claims, "spec.export.uri"))

@@ -51,8 +51,9 @@ class Turn:
 class ChatRenderer:
     """Applies the chat template of a tokenizer of transformers.
 
-    `field` is the model's path in the spec. Raises BadModel on construction if there is no template. One
-    whose answers do not follow the prompt that inference sends is `untrainable`.
+    `field` is the model's path in the spec. Raises BadModel on construction if there is no template, or if
+    there are several and no default. One whose answers do not follow the prompt that inference sends is
+    `untrainable`.
     """
 
     def __init__(self, tokenizer: Any, rendering: Rendering = PLAIN, field: str = "spec.model") -> None:
@@ -61,6 +62,12 @@ class ChatRenderer:
                 f"{field}: the tokenizer has no chat template. Set {field}.chatTemplate to one of "
                 f"{NAMED_TEMPLATES}, use a chat or instruct model, or add a chat_template.jinja file to the "
                 "model's folder"
+            )
+        if isinstance(tokenizer.chat_template, dict) and "default" not in tokenizer.chat_template:
+            raise BadModel(
+                f"{field}: the tokenizer has the chat templates {', '.join(sorted(tokenizer.chat_template))} "
+                f"and none that is named default. Rename one of them in the model's folder, or set "
+                f"{field}.chatTemplate to one of {NAMED_TEMPLATES}"
             )
         self._tokenizer = tokenizer
         try:

@@ -95,6 +95,13 @@ def test_a_tokenizer_without_template_is_refused(tokenizer_without_template: Pre
     assert raised.value.exit_code is ExitCode.BAD_MODEL
 
 
+def test_several_named_templates_need_one_that_is_the_default() -> None:
+    tokenizer = build_tokenizer(CHATML)
+    tokenizer.chat_template = {"rag": CHATML, "tool_use": CHATML}
+    with pytest.raises(BadModel, match="has the chat templates rag, tool_use and none that is named default"):
+        ChatEncoder(tokenizer)
+
+
 @pytest.mark.parametrize(
     "template",
     [

@@ -21,6 +21,7 @@ from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadConfiguration, BadModel
 from blendtune_trainer.model.load import require_attention
 from blendtune_trainer.preflight import trial
+from blendtune_trainer.preflight.positions import require_positions
 from blendtune_trainer.preflight.small_copy import small_copy
 from blendtune_trainer.preflight.vocabulary import require_own_tokenizer
 from blendtune_trainer.prepare import prepare
@@ -238,3 +239,28 @@ def test_flash_attention_that_cannot_keep_examples_apart_is_refused(model_type: 
     training = Training(learning_rate=1e-3, attention=Attention.FLASH_ATTENTION_2)
     with pytest.raises(BadConfiguration, match=f"see one another in a {model_type}; set auto or sdpa"):
         require_attention(training, AutoConfig.for_model(model_type))
+
+
+@pytest.mark.parametrize(
+    ("model_type", "refused"),
+    [
+        pytest.param("gpt2", True, id="learned"),
+        pytest.param("opt", True, id="learned, with two more rows"),
+        pytest.param("biogpt", True, id="learned, offset"),
+        pytest.param("llama", False, id="rotary"),
+        pytest.param("falcon", False, id="rotary, or by distance"),
+    ],
+)
+def test_examples_longer_than_the_positions_that_a_model_has_learned_are_refused(
+    model_type: str, refused: bool
+) -> None:
+    names = {"hidden_size": 16, "num_attention_heads": 2, "vocab_size": 100, "num_hidden_layers": 1}
+    config = AutoConfig.for_model(model_type, **names, max_position_embeddings=64)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    require_positions(64, model)
+    if refused:
+        with pytest.raises(BadConfiguration, match=r"sequenceLength: 65 is more than the 64 positions"):
+            require_positions(65, model)
+    else:
+        require_positions(65, model)
