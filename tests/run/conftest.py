@@ -7,6 +7,8 @@ import os
 import random
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,6 +139,15 @@ class Project:
         return Outcome(process.returncode, output, errors, workspace)
 
 
+def wait_until(process: subprocess.Popen[str], holds: Callable[[], bool]) -> None:
+    """Waits while the process lives and the condition does not hold."""
+    end = time.monotonic() + 300
+    while not holds():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
 def write_rows(path: Path, subjects: list[str], count: int, seed: int) -> None:
     """Short conversations of various lengths."""
     draw = random.Random(seed)
@@ -178,10 +189,19 @@ class Finished:
 
 
 @pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A short run."""
+    return finish(tmp_path_factory.mktemp("finished"), epochs=2)
+
+
+@pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """To compare with: a run that saves checkpoints all the time."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    project = create_project(folder / "project", **LONG)
+    return finish(tmp_path_factory.mktemp("undisturbed"), **LONG)
+
+
+def finish(folder: Path, **manifest: Any) -> Finished:
+    project = create_project(folder / "project", **manifest)
     outcome = project.run(folder / "work")
     assert outcome.code == 0, outcome.errors
     return Finished(project, folder / "work", outcome)

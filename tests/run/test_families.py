@@ -1,6 +1,6 @@
 """Model families, from manifest to report: which blend, learn, export, are asked right and load elsewhere.
 
-`make test-families` runs it. With BLENDTUNE_WRITE_MODELS=1 it writes the table of docs/models.md.
+`make test-runs` runs it. With BLENDTUNE_WRITE_MODELS=1 it writes the table of docs/models.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.run.families import FAMILIES, Family, write_model
 from blendtune_eval.answering.prompts import ChatPrompts
 from blendtune_trainer.blending.packed import PackedBlend
 
-pytestmark = [pytest.mark.families, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.runs, pytest.mark.timeout(1500)]
 
 PAGE = ROOT / "docs" / "models.md"
 BEGIN, END = "<!-- families -->\n", "<!-- /families -->\n"

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from jsonschema import Draft202012Validator
 from tests.api.structural import as_json_schema
 from tests.run.conftest import Project
 
 from blendtune_api.blend_study import BlendStudy
 from blendtune_api.crd import root_schema
+
+pytestmark = pytest.mark.runs
 
 STUDY = """\
 apiVersion: blendtune.io/v1alpha1
