@@ -22,7 +22,7 @@ from blendtune_eval.rubric import Category, Question, Rubric
 from blendtune_eval.rubrics.criteria import read_criterion
 from blendtune_eval.rubrics.entries import Entry, Fault, FaultList, InvalidRubric
 from blendtune_eval.rubrics.soundness import unsound
-from blendtune_eval.rules.text import content
+from blendtune_eval.rubrics.wordings import wording_content
 
 _BUILTIN = resources.files("blendtune_eval.rubrics") / "builtin"
 
@@ -236,4 +236,4 @@ class _Reader(FaultList):
 
 
 def _wording_key(wording: str) -> tuple[str, ...]:
-    return tuple(token.text for token in content(wording))
+    return tuple(token.text for token in wording_content(wording))
