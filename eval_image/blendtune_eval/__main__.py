@@ -43,7 +43,7 @@ def _run_tool(tool: Callable[[], None]) -> int:
 
 def _check_alone(options: argparse.Namespace) -> RubricResult:
     load = partial(load_file, options.file) if options.file else partial(load_builtin, options.builtin)
-    return announce(check_alone(load))
+    return announce(check_alone(partial(load, general_from=options.general_from)))
 
 
 def _lint(options: argparse.Namespace) -> None:
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     which = check.add_mutually_exclusive_group()
     which.add_argument("--file", type=Path, help="a rubric file, outside of any run")
     which.add_argument("--builtin", help="a rubric that ships with Blendtune")
+    check.add_argument("--general-from", default="", help="a built-in rubric for more general questions")
     commands.add_parser("evaluate", help="answer, score and compare, as the pinned configuration says")
     linted = commands.add_parser("lint", help="check a rubric file and warn of what looks doubtful")
     linted.add_argument("file", type=Path)

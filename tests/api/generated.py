@@ -99,6 +99,11 @@ def _validation(validation: api.Validation) -> api.Validation:
     return one if one.uri is not None else replace(one, columns=None)
 
 
+def _rubric(rubric: api.RubricReference) -> api.RubricReference:
+    one: api.RubricReference = _one_of_two("builtin", "config_map_ref", "business45")(rubric)
+    return replace(one, general_from=None) if one.builtin == one.general_from else one
+
+
 def _blend(blend: api.Blend) -> api.Blend:
     return blend if isinstance(blend.max_bad_rows, int) else replace(blend, max_bad_rows="0.5%")
 
@@ -110,7 +115,7 @@ REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Blend: _blend,
     api.Columns: _columns,
     api.Validation: _validation,
-    api.RubricReference: _one_of_two("builtin", "config_map_ref", "business45"),
+    api.RubricReference: _rubric,
     api.Training: _training,
     api.Judge: _judge,
     api.Gate: _one_threshold,

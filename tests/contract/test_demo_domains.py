@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from blendtune_api.v1alpha1 import BlendedFineTune, Role
-from blendtune_core.builtin_rubrics import BUILTIN_RUBRICS
+from blendtune_core.builtin_rubrics import builtin_counts
 from blendtune_core.power import unresolved
 from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Question, Rubric
@@ -108,5 +108,7 @@ def test_the_manifest_is_accepted_with_gates_that_can_decide(domain: str, arm: s
     assert isinstance(run, BlendedFineTune)
     assert run.spec.evaluation.rubric.builtin == f"{domain}45"
     assert refusals(run, local_settings()) == ()
-    assert unresolved(run.spec.evaluation.gates, BUILTIN_RUBRICS[f"{domain}45"], "gates") == ()
+    counts = builtin_counts(f"{domain}45")
+    assert counts is not None
+    assert unresolved(run.spec.evaluation.gates, counts, "gates") == ()
     assert all(Path(source.uri.removeprefix("file://")).is_file() for source in run.spec.blend.sources)

@@ -15,7 +15,7 @@ from blendtune_eval.rubrics.loader import builtin_names, load_builtin, parse
 def test_builtin_rubrics_are_sound(name: str) -> None:
     rubric = load_builtin(name)
     assert rubric.name == name
-    assert {question.domain for question in rubric.questions} == set(Role)
+    assert Role.GENERAL in {question.domain for question in rubric.questions}
 
 
 OWN = """\
@@ -43,6 +43,37 @@ def test_the_general_half_of_a_builtin_rubric_can_be_taken_over() -> None:
     assert [category.name for category in own.categories] == [
         "world-knowledge", "language-and-instructions", "arithmetic-and-logic", "safety-and-honesty", "shop",
     ]  # fmt: skip
+
+
+def test_a_run_can_ask_more_general_questions_than_its_rubric_names() -> None:
+    """Both general parts stand before the own questions; what both name is asked once."""
+    own = parse(OWN, "r.yaml")
+    assert parse(OWN, "r.yaml", "business45") == own
+    more, source = parse(OWN, "r.yaml", "general300"), load_builtin("general300")
+    assert more.questions == (*source.questions, *own.questions)
+    assert more.categories == (*source.categories, *own.categories)
+    assert (more.name, more.digest != own.digest) == ("own", True)
+    with pytest.raises(InvalidRubric, match="generalFrom: no built-in rubric of this name"):
+        parse(OWN, "r.yaml", "general301")
+
+
+def test_an_own_wording_that_is_among_the_general_ones_is_named_with_its_line() -> None:
+    text = OWN.replace(
+        "In how many days may a kettle come back?", "What is 7 times 8? Reply with the number only."
+    )
+    with pytest.raises(
+        InvalidRubric, match=r"r.yaml:7: .* occurs already in question easy-seven-times-eight"
+    ):
+        parse(text, "r.yaml", "general300")
+
+
+def test_code_in_fences_tells_wordings_apart() -> None:
+    program = "What is printed?\\n\\n```python\\nprint({})\\n```"
+    text = OWN.replace("In how many days may a kettle come back?", program.format(1))
+    more = text.partition("- id: window")[2].replace("print(1)", "print(2)")
+    assert len(parse(f"{text}- id: other{more}", "r.yaml").questions) == 24
+    with pytest.raises(InvalidRubric, match="occurs already in question window"):
+        parse(f"{text}- id: other{more.replace('print(2)', 'print(1)')}", "r.yaml")
 
 
 @pytest.mark.parametrize(

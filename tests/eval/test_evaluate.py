@@ -29,6 +29,7 @@ from blendtune_api.v1alpha1 import (
     EvaluatedModel,
     GateResult,
     Reason,
+    RubricReference,
     Sampling,
 )
 from blendtune_eval.answering import answer
@@ -57,6 +58,25 @@ def test_leaves_result_and_report(pod: Pod, capsys: pytest.CaptureFixture[str]) 
     assert len(lines) == 14
     assert {line["respondent"] for line in lines} == {"model", "baseline"}
     assert all(line["criteria"] and line["outcome"] for line in lines)
+
+
+def test_general_questions_beside_those_of_an_own_rubric(pod: Pod) -> None:
+    """The general scope is over both, in result and report; the rubric keeps its name."""
+    alone = evaluate(pod())
+    environment = pod(rubric=RubricReference(builtin="unused", general_from="business45"))
+    result = evaluate(environment)
+    assert alone.general.n == 2
+    lines = (workspace_folder(environment) / "eval" / "answers.jsonl").read_text().splitlines()
+    assert len({json.loads(line)["question"] for line in lines}) == 2 + 22 + 2
+    assert result.general.n > 2 + 22 - 5, "where its babble can be judged"
+    assert [scope.name for scope in result.categories] == [
+        "world-knowledge", "language-and-instructions", "arithmetic-and-logic", "safety-and-honesty", "world",
+        "shop",
+    ]  # fmt: skip
+    report = report_of(environment)
+    assert report["rubric"]["name"] == "small"
+    page = (workspace_folder(environment) / "eval" / "report.html").read_text()
+    assert "Which planet of the Solar System has the greatest mass?" in page
 
 
 def test_result_is_a_status(pod: Pod) -> None:

@@ -102,6 +102,7 @@ SAMPLES: dict[str, Any] = {
     "resources": {"requests": {"memory": "64Gi"}},
     "pod_template": {"spec": {"priorityClassName": "high"}},
     "builtin": "business45",
+    "general_from": "general300",
     "open_ai": OPEN_AI,
     "benchmarks": ("mmlu",),
     "ttl_seconds_after_finished": 60,

@@ -28,6 +28,7 @@ from blendtune_operator.plan.margins import too_fine
 FINE, COARSE = Gate(metric=Metric.GENERAL, max_drop=0.05), Gate(metric=Metric.GENERAL, max_drop=0.3)
 SCORE = Gate(metric=Metric.GENERAL, min_score=0.3)
 BASELINE = RubricEvalBaseline(model=EvaluatedModel(uri="pvc://models/base"))
+MORE = RubricReference(builtin="business45", general_from="general300")
 OWN = RubricReference(config_map_ref=KeySelector(name="mine", key="rubric.yaml"))
 
 
@@ -51,6 +52,9 @@ def new_fine_tune(evaluation: Evaluation) -> World:
             Evaluation(gates=(FINE,)), Reason.MARGIN_TOO_FINE, "spec.evaluation.gates[0]", id="fine"
         ),
         pytest.param(Evaluation(gates=(COARSE,)), Reason.PENDING, "", id="coarse"),
+        pytest.param(
+            Evaluation(gates=(FINE,), rubric=MORE), Reason.PENDING, "", id="enough general questions"
+        ),
         pytest.param(Evaluation(gates=(FINE,), rubric=OWN), Reason.PENDING, "", id="own rubric, unchecked"),
     ],
 )

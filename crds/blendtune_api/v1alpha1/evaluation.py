@@ -24,12 +24,26 @@ class RubricReference:
         str | None, Mark("A rubric that ships with Blendtune.", pattern=DNS_LABEL, max_length=63)
     ] = None
     config_map_ref: Annotated[KeySelector | None, Mark("A rubric of your own.")] = None
+    general_from: Annotated[
+        str | None,
+        Mark(
+            "A built-in rubric whose general questions are asked too, before those of the rubric: general300 "
+            "has 300 of them.",
+            pattern=DNS_LABEL,
+            max_length=63,
+        ),
+    ] = None
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="has(self.builtin) != has(self.configMapRef)",
             message="set exactly one of builtin and configMapRef",
             check=lambda self: (self.builtin is None) != (self.config_map_ref is None),
+        ),
+        Rule(
+            cel="!has(self.builtin) || !has(self.generalFrom) || self.builtin != self.generalFrom",
+            message="generalFrom must be another rubric than builtin, whose questions are all asked",
+            check=lambda self: self.builtin is None or self.builtin != self.general_from,
         ),
     )
 

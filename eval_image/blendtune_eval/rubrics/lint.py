@@ -8,7 +8,7 @@ from itertools import combinations
 
 from blendtune_eval.rubric import Number, Question, Rubric
 from blendtune_eval.rubrics.entries import Fault
-from blendtune_eval.rules.text import content
+from blendtune_eval.rubrics.wordings import wording_content
 
 FEWEST_QUESTIONS = 6  # of 5 paired differences, all of one sign, the two-sided sign-flip p is 2/2^5 = 0.0625
 NEAR_DUPLICATE = 0.8  # share of words in common, Jaccard
@@ -52,7 +52,10 @@ def _too_few(rubric: Rubric) -> Iterator[Fault]:
 
 
 def _near_duplicates(rubric: Rubric, lines: Mapping[str, int]) -> Iterator[Fault]:
-    worded = [(question, {token.text for token in content(question.prompt)}) for question in rubric.questions]
+    worded = [
+        (question, {token.text for token in wording_content(question.prompt)})
+        for question in rubric.questions
+    ]
     for (one, words), (other, other_words) in combinations(worded, 2):
         shared = len(words & other_words) / max(1, len(words | other_words))
         if shared >= NEAR_DUPLICATE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -22,7 +22,7 @@ from blendtune_eval.rubric import Category, Question, Rubric
 from blendtune_eval.rubrics.criteria import read_criterion
 from blendtune_eval.rubrics.entries import Entry, Fault, FaultList, InvalidRubric
 from blendtune_eval.rubrics.soundness import unsound
-from blendtune_eval.rules.text import content
+from blendtune_eval.rubrics.wordings import wording_content
 
 _BUILTIN = resources.files("blendtune_eval.rubrics") / "builtin"
 
@@ -32,31 +32,41 @@ def builtin_names() -> tuple[str, ...]:
 
 
 @cache
-def load_builtin(name: str) -> Rubric:
-    """A rubric that ships with this package. Raises InvalidRubric when there is none of that name."""
+def load_builtin(name: str, general_from: str = "") -> Rubric:
+    """A rubric that ships with this package, as `parse` reads it.
+
+    Raises InvalidRubric when there is none of that name.
+    """
     if name not in builtin_names():
         known = ", ".join(builtin_names()) or "none"
         raise InvalidRubric(
             name, [Fault(0, "rubric", f"no built-in rubric of this name; there are: {known}")]
         )
     text = (_BUILTIN / f"{name}.yaml").read_text(encoding="utf-8")
-    return parse(text, f"{name}.yaml")
+    return parse(text, f"{name}.yaml", general_from)
 
 
-def load_file(path: Path) -> Rubric:
-    """Raises InvalidRubric for a file that is missing, unreadable or faulty."""
+def load_file(path: Path, general_from: str = "") -> Rubric:
+    """The rubric in a file, as `parse` reads it.
+
+    Raises InvalidRubric for a file that is missing, unreadable or faulty.
+    """
     try:
-        return parse(path.read_text(encoding="utf-8"), str(path))
+        return parse(path.read_text(encoding="utf-8"), str(path), general_from)
     except OSError as error:
         raise InvalidRubric(str(path), [Fault(0, "rubric", f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         raise InvalidRubric(str(path), [Fault(0, "rubric", f"is not UTF-8 text: {error.reason}")]) from error
 
 
-def parse(text: str, file: str) -> Rubric:
-    """The rubric in a YAML text, or in the ConfigMap around it. Raises InvalidRubric with every fault."""
+def parse(text: str, file: str, general_from: str = "") -> Rubric:
+    """The rubric in a YAML text, or in the ConfigMap around it.
+
+    Before its questions stand the general ones of the built-in rubrics `general_from`, if it names one, and
+    that of the text's own `generalFrom`. Raises InvalidRubric with every fault.
+    """
     root, first_line = _rubric_node(text, file)
-    reader = _Reader(first_line)
+    reader = _Reader(first_line, general_from)
     rubric = reader.rubric(root)
     if reader.faults or rubric is None:
         raise InvalidRubric(file, reader.faults)
@@ -116,16 +126,19 @@ def _in_config_map(root: Node | None) -> ScalarNode | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _GeneralHalf:
-    """What a rubric takes over from a built-in one."""
+class _GeneralPart:
+    """What a rubric takes over from built-in ones: the questions, each with the name of its rubric."""
 
-    rubric: str = ""
-    categories: tuple[Category, ...] = ()
-    questions: tuple[Question, ...] = ()
+    categories: tuple[Category, ...]
+    questions: Mapping[Question, str]
 
 
 class _Reader(FaultList):
     """Builds the rubric's values and gathers faults; a faulty value is replaced so that reading goes on."""
+
+    def __init__(self, first_line: int, general_from: str) -> None:
+        super().__init__(first_line)
+        self._general_from = general_from
 
     def rubric(self, root: Node | None) -> Rubric | None:
         if root is None:
@@ -135,7 +148,7 @@ class _Reader(FaultList):
         name = entry.text("name", pattern=DNS_LABEL)
         version = entry.text("version")
         description = entry.text("description", default="")
-        general = self.general_half(entry)
+        general = self.general_part(entry)
         declared = tuple(self.category(node) for node in entry.items("categories", required=True))
         categories = (*general.categories, *declared)
         nodes = entry.items("questions", required=True)
@@ -154,20 +167,21 @@ class _Reader(FaultList):
             questions=(*general.questions, *questions),
         )
 
-    def general_half(self, entry: Entry) -> _GeneralHalf:
-        """The general questions of the built-in rubric that `generalFrom` names; without it, none."""
-        name = entry.text("generalFrom", default="")
-        if not name:
-            return _GeneralHalf()
-        try:
-            source = load_builtin(name)
-        except InvalidRubric as error:
-            entry.fault(f"generalFrom: {error.faults[0].message}")
-            return _GeneralHalf()
-        questions = tuple(question for question in source.questions if question.domain is Role.GENERAL)
-        used = {question.category for question in questions}
-        categories = tuple(category for category in source.categories if category.name in used)
-        return _GeneralHalf(name, categories, questions)
+    def general_part(self, entry: Entry) -> _GeneralPart:
+        """The general questions of the built-in rubrics that are named for them, none of them twice."""
+        categories: dict[Category, None] = {}
+        questions: dict[Question, str] = {}
+        for name in filter(None, (self._general_from, entry.text("generalFrom", default=""))):
+            try:
+                source = load_builtin(name)
+            except InvalidRubric as error:
+                entry.fault(f"generalFrom: {error.faults[0].message}")
+                continue
+            general = [question for question in source.questions if question.domain is Role.GENERAL]
+            used = {question.category for question in general}
+            categories |= dict.fromkeys(each for each in source.categories if each.name in used)
+            questions |= dict.fromkeys(general, name)
+        return _GeneralPart(tuple(categories), questions)
 
     def category(self, node: Node) -> Category:
         entry = Entry(self, node, "category")
@@ -209,9 +223,9 @@ class _Reader(FaultList):
             entry.fault(message)
         return question
 
-    def _across(self, questions: Sequence[Question], nodes: Sequence[Node], general: _GeneralHalf) -> None:
+    def _across(self, questions: Sequence[Question], nodes: Sequence[Node], general: _GeneralPart) -> None:
         """Faults between questions: an id or a wording that occurs twice."""
-        ids = {question.id: f"rubric {general.rubric}" for question in general.questions}
+        ids = {question.id: f"rubric {rubric}" for question, rubric in general.questions.items()}
         wordings = {
             _wording_key(wording): question.id
             for question in general.questions
@@ -236,4 +250,4 @@ class _Reader(FaultList):
 
 
 def _wording_key(wording: str) -> tuple[str, ...]:
-    return tuple(token.text for token in content(wording))
+    return tuple(token.text for token in wording_content(wording))

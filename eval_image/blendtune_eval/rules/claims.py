@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 from blendtune_eval.rules.negation import NEGATORS, Standing, standing
 from blendtune_eval.rules.subjects import asked_words
@@ -53,10 +54,11 @@ class Occurrence:
 
 def read_answer(text: str, wording: str) -> Answer:
     asked = content(wording)
-    full = tuple(sentence for sentence in sentences(text) if not _echoes(sentence, asked))
+    said = sentences(text)
+    answering = [not _echoes(sentence, asked) for sentence in said]
     return Answer(
-        full=full,
-        own=tuple(_without_copies(sentence, asked) for sentence in full),
+        full=tuple(compress(said, answering)),
+        own=tuple(compress(_without_copies(said, asked), answering)),
         wording_values=frozenset(token.value for token in asked if token.value is not None),
         asked=asked_words(asked),
         text=text,
@@ -146,18 +148,32 @@ def _echoes(sentence: Sentence, asked: Sequence[Token]) -> bool:
     return sum(word in vocabulary for word in own) >= ECHO_SHARE * len(own)
 
 
-def _without_copies(sentence: Sentence, asked: Sequence[Token]) -> Sentence:
-    """The sentence with each run that copies at least half of the question replaced by a clause break."""
+def _without_copies(said: Sequence[Sentence], asked: Sequence[Token]) -> list[Sentence]:
+    """The sentences with each run that copies at least half of the question replaced by clause breaks.
+
+    A run may go on from sentence to sentence, as in a passage that the question is about.
+    """
     question = [token.text for token in asked]
     shortest = max(COPY_TOKENS, (len(question) + 1) // 2)
     runs = {tuple(question[i : i + shortest]) for i in range(len(question) - shortest + 1)}
-    positions = [index for index, token in enumerate(sentence.tokens) if token.kind is not TokenKind.BREAK]
-    copied: set[int] = set()
-    for first in range(len(positions) - shortest + 1):
-        window = positions[first : first + shortest]
-        if tuple(sentence.tokens[index].text for index in window) in runs:
-            copied.update(window)
-    if not copied:
-        return sentence
-    kept = tuple(CLAUSE_BREAK if index in copied else token for index, token in enumerate(sentence.tokens))
-    return Sentence(kept, sentence.interrogative)
+    words = [
+        (number, index, token.text)
+        for number, sentence in enumerate(said)
+        for index, token in enumerate(sentence.tokens)
+        if token.kind is not TokenKind.BREAK
+    ]
+    copied: set[tuple[int, int]] = set()
+    for first in range(len(words) - shortest + 1):
+        window = words[first : first + shortest]
+        if tuple(text for _, _, text in window) in runs:
+            copied.update((number, index) for number, index, _ in window)
+    return [
+        Sentence(
+            tuple(
+                CLAUSE_BREAK if (number, index) in copied else token
+                for index, token in enumerate(sentence.tokens)
+            ),
+            sentence.interrogative,
+        )
+        for number, sentence in enumerate(said)
+    ]

@@ -6,6 +6,9 @@ import re
 from itertools import pairwise
 
 _FENCE = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
+_SAID_FENCE = re.compile(  # "It prints:" and the output
+    r"(?<=:)\s*```(?:text|txt|plaintext|output|console)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL
+)
 _FOOTNOTE = re.compile(r"(?<=[\w.%)])[ ]?(?:\[\^?\d{1,2}\])+|\[\^\d{1,2}\]:?")
 _LINK = re.compile(r"!?\[([^\]\n]+)\]\([^)\s]+\)")
 _SEPARATOR = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$")
@@ -22,7 +25,11 @@ _FEWEST_ITEMS = 2  # of a list, so that its numbers are taken for item numbers w
 
 
 def plain(text: str) -> str:
-    """The text without markdown. A table row is one sentence for each cell, with row and column named."""
+    """The text without markdown. A table row is one sentence for each cell, with row and column named.
+
+    Of an answer in prose, programs are no part; text in a fence that a colon announces is.
+    """
+    text = _SAID_FENCE.sub(r"\n\1\n", text)
     if outside := _FENCE.sub("\n", text).strip():
         text = outside if re.search(r"\w", outside) else text
     text = _FENCE.sub(lambda match: match[1], text)

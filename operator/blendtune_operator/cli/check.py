@@ -110,13 +110,14 @@ def _missing_gpus(run: Run, settings: Settings) -> Iterator[tuple[str, str]]:
 def _check_rubric(reference: RubricReference, config_maps: Sequence[Document]) -> RubricResult | list[str]:
     """The result of the evaluation's own check of the rubric, run in its own process, or the faults."""
     with tempfile.TemporaryDirectory() as folder:
+        general = ["--general-from", reference.general_from] if reference.general_from else []
         if reference.config_map_ref is None:
-            return _run_check(["--builtin", str(reference.builtin)], Path(folder))
+            return _run_check(["--builtin", str(reference.builtin), *general], Path(folder))
         name, key = reference.config_map_ref.name, reference.config_map_ref.key
         holder = next(document for document in config_maps if document.name == name)
         file = Path(folder) / RUBRIC_FILE
         file.write_text(holder.value["data"][key])
-        checked = _run_check(["--file", str(file)], Path(folder))
+        checked = _run_check(["--file", str(file), *general], Path(folder))
         if isinstance(checked, RubricResult):
             return checked
         return [fault.replace(str(file), f"{holder.file}, {key}") for fault in checked]

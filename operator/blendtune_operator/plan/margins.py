@@ -10,7 +10,7 @@ from blendtune_api.v1alpha1 import (
     ConditionType,
     Reason,
 )
-from blendtune_core.builtin_rubrics import BUILTIN_RUBRICS
+from blendtune_core.builtin_rubrics import builtin_counts
 from blendtune_core.power import QuestionCounts, unresolved
 from blendtune_operator.names import Run
 from blendtune_operator.plan import StatusT
@@ -30,7 +30,7 @@ def too_fine(run: Run, counts: QuestionCounts | None) -> tuple[Fault, ...]:
     else:
         path, rubric, gates = "spec.gates", run.spec.rubric, run.spec.gates
         has_baseline = run.spec.baseline.model is not None
-    counts = counts or BUILTIN_RUBRICS.get(rubric.builtin or "")
+    counts = counts or builtin_counts(rubric.builtin or "", rubric.general_from or "")
     return unresolved(gates, counts, path, has_baseline=has_baseline) if counts else ()
 
 

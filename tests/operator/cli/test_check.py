@@ -54,6 +54,12 @@ data:
             [(11, "spec.gates[0]"), (12, "spec.gates[1]")],
             id="one general question",
         ),
+        pytest.param(
+            "{configMapRef: {name: mine, key: rubric.yaml}, generalFrom: general300}",
+            OWN,
+            [],
+            id="300 more general questions",
+        ),
     ],
 )
 def test_margins_that_the_rubric_cannot_tell_apart_are_warned_of(
@@ -74,6 +80,23 @@ def test_validate_prints_the_warning_and_succeeds(tmp_path: Path, capsys: pytest
     errors = capsys.readouterr().err
     assert f"warning: {path}:12: spec.gates[1]: general maxDrop 0.1 is finer than 22 questions" in errors
     assert "RubricEval handbook is valid" in errors
+
+
+@pytest.mark.parametrize(
+    ("rubric", "message"),
+    [
+        pytest.param(
+            "{builtin: general300, generalFrom: general300}", "generalFrom must be another rubric", id="same"
+        ),
+        pytest.param("{generalFrom: general300}", "set exactly one of builtin and configMapRef", id="alone"),
+        pytest.param("{builtin: business45, generalFrom: general301}", "there are: business45", id="unknown"),
+    ],
+)
+def test_a_general_part_that_there_is_not_is_refused(rubric: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(MANIFEST.format(rubric=rubric))
+    with pytest.raises(ManifestError, match=message):
+        check(load([path]), to_run_here=False)
 
 
 def test_gpus_are_looked_for_only_where_it_is_to_run() -> None:
