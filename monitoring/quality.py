@@ -99,9 +99,9 @@ _GATES = Row("Gates and diagnosis", (
         description="What each gate measured, its threshold and its result.",
         unit="none", view=View.TABLE, width=16, height=9, decimals=3,
         queries=[
-            Query(_by("namespace, name, metric, rule", "blendtune_gate_value")),
-            Query(_by("namespace, name, metric, rule", "blendtune_gate_threshold")),
-            Query(f'{_by("namespace, name, metric, rule, result", "blendtune_gate")} == 1'),
+            Query(_by("namespace, name, metric, benchmark, rule", "blendtune_gate_value")),
+            Query(_by("namespace, name, metric, benchmark, rule", "blendtune_gate_threshold")),
+            Query(f'{_by("namespace, name, metric, benchmark, rule, result", "blendtune_gate")} == 1'),
         ],
         transformations=merged({"A": "value", "B": "threshold"}, hidden=("Value #C",)),
     ),

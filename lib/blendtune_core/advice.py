@@ -67,6 +67,8 @@ def keep_more(case: Compared) -> str:
     if case.general_moved is not Direction.DOWN and (case.retention_failed or case.general_loss_rose):
         where = "general text" if case.retention_failed else "held-out general rows"
         found = f"The loss on {where} rose. "
+    if case.lost_benchmarks:
+        found += f"The score fell by more than its gate allows in {', '.join(case.lost_benchmarks)}. "
     share = case.share
     if share is None:
         return f"{found}Give the general data more weight; {_GENTLER}."

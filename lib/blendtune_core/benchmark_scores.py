@@ -26,6 +26,7 @@ class Measured:
     n: int  # samples
     samples: Sequence[float] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
+    lower_is_better: bool = False
 
 
 def benchmark_score(
@@ -33,7 +34,12 @@ def benchmark_score(
 ) -> BenchmarkScore:
     """The model's score and its difference from the baseline's; no difference unless `compared`."""
     score = BenchmarkScore(
-        name=name, metric=model.metric, score=model.score, standard_error=model.standard_error, n=model.n
+        name=name,
+        metric=model.metric,
+        score=model.score,
+        standard_error=model.standard_error,
+        n=model.n,
+        lower_is_better=model.lower_is_better or None,
     )
     if baseline is None:
         return score

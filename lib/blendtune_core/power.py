@@ -35,8 +35,8 @@ class QuestionCounts:
                 return self.in_domain
             case Metric.OVERALL | Metric.RELIABILITY | Metric.CONSISTENCY:
                 return self.general + self.in_domain
-            case Metric.RETENTION:
-                return self.general
+            case Metric.RETENTION | Metric.BENCHMARK:
+                return 0
 
 
 def detectable_difference(questions: float, deviation: float = ASSUMED_DEVIATION) -> float:
@@ -68,6 +68,8 @@ def _compares(gate: Gate) -> bool:
 
 def why_unresolved(gate: Gate, counts: QuestionCounts) -> str:
     """Why there are too few questions for the gate, and what to do; empty if there are enough."""
+    if gate.metric in (Metric.RETENTION, Metric.BENCHMARK):
+        return ""
     questions = counts.of(gate.metric)
     if questions == 0:
         return f"the rubric has no question for {gate.metric}: the gate will stay inconclusive"

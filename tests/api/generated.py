@@ -42,11 +42,21 @@ PATTERNS = {
 def _one_threshold(gate: api.Gate) -> api.Gate:
     if gate.metric is api.Metric.RETENTION:
         return api.Gate(metric=gate.metric, max_rise=0.05 if gate.max_rise is None else gate.max_rise)
+    if gate.metric is api.Metric.BENCHMARK:
+        return api.Gate(metric=gate.metric, name=gate.name or "mmlu", max_drop=gate.max_drop or 0.02)
     names = ("min_score", "min_gain", "max_drop", "max_critical_errors")
     name = next((name for name in names if getattr(gate, name) is not None), None)
     if name is None:
         return api.Gate(metric=gate.metric, min_score=0.5)
     return api.Gate(metric=gate.metric, **{name: getattr(gate, name)})
+
+
+def _gated_benchmarks(evaluation: Any) -> Any:
+    """Gates name benchmarks that are run."""
+    named = (*evaluation.benchmarks, *(gate.name for gate in evaluation.gates if gate.name is not None))
+    if len(named) <= api.MAX_BENCHMARKS:
+        return replace(evaluation, benchmarks=named)
+    return replace(evaluation, gates=tuple(gate for gate in evaluation.gates if gate.name is None))
 
 
 def _one_of_two(first: str, second: str, fallback: Any) -> Callable[[Any], Any]:
@@ -114,6 +124,8 @@ REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Training: _training,
     api.Judge: _judge,
     api.Gate: _one_threshold,
+    api.Evaluation: _gated_benchmarks,
+    api.RubricEvalSpec: _gated_benchmarks,
     study.Objective: _objective,
     api.DeepSpeed: lambda deepspeed: replace(
         deepspeed, stage=deepspeed.stage if deepspeed.stage in (1, 2, 3) else "auto"
