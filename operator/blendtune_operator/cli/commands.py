@@ -15,13 +15,14 @@ from rich.console import Console
 
 from blendtune_api import codec
 from blendtune_api.generate import crd_files
-from blendtune_operator.cli.check import check, check_study, print_warnings
+from blendtune_operator.cli.check import check_study, examine, print_warnings
 from blendtune_operator.cli.estimate import Known, estimates
 from blendtune_operator.cli.estimate_view import print_estimate
 from blendtune_operator.cli.evaluation_tool import evaluation_tool
 from blendtune_operator.cli.exit_status import ExitStatus
 from blendtune_operator.cli.manifest import ManifestError, holds_study, load, load_study
 from blendtune_operator.cli.output import to_text, to_yaml
+from blendtune_operator.cli.power import told_power
 from blendtune_operator.cli.render import children
 from blendtune_operator.cli.run import run_manifests
 from blendtune_operator.cli.study import run_study
@@ -47,9 +48,12 @@ def validate(parsed: argparse.Namespace, console: Console) -> ExitStatus:
         console.print(f"BlendStudy {manifest.study.metadata.name} is valid", highlight=False)
         return ExitStatus.SUCCESS
     manifests = load(parsed.files)
-    print_warnings(check(manifests, to_run_here=False), console)
-    for object in manifests.objects:
+    checked = examine(manifests, to_run_here=False)
+    print_warnings(checked.warnings, console)
+    for object, questions in checked.questions:
         console.print(f"{type(object).__name__} {object.metadata.name} is valid", highlight=False)
+        for line in told_power(object, questions, parsed.pilot):
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
     return ExitStatus.SUCCESS
 
 
