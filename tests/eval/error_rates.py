@@ -256,5 +256,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1000)
     given = parser.parse_args()
-    for row in table({size: max(1, given.trials * 100 // max(size, 100)) for size in SIZES}):
+    for row in table({size: max(1, given.trials * 300 // max(size, 300)) for size in SIZES}):
         print(row, flush=True)
