@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from blendtune_api.blend_study import Bound
 from blendtune_api.contract import RUBRIC_FILE, Env, RubricResult, decode_message
 from blendtune_api.v1alpha1 import BlendedFineTune, Gate, RubricEval, RubricReference
 from blendtune_core.power import QuestionCounts, why_unresolved
@@ -60,9 +61,14 @@ def examine(manifests: Manifests, *, to_run_here: bool) -> Checked:
 
 
 def check_study(manifest: StudyManifest, *, to_run_here: bool) -> list[str]:
-    """Warnings of gates and of a bound that the rubric is too small for, each with file and line.
+    """The warnings of `examine_study`. Raises ManifestError as it does."""
+    return list(examine_study(manifest, to_run_here=to_run_here).warnings)
 
-    Raises ManifestError as `check` does.
+
+def examine_study(manifest: StudyManifest, *, to_run_here: bool) -> Checked:
+    """What stands against a study, its bound and its template, which is the only run told of.
+
+    Raises ManifestError as `examine` does.
     """
     study, settings, template = manifest.study, local_settings(), "spec.template"
     faults = [(refusal.fault.path, refusal.fault.message) for refusal in study_refusals(study, settings)]
@@ -70,12 +76,13 @@ def check_study(manifest: StudyManifest, *, to_run_here: bool) -> list[str]:
     if to_run_here and not faults:
         faults += [(f"{template}.{path}", message) for path, message in _missing_gpus(run, settings)]
     warnings: list[tuple[str, str]] = []
+    questions = []
     checked = _check_rubric(run.spec.evaluation.rubric, manifest.config_maps)
     if isinstance(checked, RubricResult):
         counts = _counts(checked)
+        questions.append((run, counts))
         bound = study.spec.objective.subject_to
-        gate = Gate(metric=bound.metric, name=bound.name, max_drop=bound.max_drop, max_rise=bound.max_rise)
-        fine = why_unresolved(gate, counts)
+        fine = why_unresolved(as_gate(bound), counts)
         field = "maxDrop" if bound.max_rise is None else "maxRise"
         warnings += [(f"spec.objective.subjectTo.{field}", fine)] if fine else []
         warnings += [(f"{template}.{fault.path}", fault.message) for fault in too_fine(run, counts)]
@@ -83,7 +90,13 @@ def check_study(manifest: StudyManifest, *, to_run_here: bool) -> list[str]:
         faults += [(f"{template}.spec.evaluation.rubric", fault) for fault in checked]
     if faults:
         raise ManifestError([manifest.document.fault(path, message) for path, message in faults])
-    return [manifest.document.fault(path, message) for path, message in warnings]
+    told = tuple(manifest.document.fault(path, message) for path, message in warnings)
+    return Checked(told, tuple(questions))
+
+
+def as_gate(bound: Bound) -> Gate:
+    """The gate that asks of a run what a study's bound asks of a setting."""
+    return Gate(metric=bound.metric, name=bound.name, max_drop=bound.max_drop, max_rise=bound.max_rise)
 
 
 def print_warnings(warnings: Iterable[str], console: Console) -> None:

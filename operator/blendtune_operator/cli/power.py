@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import yaml
 
 from blendtune_api import codec
 from blendtune_api.contract import EvalResult
-from blendtune_api.v1alpha1 import BlendedFineTune, Gate, RubricEval
+from blendtune_api.v1alpha1 import BlendedFineTune, Evaluation, Gate, RubricEval, RubricEvalSpec
 from blendtune_core.gates import Scores
 from blendtune_core.pilot import spreads
 from blendtune_core.power import QuestionCounts
@@ -22,27 +21,35 @@ from blendtune_operator.names import Run
 LOCAL_RUNS = Path("runs")
 
 
-def told_power(run: Run, questions: QuestionCounts, pilot: Path | None) -> Iterator[str]:
-    """A line for each gate. Raises ManifestError where `pilot` cannot be read."""
+def told_power(
+    run: Run, questions: QuestionCounts, pilot: Path | None, bounds: Mapping[str, Gate] | None = None
+) -> Iterator[str]:
+    """A line for each gate; for the template of a study `bounds` are more of them, by their paths.
+
+    Raises ManifestError where `pilot` cannot be read.
+    """
+    evaluation, root, has_baseline = _evaluation(run)
+    gates = {f"{root}.gates[{index}]": gate for index, gate in enumerate(evaluation.gates)}
+    if bounds is not None:
+        gates = {**bounds, **{f"spec.template.{path}": gate for path, gate in gates.items()}}
     file = pilot or local_pilot(run)
-    is_run = isinstance(run, BlendedFineTune)
-    evaluation = run.spec.evaluation if isinstance(run, BlendedFineTune) else run.spec
-    has_baseline = (
-        run.spec.evaluation.baseline.enabled
-        if isinstance(run, BlendedFineTune)
-        else run.spec.baseline.model is not None
-    )
     measures = Measures(
         questions=questions,
         retention_rows=evaluation.retention.rows,
         has_baseline=has_baseline,
         pilot=read_pilot(file) if file is not None else {},
     )
-    if file is not None and evaluation.gates:
+    if file is not None and gates:
         yield f"  the pilot is {file}"
-    path = "spec.evaluation.gates" if is_run else "spec.gates"
-    for index, gate in enumerate(evaluation.gates):
-        yield f"  {path}[{index}] {_named(gate)} {told(gate, measures)}"
+    for path, gate in gates.items():
+        yield f"  {path} {_named(gate)} {told(gate, measures)}"
+
+
+def _evaluation(run: Run) -> tuple[Evaluation | RubricEvalSpec, str, bool]:
+    """What the run measures, the path of it, and whether it compares."""
+    if isinstance(run, BlendedFineTune):
+        return run.spec.evaluation, "spec.evaluation", run.spec.evaluation.baseline.enabled
+    return run.spec, "spec", run.spec.baseline.model is not None
 
 
 def local_pilot(run: Run) -> Path | None:
@@ -89,6 +96,6 @@ def _scores(document: Any) -> Iterator[Scores]:
 
 
 def _named(gate: Gate) -> str:
-    given = json.loads(json.dumps(codec.encode(gate)))
+    given = codec.encode(gate)
     subject = " ".join(str(given.pop(key)) for key in ("metric", "name") if key in given)
     return f"{subject} {' '.join(f'{rule} {value:g}' for rule, value in given.items())}:"
