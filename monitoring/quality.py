@@ -99,9 +99,9 @@ _GATES = Row("Gates and diagnosis", (
         description="What each gate measured, its threshold and its result.",
         unit="none", view=View.TABLE, width=16, height=9, decimals=3,
         queries=[
-            Query(_by("namespace, name, metric, rule", "blendtune_gate_value")),
-            Query(_by("namespace, name, metric, rule", "blendtune_gate_threshold")),
-            Query(f'{_by("namespace, name, metric, rule, result", "blendtune_gate")} == 1'),
+            Query(_by("namespace, name, metric, benchmark, rule", "blendtune_gate_value")),
+            Query(_by("namespace, name, metric, benchmark, rule", "blendtune_gate_threshold")),
+            Query(f'{_by("namespace, name, metric, benchmark, rule, result", "blendtune_gate")} == 1'),
         ],
         transformations=merged({"A": "value", "B": "threshold"}, hidden=("Value #C",)),
     ),
@@ -112,6 +112,30 @@ _GATES = Row("Gates and diagnosis", (
         queries=[Query(
             f"sum by (verdict) (blendtune_run_diagnosis{{{_EVALUATION}}})", "{{verdict}}"
         )],
+    ),
+))  # fmt: skip
+
+_KEPT = Row("What was kept", (
+    Panel(
+        title="Retention",
+        description="Loss on general text of both models in nats per token, its rise with the 95% interval.",
+        unit="none", view=View.TABLE, width=12, height=8, decimals=3,
+        queries=[Query(_by("namespace, name, text", f"blendtune_retention_{series}")) for series in (
+            "baseline_loss", "loss", "rise", "rise_low", "rise_high", "divergence",
+        )],
+        transformations=merged({
+            "A": "base", "B": "tuned", "C": "rise", "D": "rise low", "E": "rise high", "F": "divergence",
+        }),
+    ),
+    Panel(
+        title="Standard benchmarks",
+        description="Scores of both models on the metric's scale, and the change with its 95% interval.",
+        unit="none", view=View.TABLE, width=12, height=8, decimals=3,
+        queries=[Query(_by("namespace, name, benchmark, metric", f"blendtune_benchmark_{series}"))
+                 for series in ("baseline_score", "score", "delta", "delta_low", "delta_high")],
+        transformations=merged({
+            "A": "base", "B": "tuned", "C": "change", "D": "change low", "E": "change high",
+        }),
     ),
 ))  # fmt: skip
 
@@ -138,6 +162,20 @@ _TRUST = Row("How far the scores can be trusted", (
         description="Answers of the tuned model with an error that the rubric calls critical.",
         unit="short", view=View.BAR_GAUGE, minimum=0, thresholds=[(None, "green"), (1, "red")],
         queries=[Query(f"blendtune_eval_critical_errors{{{_EVALUATION}}}")],
+    ),
+    Panel(
+        title="Undecided answers",
+        description="Answers that the rules left undecided, by reason: a model judge or a person can decide.",
+        unit="short", view=View.TABLE, width=12,
+        queries=[Query(_by("namespace, name, reason", "blendtune_eval_unsure_answers"))],
+        transformations=merged({"A": "answers"}),
+    ),
+    Panel(
+        title="Unfinished answers",
+        description="Answers that were cut within their thoughts, of each model. Raise maxNewTokens.",
+        unit="short", view=View.TABLE, width=12,
+        queries=[Query(by_run("blendtune_eval_unfinished_answers", _EVALUATION, "whose"))],
+        transformations=[matrix("whose")],
     ),
 ))  # fmt: skip
 
@@ -206,5 +244,5 @@ def quality() -> Json:
         "Blendtune / Quality",
         "Scores of the tuned models beside their base models, gates, and the blends they were trained on.",
         "blendtune_eval_score",
-        (_SCORES, _DETAIL, _GATES, _TRUST, _BLEND, _STUDIES),
+        (_SCORES, _DETAIL, _GATES, _KEPT, _TRUST, _BLEND, _STUDIES),
     )

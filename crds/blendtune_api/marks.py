@@ -17,12 +17,19 @@ class Rule:
 
     `check` takes the decoded dataclass and returns true if the rule holds. It is None for a transition rule
     (one that needs `oldSelf`), because a manifest that is read from a file has no old version.
+    `message_cel` and `explain` tell what `message` cannot: values of the object.
     """
 
     cel: str
     message: str
     check: Callable[[Any], bool] | None = None
     field_path: str = ""
+    message_cel: str = ""
+    explain: Callable[[Any], str] | None = None
+
+    def told_of(self, value: Any) -> str:
+        """The message for an object that breaks the rule."""
+        return self.message if self.explain is None else self.explain(value)
 
 
 @dataclass(frozen=True, slots=True)

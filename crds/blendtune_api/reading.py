@@ -65,7 +65,7 @@ def _object_reader(cls: Any, tolerance: Tolerance) -> Reader:
             return None
         result = cls(**values)
         faults += [
-            Fault(join(path, rule.field_path), rule.message)
+            Fault(join(path, rule.field_path), rule.told_of(result))
             for rule in rules
             if rule.check is not None and not rule.check(result)
         ]

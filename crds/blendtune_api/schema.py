@@ -40,6 +40,8 @@ def object_schema(cls: Any, *, defaults: bool = True) -> Schema:
 
 def rule_schema(rule: Rule) -> dict[str, str]:
     schema = {"rule": rule.cel, "message": rule.message}
+    if rule.message_cel:
+        schema["messageExpression"] = rule.message_cel
     if rule.field_path:
         schema["fieldPath"] = f".{rule.field_path}"
     return schema

@@ -30,6 +30,7 @@ def measured(name: str, outcome: Mapping[str, Any]) -> Measured | None:
         n=sum(len({each["doc_id"] for each in task}) for task in outcome["samples"].values()),
         samples=samples if is_mean else (),
         metrics={_title(*key): value for key, value in scores.items()},
+        lower_is_better=outcome.get("higher_is_better", {}).get(name, {}).get(metric) is False,
     )
 
 

@@ -36,7 +36,7 @@ def result_of(
         digests=evaluation.digests,
         not_compared=evaluation.not_compared,
     )
-    result = replace(result, retention=retention)
+    result = replace(result, retention=retention, benchmarks=tuple(_benchmark_scores(evaluation, measured)))
     training = evaluation.training
     gates = judge_gates(evaluation.config.spec.gates, result)
     return replace(
@@ -47,7 +47,6 @@ def result_of(
         epochs=tuple(
             epoch_score(earlier.epoch, model, by_model[earlier.subject]) for earlier in evaluation.epochs
         ),
-        benchmarks=tuple(_benchmark_scores(evaluation, measured)),
         unscored_reason=_unscored_reason(scores),
         unsure=_unsure(evaluation, scores),
         unfinished=_unfinished(evaluation, scores),
@@ -61,7 +60,9 @@ def _report_uri(evaluation: Evaluation) -> str:
 
 
 def _benchmark_scores(evaluation: Evaluation, measured: MeasuredBenchmarks) -> Iterator[BenchmarkScore]:
-    for name, by_model in measured.items():
+    """Those that gates are on come first: a status that has no room for all keeps the first."""
+    gated = {gate.name for gate in evaluation.config.spec.gates}
+    for name, by_model in sorted(measured.items(), key=lambda each: each[0] not in gated):
         baseline = by_model[evaluation.baseline] if evaluation.baseline is not None else None
         yield benchmark_score(
             name, by_model[evaluation.model], baseline, compared=not evaluation.not_compared

@@ -67,6 +67,8 @@ def keep_more(case: Compared) -> str:
     if case.general_moved is not Direction.DOWN and (case.retention_failed or case.general_loss_rose):
         where = "general text" if case.retention_failed else "held-out general rows"
         found = f"The loss on {where} rose. "
+    if case.lost_benchmarks:
+        found += f"The score fell by more than its gate allows in {', '.join(case.lost_benchmarks)}. "
     share = case.share
     if share is None:
         return f"{found}Give the general data more weight; {_GENTLER}."
@@ -156,13 +158,19 @@ def _limit(case: Compared) -> str:
 
 
 def _more_questions(case: Compared) -> str:
-    """How many general questions would tell the margin apart, by the deviation that was seen."""
-    seen = case.general.minimum_detectable_effect or detectable_difference(max(1, case.general.n))
+    """How many general questions would tell the margin apart, by the deviation or the interval that was seen.
+
+    The interval counts where few questions changed: it is wide for their number, though they deviate little.
+    """
+    general = case.general
+    seen = general.minimum_detectable_effect or detectable_difference(max(1, general.n))
+    if general.delta is not None and general.delta_low is not None:
+        seen = max(seen, general.delta - general.delta_low)
     if case.margin <= 0:
         return "No number of questions shows that nothing at all was lost: allow a small drop."
     finer = "" if case.outcome.retention_gates else " A gate on retention (maxRise: 0.05) decides with fewer."
-    needed = max(_FEWEST, ceil(case.general.n * (seen / case.margin) ** 2))
-    there = f"there are {case.general.n:,}"
+    needed = max(_FEWEST, general.n + 1, ceil(general.n * (seen / case.margin) ** 2))
+    there = f"there are {general.n:,}"
     return f"About {needed:,} general questions would tell {case.margin:g} apart; {there}.{finer}"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from blendtune_api.v1alpha1 import BenchmarkScore
 from blendtune_core import student_t
 from blendtune_core.power import UPPER_END, Z
+from blendtune_core.statistics import Interval, Sample, delta_interval
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +27,7 @@ class Measured:
     n: int  # samples
     samples: Sequence[float] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
+    lower_is_better: bool = False
 
 
 def benchmark_score(
@@ -33,7 +35,12 @@ def benchmark_score(
 ) -> BenchmarkScore:
     """The model's score and its difference from the baseline's; no difference unless `compared`."""
     score = BenchmarkScore(
-        name=name, metric=model.metric, score=model.score, standard_error=model.standard_error, n=model.n
+        name=name,
+        metric=model.metric,
+        score=model.score,
+        standard_error=model.standard_error,
+        n=model.n,
+        lower_is_better=model.lower_is_better or None,
     )
     if baseline is None:
         return score
@@ -41,24 +48,31 @@ def benchmark_score(
     if not compared:
         return score
     delta = model.score - baseline.score
-    margin = _margin(model, baseline)
-    if margin is None:
+    interval = _interval(delta, model, baseline)
+    if interval is None:
         return replace(score, delta=delta)
-    return replace(score, delta=delta, delta_low=delta - margin, delta_high=delta + margin)
+    return replace(score, delta=delta, delta_low=interval.low, delta_high=interval.high)
 
 
-def _margin(model: Measured, baseline: Measured) -> float | None:
-    """Half of the width of the difference's 95% interval; None where a standard error is not known.
+def _interval(delta: float, model: Measured, baseline: Measured) -> Interval | None:
+    """The difference's 95% interval; None where a standard error is not known.
 
-    Where both have a value for each sample, it is t times the standard error of their differences, with two
-    samples added that moved half a point, one either way, as in `statistics.delta_interval`. Otherwise it
-    comes from the standard errors of the two scores as if they were independent: too wide rather than too
-    narrow.
+    Where both have a value for each sample it is paired: that of the rubric's differences if the values lie
+    in [0, 1], else t times the standard error of the differences. Otherwise it comes from the standard errors
+    of the two scores as if they were independent: too wide rather than too narrow.
     """
-    if model.samples and len(model.samples) == len(baseline.samples):
-        deltas = np.append(np.subtract(model.samples, baseline.samples), [0.5, -0.5])
-        standard_error = np.std(deltas, ddof=1) / sqrt(len(deltas))
-        return float(student_t.quantile(UPPER_END, len(deltas) - 1) * standard_error)
-    if model.standard_error is None or baseline.standard_error is None:
+    if len(model.samples) > 1 and len(model.samples) == len(baseline.samples):
+        deltas = np.subtract(model.samples, baseline.samples)
+        if _is_share(model.samples) and _is_share(baseline.samples):
+            return delta_interval(Sample.of(deltas.tolist(), [1.0] * len(deltas)))
+        standard_error = float(np.std(deltas, ddof=1)) / sqrt(len(deltas))
+        margin = student_t.quantile(UPPER_END, len(deltas) - 1) * standard_error
+    elif model.standard_error is None or baseline.standard_error is None:
         return None
-    return Z * hypot(model.standard_error, baseline.standard_error)
+    else:
+        margin = Z * hypot(model.standard_error, baseline.standard_error)
+    return Interval(delta - margin, delta + margin)
+
+
+def _is_share(values: Sequence[float]) -> bool:
+    return min(values) >= 0.0 and max(values) <= 1.0

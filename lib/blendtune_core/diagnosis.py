@@ -133,6 +133,14 @@ def _evidence(outcome: Outcome) -> Iterator[str]:
     if losses:
         yield f"Validation loss: {', '.join(losses)}."
     yield from outcome.curve_evidence
+    gated = {gate.name for gate in outcome.gates if gate.name}
+    benchmarks = [
+        f"{score.name} {score.delta:+.3f} [{score.delta_low:+.3f}, {score.delta_high:+.3f}]"
+        for score in outcome.scores.benchmarks
+        if score.name in gated and None not in (score.delta, score.delta_low, score.delta_high)
+    ]
+    if benchmarks:
+        yield f"Benchmarks against the base model: {', '.join(benchmarks)}."
     if not outcome.retention_gates:
         return
     kept = [

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from blendtune_api.v1alpha1 import (
+    BenchmarkScore,
     ConditionStatus,
     EpochScore,
     Gate,
@@ -22,6 +23,7 @@ from blendtune_api.v1alpha1 import (
     ScopeScore,
     Verdict,
 )
+from blendtune_core.compared_gates import benchmark_status, decided, on_one_side, retention_status
 from blendtune_core.verdict import COVERAGE_FLOOR, verdict
 
 _TOLERANCE = 1e-9  # thresholds such as 1 - 0.9 are not exact in binary
@@ -40,6 +42,8 @@ class Scores(Protocol):
     def dimensions(self) -> tuple[ScopeScore, ...]: ...
     @property
     def retention(self) -> tuple[RetentionScore, ...]: ...
+    @property
+    def benchmarks(self) -> tuple[BenchmarkScore, ...]: ...
     @property
     def epochs(self) -> tuple[EpochScore, ...]: ...
     @property
@@ -94,7 +98,9 @@ def scope_of(metric: Metric, scores: Scores) -> ScopeScore | None:
 
 def _judge(gate: Gate, scores: Scores) -> GateStatus:
     if gate.max_rise is not None:
-        return _retention(gate.max_rise, scores)
+        return retention_status(gate.max_rise, scores.retention, scores.not_compared)
+    if gate.metric is Metric.BENCHMARK:
+        return benchmark_status(gate, scores.benchmarks, scores.not_compared)
     scope = scope_of(gate.metric, scores) or ScopeScore(name=gate.metric)
     if gate.max_critical_errors is not None:
         return _critical_errors(gate.metric, gate.max_critical_errors, scope)
@@ -120,15 +126,8 @@ def _bound(
     if rule == "maxDrop":
         bar = -threshold
         shown = 0.0 - value, 0.0 - high, 0.0 - low
-    result, where = GateResult.INCONCLUSIVE, "on both sides of"
-    if low >= bar - _TOLERANCE:
-        result, where = GateResult.PASSED, "wholly within"
-    elif high < bar - _TOLERANCE:
-        result, where = GateResult.FAILED, "wholly beyond"
-    message = (
-        f"{shown[0]:.3f}, its 95% interval {shown[1]:.3f} to {shown[2]:.3f} lies {where} the threshold "
-        f"of {threshold:g}"
-    )
+    result = decided(low, high, bar)
+    message = f"{shown[0]:.3f}, {on_one_side(result, shown[1], shown[2], threshold)}"
     if scores.coverage is not None and scores.coverage < COVERAGE_FLOOR:
         result = GateResult.INCONCLUSIVE
         message += f", but only {scores.coverage:.0%} of the questions were scored"
@@ -136,36 +135,6 @@ def _bound(
         result = GateResult.INCONCLUSIVE
         message += ", but its unscored questions could turn it"
     return replace(status, result=result, value=shown[0], low=shown[1], high=shown[2], message=message)
-
-
-def _retention(most: float, scores: Scores) -> GateStatus:
-    """The status of a gate on retention, judged by the text that was kept worst."""
-    status = GateStatus(
-        metric=Metric.RETENTION, rule="maxRise", threshold=most, result=GateResult.INCONCLUSIVE
-    )
-    worst = max(scores.retention, key=lambda score: score.rise_high, default=None)
-    if worst is None:
-        reason = scores.not_compared or (
-            "no text was compared: it needs a baseline, and general questions or held-out general rows"
-        )
-        return replace(status, message=reason)
-    result, where = GateResult.INCONCLUSIVE, "on both sides of"
-    if worst.rise_high <= most + _TOLERANCE:
-        result, where = GateResult.PASSED, "wholly within"
-    elif any(score.rise_low > most + _TOLERANCE for score in scores.retention):
-        worst = max(scores.retention, key=lambda score: score.rise_low)
-        result, where = GateResult.FAILED, "wholly beyond"
-    return replace(
-        status,
-        result=result,
-        value=worst.rise,
-        low=worst.rise_low,
-        high=worst.rise_high,
-        message=(
-            f"on {worst.text} the loss rose by {worst.rise:.3f} nats per token, its 95% interval "
-            f"{worst.rise_low:.3f} to {worst.rise_high:.3f} lies {where} the threshold of {most:g}"
-        ),
-    )
 
 
 def _score(scope: ScopeScore) -> _Measured:
@@ -222,4 +191,4 @@ def _nothing_measured(scope: ScopeScore, scores: Scores) -> str:
 
 
 def _described(gates: Iterable[GateStatus]) -> str:
-    return "; ".join(f"{gate.metric} {gate.rule}: {gate.message}" for gate in gates)
+    return "; ".join(f"{gate.subject} {gate.rule}: {gate.message}" for gate in gates)

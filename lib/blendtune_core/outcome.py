@@ -17,7 +17,7 @@ from blendtune_api.v1alpha1 import (
 from blendtune_core.gates import Scores
 from blendtune_core.learning_curve import LearningCurve, learning_curve
 from blendtune_core.score_curve import MEANINGFUL_GAIN, ScoreCurve
-from blendtune_core.verdict import Direction, direction, general_margin, is_kept
+from blendtune_core.verdict import Direction, direction, general_margin, is_kept, shown_losses
 
 POOR_SCORE = 0.5  # an in-domain score counts as poor if its whole interval is lower
 CEILING = 0.9  # a base model's score above which questions leave little to gain
@@ -152,9 +152,10 @@ class Compared:
     @property
     def forgot(self) -> bool:
         """Whether general knowledge was lost: the score surely fell by more than is tolerated, a gate on its
-        drop or on retention failed, or the loss on general rows rose and nothing shows that they were kept.
+        drop, on retention or on the drop of a benchmark failed, or the loss on general rows rose and nothing
+        shows that they were kept.
         """
-        if self._drop_gates(GateResult.FAILED) or self.retention_failed:
+        if self._drop_gates(GateResult.FAILED) or shown_losses(self.outcome.gates):
             return True
         if self.general_moved is Direction.DOWN:
             return not self._drop_gates(GateResult.PASSED)
@@ -164,6 +165,11 @@ class Compared:
     def retention_failed(self) -> bool:
         """Whether a gate on retention failed."""
         return any(gate.result is GateResult.FAILED for gate in self.outcome.retention_gates)
+
+    @property
+    def lost_benchmarks(self) -> tuple[str, ...]:
+        """The benchmarks whose score fell by more than their gates allow."""
+        return tuple(gate.name for gate in shown_losses(self.outcome.gates) if gate.name)
 
     @property
     def drop_is_tolerated(self) -> bool:

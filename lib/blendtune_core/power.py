@@ -14,9 +14,7 @@ ASSUMED_DEVIATION = 0.3  # standard deviation of a question's delta, tuned again
 UPPER_END = 0.975  # the probability below the upper end of a two-sided 95% interval
 Z = NormalDist().inv_cdf(UPPER_END)
 _Z_POWER = NormalDist().inv_cdf(0.8)
-_NO_BASELINE = (
-    "there is no baseline to compare with: the gate will stay inconclusive; name one, or use minScore"
-)
+NO_BASELINE = "there is no baseline to compare with: the gate will stay inconclusive; name one"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +33,8 @@ class QuestionCounts:
                 return self.in_domain
             case Metric.OVERALL | Metric.RELIABILITY | Metric.CONSISTENCY:
                 return self.general + self.in_domain
-            case Metric.RETENTION:
-                return self.general
+            case Metric.RETENTION | Metric.BENCHMARK:
+                return 0
 
 
 def detectable_difference(questions: float, deviation: float = ASSUMED_DEVIATION) -> float:
@@ -55,24 +53,26 @@ def unresolved(
     The reason is that there are too few questions or, for a gate on a difference, that there is no baseline.
     """
     found = (
-        (index, why_unresolved(gate, counts) if has_baseline or not _compares(gate) else _NO_BASELINE)
+        (index, why_unresolved(gate, counts) if has_baseline or not compares(gate) else NO_BASELINE)
         for index, gate in enumerate(gates)
     )
     return tuple(Fault(f"{path}[{index}]", message) for index, message in found if message)
 
 
-def _compares(gate: Gate) -> bool:
+def compares(gate: Gate) -> bool:
     """Whether the gate is on a difference to the baseline."""
     return gate.min_gain is not None or gate.max_drop is not None or gate.max_rise is not None
 
 
 def why_unresolved(gate: Gate, counts: QuestionCounts) -> str:
     """Why there are too few questions for the gate, and what to do; empty if there are enough."""
+    if gate.metric in (Metric.RETENTION, Metric.BENCHMARK):
+        return ""
     questions = counts.of(gate.metric)
     if questions == 0:
         return f"the rubric has no question for {gate.metric}: the gate will stay inconclusive"
     if gate.min_score is not None:
-        return _out_of_reach(gate.metric, gate.min_score, questions)
+        return out_of_reach(gate, counts)
     if gate.max_drop is not None:
         return _too_fine(f"{gate.metric} maxDrop", gate.max_drop, questions)
     if gate.min_gain:
@@ -80,12 +80,13 @@ def why_unresolved(gate: Gate, counts: QuestionCounts) -> str:
     return ""
 
 
-def _out_of_reach(metric: Metric, least: float, questions: int) -> str:
-    """A fault if even the interval of a perfect score lies below `least`.
+def out_of_reach(gate: Gate, counts: QuestionCounts) -> str:
+    """A fault if even the interval of a perfect score lies below the gate's minScore; else empty.
 
     Wilson's interval of a perfect score over n questions begins at n / (n + z^2). That of businessImpact is
     twice as wide: its values run from -1 to 1.
     """
+    metric, least, questions = gate.metric, gate.min_score or 0.0, counts.of(gate.metric)
     depth = 2 if metric is Metric.BUSINESS_IMPACT else 1
     perfect = 1 - depth * Z**2 / (questions + Z**2)
     if perfect >= least:

@@ -50,15 +50,28 @@ def is_kept(general: ScopeScore, gates: Sequence[GateStatus]) -> bool:
     return all(value is not None and value >= -margin - _TOLERANCE for value in worst)
 
 
+def shown_losses(gates: Iterable[GateStatus]) -> tuple[GateStatus, ...]:
+    """The failed gates on what was lost beside the rubric: on retention, and on the drop of a benchmark."""
+    return tuple(
+        gate
+        for gate in gates
+        if gate.result is GateResult.FAILED
+        and (gate.metric, gate.rule) in ((Metric.RETENTION, "maxRise"), (Metric.BENCHMARK, "maxDrop"))
+    )
+
+
 def verdict(
     general: ScopeScore, in_domain: ScopeScore, coverage: float, gates: Sequence[GateStatus] = ()
 ) -> Verdict:
-    """Improved if a domain rose, none fell, and it is shown that what was known is kept.
+    """Improved if a domain rose, nothing fell, and it is shown that what was known is kept.
 
-    Regressed if a domain fell and none rose; Mixed if one rose and one fell. Inconclusive if neither moved
-    significantly, if it is not shown what was kept, or if too few questions were scored.
+    Regressed if something fell and no domain rose; Mixed if a domain rose and something fell: the other
+    domain, or by a failed gate retention or a benchmark. Inconclusive if nothing moved significantly, if it
+    is not shown what was kept, or if too few questions were scored.
     """
     moves = {direction(general), direction(in_domain)} - {Direction.UNSURE}
+    if shown_losses(gates):
+        moves.add(Direction.DOWN)
     if coverage < COVERAGE_FLOOR or not moves:
         return Verdict.INCONCLUSIVE
     if len(moves) > 1:

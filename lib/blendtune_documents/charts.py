@@ -83,12 +83,12 @@ def line_chart(series: Mapping[str, Points], top: float | None = None) -> Chart 
 
 
 def gate_plot(gate: Mapping[str, Any]) -> GatePlot | None:
-    """None where nothing was measured, for counts and for losses.
+    """None where nothing was measured, for counts, for losses, and for benchmarks, which have other scales.
 
     A drop is drawn as the negative gain that it is: in every plot, better lies to the right.
     """
     measured = gate.get("low"), gate.get("value"), gate.get("high")
-    if gate["rule"] in ("maxCriticalErrors", "maxRise") or None in measured:
+    if gate["rule"] in ("maxCriticalErrors", "maxRise") or gate["metric"] == "benchmark" or None in measured:
         return None
     low, value, high, threshold = gate["low"], gate["value"], gate["high"], gate["threshold"]
     if gate["rule"] == "maxDrop":

@@ -42,11 +42,21 @@ PATTERNS = {
 def _one_threshold(gate: api.Gate) -> api.Gate:
     if gate.metric is api.Metric.RETENTION:
         return api.Gate(metric=gate.metric, max_rise=0.05 if gate.max_rise is None else gate.max_rise)
+    if gate.metric is api.Metric.BENCHMARK:
+        return api.Gate(metric=gate.metric, name=gate.name or "mmlu", max_drop=gate.max_drop or 0.02)
     names = ("min_score", "min_gain", "max_drop", "max_critical_errors")
     name = next((name for name in names if getattr(gate, name) is not None), None)
     if name is None:
         return api.Gate(metric=gate.metric, min_score=0.5)
     return api.Gate(metric=gate.metric, **{name: getattr(gate, name)})
+
+
+def _gated_benchmarks(evaluation: Any) -> Any:
+    """Gates name benchmarks that are run."""
+    named = (*evaluation.benchmarks, *(gate.name for gate in evaluation.gates if gate.name is not None))
+    if len(named) <= api.MAX_BENCHMARKS:
+        return replace(evaluation, benchmarks=named)
+    return replace(evaluation, gates=tuple(gate for gate in evaluation.gates if gate.name is None))
 
 
 def _one_of_two(first: str, second: str, fallback: Any) -> Callable[[Any], Any]:
@@ -77,14 +87,19 @@ def _training(training: api.Training) -> api.Training:
 
 
 def _objective(objective: study.Objective) -> study.Objective:
-    bounded = objective.subject_to
-    if bounded.metric is api.Metric.RETENTION:
-        bounded = replace(bounded, metric=api.Metric.GENERAL)
-    maximize = objective.maximize
-    if maximize in (bounded.metric, api.Metric.RETENTION):
-        scores = (metric for metric in api.Metric if metric is not api.Metric.RETENTION)
-        maximize = next(metric for metric in scores if metric is not bounded.metric)
-    return replace(objective, maximize=maximize, subject_to=bounded)
+    bounded = objective.subject_to.metric
+    if objective.maximize in (bounded, *study.BESIDE_THE_RUBRIC):
+        scores = (metric for metric in api.Metric if metric not in study.BESIDE_THE_RUBRIC)
+        return replace(objective, maximize=next(metric for metric in scores if metric is not bounded))
+    return objective
+
+
+def _bound(bound: study.Bound) -> study.Bound:
+    if bound.metric is api.Metric.RETENTION:
+        return study.Bound(metric=bound.metric, max_rise=0.05 if bound.max_rise is None else bound.max_rise)
+    name = (bound.name or "mmlu") if bound.metric is api.Metric.BENCHMARK else None
+    drop = 0.1 if bound.max_drop is None else bound.max_drop
+    return study.Bound(metric=bound.metric, name=name, max_drop=drop)
 
 
 def _columns(columns: api.Columns) -> api.Columns:
@@ -119,7 +134,10 @@ REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Training: _training,
     api.Judge: _judge,
     api.Gate: _one_threshold,
+    api.Evaluation: _gated_benchmarks,
+    api.RubricEvalSpec: _gated_benchmarks,
     study.Objective: _objective,
+    study.Bound: _bound,
     api.DeepSpeed: lambda deepspeed: replace(
         deepspeed, stage=deepspeed.stage if deepspeed.stage in (1, 2, 3) else "auto"
     ),

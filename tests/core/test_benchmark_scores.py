@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from blendtune_core.benchmark_scores import Measured, benchmark_score
+from blendtune_core.statistics import Sample, delta_interval
 
 MODEL = Measured(metric="acc", score=0.75, standard_error=0.03, n=4, samples=(1, 1, 1, 0))
 BASELINE = Measured(metric="acc", score=0.25, standard_error=0.04, n=4, samples=(1, 0, 0, 0))
@@ -24,12 +25,19 @@ def test_what_may_not_be_compared_has_no_difference() -> None:
 
 
 def test_the_samples_of_both_give_the_interval() -> None:
-    """Differences 0, 1, 1, 0 and two of half a point: t(0.975, 5 degrees of freedom) is 2.5706."""
     score = benchmark_score("shop", MODEL, BASELINE, compared=True)
-    deviation = (sum((d - 2 / 6) ** 2 for d in (0, 1, 1, 0, 0.5, -0.5)) / 5) ** 0.5
-    margin = 2.5706 * deviation / 6**0.5
+    paired = delta_interval(Sample.of([0.0, 1.0, 1.0, 0.0], [1.0] * 4))
+    assert (score.delta, score.delta_low, score.delta_high) == (0.5, paired.low, paired.high)
+
+
+def test_a_metric_on_another_scale_has_the_interval_of_the_mean_difference() -> None:
+    """Differences 0, 10, 10, 0: t(0.975, 3 degrees of freedom) is 3.1824."""
+    model = replace(MODEL, score=75.0, samples=(100.0, 10.0, 10.0, 0.0))
+    baseline = replace(BASELINE, score=70.0, samples=(100.0, 0.0, 0.0, 0.0))
+    score = benchmark_score("shop", model, baseline, compared=True)
+    margin = 3.1824 * (100 / 3) ** 0.5 / 4**0.5
     assert (score.delta, score.delta_low, score.delta_high) == pytest.approx(
-        (0.5, 0.5 - margin, 0.5 + margin), abs=1e-4
+        (5.0, 5.0 - margin, 5.0 + margin), abs=1e-3
     )
 
 

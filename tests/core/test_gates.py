@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.operator.builders import scope
 
 from blendtune_api.v1alpha1 import (
+    BenchmarkScore,
     ConditionStatus,
     EvaluationSummary,
     Gate,
@@ -211,3 +212,54 @@ def test_retention_is_judged_by_the_text_that_was_kept_worst(
     (status,) = judge_gates([Gate(metric=Metric.RETENTION, max_rise=most)], scores(retention=measured))
     assert (status.metric, status.rule, status.result) == (Metric.RETENTION, "maxRise", result)
     assert words in status.message
+
+
+FELL = BenchmarkScore(
+    name="gsm8k", metric="exact_match", score=0.4, n=1319, baseline_score=0.45, delta=-0.05,
+    delta_low=-0.07, delta_high=-0.03,
+)  # fmt: skip
+
+
+def on_benchmark(gate: Gate, *measured: BenchmarkScore, **more: object) -> GateStatus:
+    (status,) = judge_gates([gate], scores(benchmarks=measured, **more))
+    return status
+
+
+@pytest.mark.parametrize(
+    ("threshold", "measured", "result", "words"),
+    [
+        pytest.param(
+            {"max_drop": 0.02}, (FELL,), FAILED, "over 1,319 samples: 0.050, its 95% interval 0.030 to 0.070"
+            " lies wholly beyond the threshold of 0.02", id="a drop",
+        ),
+        pytest.param({"max_drop": 0.05}, (FELL,), OPEN, "on both sides", id="astride"),
+        pytest.param({"max_drop": 0.1}, (FELL,), PASSED, "wholly within", id="allowed"),
+        pytest.param({"min_gain": 0.0}, (FELL,), FAILED, "-0.050, its 95% interval -0.070", id="no gain"),
+        pytest.param(
+            {"max_drop": 0.02}, (replace(FELL, lower_is_better=True),), PASSED, "-0.050", id="less is better"
+        ),
+        pytest.param(
+            {"max_drop": 0.02}, (replace(FELL, delta_low=None, delta_high=None),), OPEN, "no standard error",
+            id="no interval",
+        ),
+        pytest.param(
+            {"max_drop": 0.02}, (replace(FELL, delta=None),), OPEN, "no baseline", id="alone"
+        ),
+        pytest.param({"max_drop": 0.02}, (replace(FELL, name="mmlu"),), OPEN, "had no room", id="not there"),
+    ],
+)  # fmt: skip
+def test_a_benchmark_is_judged_by_its_paired_interval(
+    threshold: dict[str, float], measured: tuple[BenchmarkScore, ...], result: GateResult, words: str
+) -> None:
+    gate = Gate(metric=Metric.BENCHMARK, name="gsm8k", **threshold)  # type: ignore[arg-type]
+    status = on_benchmark(gate, *measured)
+    assert (status.metric, status.name, status.result) == (Metric.BENCHMARK, "gsm8k", result)
+    assert words in status.message
+    assert status.subject == "benchmark gsm8k"
+
+
+def test_a_failed_benchmark_is_told_by_name_whatever_the_rubric_left_unscored() -> None:
+    gate = Gate(metric=Metric.BENCHMARK, name="gsm8k", max_drop=0.02)
+    _, reason, message = sum_up([on_benchmark(gate, FELL, coverage=0.5)])
+    assert reason is Reason.GATES_FAILED
+    assert "benchmark gsm8k maxDrop: exact_match 0.400" in message

@@ -90,7 +90,7 @@ def test_the_gates_say_which_drop_is_harmless(
     [
         pytest.param([GateResult.PASSED], Verdict.IMPROVED, id="passed"),
         pytest.param([GateResult.PASSED, GateResult.INCONCLUSIVE], Verdict.INCONCLUSIVE, id="one is open"),
-        pytest.param([GateResult.FAILED], Verdict.INCONCLUSIVE, id="failed"),
+        pytest.param([GateResult.FAILED], Verdict.MIXED, id="failed"),
     ],
 )
 def test_retention_shows_what_questions_cannot(results: list[GateResult], expected: Verdict) -> None:
@@ -99,6 +99,22 @@ def test_retention_shows_what_questions_cannot(results: list[GateResult], expect
         for result in results
     ]
     assert verdict(UNSURE, UP, 1.0, gates) is expected
+
+
+@pytest.mark.parametrize(
+    ("result", "rule", "in_domain", "expected"),
+    [
+        pytest.param(GateResult.FAILED, "maxDrop", UP, Verdict.MIXED, id="learned, and lost it"),
+        pytest.param(GateResult.FAILED, "maxDrop", UNSURE, Verdict.REGRESSED, id="only lost it"),
+        pytest.param(GateResult.FAILED, "minGain", UP, Verdict.IMPROVED, id="a gain that was hoped for"),
+        pytest.param(GateResult.PASSED, "maxDrop", UP, Verdict.IMPROVED, id="kept"),
+    ],
+)
+def test_a_benchmark_that_surely_fell_is_a_loss(
+    result: GateResult, rule: str, in_domain: ScopeScore, expected: Verdict
+) -> None:
+    gate = GateStatus(metric=Metric.BENCHMARK, name="mmlu", rule=rule, threshold=0.02, result=result)
+    assert verdict(KEPT, in_domain, 1.0, [gate]) is expected
 
 
 ASKED = EvaluationDigests(model="m", rubric="r", judge="j", template="t", decoding="d")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from blendtune_api.contract import Env, ExitCode
+from blendtune_api.v1alpha1 import Gate, Metric
 from blendtune_eval import benchmarks
 from blendtune_eval.evaluate import evaluate
 from blendtune_runtime.errors import StageError
@@ -93,7 +94,8 @@ def report_of(environment: Mapping[str, str]) -> Any:
 
 
 def test_each_benchmark_has_its_score_beside_the_baselines(pod: Pod) -> None:
-    environment = pod(benchmarks=("shop_choices", "shop_words", "shop", "shop_words"))
+    gate = Gate(metric=Metric.BENCHMARK, name="shop_choices", max_drop=0.9)
+    environment = pod(benchmarks=("shop_choices", "shop_words", "shop", "shop_words"), gates=(gate,))
     result = evaluate(environment)
     choices, words, group = result.benchmarks
     assert (choices.name, choices.metric, choices.n) == ("shop_choices", "acc", 12)
@@ -107,7 +109,18 @@ def test_each_benchmark_has_its_score_beside_the_baselines(pod: Pod) -> None:
         assert score.delta_low < score.delta < score.delta_high
     assert result.overall.n == 4
     assert "shop_choices" in (Path(environment[Env.CLAIMS]) / "work/ns/ev/eval/report.html").read_text()
-    assert set(report_of(environment)["benchmarks"][0]["metrics"][0]) == {"acc", "acc_norm"}
+    report = report_of(environment)
+    assert set(report["benchmarks"][0]["metrics"][0]) == {"acc", "acc_norm"}
+    assert choices.lower_is_better is None
+    (judged,) = report["gates"]
+    assert (judged["name"], judged["result"]) == ("shop_choices", "Passed")
+    assert judged["value"] == pytest.approx(-(choices.delta or 0.0))
+
+
+def test_benchmarks_with_gates_come_first(pod: Pod) -> None:
+    gate = Gate(metric=Metric.BENCHMARK, name="shop_words", max_drop=0.5)
+    result = evaluate(pod(benchmarks=("shop_choices", "shop_words"), gates=(gate,)))
+    assert [score.name for score in result.benchmarks] == ["shop_words", "shop_choices"]
 
 
 def test_a_killed_pod_does_not_repeat_a_benchmark(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:

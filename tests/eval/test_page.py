@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from blendtune_api.contract import EvalResult
-from blendtune_api.v1alpha1 import EvaluationDigests, ScopeScore, Verdict
+from blendtune_api.v1alpha1 import EvaluationDigests, GateResult, GateStatus, Metric, ScopeScore, Verdict
 from blendtune_eval.report.page import verdict_reason
 
 NOTHING: dict[str, Any] = {}
@@ -59,3 +59,15 @@ def scores(in_domain: dict[str, Any], general: dict[str, Any]) -> EvalResult:
 )
 def test_it_names_what_moved(measured: EvalResult, reason: str) -> None:
     assert verdict_reason(measured) == reason
+
+
+def test_it_names_the_gates_that_show_a_loss() -> None:
+    gates = (
+        GateStatus(metric=Metric.RETENTION, rule="maxRise", threshold=0.05, result=GateResult.FAILED),
+        GateStatus(
+            metric=Metric.BENCHMARK, name="mmlu", rule="maxDrop", threshold=0.02, result=GateResult.FAILED
+        ),
+        GateStatus(metric=Metric.GENERAL, rule="maxDrop", threshold=0.02, result=GateResult.INCONCLUSIVE),
+    )
+    found = verdict_reason(replace(scores(ROSE, OPEN), verdict=Verdict.MIXED), gates)
+    assert found.endswith("did not surely change. Lost more than a gate allows: retention, benchmark mmlu.")

@@ -216,7 +216,14 @@ def paired(general: tuple[float, float], in_domain: tuple[float, float], n: int 
     ],
 )
 def test_verdict(general: tuple[float, float], in_domain: tuple[float, float], expected: Verdict) -> None:
-    assert paired(general, in_domain).verdict is expected
+    assert paired(general, in_domain, n=40).verdict is expected
+
+
+def test_twenty_unchanged_questions_do_not_show_that_nothing_was_lost() -> None:
+    """If one question in ten was lost, none of 20 is in one sample of eight."""
+    found = paired((0.8, 0.8), (0.1, 0.8), n=20)
+    assert found.general.delta_low == pytest.approx(-0.161, abs=0.001)
+    assert found.verdict is Verdict.INCONCLUSIVE
 
 
 def test_both_domains_are_tested_as_two() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import yaml
 from gitops.__main__ import config_map, settings
 from lupa import lua51
-from tests.operator.builders import GATES, eval_result, fine_tune, rubric_eval
+from tests.operator.builders import GATES, benchmark, eval_result, fine_tune, retention, rubric_eval
 from tests.operator.scenarios import (
     blended,
     edit,
@@ -131,6 +132,19 @@ def eased() -> World:
     return world
 
 
+def beside_the_rubric(rise: float, delta: float) -> World:
+    """Gates on retention and on a benchmark."""
+    gates = (
+        Gate(metric=Metric.RETENTION, max_rise=0.05),
+        Gate(metric=Metric.BENCHMARK, name="gsm8k", max_drop=0.02),
+    )
+    world = trained(evaluation=Evaluation(benchmarks=("gsm8k",), gates=gates))
+    result = replace(eval_result(), retention=(retention(rise),), benchmarks=(benchmark(delta),))
+    world.succeed(world.job("ads-eval"), result)
+    world.settle()
+    return world
+
+
 def removed_children() -> World:
     world = evaluated(evaluation=GATED, ttl_seconds_after_finished=60)
     world.wait(61)
@@ -175,6 +189,22 @@ FINE_TUNES = [
         "a person must decide",
         id="gate inconclusive",
     ),
+    pytest.param(
+        lambda: beside_the_rubric(0.3, 0.0),
+        "Degraded",
+        "failed: retention maxRise: on baseAnswers the loss rose by 0.300 nats per token",
+        id="retention failed",
+    ),
+    pytest.param(
+        lambda: beside_the_rubric(0.0, -0.1),
+        "Degraded",
+        "failed: benchmark gsm8k maxDrop: exact_match 0.400, base 0.500, over 1,319 samples: 0.100",
+        id="benchmark failed",
+    ),
+    pytest.param(
+        lambda: beside_the_rubric(0.0, -0.015), "Suspended", "benchmark gsm8k", id="benchmark inconclusive"
+    ),
+    pytest.param(lambda: beside_the_rubric(0.0, 0.0), "Healthy", "passed: retention", id="both kept"),
     pytest.param(edited_unseen, "Progressing", "has not seen this generation", id="edited after the end"),
     pytest.param(eased, "Healthy", "passed: general maxDrop: 0.300", id="gate eased"),
     pytest.param(removed_children, "Healthy", "passed", id="children removed"),

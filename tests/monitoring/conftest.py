@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from tests.cluster.control_plane import free_port
 from tests.monitoring.prometheus import Prometheus, prometheus
-from tests.operator.builders import GATES, blend_result, eval_result, train_result
+from tests.operator.builders import GATES, benchmark, blend_result, eval_result, retention, train_result
 from tests.operator.scenarios import failed, new_world, queued, training
 from tests.operator.study.studies import study, world_of
 from tests.operator.world import World
@@ -22,7 +22,7 @@ from tests.operator.world import World
 from blendtune_api.blend_study import BlendStudy
 from blendtune_api.codec import Resource
 from blendtune_api.contract import Progress
-from blendtune_api.v1alpha1 import Cluster, Evaluation, SourceLoss
+from blendtune_api.v1alpha1 import Cluster, Evaluation, SourceLoss, UnfinishedAnswers, UnsureAnswers
 from blendtune_operator.metrics.runs import RunCollector
 from blendtune_operator.metrics.telemetry import Result, Telemetry, WatchCollector
 from blendtune_operator.names import Kind
@@ -96,7 +96,14 @@ def finished(in_domain: float, general: float) -> World:
     world.succeed(world.job("ads-train-1"), train_result(validation_loss=losses))
     world.now += timedelta(minutes=10)
     world.settle()
-    world.succeed(world.job("ads-eval"), eval_result(in_domain, general))
+    result = replace(
+        eval_result(in_domain, general),
+        retention=(retention(0.02),),
+        benchmarks=(benchmark(-0.01),),
+        unsure=(UnsureAnswers(reason="several values", answers=3),),
+        unfinished=UnfinishedAnswers(model=2, max_new_tokens=512),
+    )
+    world.succeed(world.job("ads-eval"), result)
     world.settle()
     return world
 

@@ -20,6 +20,8 @@ from blendtune_api.v1alpha1 import (
     Metric,
     Model,
     ObjectMeta,
+    RetentionScore,
+    RetentionText,
     Role,
     RubricEval,
     RubricEvalSpec,
@@ -118,6 +120,22 @@ def scope(name: str, score: float, delta: float | None = None, margin: float = 0
         delta_high=delta + margin,
         p_value=0.01 if abs(delta) > margin else 0.5,
     )
+
+
+def retention(rise: float, margin: float = 0.01) -> RetentionScore:
+    """The loss on the base model's own answers, which rose by `rise`."""
+    return RetentionScore(
+        text=RetentionText.BASE_ANSWERS, rows=45, tokens=900, baseline=0.5, loss=0.5 + rise, rise=rise,
+        rise_low=rise - margin, rise_high=rise + margin, divergence=0.1,
+    )  # fmt: skip
+
+
+def benchmark(delta: float, margin: float = 0.01) -> BenchmarkScore:
+    """The score in gsm8k, which changed by `delta`."""
+    return BenchmarkScore(
+        name="gsm8k", metric="exact_match", score=0.5 + delta, n=1319, baseline_score=0.5, delta=delta,
+        delta_low=delta - margin, delta_high=delta + margin,
+    )  # fmt: skip
 
 
 def eval_result(in_domain: float = 0.5, general: float = 0.0, margin: float = 0.05) -> EvalResult:

@@ -105,6 +105,7 @@ SAMPLES: dict[str, Any] = {
     "general_from": "general300",
     "open_ai": OPEN_AI,
     "benchmarks": ("mmlu",),
+    "0.name": "mmlu",
     "ttl_seconds_after_finished": 60,
     "digest": "sha256:1",
     "system_prompt": "Be brief.",

@@ -10,6 +10,7 @@ from blendtune_api.blend_study.limits import (
 )
 from blendtune_api.blend_study.resource import BlendStudy
 from blendtune_api.blend_study.spec import (
+    BESIDE_THE_RUBRIC,
     Axes,
     BlendStudySpec,
     Bound,
@@ -34,6 +35,7 @@ from blendtune_api.blend_study.status import (
 )
 
 __all__ = [
+    "BESIDE_THE_RUBRIC",
     "BLEND_STUDY",
     "MAX_RUNS",
     "MAX_SHARES",

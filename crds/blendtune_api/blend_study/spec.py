@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from blendtune_api.blend_study.limits import MAX_RUNS, MAX_SHARES
 from blendtune_api.marks import Mark, Rule
-from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Method, Metric, Model
+from blendtune_api.v1alpha1 import BENCHMARK_NAME, BlendedFineTuneSpec, Method, Metric, Model
 
 
 class Hold(StrEnum):
@@ -22,6 +22,8 @@ class SearchKind(StrEnum):
     GRID = "grid"
     BISECT = "bisect"
 
+
+BESIDE_THE_RUBRIC = (Metric.RETENTION, Metric.BENCHMARK)  # they have a change, and no score from 0 to 1
 
 _Share = Annotated[float, Mark("Share of in-domain data, 0..1.", minimum=0, maximum=1)]
 _Epochs = Annotated[float, Mark("Number of epochs.", exclusive_minimum=0, maximum=1000)]
@@ -111,15 +113,66 @@ class Search:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bound:
+    """What the recommended setting may lose at most: the threshold of one metric."""
+
     metric: Annotated[Metric, Mark("The metric that is bounded.")]
+    name: Annotated[
+        str | None,
+        Mark(
+            "The benchmark of metric benchmark: one of the template's.",
+            pattern=BENCHMARK_NAME,
+            max_length=100,
+        ),
+    ] = None
     max_drop: Annotated[
-        float, Mark("Largest drop against the run's base model allowed.", minimum=0, maximum=1)
-    ]
+        float | None, Mark("Largest drop against the run's base model allowed.", minimum=0, maximum=1)
+    ] = None
+    max_rise: Annotated[
+        float | None,
+        Mark(
+            "Of retention, the largest rise of the loss on general text allowed, in nats per token.",
+            minimum=0,
+            maximum=100,
+        ),
+    ] = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="has(self.maxRise) != has(self.maxDrop)",
+            message="set exactly one of maxDrop and maxRise",
+            check=lambda self: (self.max_rise is None) != (self.max_drop is None),
+        ),
+        Rule(
+            cel="(self.metric == 'retention') == has(self.maxRise)",
+            message="maxRise is the threshold of metric retention, and of no other",
+            check=lambda self: (self.metric is Metric.RETENTION) == (self.max_rise is not None),
+        ),
+        Rule(
+            cel="(self.metric == 'benchmark') == has(self.name)",
+            message="name is the benchmark of metric benchmark, and of no other metric",
+            check=lambda self: (self.metric is Metric.BENCHMARK) == (self.name is not None),
+        ),
+    )
+
+    @property
+    def most(self) -> float:
+        """The threshold: how much may be lost."""
+        return (self.max_drop if self.max_rise is None else self.max_rise) or 0.0
+
+    @property
+    def subject(self) -> str:
+        """The metric in words, with the name of a benchmark."""
+        return f"{self.metric} {self.name}" if self.name else str(self.metric)
+
+    @property
+    def is_score(self) -> bool:
+        """Whether the metric has a score from 0 to 1, and not only a change."""
+        return self.metric not in BESIDE_THE_RUBRIC
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Objective:
-    maximize: Annotated[Metric, Mark("The metric to maximize.")]
+    maximize: Annotated[Metric, Mark("The metric to maximize: a score of the rubric.")]
     subject_to: Annotated[Bound, Mark("The bound that the recommended setting must keep.")]
 
     RULES: ClassVar[tuple[Rule, ...]] = (
@@ -130,9 +183,10 @@ class Objective:
             field_path="maximize",
         ),
         Rule(
-            cel="self.maximize != 'retention' && self.subjectTo.metric != 'retention'",
-            message="retention is a loss: name a score",
-            check=lambda self: Metric.RETENTION not in (self.maximize, self.subject_to.metric),
+            cel="self.maximize != 'retention' && self.maximize != 'benchmark'",
+            message="name a score of the rubric: retention and benchmarks can be bounded, in subjectTo",
+            check=lambda self: self.maximize not in BESIDE_THE_RUBRIC,
+            field_path="maximize",
         ),
     )
 

@@ -36,15 +36,21 @@ class RecommendationVerdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyScore:
-    """A metric of one run with its 95% interval over the questions, and the delta to the base model."""
+    """A metric of one run with its 95% interval, and the delta to the base model.
+
+    Of retention and of a benchmark only the delta is there. In all of them more is better: the delta of
+    retention is minus the rise of the loss, in nats per token.
+    """
 
     name: Annotated[Metric, Mark("Name of the metric.")]
-    score: Annotated[float, Mark("Score.", minimum=0, maximum=1)]
-    low: Annotated[float, Mark("Lower end of the interval.", minimum=0, maximum=1)]
-    high: Annotated[float, Mark("Upper end of the interval.", minimum=0, maximum=1)]
-    delta: Annotated[float | None, Mark("Score less the base model's.", minimum=-1, maximum=1)] = None
-    delta_low: Annotated[float | None, Mark("Lower end of its interval.", minimum=-1, maximum=1)] = None
-    delta_high: Annotated[float | None, Mark("Upper end of its interval.", minimum=-1, maximum=1)] = None
+    score: Annotated[float | None, Mark("Score.", minimum=0, maximum=1)] = None
+    low: Annotated[float | None, Mark("Lower end of the interval.", minimum=0, maximum=1)] = None
+    high: Annotated[float | None, Mark("Upper end of the interval.", minimum=0, maximum=1)] = None
+    delta: Annotated[
+        float | None, Mark("Score less the base model's; of retention, minus the rise of the loss.")
+    ] = None
+    delta_low: Annotated[float | None, Mark("Lower end of its interval.")] = None
+    delta_high: Annotated[float | None, Mark("Upper end of its interval.")] = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,8 +86,10 @@ class StudySetting:
     method: Annotated[Method, Mark("full or lora.")]
     runs: Annotated[int, Mark("Runs, one for each seed.", minimum=0)] = 0
     objective: Annotated[float, Mark("Mean of the metric to maximize.", minimum=0, maximum=1)]
-    constrained: Annotated[float, Mark("Mean of the bounded metric.", minimum=0, maximum=1)]
-    change: Annotated[float, Mark("Mean of its delta to the base model.", minimum=-1, maximum=1)]
+    constrained: Annotated[
+        float, Mark("Mean of the bounded metric; of retention and a benchmark, of its delta.")
+    ]
+    change: Annotated[float, Mark("Mean of its delta to the base model.")]
     gpu_hours: Annotated[float | None, Mark("Mean of the runs' GPU hours.", minimum=0)] = None
     gain_per_gpu_hour: Annotated[
         float | None, Mark("Gain of the metric to maximize over the base model, per GPU hour.")

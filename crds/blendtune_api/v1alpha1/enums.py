@@ -136,7 +136,7 @@ class Engine(StrEnum):
 
 
 class Metric(StrEnum):
-    """What a gate may measure: a scope of the rubric, or retention.
+    """What a gate may measure: a scope of the rubric, retention, or a benchmark by its name.
 
     Categories are not among them: they have too few questions.
     """
@@ -148,6 +148,7 @@ class Metric(StrEnum):
     CONSISTENCY = "consistency"
     BUSINESS_IMPACT = "businessImpact"
     RETENTION = "retention"
+    BENCHMARK = "benchmark"
 
 
 class State(StrEnum):

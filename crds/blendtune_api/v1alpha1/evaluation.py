@@ -131,6 +131,10 @@ class Gate:
     """A threshold that the tuned model must meet. A gate is a list item, so the schema has no defaults."""
 
     metric: Annotated[Metric, Mark("What is measured.")]
+    name: Annotated[
+        str | None,
+        Mark("The benchmark of metric benchmark: one of benchmarks.", pattern=BENCHMARK_NAME, max_length=100),
+    ] = None
     min_score: Annotated[float | None, Mark("Smallest score allowed.", minimum=0, maximum=1)] = None
     min_gain: Annotated[
         float | None, Mark("Smallest gain over the base model allowed.", minimum=0, maximum=1)
@@ -175,8 +179,43 @@ class Gate:
             message="maxRise is the threshold of metric retention, and of no other",
             check=lambda self: (self.metric is Metric.RETENTION) == (self.max_rise is not None),
         ),
+        Rule(
+            cel="(self.metric == 'benchmark') == has(self.name)",
+            message="name is the benchmark of metric benchmark, and of no other metric",
+            check=lambda self: (self.metric is Metric.BENCHMARK) == (self.name is not None),
+        ),
+        Rule(
+            cel="self.metric != 'benchmark' || has(self.maxDrop) || has(self.minGain)",
+            message="a benchmark is compared with the base model's: set maxDrop or minGain",
+            check=lambda self: (
+                self.metric is not Metric.BENCHMARK or (self.max_drop, self.min_gain) != (None, None)
+            ),
+        ),
     )
 
+
+def _unknown_benchmarks(evaluation: Evaluation | RubricEvalSpec) -> list[str]:
+    """The names in gates that are none of the evaluation's benchmarks."""
+    names = (gate.name for gate in evaluation.gates if gate.name is not None)
+    return [name for name in names if name not in evaluation.benchmarks]
+
+
+def _told_unknown_benchmarks(evaluation: Evaluation | RubricEvalSpec) -> str:
+    present = ", ".join(dict.fromkeys(evaluation.benchmarks)) or "none"
+    missing = ", ".join(_unknown_benchmarks(evaluation))
+    return f"no benchmark {missing} is run: benchmarks names {present}"
+
+
+_GATED_BENCHMARKS = Rule(
+    cel="!has(self.gates) || self.gates.all(gate, !has(gate.name) || "
+    "(has(self.benchmarks) && gate.name in self.benchmarks))",
+    message="a gate names a benchmark that is not run: add it to benchmarks",
+    message_cel="'a gate names a benchmark that is not run: benchmarks names ' + "
+    "(has(self.benchmarks) && size(self.benchmarks) > 0 ? self.benchmarks.join(', ') : 'none')",
+    check=lambda self: not _unknown_benchmarks(self),
+    explain=_told_unknown_benchmarks,
+    field_path="gates",
+)
 
 _ENGINE = Mark(
     "What runs the evaluated models: transformers, or vllm, a server that the pod starts for each model in "
@@ -216,6 +255,8 @@ class Evaluation:
         default_factory=EvaluationCluster
     )
     gates: Annotated[tuple[Gate, ...], _GATES] = ()
+
+    RULES: ClassVar[tuple[Rule, ...]] = (_GATED_BENCHMARKS,)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -307,3 +348,5 @@ class RubricEvalSpec:
             maximum=2**31 - 1,
         ),
     ] = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (_GATED_BENCHMARKS,)

@@ -84,6 +84,9 @@ class BenchmarkScore:
         float | None, Mark("Standard error of the score; absent where unknown.", minimum=0)
     ] = None
     n: Annotated[int, Mark("Samples scored.", minimum=0)]
+    lower_is_better: Annotated[
+        bool | None, Mark("Whether less is better, as of a perplexity. Absent: more is.")
+    ] = None
     baseline_score: Annotated[float | None, Mark("Score of the base model.")] = None
     baseline_standard_error: Annotated[float | None, Mark("Its standard error.", minimum=0)] = None
     delta: Annotated[float | None, Mark("Score less the base model's.")] = None
@@ -115,7 +118,9 @@ UNSURE_ANSWERS = Mark(
 )
 UNFINISHED_ANSWERS = Mark("Answers cut within their thoughts; absent where none was.")
 
-BENCHMARK_SCORES = Mark("Standard benchmarks, in the order of the spec.", max_items=MAX_BENCHMARKS)
+BENCHMARK_SCORES = Mark(
+    "Standard benchmarks: those of gates first, else as the spec orders them.", max_items=MAX_BENCHMARKS
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,6 +148,7 @@ EPOCH_SCORES = Mark("Scores after earlier epochs: the continual-training curve."
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GateStatus:
     metric: Annotated[Metric, Mark("What is measured.")]
+    name: Annotated[str, Mark("The benchmark; empty for other metrics.", max_length=100)] = ""
     rule: Annotated[
         str,
         Mark(
@@ -155,6 +161,11 @@ class GateStatus:
     low: Annotated[float | None, Mark("Lower end of its 95% interval.")] = None
     high: Annotated[float | None, Mark("Upper end of its 95% interval.")] = None
     message: Annotated[str, Mark("Why, with the numbers.", max_length=512)] = ""
+
+    @property
+    def subject(self) -> str:
+        """What the gate is on, in words: the metric, and the name of a benchmark."""
+        return f"{self.metric} {self.name}" if self.name else str(self.metric)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

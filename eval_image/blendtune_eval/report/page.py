@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from blendtune_api import codec
 from blendtune_api.contract import EvalResult
-from blendtune_api.v1alpha1 import EpochScope, ScopeScore, SourceLoss, Verdict
+from blendtune_api.v1alpha1 import EpochScope, GateStatus, ScopeScore, SourceLoss, Verdict
 from blendtune_core.unfinished import told_unfinished
-from blendtune_core.verdict import COVERAGE_FLOOR, Direction, direction
+from blendtune_core.verdict import COVERAGE_FLOOR, Direction, direction, shown_losses
 from blendtune_documents.charts import Points, gate_plot, line_chart
 from blendtune_documents.pages import Filters, render
 from blendtune_documents.plane import Dot, Plane, Segment
@@ -27,6 +27,7 @@ _TITLES = {
     "maxCriticalErrors": "critical errors at most",
     "maxRise": "loss may rise by at most",
     "retention": "Retention",
+    "benchmark": "Benchmark",
     "heldOutRows": "General rows held out of the training",
     "baseAnswers": "The base model's own answers to general questions",
     "correct": "correct",
@@ -49,7 +50,7 @@ def render_page(report: Report) -> str:
         "respondents": document["respondents"],
         "tuned": model.label,
         "base": baseline[0].label if baseline else None,
-        "reason": verdict_reason(scores),
+        "reason": verdict_reason(scores, report.gates),
         "unfinished": told_unfinished(scores.unfinished) if scores.unfinished is not None else "",
         "gates": [(gate, gate_plot(gate)) for gate in document["gates"]],
         "gained_and_forgotten": _gained_and_forgotten(report),
@@ -61,7 +62,7 @@ def render_page(report: Report) -> str:
     return render("report", values, package=__package__, filters=filters)
 
 
-def verdict_reason(scores: EvalResult) -> str:
+def verdict_reason(scores: EvalResult, gates: Sequence[GateStatus] = ()) -> str:
     """Where the verdict comes from, in a sentence or two; empty where there is no verdict."""
     if scores.verdict is None:
         return ""
@@ -69,6 +70,8 @@ def verdict_reason(scores: EvalResult) -> str:
         return f"Only {scores.coverage:.0%} of the questions could be scored."
     moves = {scope.name: direction(scope) for scope in _domains(scores)}
     unshown = _not_shown(scores, moves)
+    if lost := shown_losses(gates):
+        unshown += f" Lost more than a gate allows: {', '.join(gate.subject for gate in lost)}."
     if len(set(moves.values())) == 1:
         return f"In-domain and general {_MOVED[moves[scores.general.name]]}.{unshown}"
     changes = (f"{_title(name).lower()} {_MOVED[move]}" for name, move in moves.items())

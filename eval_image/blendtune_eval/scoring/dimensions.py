@@ -36,9 +36,9 @@ DEFINITIONS = {
         "of revenue."
     ),
     "interval": (
-        "95%: Wilson's for levels, with the effective number of questions; for differences a paired "
-        "bootstrap over questions, expanded for their number. It speaks of questions like these, not of "
-        "these alone."
+        "95%: Wilson's for levels, with the effective number of questions; for differences, paired by "
+        "question, those of the gains and of the losses, put together by their variances. It speaks of "
+        "questions like these, not of these alone."
     ),
 }
 

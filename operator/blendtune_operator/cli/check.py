@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from blendtune_api.blend_study import Bound
 from blendtune_api.contract import RUBRIC_FILE, Env, RubricResult, decode_message
 from blendtune_api.v1alpha1 import BlendedFineTune, Gate, RubricEval, RubricReference
 from blendtune_core.power import QuestionCounts, why_unresolved
@@ -23,31 +25,50 @@ from blendtune_operator.plan.supported import refusals
 from blendtune_operator.settings import Settings
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Warnings of gates that the rubric is too small for, with file and line; and each run's questions."""
+
+    warnings: tuple[str, ...]
+    questions: tuple[tuple[Run, QuestionCounts], ...]
+
+
 def check(manifests: Manifests, *, to_run_here: bool) -> list[str]:
-    """Warnings of gates that the rubric is too small for, each with file and line.
+    """The warnings of `examine`. Raises ManifestError as it does."""
+    return list(examine(manifests, to_run_here=to_run_here).warnings)
+
+
+def examine(manifests: Manifests, *, to_run_here: bool) -> Checked:
+    """What stands against manifests that could run.
 
     Raises ManifestError with what the operator or the rubric's check would refuse, and, where it is
     `to_run_here`, with GPUs that this machine lacks.
     """
-    faults, warnings = _refused(manifests, to_run_here), []
+    faults, warnings, questions = _refused(manifests, to_run_here), [], []
     for run, document in zip(manifests.objects, manifests.documents, strict=True):
         reference = run.spec.rubric if isinstance(run, RubricEval) else run.spec.evaluation.rubric
         path = "spec.rubric" if isinstance(run, RubricEval) else "spec.evaluation.rubric"
         checked = _check_rubric(reference, manifests.config_maps)
         if isinstance(checked, RubricResult):
+            questions.append((run, _counts(checked)))
             found = too_fine(run, _counts(checked))
             warnings += [document.fault(fault.path, fault.message) for fault in found]
         else:
             faults += [document.fault(path, fault) for fault in checked]
     if faults:
         raise ManifestError(faults)
-    return warnings
+    return Checked(tuple(warnings), tuple(questions))
 
 
 def check_study(manifest: StudyManifest, *, to_run_here: bool) -> list[str]:
-    """Warnings of gates and of a bound that the rubric is too small for, each with file and line.
+    """The warnings of `examine_study`. Raises ManifestError as it does."""
+    return list(examine_study(manifest, to_run_here=to_run_here).warnings)
 
-    Raises ManifestError as `check` does.
+
+def examine_study(manifest: StudyManifest, *, to_run_here: bool) -> Checked:
+    """What stands against a study, its bound and its template, which is the only run told of.
+
+    Raises ManifestError as `examine` does.
     """
     study, settings, template = manifest.study, local_settings(), "spec.template"
     faults = [(refusal.fault.path, refusal.fault.message) for refusal in study_refusals(study, settings)]
@@ -55,18 +76,27 @@ def check_study(manifest: StudyManifest, *, to_run_here: bool) -> list[str]:
     if to_run_here and not faults:
         faults += [(f"{template}.{path}", message) for path, message in _missing_gpus(run, settings)]
     warnings: list[tuple[str, str]] = []
+    questions = []
     checked = _check_rubric(run.spec.evaluation.rubric, manifest.config_maps)
     if isinstance(checked, RubricResult):
         counts = _counts(checked)
+        questions.append((run, counts))
         bound = study.spec.objective.subject_to
-        fine = why_unresolved(Gate(metric=bound.metric, max_drop=bound.max_drop), counts)
-        warnings += [("spec.objective.subjectTo.maxDrop", fine)] if fine else []
+        fine = why_unresolved(as_gate(bound), counts)
+        field = "maxDrop" if bound.max_rise is None else "maxRise"
+        warnings += [(f"spec.objective.subjectTo.{field}", fine)] if fine else []
         warnings += [(f"{template}.{fault.path}", fault.message) for fault in too_fine(run, counts)]
     else:
         faults += [(f"{template}.spec.evaluation.rubric", fault) for fault in checked]
     if faults:
         raise ManifestError([manifest.document.fault(path, message) for path, message in faults])
-    return [manifest.document.fault(path, message) for path, message in warnings]
+    told = tuple(manifest.document.fault(path, message) for path, message in warnings)
+    return Checked(told, tuple(questions))
+
+
+def as_gate(bound: Bound) -> Gate:
+    """The gate that asks of a run what a study's bound asks of a setting."""
+    return Gate(metric=bound.metric, name=bound.name, max_drop=bound.max_drop, max_rise=bound.max_rise)
 
 
 def print_warnings(warnings: Iterable[str], console: Console) -> None:

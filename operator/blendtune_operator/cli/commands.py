@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from rich.console import Console
 
 from blendtune_api import codec
 from blendtune_api.generate import crd_files
-from blendtune_operator.cli.check import check, check_study, print_warnings
+from blendtune_operator.cli.check import as_gate, examine, examine_study, print_warnings
 from blendtune_operator.cli.estimate import Known, estimates
 from blendtune_operator.cli.estimate_view import print_estimate
 from blendtune_operator.cli.evaluation_tool import evaluation_tool
 from blendtune_operator.cli.exit_status import ExitStatus
 from blendtune_operator.cli.manifest import ManifestError, holds_study, load, load_study
 from blendtune_operator.cli.output import to_text, to_yaml
+from blendtune_operator.cli.power import told_power
 from blendtune_operator.cli.render import children
 from blendtune_operator.cli.run import run_manifests
 from blendtune_operator.cli.study import run_study
@@ -43,14 +45,25 @@ def study(parsed: argparse.Namespace, console: Console) -> ExitStatus:
 def validate(parsed: argparse.Namespace, console: Console) -> ExitStatus:
     if holds_study(parsed.files):
         manifest = load_study(parsed.files)
-        print_warnings(check_study(manifest, to_run_here=False), console)
+        checked = examine_study(manifest, to_run_here=False)
+        print_warnings(checked.warnings, console)
         console.print(f"BlendStudy {manifest.study.metadata.name} is valid", highlight=False)
+        bounds = {"spec.objective.subjectTo": as_gate(manifest.study.spec.objective.subject_to)}
+        for run, questions in checked.questions:
+            _print_lines(told_power(run, questions, parsed.pilot, bounds), console)
         return ExitStatus.SUCCESS
     manifests = load(parsed.files)
-    print_warnings(check(manifests, to_run_here=False), console)
-    for object in manifests.objects:
+    checked = examine(manifests, to_run_here=False)
+    print_warnings(checked.warnings, console)
+    for object, questions in checked.questions:
         console.print(f"{type(object).__name__} {object.metadata.name} is valid", highlight=False)
+        _print_lines(told_power(object, questions, parsed.pilot), console)
     return ExitStatus.SUCCESS
+
+
+def _print_lines(lines: Iterable[str], console: Console) -> None:
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def estimate(parsed: argparse.Namespace, _: Console) -> ExitStatus:

@@ -57,7 +57,15 @@ def _add_runs(subparsers: _Commands) -> None:
 
 
 def _add_checks(subparsers: _Commands) -> None:
-    _add_files(_add(subparsers, "validate", "check manifests and rubric, run nothing", commands.validate))
+    validate = _add(subparsers, "validate", "check manifests and rubric, run nothing", commands.validate)
+    _add_files(validate)
+    validate.add_argument(
+        "--pilot",
+        type=Path,
+        metavar="FILE",
+        help="an earlier run whose spread says what the gates can tell apart: its report.json, or its object "
+        "with the status (default: what a local run of the same name has left in runs/)",
+    )
     _add_estimate(subparsers)
     _add_files(
         _add(subparsers, "render", "print the children of the objects as YAML for kubectl", commands.render)

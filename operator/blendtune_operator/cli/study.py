@@ -94,7 +94,7 @@ def study_table(study: BlendStudy) -> Table:
     front = pareto_front(summaries)
     caption = "* no other setting beats it in both metrics; h: GPU hours of a run"
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, caption=caption, caption_justify="left")
-    for name in ("setting", "runs", objective.maximize, objective.subject_to.metric, "change", "h"):
+    for name in ("setting", "runs", objective.maximize, objective.subject_to.subject, "change", "h"):
         table.add_column(name, no_wrap=name != "setting")
     for summary in summaries:
         one = summary.setting

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from blendtune_api.blend_study import BlendStudy, StudyRun, StudyRunState
+from blendtune_api.blend_study import BlendStudy, StudyRun, StudyRunState, StudyScore
 from blendtune_documents.pages import render
 from blendtune_operator.cli.study_plots import curves, plane
 from blendtune_operator.plan.study.observation import Summary, summarise
@@ -20,16 +20,16 @@ def study_page(study: BlendStudy) -> str:
     objective, found = study.spec.objective, study.status.recommendation
     observed = tuple(observations(study.status.runs, objective))
     summaries = summarise(observed)
-    pursued, kept = objective.maximize, objective.subject_to.metric
+    pursued, kept = objective.maximize, objective.subject_to.subject
     values = {
         "name": study.metadata.name,
         "namespace": study.metadata.namespace,
         "answer": "The study has not ended." if found is None else found.message,
         "pursued": pursued,
         "kept": kept,
-        "max_drop": objective.subject_to.max_drop,
+        "max_drop": objective.subject_to.most,
         "curves": list(curves(study, observed, summaries)),
-        "against": plane(study, observed, summaries),
+        "against": plane(study, observed, summaries) if objective.subject_to.is_score else None,
         "setting_heads": ("setting", "runs", pursued, "95%", kept, "change", "95%",
                           "GPU hours", "gain per GPU hour", "front"),
         "settings": _settings(summaries),
@@ -68,12 +68,19 @@ def _runs(runs: Iterable[StudyRun]) -> list[tuple[str, ...]]:
             run.method,
             str(run.seed),
             run.state,
-            "; ".join(f"{score.name} {score.score:.3f}" for score in run.scores),
+            "; ".join(map(_told, run.scores)),
             _number(run.gpu_hours) if run.state is not StudyRunState.PENDING else "",
             run.message,
         )
         for run in runs
     ]
+
+
+def _told(score: StudyScore) -> str:
+    """A score; of what has none, its change."""
+    if score.score is not None:
+        return f"{score.name} {score.score:.3f}"
+    return f"{score.name} {score.delta or 0.0:+.3f}"
 
 
 def _number(value: float | None) -> str:

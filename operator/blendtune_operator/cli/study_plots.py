@@ -33,10 +33,11 @@ def curves(
 
 def _by_share(study: BlendStudy, group: Sequence[Summary], runs: Sequence[Observation]) -> Plane:
     objective, best = study.spec.objective, _best(study)
-    bounds = [kept - objective.subject_to.max_drop for _, kept in _bases(runs)]
+    shown = _CURVES if objective.subject_to.is_score else _CURVES[:1]
+    bounds = [kept - objective.subject_to.most for _, kept in _bases(runs)] if len(shown) > 1 else []
     segments = [Segment("bound", 0, bound, 1, bound) for bound in bounds]
     dots: list[Dot] = []
-    for kind, mean, value in _CURVES:
+    for kind, mean, value in shown:
         for one in group:
             share, score = one.setting.share, mean(one)
             segments.append(_upright(f"interval {kind}", share, score))
@@ -47,13 +48,13 @@ def _by_share(study: BlendStudy, group: Sequence[Summary], runs: Sequence[Observ
             title = f"seed {run.seed}: {value(run):.3f}"
             dots.append(Dot(f"run {kind}", run.setting.share, value(run), _RUN, title))
     return Plane(
-        label=f"{objective.maximize} and {objective.subject_to.metric} by share",
+        label=f"{objective.maximize}{f' and {objective.subject_to.metric}' * (len(shown) > 1)} by share",
         across="share of in-domain data",
         up="score",
         segments=tuple(segments),
         paths=tuple(
             Path(kind, tuple((one.setting.share, mean(one).value) for one in group))
-            for kind, mean, _ in _CURVES
+            for kind, mean, _ in shown
         ),
         dots=tuple(dots),
     )
@@ -65,7 +66,7 @@ def plane(study: BlendStudy, observed: Sequence[Observation], summaries: Sequenc
     settings = [summary.setting for summary in summaries]
     segments, dots, notes = [], [], []
     for pursued, kept in _bases(observed):
-        bound = kept - objective.subject_to.max_drop
+        bound = kept - objective.subject_to.most
         if bound > 0:
             segments.append(Segment("bound", bound, 0, bound, 1))
         dots.append(Dot("base", kept, pursued, _MEAN, f"base model: {kept:.3f}, {pursued:.3f}"))

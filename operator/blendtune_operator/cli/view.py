@@ -255,6 +255,6 @@ def _gate_line(gate: GateStatus) -> Text:
     value = "no value" if gate.value is None else f"{gate.value:+.3f}"
     interval = "" if gate.low is None or gate.high is None else f" ({gate.low:+.3f} to {gate.high:+.3f})"
     return Text.assemble(
-        f"gate {gate.metric} {gate.rule} {gate.threshold:g}: {value}{interval} ",
+        f"gate {gate.subject} {gate.rule} {gate.threshold:g}: {value}{interval} ",
         (str(gate.result), _GATE_STYLE[gate.result]),
     )

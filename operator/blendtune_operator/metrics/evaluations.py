@@ -182,14 +182,27 @@ def _coverage_and_errors(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
 
 
 def _gates(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
-    result = run_family("blendtune_gate", "1 for the result that a gate has.", "metric", "rule", "result")
-    value = run_family("blendtune_gate_value", "What a gate measured.", "metric", "rule")
-    threshold = run_family("blendtune_gate_threshold", "The threshold of a gate.", "metric", "rule")
+    named = ("metric", "benchmark", "rule")
+    result = run_family("blendtune_gate", "1 for the result that a gate has.", *named, "result")
+    value = run_family("blendtune_gate_value", "What a gate measured.", *named)
+    threshold = run_family("blendtune_gate_threshold", "The threshold of a gate.", *named)
     for evaluation in evaluations:
-        for gate in evaluation.gates:
-            labels = [*evaluation.labels, gate.metric, gate.rule]
+        for gate in _one_of_each(evaluation.gates):
+            labels = [*evaluation.labels, gate.metric, gate.name, gate.rule]
             for each in GateResult:
                 result.add_metric([*labels, each], float(gate.result is each))
             add_known(value, labels, gate.value)
             add_known(threshold, labels, gate.threshold)
     yield from (result, value, threshold)
+
+
+def _one_of_each(gates: Iterable[GateStatus]) -> tuple[GateStatus, ...]:
+    """Of several gates with one metric and rule the strictest: a series may be there only once."""
+    strictest: dict[tuple[str, str, str], GateStatus] = {}
+    for gate in gates:
+        key = (gate.metric, gate.name, gate.rule)
+        other = strictest.get(key)
+        upwards = gate.rule in ("minScore", "minGain")
+        if other is None or (gate.threshold > other.threshold) == upwards:
+            strictest[key] = gate
+    return tuple(strictest.values())

@@ -104,3 +104,23 @@ def test_gpus_are_looked_for_only_where_it_is_to_run() -> None:
     assert check(manifests, to_run_here=False) == []
     with pytest.raises(ManifestError, match="32 GPUs of type a100-80gb are wanted"):
         check(manifests, to_run_here=True)
+
+
+def test_validate_says_what_each_gate_can_tell_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, pilot = tmp_path / "manifest.yaml", tmp_path / "before.yaml"
+    path.write_text(MANIFEST.format(rubric="{builtin: business45}").replace("maxDrop: 0.2", "maxDrop: 0.1"))
+    pilot.write_text(
+        "apiVersion: blendtune.io/v1alpha1\nkind: RubricEval\nmetadata: {name: before}\nspec:\n"
+        "  model: {uri: pvc://models/tuned}\n  storage: {persistentVolumeClaim: demo}\nstatus:\n"
+        "  general: {name: general, n: 22, delta: 0, deltaLow: -0.05, deltaHigh: 0.05}\n"
+    )
+    assert main(["validate", "-f", str(path)]) == 0
+    assert "spec.gates[1] general maxDrop 0.1: tells 0.18 apart" in capsys.readouterr().err
+    assert main(["validate", "-f", str(path), "--pilot", str(pilot)]) == 0
+    measured = capsys.readouterr().err
+    assert "maxDrop 0.1: tells 0.071 apart, over 22 questions" in measured
+    assert "(measured by the pilot): decided" in measured
+    assert main(["validate", "-f", str(path), "--pilot", str(path)]) == 2
+    assert "has no measured differences" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from tests.operator.builders import eval_result, fine_tune, scope
+from tests.operator.builders import benchmark, eval_result, fine_tune, retention, scope
 from tests.operator.world import World
 
 from blendtune_api import codec
@@ -80,6 +80,8 @@ class StudyWorld(World):
             general=scope("general", 0.75 - drop, -drop, margin=0.02),
             in_domain=scope("inDomain", in_domain, in_domain - 0.1, margin=0.02),
             dimensions=result.dimensions,
+            retention=(retention(drop),),
+            benchmarks=(benchmark(-drop),),
             coverage=1.0,
             verdict=result.verdict,
         )

@@ -19,7 +19,16 @@ from blendtune_api.blend_study import (
     StudyRunState,
     StudyState,
 )
-from blendtune_api.v1alpha1 import Cluster, ConditionStatus, ConditionType, Metric, Reason
+from blendtune_api.v1alpha1 import (
+    Cluster,
+    ConditionStatus,
+    ConditionType,
+    Evaluation,
+    Metric,
+    Reason,
+    Retention,
+)
+from blendtune_operator.cli.study_page import study_page
 from blendtune_operator.conditions import find
 from blendtune_operator.names import Kind, Object
 
@@ -70,6 +79,48 @@ def test_the_objective_says_what_is_looked_for() -> None:
     assert found is not None and found.setting is not None
     assert (found.setting.in_domain_share, found.setting.objective) == (0.25, 0.75)
     assert found.tied == ("share 0.5",)
+
+
+RETENTION = Bound(metric=Metric.RETENTION, max_rise=0.1)
+BENCHMARK = Bound(metric=Metric.BENCHMARK, name="gsm8k", max_drop=0.1)
+
+
+@pytest.mark.parametrize(
+    ("bound", "words"),
+    [
+        pytest.param(RETENTION, "changes retention by +0.000 (-0.010 to +0.010)", id="retention"),
+        pytest.param(BENCHMARK, "changes benchmark gsm8k by +0.000", id="benchmark"),
+    ],
+)
+def test_retention_or_a_benchmark_bounds_what_may_be_lost(bound: Bound, words: str) -> None:
+    gated = template(evaluation=Evaluation(benchmarks=("gsm8k",)))
+    objective = Objective(maximize=Metric.IN_DOMAIN, subject_to=bound)
+    world = world_of(study(parallelism=6, template=gated, objective=objective))
+    world.finish_all()
+    found = world.study.status.recommendation
+    assert found is not None and found.setting is not None
+    assert found.verdict is RecommendationVerdict.RECOMMENDED
+    assert (found.setting.in_domain_share, found.setting.constrained) == (0.5, 0.0)
+    assert words in found.message
+    assert f"losing more than 0.1 in {bound.subject}: share 1" in found.message
+    page = study_page(world.study)
+    assert "One over the other" not in page
+    assert f"{bound.metric} -0.500" in page
+
+
+@pytest.mark.parametrize(
+    ("bound", "evaluation", "words"),
+    [
+        pytest.param(BENCHMARK, Evaluation(benchmarks=("mmlu",)), "names mmlu", id="not run"),
+        pytest.param(RETENTION, Evaluation(retention=Retention(rows=0)), "rows is 0", id="not measured"),
+    ],
+)
+def test_what_is_bounded_must_be_measured(bound: Bound, evaluation: Evaluation, words: str) -> None:
+    objective = Objective(maximize=Metric.IN_DOMAIN, subject_to=bound)
+    world = world_of(study(template=template(evaluation=evaluation), objective=objective))
+    assert world.runs() == {}
+    accepted = next(each for each in world.study.status.conditions if each.type == ConditionType.ACCEPTED)
+    assert words in accepted.message
 
 
 def test_a_finished_study_is_quiet() -> None:

@@ -12,6 +12,7 @@ from blendtune_api.blend_study import (
     RecommendationVerdict,
     StudySetting,
 )
+from blendtune_api.v1alpha1 import Metric
 from blendtune_core.student_t import quantile
 from blendtune_operator.plan.study.observation import Mean, Setting, Summary
 from blendtune_operator.plan.study.recommendation import Recommendation
@@ -84,7 +85,7 @@ def _summaries(found: Recommendation) -> tuple[Summary, ...]:
 
 
 def _sentences(found: Recommendation, objective: Objective, settings: Sequence[Setting]) -> Iterator[str]:
-    metric, most = objective.subject_to.metric, objective.subject_to.max_drop
+    metric, most = objective.subject_to.subject, objective.subject_to.most
     best = found.best
     if found.verdict is RecommendationVerdict.NONE_ALLOWED:
         yield (
@@ -117,8 +118,18 @@ def _sentences(found: Recommendation, objective: Objective, settings: Sequence[S
             yield f"{words}: {names}."
 
 
+def _finer(objective: Objective) -> str:
+    """What makes the interval of the bounded metric narrower."""
+    bound = objective.subject_to
+    if bound.metric is Metric.RETENTION:
+        return "compare more rows (evaluation.retention.rows)"
+    if bound.metric is Metric.BENCHMARK:
+        return "bound a benchmark of more samples"
+    return f"ask more {bound.metric} questions"
+
+
 def _why_undecided(found: Recommendation, objective: Objective) -> str:
-    metric, most = objective.subject_to.metric, objective.subject_to.max_drop
+    metric, most = objective.subject_to.subject, objective.subject_to.most
     if all(summary.runs < 2 for summary in _summaries(found)):
         return (
             "Each setting ran with one seed, so that chance cannot be told from effect: add a second to "
@@ -126,7 +137,7 @@ def _why_undecided(found: Recommendation, objective: Objective) -> str:
         )
     if found.worse:
         return (
-            f"No setting surely loses at most {most:g} in {metric}: add seeds, ask more {metric} questions, "
+            f"No setting surely loses at most {most:g} in {metric}: add seeds, {_finer(objective)}, "
             "or allow more."
         )
     return (

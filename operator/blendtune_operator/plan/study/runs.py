@@ -21,6 +21,7 @@ from blendtune_core.verdict import COVERAGE_FLOOR
 from blendtune_operator.conditions import find, is_true, moment
 from blendtune_operator.names import Object
 from blendtune_operator.plan.attempts import last_attempt
+from blendtune_operator.plan.study.beside_rubric import beside_the_rubric
 from blendtune_operator.plan.study.observation import Interval, Observation, Setting
 from blendtune_operator.plan.study.points import Point, model_name
 
@@ -125,14 +126,14 @@ def observations(runs: Iterable[StudyRun], objective: Objective) -> Iterator[Obs
         maximized, constrained = scores.get(objective.maximize), scores.get(objective.subject_to.metric)
         if run.state is not StudyRunState.SUCCEEDED or maximized is None or constrained is None:
             continue
-        change = _change(constrained)
-        if change is None:
+        change, objective_score, kept = _change(constrained), _interval(maximized), _interval(constrained)
+        if change is None or objective_score is None or kept is None:
             continue
         yield Observation(
             setting=setting_of(run),
             seed=run.seed,
-            objective=_interval(maximized),
-            constrained=_interval(constrained),
+            objective=objective_score,
+            constrained=kept,
             change=change,
             gain=maximized.delta,
             gpu_hours=run.gpu_hours,
@@ -198,7 +199,10 @@ def _scores(summary: EvaluationSummary, objective: Objective) -> Iterator[StudyS
     """The scores that a study shows and compares; none where too few questions were scored."""
     if summary.coverage is not None and summary.coverage < COVERAGE_FLOOR:
         return
-    for metric in dict.fromkeys((*_ALWAYS_SHOWN, objective.maximize, objective.subject_to.metric)):
+    bound = objective.subject_to
+    if not bound.is_score:
+        yield from beside_the_rubric(bound, summary)
+    for metric in dict.fromkeys((*_ALWAYS_SHOWN, objective.maximize, bound.metric)):
         scope = scope_of(metric, summary)
         if scope is None or scope.score is None or scope.low is None or scope.high is None:
             continue
@@ -213,7 +217,10 @@ def _scores(summary: EvaluationSummary, objective: Objective) -> Iterator[StudyS
         )
 
 
-def _interval(score: StudyScore) -> Interval:
+def _interval(score: StudyScore) -> Interval | None:
+    """The score; of what has none, its change."""
+    if score.score is None or score.low is None or score.high is None:
+        return _change(score)
     return Interval(value=score.score, low=score.low, high=score.high)
 
 

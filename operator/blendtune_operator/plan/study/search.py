@@ -26,7 +26,7 @@ def refine(spec: BlendStudySpec, runs: Sequence[StudyRun]) -> tuple[Point, ...]:
     found: list[Point] = []
     summaries = sorted(summarise(observations(runs, spec.objective)), key=_without_share)
     for without_share, group in groupby(summaries, key=_without_share):
-        share = _next_share(tuple(group), spec.objective.subject_to.max_drop)
+        share = _next_share(tuple(group), spec.objective.subject_to.most)
         if share is None:
             continue
         wanted = [point for point in points(spec, [share]) if point.without_share == without_share]

@@ -52,7 +52,7 @@ def study_status(
     ending = None if accepted.status is ConditionStatus.FALSE else _ending(study, runs, due)
     recommendation = None
     if ending is not None:
-        recommendation = recommendation_status(recommend(observed, objective.subject_to.max_drop), objective)
+        recommendation = recommendation_status(recommend(observed, objective.subject_to.most), objective)
     conditions = initialise_conditions(before.conditions, STUDY_CONDITIONS, study.metadata.generation, now)
     for finding in (
         accepted,

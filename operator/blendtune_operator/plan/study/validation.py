@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from blendtune_api.blend_study import BlendStudy, Hold, SearchKind
 from blendtune_api.codec import Fault
-from blendtune_api.v1alpha1 import BlendedFineTune, Reason, Role
+from blendtune_api.v1alpha1 import BlendedFineTune, Metric, Reason, Role
 from blendtune_operator.plan.supported import Refusal, refusals
 from blendtune_operator.settings import Settings
 
@@ -35,6 +35,7 @@ def _faults(study: BlendStudy) -> Iterator[Fault]:
         yield Fault("spec.search.maxRuns", message)
     if spec.search.kind is SearchKind.BISECT and len(set(spec.axes.in_domain_share)) < 2:
         yield Fault("spec.axes.inDomainShare", "bisect refines between shares: give at least two")
+    yield from _bound_faults(study)
     if not template.evaluation.baseline.enabled:
         path = f"{_TEMPLATE}.spec.evaluation.baseline.enabled"
         yield Fault(path, "must be true: a drop is measured against the base model")
@@ -42,6 +43,17 @@ def _faults(study: BlendStudy) -> Iterator[Fault]:
         yield Fault(f"{_TEMPLATE}.spec.suspend", "set spec.suspend, which holds for every run")
     if template.retry:
         yield Fault(f"{_TEMPLATE}.spec.retry", "raise it in the BlendedFineTune that failed")
+
+
+def _bound_faults(study: BlendStudy) -> Iterator[Fault]:
+    bound, evaluation = study.spec.objective.subject_to, study.spec.template.spec.evaluation
+    if bound.name is not None and bound.name not in evaluation.benchmarks:
+        present = ", ".join(evaluation.benchmarks) or "none"
+        message = f"no benchmark {bound.name} is run: the template's evaluation.benchmarks names {present}"
+        yield Fault("spec.objective.subjectTo.name", message)
+    if bound.metric is Metric.RETENTION and not evaluation.retention.rows:
+        message = "the template's evaluation.retention.rows is 0, so retention is not measured: raise it"
+        yield Fault("spec.objective.subjectTo.metric", message)
 
 
 def _budget_faults(study: BlendStudy) -> Iterator[Fault]:
