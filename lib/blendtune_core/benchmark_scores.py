@@ -12,6 +12,8 @@ from blendtune_api.v1alpha1 import BenchmarkScore
 from blendtune_core import student_t
 from blendtune_core.power import UPPER_END, Z
 
+_LONGEST = 255  # characters of BenchmarkScore.also
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
@@ -33,7 +35,12 @@ def benchmark_score(
 ) -> BenchmarkScore:
     """The model's score and its difference from the baseline's; no difference unless `compared`."""
     score = BenchmarkScore(
-        name=name, metric=model.metric, score=model.score, standard_error=model.standard_error, n=model.n
+        name=name,
+        metric=model.metric,
+        score=model.score,
+        standard_error=model.standard_error,
+        n=model.n,
+        also=_by_other_filters(model, baseline),
     )
     if baseline is None:
         return score
@@ -45,6 +52,22 @@ def benchmark_score(
     if margin is None:
         return replace(score, delta=delta)
     return replace(score, delta=delta, delta_low=delta - margin, delta_high=delta + margin)
+
+
+def _by_other_filters(model: Measured, baseline: Measured | None) -> str:
+    """What the first metric is by each other filter, which may read answers that the first one does not."""
+    metric = model.metric.partition(" (")[0]
+    told = [
+        f"{name} {score:.4g}{_beside(name, baseline)}"
+        for name, score in model.metrics.items()
+        if name != model.metric and name.partition(" (")[0] == metric
+    ]
+    return "; ".join(told)[:_LONGEST]
+
+
+def _beside(name: str, baseline: Measured | None) -> str:
+    score = baseline.metrics.get(name) if baseline is not None else None
+    return "" if score is None else f", base {score:.4g}"
 
 
 def _margin(model: Measured, baseline: Measured) -> float | None:
