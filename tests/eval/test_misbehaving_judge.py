@@ -135,7 +135,7 @@ def test_a_server_that_misbehaves_from_the_start_is_not_asked_more(
     assert judged.scores[0].score is None
     assert "missed 10 of 10 anchor answers" in judged.scores[0].unscored
     assert all(anchor.fault for anchor in judged.anchors)
-    assert len(server.asked) == len(ANCHORS)
+    assert len(server.asked) <= 2 * len(ANCHORS)  # for JSON, and for lines
 
 
 @pytest.mark.parametrize(

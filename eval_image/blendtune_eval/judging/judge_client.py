@@ -70,6 +70,7 @@ class JudgeClient(ApiClient):
         while True:
             status, body = await self.post(self._body(request, form, most_tokens))
             if status == HTTPStatus.OK:
+                self._form = self._form.taught_by(form)
                 return read_completion(body), form, most_tokens
             if self._address_otherwise(status):
                 continue
@@ -93,9 +94,9 @@ class JudgeClient(ApiClient):
         return json.dumps(asked | form.parameters(most_tokens, request.schema)).encode()
 
     def _learn(self, form: RequestForm) -> None:
-        """Asks in this form from now on. A later reply in a plainer style changes what is left out alone."""
-        self._form = self._form.taught_by(form) if self._settled else form
-        self._settled = True
+        """Keeps the form of the first reply that could be read; a plainer one later changes nothing."""
+        if not self._settled:
+            self._form, self._settled = form, True
 
     def _address_otherwise(self, status: int) -> bool:
         """Whether there is another path, or another header for the key, to try after this status."""
