@@ -76,12 +76,19 @@ def _report(options: argparse.Namespace) -> None:
     print(rebuild(options.folder), flush=True)
 
 
+def _grade(options: argparse.Namespace) -> None:
+    from blendtune_eval.report.grade import grade
+
+    grade(options.folder, options.count, options.seed)
+
+
 _TOOLS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "lint": _lint,
     "new": _new,
     "preview": _preview,
     "import": _import,
     "report": _report,
+    "grade": _grade,
 }
 
 
@@ -109,6 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     imported.add_argument("file", type=Path)
     imported.add_argument("--domain", required=True, choices=list(Role), help="what the questions ask of")
     imported.add_argument("-o", "--output", type=Path, required=True, help="the rubric to write")
+    graded = commands.add_parser("grade", help="grade answers yourself, to see how far the judge agrees")
+    graded.add_argument("folder", type=Path, help="of a report, or of the run above it")
+    graded.add_argument("--count", type=int, default=30, help="answers to grade (%(default)s)")
+    graded.add_argument("--seed", type=int, default=1, help="of the choice (%(default)s)")
     rebuilt = commands.add_parser("report", help="write report.html again from report.json")
     rebuilt.add_argument("folder", type=Path)
     return parser

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import responses
 from math import inf
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
@@ -18,12 +17,16 @@ import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from blendtune_eval.one_line import one_line
+from blendtune_eval.server_words import error_in_success, http_failure
 
 _LARGEST_BODY = 1 << 20  # bytes
 _SHORTEST_SECRET = 8  # characters; a shorter key would be found in half of all words
 _RETRYABLE = frozenset({408, 409, 425, 429})
-_BAD_KEY = frozenset({401, 403})
+_OK = 200
+_KEY_START = 6  # characters of a key by which a masked copy of it is known
 NOT_UNDERSTOOD = frozenset({400, 415, 422, 501})
+
+AUTHORIZATION = "Authorization"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,24 +62,28 @@ class Unreachable(CallFailed):
 
 
 class ApiClient:
-    """One address. The key is sent to that server alone: redirects are not followed."""
+    """One address. The key is sent to that server alone, as a bearer token unless `address` says otherwise:
+    redirects are not followed.
+    """
 
     def __init__(self, url: str, key: str, limits: Limits, *, local: bool = False) -> None:
         self._url = url
         self._key = key
+        self._key_header = (AUTHORIZATION, header_value(AUTHORIZATION, key))
         self._limits = limits
         self._places = asyncio.Semaphore(limits.concurrency)
         self._end = asyncio.get_running_loop().time() + limits.total
         self._client = httpx2.AsyncClient(
-            headers={
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                **({"Authorization": f"Bearer {key}"} if key else {}),
-            },
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
             timeout=None,  # each call has a deadline of its own, from its first byte to its last
             follow_redirects=False,
             trust_env=not local,  # no proxy stands between a pod and itself
         )
+
+    def address(self, url: str, key_header: str) -> None:
+        """Sends to another URL of the server, and the key in another header, from now on."""
+        self._url = url
+        self._key_header = (key_header, header_value(key_header, self._key))
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -100,16 +107,18 @@ class ApiClient:
             return await retrying(call, *args, **kwargs)
 
     async def post(self, body: bytes) -> tuple[int, bytes]:
-        """Status and body. Raises CallFailed without a response, and for a status that asks to try again."""
+        """Status and body. Raises CallFailed without a response, and for a status that asks to try again.
+
+        An error within HTTP 200, as gateways send it, has the status that it names.
+        """
+        headers = {"Content-Type": "application/json", **(dict([self._key_header]) if self._key else {})}
         seconds = min(self._limits.call, self._remaining())
         if seconds <= 0:
             raise CallFailed(f"the time for all calls, {self._limits.total:g} s, was used up")
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._client.stream(
-                    "POST", self._url, content=body, headers={"Content-Type": "application/json"}
-                ) as response,
+                self._client.stream("POST", self._url, content=body, headers=headers) as response,
             ):
                 content = await _bounded(response)
         except TimeoutError as error:
@@ -118,10 +127,16 @@ class ApiClient:
             raise Unreachable(f"no connection: {self._public(str(error))}", again=True) from error
         except httpx2.HTTPError as error:
             raise CallFailed(f"the connection failed: {type(error).__name__}", again=True) from error
-        content = self._without_key(content)
-        status = response.status_code
-        if status in _RETRYABLE or (status >= 500 and status not in NOT_UNDERSTOOD):
-            wait = _retry_after(response.headers.get("Retry-After", ""))
+        content, status = self._without_key(content), response.status_code
+        wait = _retry_after(response.headers.get("Retry-After", ""))
+        if status == _OK and (found := error_in_success(content)) is not None:
+            code, words = found
+            if code is None:
+                raise CallFailed(f"HTTP 200 with an error: {words}", again=True, wait=wait)
+            status = code
+        if status != _OK:
+            content = self._without_masked_key(content)
+        if _may_pass(status):
             raise CallFailed(http_failure(status, content), status=status, again=True, wait=wait)
         return status, content
 
@@ -150,8 +165,19 @@ class ApiClient:
             return content
         return content.replace(self._key.encode(), b"[key]")
 
+    def _without_masked_key(self, content: bytes) -> bytes:
+        """What a server says of a failure without words that begin like the key: `sk-abc...xyz`."""
+        if len(self._key) < _SHORTEST_SECRET:
+            return content
+        return re.sub(rb"[\w-]*%b[\w.*-]*" % re.escape(self._key[:_KEY_START].encode()), b"[key]", content)
+
     def _public(self, text: str) -> str:
         return one_line(self._without_key(text.encode(errors="replace")).decode())
+
+
+def header_value(header: str, key: str) -> str:
+    """What a header holds that carries the key."""
+    return f"Bearer {key}" if header == AUTHORIZATION else key
 
 
 async def _bounded(response: httpx2.Response) -> bytes:
@@ -163,16 +189,9 @@ async def _bounded(response: httpx2.Response) -> bytes:
     return bytes(content)
 
 
-def http_failure(status: int, body: bytes) -> str:
-    """The status in words, and the server's own message where it is one. A refused key is never echoed."""
-    if 300 <= status < 400:
-        return f"HTTP {status}, a redirect, which is not followed: the URL must be the final one"
-    shown = f"HTTP {status} {responses.get(status, '')}".strip()
-    try:
-        message = json.loads(body)["error"]["message"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return shown
-    return shown if status in _BAD_KEY else f"{shown}: {one_line(str(message))}"
+def _may_pass(status: int) -> bool:
+    """Whether the same call may succeed later."""
+    return status in _RETRYABLE or (status >= 500 and status not in NOT_UNDERSTOOD)
 
 
 def _retry_after(header: str) -> float | None:

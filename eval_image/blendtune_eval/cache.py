@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import ItemsView, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -36,7 +36,16 @@ class Judgement:
     served: str = ""
 
 
-T = TypeVar("T", bound=GivenAnswer | Judgement | Measured | RowLoss)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grade:
+    """A person's grade of an answer; None where the person cannot tell."""
+
+    correct: bool | None
+    prompt: str
+    answer: str
+
+
+T = TypeVar("T", bound=GivenAnswer | Judgement | Measured | RowLoss | Grade)
 
 
 class Journal(Generic[T]):
@@ -54,6 +63,9 @@ class Journal(Generic[T]):
 
     def get(self, key: str) -> T | None:
         return self._values.get(key)
+
+    def items(self) -> ItemsView[str, T]:
+        return self._values.items()
 
     def add(self, values: Mapping[str, T]) -> None:
         """Appends values by their keys; they are on disk when this returns."""

@@ -14,6 +14,7 @@ from blendtune_api.v1alpha1 import Engine, EvaluationDigests
 from blendtune_core.verdict import not_comparable
 from blendtune_eval.answering.checkpoints import Places
 from blendtune_eval.answering.subjects import EarlierEpoch, Subject, open_baseline, open_epochs, open_model
+from blendtune_eval.answering.tensor_parallel import require_divisible
 from blendtune_eval.benchmarks import Benchmarks, open_benchmarks
 from blendtune_eval.judging.judge import Judge
 from blendtune_eval.judging.judges import judge_for
@@ -119,6 +120,9 @@ def open_evaluation(environment: Mapping[str, str]) -> Evaluation:
     model = open_model(config, places, rubric, trained=trained, rendering=rendering)
     baseline = open_baseline(config, places, rubric, model.chat, trained=trained, rendering=rendering)
     epochs = open_epochs(config, places, rubric, model.chat)
+    if spec.engine is Engine.VLLM:
+        for subject in (model, *filter(None, [baseline]), *(earlier.subject for earlier in epochs)):
+            require_divisible(subject.checkpoint.folder, spec.cluster.gpus)
     return Evaluation(
         config=config,
         claims=claims,

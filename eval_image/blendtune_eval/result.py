@@ -91,6 +91,6 @@ def _unfinished(evaluation: Evaluation, scores: Scores) -> UnfinishedAnswers | N
 
 
 def _unscored_reason(scores: Scores) -> str:
-    """The most frequent reason why an answer could not be judged; empty where all were."""
-    reasons = Counter(score.unscored for score in scores.values() if score.score is None)
+    """The most frequent reason why an answer was not judged; empty where all were, if not decided."""
+    reasons = Counter(score.unscored for score in scores.values() if score.failed)
     return reasons.most_common(1)[0][0] if reasons else ""

@@ -43,7 +43,7 @@ def _one_sided(missing: str, unseen: str) -> str:
 
 def score_more(coverage: float) -> str:
     return (
-        f"Only {coverage:.0%} of the questions were scored, and nothing is concluded below "
+        f"Only {coverage:.0%} of the questions were judged, and nothing is concluded below "
         f"{COVERAGE_FLOOR:.0%}: the report names why each of the others was not."
     )
 
@@ -136,7 +136,21 @@ def gain_not_shown(case: Compared) -> str:
     fewest = case.in_domain.n
     if fewest < _FEWEST:
         return f"{fewest} in-domain question{'s' * (fewest != 1)} cannot show a gain: ask at least {_FEWEST}."
-    return "The in-domain gain is not certain: ask more in-domain questions, or train for more epochs."
+    return (
+        "The in-domain gain is not certain: ask more in-domain questions, or train for more epochs."
+        f"{_undecided(case.in_domain)}"
+    )
+
+
+def _undecided(scope: ScopeScore) -> str:
+    """What the questions without a score have to do with it; empty if there are none."""
+    if not scope.unscored:
+        return ""
+    are = "question is" if scope.unscored == 1 else "questions are"
+    return (
+        f" {scope.unscored} of its {are} undecided, which the interval counts either way: judge: "
+        "{kind: Cascade} lets a model decide what the rules cannot."
+    )
 
 
 def loss_not_excluded(case: Compared) -> str:
@@ -147,7 +161,7 @@ def loss_not_excluded(case: Compared) -> str:
     hidden = max(0.0, -min(lows, default=-1.0))
     return (
         f"That what was known is kept is not shown: a general drop of up to {hidden:.2f} is not excluded, "
-        f"and {_limit(case)}. {_more_questions(case)}"
+        f"and {_limit(case)}. {_more_questions(case)}{_undecided(case.general)}"
     )
 
 

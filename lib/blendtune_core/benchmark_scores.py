@@ -13,6 +13,8 @@ from blendtune_core import student_t
 from blendtune_core.power import UPPER_END, Z
 from blendtune_core.statistics import Interval, Sample, delta_interval
 
+_LONGEST = 255  # characters of BenchmarkScore.also
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
@@ -41,6 +43,7 @@ def benchmark_score(
         standard_error=model.standard_error,
         n=model.n,
         lower_is_better=model.lower_is_better or None,
+        also=_by_other_filters(model, baseline),
     )
     if baseline is None:
         return score
@@ -52,6 +55,22 @@ def benchmark_score(
     if interval is None:
         return replace(score, delta=delta)
     return replace(score, delta=delta, delta_low=interval.low, delta_high=interval.high)
+
+
+def _by_other_filters(model: Measured, baseline: Measured | None) -> str:
+    """What the first metric is by each other filter, which may read answers that the first one does not."""
+    metric = model.metric.partition(" (")[0]
+    told = [
+        f"{name} {score:.4g}{_beside(name, baseline)}"
+        for name, score in model.metrics.items()
+        if name != model.metric and name.partition(" (")[0] == metric
+    ]
+    return "; ".join(told)[:_LONGEST]
+
+
+def _beside(name: str, baseline: Measured | None) -> str:
+    score = baseline.metrics.get(name) if baseline is not None else None
+    return "" if score is None else f", base {score:.4g}"
 
 
 def _interval(delta: float, model: Measured, baseline: Measured) -> Interval | None:

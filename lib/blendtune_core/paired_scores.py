@@ -1,14 +1,19 @@
-"""The score of a scope: the level of its questions and their difference from a baseline, with intervals."""
+"""The score of a scope: the level of its questions and their difference from a baseline, with intervals.
+
+What was left unscored is not ignored: the low end of an interval is that with all of it counted against the
+model, the high end that with all of it counted for it. Such an interval holds the truth at least as often as
+one of complete answers, whatever was left unscored and why (Manski 2003, Partial Identification; Imbens and
+Manski 2004, Econometrica 72:1845). The p-value is that of the worse case, too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from blendtune_api.v1alpha1 import ScopeScore
 from blendtune_core.statistics import (
+    Interval,
     Sample,
     delta_interval,
     holm,
@@ -22,13 +27,16 @@ from blendtune_core.statistics import (
 class PairedValue:
     """What a model and its baseline achieved on one question.
 
-    None is a value that could not be scored. Without a baseline, no question has a value of it.
+    None is a value that could not be scored, which then lies within its bounds: by default anywhere. Without
+    a baseline, no question has a value of it.
     """
 
     model: float | None
     baseline: float | None = None
     weight: float = 1.0
     stratum: int = 0
+    model_bounds: Interval | None = None
+    baseline_bounds: Interval | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,51 +56,51 @@ class PairedValues:
         values = [question.model for question in self.questions]
         unscored = values.count(None)
         score = ScopeScore(name=name, n=len(values) - unscored, unscored=unscored)
+        if not values:
+            return score
+        worst, best = self._sample(self._worst), self._sample(self._best)
         if unscored:
-            score = replace(
-                score,
-                worst=_clip(self._mean(_filled(values, self.minimum))),
-                best=_clip(self._mean(_filled(values, 1.0))),
-            )
-        if (sample := self._sample(values)) is not None:
-            interval = mean_interval(sample, self.minimum)
-            score = replace(
-                score, score=_clip(sample.mean), low=_clip(interval.low), high=_clip(interval.high)
-            )
+            score = replace(score, worst=_clip(worst.mean), best=_clip(best.mean))
+        if (mean := self._mean_of_known(values)) is not None:
+            low = mean_interval(worst, self.minimum).low
+            high = mean_interval(best, self.minimum).high
+            score = replace(score, score=_clip(mean), low=_clip(min(low, mean)), high=_clip(max(high, mean)))
         return self._beside_baseline(score)
 
     def tested(self, score: ScopeScore) -> ScopeScore:
         """The score with the test of its difference, and the difference that would have been found."""
-        deltas = self._sample(self._deltas())
+        deltas = self._known(self._deltas())
         if score.delta is None or deltas is None:
             return score
         return replace(
             score,
-            p_value=p_value(deltas),
+            p_value=self._p_value(),
             minimum_detectable_effect=minimum_detectable_effect(deltas),
         )
 
+    def _p_value(self) -> float:
+        """Of a difference in the direction that even the worse case has; 1 where the cases disagree."""
+        worst, best = self._sample(self._worst_deltas), self._sample(self._best_deltas)
+        if worst.mean > 0:
+            return p_value(worst)
+        return p_value(best) if best.mean < 0 else 1.0
+
     def _beside_baseline(self, score: ScopeScore) -> ScopeScore:
-        values = [question.model for question in self.questions]
         baseline = [question.baseline for question in self.questions]
-        if (sample := self._sample(baseline)) is not None:
-            score = replace(score, baseline_score=_clip(sample.mean))
-        deltas = self._sample(self._deltas())
+        if (mean := self._mean_of_known(baseline)) is not None:
+            score = replace(score, baseline_score=_clip(mean))
+        deltas = self._known(self._deltas())
         if deltas is None or not self.compared:
             return score
-        interval = delta_interval(deltas)
+        delta = deltas.mean
+        worst, best = self._sample(self._worst_deltas), self._sample(self._best_deltas)
+        low, high = delta_interval(worst).low, delta_interval(best).high
         score = replace(
-            score, delta=_clip(deltas.mean, -1.0), delta_low=interval.low, delta_high=interval.high
+            score, delta=_clip(delta, -1.0), delta_low=min(low, delta), delta_high=max(high, delta)
         )
-        if None not in values and None not in baseline:
+        if None not in self._deltas():
             return score
-        worst = np.subtract(_filled(values, self.minimum), _filled(baseline, 1.0))
-        best = np.subtract(_filled(values, 1.0), _filled(baseline, self.minimum))
-        return replace(
-            score,
-            delta_worst=_clip(self._mean(worst.tolist()), -1.0),
-            delta_best=_clip(self._mean(best.tolist()), -1.0),
-        )
+        return replace(score, delta_worst=_clip(worst.mean, -1.0), delta_best=_clip(best.mean, -1.0))
 
     def _deltas(self) -> list[float | None]:
         """The difference of each question; None where one of the two could not be scored."""
@@ -103,14 +111,38 @@ class PairedValues:
             for question in self.questions
         ]
 
-    def _mean(self, values: Sequence[float]) -> float:
+    @property
+    def _worst(self) -> list[float]:
+        """The model's values, with what is unscored counted against it."""
+        return [_low(q.model, q.model_bounds, self.minimum) for q in self.questions]
+
+    @property
+    def _best(self) -> list[float]:
+        return [_high(q.model, q.model_bounds) for q in self.questions]
+
+    @property
+    def _worst_deltas(self) -> list[float]:
+        """The differences, with what is unscored of either counted against the model."""
+        baseline = [_high(q.baseline, q.baseline_bounds) for q in self.questions]
+        return [value - beside for value, beside in zip(self._worst, baseline, strict=True)]
+
+    @property
+    def _best_deltas(self) -> list[float]:
+        baseline = [_low(q.baseline, q.baseline_bounds, self.minimum) for q in self.questions]
+        return [value - beside for value, beside in zip(self._best, baseline, strict=True)]
+
+    def _mean_of_known(self, values: Sequence[float | None]) -> float | None:
+        sample = self._known(values)
+        return None if sample is None else sample.mean
+
+    def _sample(self, values: Sequence[float]) -> Sample:
         return Sample.of(
             values,
             [question.weight for question in self.questions],
             [question.stratum for question in self.questions],
-        ).mean
+        )
 
-    def _sample(self, values: Sequence[float | None]) -> Sample | None:
+    def _known(self, values: Sequence[float | None]) -> Sample | None:
         """The values that are not None, each with its question's weight and stratum; None without any."""
         kept = [
             (value, question.weight, question.stratum)
@@ -126,8 +158,16 @@ def corrected(scores: Sequence[ScopeScore]) -> list[ScopeScore]:
     return [replace(score, p_value=p_values.get(score.name)) for score in scores]
 
 
-def _filled(values: Sequence[float | None], unscored: float) -> list[float]:
-    return [unscored if value is None else value for value in values]
+def _low(value: float | None, bounds: Interval | None, minimum: float) -> float:
+    if value is not None:
+        return value
+    return minimum if bounds is None else bounds.low
+
+
+def _high(value: float | None, bounds: Interval | None) -> float:
+    if value is not None:
+        return value
+    return 1.0 if bounds is None else bounds.high
 
 
 def _clip(value: float, minimum: float = 0.0) -> float:

@@ -7,7 +7,7 @@ from enum import Enum
 
 from blendtune_api.v1alpha1 import EvaluationDigests, GateResult, GateStatus, Metric, ScopeScore, Verdict
 
-COVERAGE_FLOOR = 0.95  # share of scored questions below which nothing is concluded
+COVERAGE_FLOOR = 0.95  # share of judged questions below which nothing is concluded
 SIGNIFICANCE = 0.05  # probability of a false positive, over both domains together
 GENERAL_MARGIN = 0.10  # the drop of the general score that is harmless where no gate says otherwise
 _TOLERANCE = 1e-9  # margins such as 1 - 0.9 are not exact in binary
@@ -67,7 +67,8 @@ def verdict(
 
     Regressed if something fell and no domain rose; Mixed if a domain rose and something fell: the other
     domain, or by a failed gate retention or a benchmark. Inconclusive if nothing moved significantly, if it
-    is not shown what was kept, or if too few questions were scored.
+    is not shown what was kept, or if the judge failed on too many questions. What rules left undecided does
+    not lower the coverage: intervals and p-values count it against either conclusion.
     """
     moves = {direction(general), direction(in_domain)} - {Direction.UNSURE}
     if shown_losses(gates):

@@ -118,7 +118,9 @@ BAD_INPUT = [
     bad("judge not set", "spec.evaluation.judge.kind", "OpenAI", "openAI must be set when",
         at="spec.evaluation.judge.openAI"),
     bad("key in a URL", JUDGE, judge("https://me:key@api"), "must match", at=f"{JUDGE}.openAI.url"),
-    bad("query in a URL", JUDGE, judge("https://api/v1?key=x"), "must match", at=f"{JUDGE}.openAI.url"),
+    bad("key in a query", JUDGE, judge("https://api/v1?key=x"), "name its Secret", at=f"{JUDGE}.openAI.url"),
+    bad("token in a query", JUDGE, judge("https://a/v1?v=1&api_Token=x"), "name its Secret",
+        at=f"{JUDGE}.openAI.url"),
     bad("file as a URL", JUDGE, judge("file:///api"), "must match", at=f"{JUDGE}.openAI.url"),
     bad("two rubrics", RUBRIC, {"builtin": "a", "configMapRef": {"name": "b", "key": "c"}}, "exactly one"),
     bad("no rubric", RUBRIC, {}, "set exactly one of builtin and configMapRef"),
@@ -260,6 +262,22 @@ def test_a_float_that_json_cannot_say_is_left_out() -> None:
 def test_what_has_no_json_form_is_refused() -> None:
     with pytest.raises(TypeError, match="a set has no JSON form"):
         encode({"a": {1}})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://name.openai.azure.com/openai/deployments/judge?api-version=2024-10-21",
+        "https://name.openai.azure.com/openai/deployments/judge/chat/completions?api-version=preview",
+        "https://api.example.com/v1/chat/completions",
+        "http://vllm.models:8000",
+    ],
+)
+def test_the_url_of_a_judge_may_have_a_query(minimal_fine_tune: Document, url: str) -> None:
+    minimal_fine_tune["spec"]["evaluation"] = {"judge": judge(url)}
+    run = decode_object(minimal_fine_tune)
+    assert isinstance(run, api.BlendedFineTune)
+    assert run.spec.evaluation.judge.open_ai == api.OpenAIJudge(url=url, model="m")
 
 
 def test_names_are_camel_case_but_for_open_ai() -> None:

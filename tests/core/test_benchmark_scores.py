@@ -50,3 +50,14 @@ def test_without_a_standard_error_there_is_no_interval() -> None:
     unknown = replace(MODEL, samples=(), standard_error=None)
     score = benchmark_score("shop", unknown, BASELINE, compared=True)
     assert (score.delta, score.delta_low, score.delta_high) == (0.5, None, None)
+
+
+def test_other_filters_of_the_same_metric_are_told() -> None:
+    """gsm8k reads answers strictly and flexibly; a chat model may be right by the second alone."""
+    names = ("exact_match (strict-match)", "exact_match (flexible-extract)", "bleu")
+    model = replace(MODEL, metric=names[0], metrics=dict(zip(names, (0.0, 1.0, 0.3), strict=True)))
+    baseline = replace(BASELINE, metric=names[0], metrics=dict(zip(names, (0.0, 0.25, 0.3), strict=True)))
+    assert benchmark_score("gsm", model, None, compared=True).also == "exact_match (flexible-extract) 1"
+    score = benchmark_score("gsm", model, baseline, compared=False)
+    assert (score.metric, score.also) == (names[0], "exact_match (flexible-extract) 1, base 0.25")
+    assert benchmark_score("shop", MODEL, BASELINE, compared=True).also == ""

@@ -230,7 +230,7 @@ def test_a_gain_short_of_the_gate_is_told_as_one() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        pytest.param({"coverage": 0.6}, "Only 60% of the questions were scored", id="coverage"),
+        pytest.param({"coverage": 0.6}, "Only 60% of the questions were judged", id="coverage"),
         pytest.param(
             {"general": None}, "The domain was learned. The rubric asks no general", id="no general"
         ),

@@ -64,25 +64,22 @@ MISBEHAVIOURS = [
     pytest.param(completion({"choices": None}), "no chat completion", id="no-choices"),
     pytest.param(completion([1]), "no chat completion", id="a-list"),
     pytest.param(completion({"choices": [{"message": None}]}), "no chat completion", id="no-message"),
-    pytest.param(completion({"error": {"message": "overloaded"}}), "no chat completion", id="error-with-200"),
+    pytest.param(completion({"error": {"message": "busy"}}), "an error: busy", id="error-with-200"),
     pytest.param(says(None), "no text", id="null-text"),
-    pytest.param(says([{"type": "text", "text": "{}"}]), "no text", id="text-in-parts"),
-    pytest.param(says(""), "malformed", id="empty-text"),
+    pytest.param(says([{"type": "image_url"}]), "no text", id="parts-without-text"),
+    pytest.param(says(""), "no text", id="empty-text"),
     pytest.param(says(json.dumps(ALL_MET), "length"), "was cut at", id="cut-at-the-token-limit"),
     pytest.param(says(json.dumps(ALL_MET), "content_filter"), "content filter", id="filtered"),
     pytest.param(says(None, refusal="I won't judge that."), "refused: I won't", id="refusal"),
     pytest.param(says(json.dumps(ALL_MET)[:-2]), "no single JSON object", id="truncated-json"),
     pytest.param(says(json.dumps(ALL_MET) * 2), "no single JSON object", id="two-verdicts"),
     pytest.param(says("They say: " + json.dumps(ALL_MET)), "no single JSON object", id="score-in-a-quote"),
-    pytest.param(says(f"{json.dumps(ALL_MET)}\nNot met."), "no single JSON object", id="verdict-then-prose"),
+    pytest.param(says(f"{json.dumps(ALL_MET)}: not so."), "no single JSON object", id="verdict-in-a-line"),
     pytest.param(says("true"), "no single JSON object", id="a-bare-boolean"),
     pytest.param(says(DOUBLE), "stands twice", id="a-name-twice"),
-    pytest.param(with_verdict(met="true"), "neither true nor false", id="boolean-as-text"),
+    pytest.param(with_verdict(met="maybe"), "neither true nor false", id="boolean-as-text"),
     pytest.param(with_verdict(met=1), "neither true nor false", id="boolean-as-number"),
     pytest.param(with_verdict(met=None), "neither true nor false", id="boolean-as-null"),
-    pytest.param(with_verdict(reason=3), "no text", id="reason-as-number"),
-    pytest.param(with_verdict(score=10), "holds score", id="a-field-too-many"),
-    pytest.param(altered(lambda said: said | {"score": 1}), "holds score", id="a-score-of-its-own"),
     pytest.param(altered(lambda said: said | {"declines": "no"}), "neither true", id="declines-as-text"),
     pytest.param(altered(lambda said: said | {"criteria": []}), "no object", id="criteria-as-list"),
     pytest.param(altered(lambda said: {"criteria": said["criteria"]}), "lacks declines", id="no-declines"),
@@ -90,11 +87,6 @@ MISBEHAVIOURS = [
         altered(lambda said: said | {"criteria": {"thirty-days": said["criteria"]["thirty-days"]}}),
         "lacks promises-forever",
         id="a-criterion-missing",
-    ),
-    pytest.param(
-        altered(with_another_criterion),
-        "holds polite",
-        id="a-criterion-too-many",
     ),
 ]  # fmt: skip
 
@@ -143,7 +135,23 @@ def test_a_server_that_misbehaves_from_the_start_is_not_asked_more(
     assert judged.scores[0].score is None
     assert "missed 10 of 10 anchor answers" in judged.scores[0].unscored
     assert all(anchor.fault for anchor in judged.anchors)
-    assert len(server.asked) <= len(ANCHORS)  # on a busy machine one may not have arrived
+    assert len(server.asked) <= 2 * len(ANCHORS)  # for JSON, and for lines
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(with_verdict(reason=3), id="reason-as-number"),
+        pytest.param(with_verdict(score=10), id="a-field-too-many"),
+        pytest.param(altered(lambda said: said | {"score": 1}), id="a-score-of-its-own"),
+        pytest.param(altered(with_another_criterion), id="a-criterion-too-many"),
+    ],
+)
+def test_what_was_not_asked_for_is_not_read(
+    ask: Ask, server: JudgeServer, right: Case, wrong: Case, behaviour: Behaviour
+) -> None:
+    server.behaviour = after_anchors(behaviour)
+    assert [score.score for score in ask(right, wrong).scores] == [1.0, 0.0]
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_a_faulty_configuration_ends_the_run(
         ask(right, key=KEY)
     assert caught.value.exit_code is code
     assert KEY not in caught.value.message
-    assert len(server.bodies) == 1
+    assert len(server.bodies) == (2 if status == 401 else 1)  # the key may belong in another header
 
 
 def test_nobody_at_the_address_is_worth_another_attempt(

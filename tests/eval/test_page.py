@@ -51,7 +51,7 @@ def scores(in_domain: dict[str, Any], general: dict[str, Any]) -> EvalResult:
         pytest.param(scores(NOTHING, NOTHING), "In-domain and general did not surely change.", id="nothing"),
         pytest.param(
             replace(scores(ROSE, FELL), coverage=0.5),
-            "Only 50% of the questions could be scored.",
+            "Only 50% of the questions could be judged.",
             id="unscored",
         ),
         pytest.param(replace(scores(ROSE, FELL), verdict=None), "", id="no verdict"),

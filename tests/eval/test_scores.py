@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 
 from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import Role, ScopeScore, Verdict
+from blendtune_core.statistics import Interval
+from blendtune_core.verdict import Direction, direction
 from blendtune_eval.judging.judge import Rules
 from blendtune_eval.rubric import Abstention, Category, Fact, Forbidden, Question
+from blendtune_eval.rules.criteria import CriterionVerdict
+from blendtune_eval.rules.doubt import Doubt
 from blendtune_eval.scoring.analyse import analyse
 from blendtune_eval.scoring.dimensions import diagnostics_of
-from blendtune_eval.scoring.score import Outcome, QuestionScore, WordingScore
+from blendtune_eval.scoring.score import Outcome, QuestionScore, WordingScore, score_wording
 
 CAPITAL = Question(
     id="capital",
@@ -179,6 +183,52 @@ def test_unscored_questions_bound_what_is_known() -> None:
     assert general.delta_best == pytest.approx((1 + 3 * 0.5 + 0.5) / 5)
     whole = analyse((WORLD,), scores[:1], base[:1]).general
     assert (whole.worst, whole.best, whole.delta_worst, whole.delta_best) == (None,) * 4
+
+
+def undecided(number: int, *wordings: WordingScore) -> QuestionScore:
+    return replace(scored(number, Role.IN_DOMAIN, 1), wordings=wordings)
+
+
+def test_undecided_answers_count_either_way_and_lower_no_coverage() -> None:
+    """What the rules cannot tell is no failure of the judge, and is never taken for right or wrong."""
+    doubt = WordingScore(unscored="unsure", doubt=Doubt.SUBJECT, bounds=Interval(0.5, 1.0))
+    right = scored(0, Role.IN_DOMAIN, 1).wordings[0]
+    base = [scored(number, Role.IN_DOMAIN, 0) for number in range(20)]
+    known = [scored(number, Role.IN_DOMAIN, 1) for number in range(20)]
+    open_ = [*known[:16], *(undecided(number, right, doubt) for number in range(16, 20))]
+    whole, left = analyse((SHOP,), known, base), analyse((SHOP,), open_, base)
+    assert left.coverage == 1
+    assert (left.in_domain.n, left.in_domain.unscored) == (16, 4)
+    assert (left.in_domain.worst, left.in_domain.best) == pytest.approx((16 / 20 + 0.75 * 4 / 20, 1.0))
+    assert left.in_domain.delta_low is not None and whole.in_domain.delta_low is not None
+    assert left.in_domain.delta_low < whole.in_domain.delta_low
+    assert direction(left.in_domain) is Direction.UP, "it rose, whatever the undecided answers are"
+    failed = WordingScore(unscored="the judge timed out")
+    assert analyse((SHOP,), [*known[:19], undecided(19, right, failed)], base).coverage == 19 / 20
+
+
+def test_so_many_undecided_answers_that_nothing_is_known() -> None:
+    doubt = WordingScore(unscored="unsure", doubt=Doubt.SUBJECT)
+    base = [scored(number, Role.IN_DOMAIN, 0.5) for number in range(20)]
+    scores = [scored(number, Role.IN_DOMAIN, 1) for number in range(8)]
+    scores += [undecided(number, doubt) for number in range(8, 20)]
+    in_domain = analyse((SHOP,), scores, base).in_domain
+    assert in_domain.delta == 0.5
+    assert in_domain.p_value == 1
+    assert direction(in_domain) is Direction.UNSURE
+
+
+def test_a_doubt_leaves_the_points_that_are_sure() -> None:
+    verdicts = [
+        CriterionVerdict(criterion="paris", met=True, reason=""),
+        CriterionVerdict(criterion="seine", met=False, reason="", doubt=Doubt.NEGATION),
+        CriterionVerdict(criterion="lyon", met=False, reason="", doubt=Doubt.QUOTATION),
+    ]
+    found = score_wording(CAPITAL, verdicts, declined=False)
+    assert found.score is None and not found.failed
+    assert (found.range.low, found.range.high) == pytest.approx((0.0, 1.0))
+    sure = score_wording(CAPITAL, [*verdicts[:2], replace(verdicts[2], doubt=None)], declined=False)
+    assert (sure.range.low, sure.range.high) == pytest.approx((2 / 3, 1.0))
 
 
 def test_models_that_were_asked_differently_are_not_compared() -> None:

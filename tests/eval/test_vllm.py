@@ -18,6 +18,7 @@ from blendtune_api.contract import Env, EvalResult, ExitCode
 from blendtune_api.v1alpha1 import Engine, Reason, RubricEvalCluster
 from blendtune_eval.answering import vllm_answer
 from blendtune_eval.answering.decoding import Decoding
+from blendtune_eval.answering.tensor_parallel import require_divisible
 from blendtune_eval.answering.vllm_server import Deadlines
 from blendtune_eval.api_client import Limits
 from blendtune_eval.evaluate import evaluate
@@ -164,6 +165,7 @@ def test_what_is_answered_after_all(
             id="it does not start",
         ),
         pytest.param("out of memory", ExitCode.DOES_NOT_FIT, "does not fit", id="it runs out of GPU memory"),
+        pytest.param("28 heads", ExitCode.BAD_CONFIGURATION, "ask for 1, 2, 4, 7 or 14", id="heads"),
         pytest.param("never healthy", ExitCode.TRANSIENT, "not ready within 1 s", id="it is never healthy"),
         pytest.param("dies", ExitCode.TRANSIENT, "exit code 3 while it answered", id="it dies"),
         pytest.param("killed", ExitCode.TRANSIENT, "ended by SIGKILL", id="it is killed"),
@@ -231,3 +233,37 @@ def test_answers_of_two_engines_are_never_taken_for_each_other() -> None:
         rendering="", stop_token_ids=(1,), max_new_tokens=1, temperature=0, precision="bfloat16"
     )
     assert replace(decoding, engine=Engine.VLLM).digest != decoding.digest
+
+
+HEADS = [
+    pytest.param({"num_attention_heads": 28, "num_key_value_heads": 4}, 8, "ask for 1, 2 or 4", id="28"),
+    pytest.param({"num_attention_heads": 14, "num_key_value_heads": 2}, 4, "ask for 1, 2 or 14", id="14"),
+    pytest.param({"text_config": {"num_attention_heads": 12}}, 8, "ask for 1, 2, 3, 4, 6 or 12", id="nested"),
+    pytest.param({"num_attention_heads": 9, "num_key_value_heads": 3}, 2, "ask for 1, 3 or 9", id="9"),
+    pytest.param({"num_attention_heads": 7, "num_key_value_heads": 1}, 7, None, id="one-head-copied"),
+    pytest.param({"num_attention_heads": 32, "num_key_value_heads": 8}, 16, None, id="heads-copied"),
+    pytest.param({"num_attention_heads": 28}, 1, None, id="one-gpu"),
+    pytest.param({}, 8, None, id="no-heads-named"),
+]
+
+
+@pytest.mark.parametrize(("config", "gpus", "words"), HEADS)
+def test_gpus_must_share_the_heads(
+    tmp_path: Path, config: dict[str, Any], gpus: int, words: str | None
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    if words is None:
+        require_divisible(tmp_path, gpus)
+        return
+    with pytest.raises(StageError, match=words) as caught:
+        require_divisible(tmp_path, gpus)
+    assert caught.value.exit_code is ExitCode.BAD_CONFIGURATION
+
+
+def test_heads_that_cannot_be_shared_are_found_before_any_start(pod: Pod, stub: Stub) -> None:
+    failed = failure(pod(engine=Engine.VLLM, cluster=RubricEvalCluster(gpus=8)))
+    assert failed.message == (
+        "spec.cluster.gpus: 8 GPUs cannot share the model's 2 attention heads and 1 of keys and values "
+        "evenly: ask for 1 or 2"
+    )
+    assert stub.noted("starts") == []

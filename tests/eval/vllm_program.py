@@ -88,6 +88,8 @@ if __name__ == "__main__":
     note("starts.jsonl", {"arguments": sys.argv[1:], "pid": os.getpid(), "environment": dict(os.environ)})
     if PLAN["behaviour"] == "no start":
         end("loading weights\nValueError: KettleForCausalLM is no supported architecture", 1)
+    if PLAN["behaviour"] == "28 heads":
+        end("Total number of attention heads (28) must be divisible by tensor parallel size (8).", 1)
     if PLAN["behaviour"] == "out of memory":
         end("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 26 GiB", 1)
     port = int(sys.argv[sys.argv.index("--port") + 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -11,6 +12,7 @@ from blendtune_api.v1alpha1.limits import (
     API_URL,
     BENCHMARK_NAME,
     DNS_LABEL,
+    KEY_IN_QUERY,
     MAX_BENCHMARKS,
     MAX_EPOCH_MODELS,
     MODEL_URI,
@@ -61,8 +63,8 @@ class OpenAIJudge:
     url: Annotated[
         str,
         Mark(
-            "Base URL of an OpenAI-compatible API, such as https://api.openai.com/v1; /chat/completions is "
-            "added. Neither credentials nor a query.",
+            "Base URL of an OpenAI-compatible API, such as https://api.openai.com/v1, or that of its "
+            "/chat/completions. A query, such as Azure's ?api-version=2024-10-21, is kept. No credentials.",
             pattern=API_URL,
             max_length=1024,
         ),
@@ -78,6 +80,15 @@ class OpenAIJudge:
     api_key_secret_ref: Annotated[
         KeySelector | None, Mark("Secret with the API key, for the eval pod. Unset: no key is sent.")
     ] = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=f"!self.url.matches('{KEY_IN_QUERY}')",
+            message="a key does not belong into a URL: name its Secret in apiKeySecretRef",
+            check=lambda self: re.search(KEY_IN_QUERY, self.url) is None,
+            field_path="url",
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,7 +25,8 @@ DATA_URI = r"^(hf|s3|pvc|file)://[^\s]+$"
 HUB_SPLIT = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$"
 HUB_CONFIG = r"^[^\s<>:/\\|?*]+$"  # what the hub allows
 EXPORT_URI = r"^(s3|pvc|file)://[^\s]+$"
-API_URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"  # without credentials: they belong in a Secret
+API_URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?([?][^\s#]*)?$"  # without credentials: they belong in a Secret
+KEY_IN_QUERY = r"(?i)[?&][^=&]*(key|token|secret|password|signature|sig|code)="
 DNS_1035_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 RELATIVE_PATH = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"

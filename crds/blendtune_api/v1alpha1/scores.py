@@ -9,6 +9,9 @@ from blendtune_api.marks import Mark
 from blendtune_api.v1alpha1.enums import DiagnosisVerdict, GateResult, Metric, RetentionText, Verdict
 from blendtune_api.v1alpha1.limits import MAX_BENCHMARKS, MAX_EPOCH_MODELS
 
+_LOW = "Lower end of the 95% interval, with what is unscored counted against the model."
+_HIGH = "Upper end of the 95% interval, with what is unscored counted for the model."
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScopeScore:
@@ -18,14 +21,14 @@ class ScopeScore:
     score: Annotated[
         float | None, Mark("Score; absent when nothing could be scored.", minimum=0, maximum=1)
     ] = None
-    low: Annotated[float | None, Mark("Lower end of the 95% interval.", minimum=0, maximum=1)] = None
-    high: Annotated[float | None, Mark("Upper end of the 95% interval.", minimum=0, maximum=1)] = None
+    low: Annotated[float | None, Mark(_LOW, minimum=0, maximum=1)] = None
+    high: Annotated[float | None, Mark(_HIGH, minimum=0, maximum=1)] = None
     n: Annotated[int, Mark("Questions scored.", minimum=0)] = 0
-    unscored: Annotated[int, Mark("Questions that could not be scored.", minimum=0)] = 0
+    unscored: Annotated[int, Mark("Questions that were undecided or not judged.", minimum=0)] = 0
     baseline_score: Annotated[float | None, Mark("Score of the base model.", minimum=0, maximum=1)] = None
     delta: Annotated[float | None, Mark("Score less the base model's.", minimum=-1, maximum=1)] = None
-    delta_low: Annotated[float | None, Mark("Lower end of its 95% interval.", minimum=-1, maximum=1)] = None
-    delta_high: Annotated[float | None, Mark("Upper end of its 95% interval.", minimum=-1, maximum=1)] = None
+    delta_low: Annotated[float | None, Mark(_LOW, minimum=-1, maximum=1)] = None
+    delta_high: Annotated[float | None, Mark(_HIGH, minimum=-1, maximum=1)] = None
     p_value: Annotated[
         float | None,
         Mark(
@@ -87,6 +90,9 @@ class BenchmarkScore:
     lower_is_better: Annotated[
         bool | None, Mark("Whether less is better, as of a perplexity. Absent: more is.")
     ] = None
+    also: Annotated[
+        str, Mark("The same metric by the task's other filters of the answers.", max_length=255)
+    ] = ""
     baseline_score: Annotated[float | None, Mark("Score of the base model.")] = None
     baseline_standard_error: Annotated[float | None, Mark("Its standard error.", minimum=0)] = None
     delta: Annotated[float | None, Mark("Score less the base model's.")] = None
@@ -194,7 +200,11 @@ class EvaluationSummary:
     gates: Annotated[tuple[GateStatus, ...], Mark("Each gate's outcome.", max_items=16)] = ()
     coverage: Annotated[
         float | None,
-        Mark("Share of the questions that were scored; of two models, the lesser.", minimum=0, maximum=1),
+        Mark(
+            "Share of the questions that were judged, if not decided by rules; of two models, the lesser.",
+            minimum=0,
+            maximum=1,
+        ),
     ] = None
     verdict: Annotated[Verdict | None, Mark("Tuned against base.")] = None
     not_compared: Annotated[

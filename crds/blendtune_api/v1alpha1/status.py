@@ -218,7 +218,11 @@ class RubricEvalStatus:
     gates: Annotated[tuple[GateStatus, ...], Mark("Each gate's outcome.", max_items=16)] = ()
     coverage: Annotated[
         float | None,
-        Mark("Share of the questions that were scored; of two models, the lesser.", minimum=0, maximum=1),
+        Mark(
+            "Share of the questions that were judged, if not decided by rules; of two models, the lesser.",
+            minimum=0,
+            maximum=1,
+        ),
     ] = None
     verdict: Annotated[Verdict | None, Mark("Tuned against base.")] = None
     not_compared: Annotated[

@@ -14,8 +14,9 @@ from blendtune_eval.answering.answer import require_context
 from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.prompts import ChatPrompts, Prompt, longest
 from blendtune_eval.answering.vllm_server import SERVED_NAME, Deadlines, vllm_server
-from blendtune_eval.api_client import ApiClient, CallFailed, Limits, http_failure
+from blendtune_eval.api_client import ApiClient, CallFailed, Limits
 from blendtune_eval.cache import AnswerCache, GivenAnswer
+from blendtune_eval.server_words import http_failure
 from blendtune_runtime.errors import BadConfiguration, StageError, Transient
 
 LIMITS = Limits(concurrency=64, call=1800.0, total=math.inf)

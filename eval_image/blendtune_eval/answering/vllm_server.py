@@ -20,8 +20,9 @@ from typing import NoReturn
 import httpx2
 
 from blendtune_api.contract import Env
+from blendtune_eval.answering.tensor_parallel import refused_by_server, require_divisible
 from blendtune_eval.one_line import one_line
-from blendtune_runtime.errors import BadConfiguration, DoesNotFit, Transient
+from blendtune_runtime.errors import BadConfiguration, DoesNotFit, StageError, Transient
 
 PROGRAM = "vllm"
 SERVED_NAME = "model"
@@ -55,7 +56,7 @@ class VllmServer:
         self._reader.start()
 
     async def ended(self) -> NoReturn:
-        """Waits until the server ends by itself; raises DoesNotFit if memory ran out, else Transient."""
+        """Waits until the server ends by itself; raises the StageError that it leaves."""
         await self._process.wait()
         raise self._ended("while it answered")
 
@@ -85,14 +86,17 @@ class VllmServer:
             await self._process.wait()
         self._reader.join(1)
 
-    def _ended(self, when: str) -> DoesNotFit | Transient:
+    def _ended(self, when: str) -> StageError:
         """The error for a server that ended by itself."""
         self._reader.join(1)
         code = self._process.returncode
         assert code is not None, "it has ended"
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         message = f"{PROGRAM} {how} {when}; its last words: {self._last_lines()}"
-        if _OUT_OF_MEMORY.search(self._tail.decode(errors="replace")):
+        output = self._tail.decode(errors="replace")
+        if (refused := refused_by_server(output)) is not None:
+            return refused
+        if _OUT_OF_MEMORY.search(output):
             return DoesNotFit(
                 f"{message}. The model does not fit into the memory of the GPUs: ask for more of them or "
                 "larger ones in spec.cluster, or lower spec.sampling.maxNewTokens",
@@ -116,9 +120,10 @@ async def vllm_server(
 ) -> AsyncIterator[VllmServer]:
     """A healthy server for the model in a folder, for `context` tokens; stopped when the block ends.
 
-    Raises BadConfiguration where the program is not there or cannot be started; DoesNotFit or Transient where
-    the server does not become healthy.
+    Raises BadConfiguration where the program is not there or cannot be started, or the GPUs cannot share the
+    model's heads; DoesNotFit or Transient where the server does not become healthy.
     """
+    require_divisible(folder, gpus)
     program = shutil.which(PROGRAM)
     if program is None:
         raise BadConfiguration(

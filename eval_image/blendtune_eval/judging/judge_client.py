@@ -1,108 +1,112 @@
-"""Asks an OpenAI-compatible server for judgements."""
+"""Asks an OpenAI-compatible server for judgements, in a form that it takes."""
 
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from http import HTTPStatus
-from typing import Any
 
-from blendtune_eval.api_client import NOT_UNDERSTOOD, ApiClient, CallFailed, Limits, http_failure
+from blendtune_eval.api_client import NOT_UNDERSTOOD, ApiClient, CallFailed, Limits
 from blendtune_eval.cache import Judgement
-from blendtune_eval.judging.judge_prompt import JudgeRequest, MalformedReply, read_reply
-from blendtune_eval.one_line import one_line
+from blendtune_eval.judging.completion import Completion, read_completion
+from blendtune_eval.judging.endpoint import Endpoint
+from blendtune_eval.judging.judge_prompt import JudgeRequest
+from blendtune_eval.judging.judge_reply import UnreadableReply, verdicts_of
+from blendtune_eval.judging.request_form import RequestForm, after_refusal
+from blendtune_eval.judging.token_limit import fewer_tokens
+from blendtune_eval.server_words import http_failure, parameters_named, words_of
 
-SEED = 20231007
-_TOKENS_OF_THOUGHT = 16_384  # models that refuse sampling parameters reason first, within the same limit
-
-
-class RequestForm(StrEnum):
-    """What a request contains. A server that does not understand one form is asked in the next."""
-
-    SCHEMA_AND_EXTENSIONS = "JSON schema, with the sampling parameters of vLLM"
-    SCHEMA = "JSON schema"
-    PLAIN = "plain JSON"
-    WITHOUT_SAMPLING = "JSON schema, without sampling parameters"
+_ELSEWHERE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+_MOST_LOWERINGS = 4  # of the limit on tokens, for one request
 
 
 class JudgeClient(ApiClient):
-    """The client of one judge model at one server."""
+    """The client of one judge model at one server. It learns from the first reply how the server is asked."""
 
     def __init__(self, url: str, model: str, key: str, limits: Limits) -> None:
-        super().__init__(f"{url.rstrip('/')}/chat/completions", key, limits)
+        self._endpoint = Endpoint.of(url)
+        super().__init__(self._endpoint.urls[0], key, limits)
+        self.address(self._endpoint.urls[0], self._endpoint.key_headers[0])
         self._model = model
-        self._forms = tuple(RequestForm)
-
-    def settle(self, form: str) -> None:
-        """Asks in this form from now on, and in those after it where the server does not understand it."""
-        self._forms = self._forms[self._forms.index(RequestForm(form)) :]
+        self._form = RequestForm()
+        self._settled = False
 
     async def ask(self, request: JudgeRequest) -> Judgement:
         """The judgement of one request. Raises CallFailed where the server gives none."""
         return await self.persist(self._ask_once, request)
 
     async def _ask_once(self, request: JudgeRequest) -> Judgement:
-        for form in self._forms:
-            status, body = await self.post(self._body(request, form))
-            if status not in NOT_UNDERSTOOD or form is self._forms[-1]:
-                break
-        if status != HTTPStatus.OK:
-            raise CallFailed(http_failure(status, body), status=status)
-        return _judgement(body, request, form)
+        """Asks, and once more in each plainer form while the reply cannot be read. Raises CallFailed."""
+        form = self._form
+        while True:
+            completion, form, most_tokens = await self._complete(request, form)
+            try:
+                found = verdicts_of(
+                    completion, request.criteria, form.style, request.case.answer, most_tokens
+                )
+            except UnreadableReply as error:
+                following = form.with_room if error.thinking else form.plainer
+                if following is None:
+                    raise CallFailed(str(error)) from error
+                form = following
+            else:
+                self._learn(form)
+                return Judgement(
+                    met=found.met,
+                    reasons=found.reasons,
+                    declines=found.declines,
+                    form=str(form),
+                    served=completion.served,
+                )
 
-    def _body(self, request: JudgeRequest, form: RequestForm) -> bytes:
-        """The JSON of a request. Every sampling parameter that the form allows is sent: defaults differ."""
-        body: dict[str, Any] = {"model": self._model, "messages": request.messages, "stream": False}
-        if form is RequestForm.WITHOUT_SAMPLING:
-            body |= {"max_completion_tokens": _most_tokens(request, form)}
+    async def _complete(
+        self, request: JudgeRequest, form: RequestForm
+    ) -> tuple[Completion, RequestForm, int]:
+        """A completion, with the form and the limit on tokens in which the server took the request.
+
+        Raises CallFailed where it takes none.
+        """
+        tried = {form}
+        most_tokens, lowered = form.most_tokens(request.max_tokens), 0
+        while True:
+            status, body = await self.post(self._body(request, form, most_tokens))
+            if status == HTTPStatus.OK:
+                self._form = self._form.taught_by(form)
+                return read_completion(body), form, most_tokens
+            if self._address_otherwise(status):
+                continue
+            if status not in NOT_UNDERSTOOD:
+                raise CallFailed(http_failure(status, body), status=status)
+            fewer = fewer_tokens(words_of(body), most_tokens)
+            if fewer is not None and lowered < _MOST_LOWERINGS:
+                most_tokens, lowered = min(fewer, most_tokens // 2) if lowered else fewer, lowered + 1
+                continue
+            named = parameters_named(body, form.parameters(most_tokens, {}))
+            following = after_refusal(form, named, tried, settled=self._settled)
+            if following is None:
+                raise CallFailed(http_failure(status, body), status=status)
+            if following.most_tokens(0) != form.most_tokens(0):
+                most_tokens = following.most_tokens(request.max_tokens)
+            form = following
+            tried.add(form)
+
+    def _body(self, request: JudgeRequest, form: RequestForm, most_tokens: int) -> bytes:
+        asked = {"model": self._model, "messages": request.messages(form.style), "stream": False}
+        return json.dumps(asked | form.parameters(most_tokens, request.schema)).encode()
+
+    def _learn(self, form: RequestForm) -> None:
+        """Keeps the form of the first reply that could be read; a plainer one later changes nothing."""
+        if not self._settled:
+            self._form, self._settled = form, True
+
+    def _address_otherwise(self, status: int) -> bool:
+        """Whether there is another path, or another header for the key, to try after this status."""
+        if self._settled:
+            return False
+        if status in _ELSEWHERE and self._endpoint.elsewhere is not None:
+            self._endpoint = self._endpoint.elsewhere
+        elif status == HTTPStatus.UNAUTHORIZED and self._key and self._endpoint.with_other_header is not None:
+            self._endpoint = self._endpoint.with_other_header
         else:
-            body |= {
-                "max_tokens": _most_tokens(request, form),
-                "temperature": 0,
-                "top_p": 1,
-                "n": 1,
-                "seed": SEED,
-                "presence_penalty": 0,
-                "frequency_penalty": 0,
-            }
-        if form is not RequestForm.PLAIN:
-            schema = {"name": "verdicts", "strict": True, "schema": request.schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        if form is RequestForm.SCHEMA_AND_EXTENSIONS:
-            body |= {"top_k": -1, "min_p": 0, "repetition_penalty": 1}
-        return json.dumps(body).encode()
-
-
-def _most_tokens(request: JudgeRequest, form: RequestForm) -> int:
-    return request.max_tokens + (_TOKENS_OF_THOUGHT if form is RequestForm.WITHOUT_SAMPLING else 0)
-
-
-def _judgement(body: bytes, request: JudgeRequest, form: RequestForm) -> Judgement:
-    """The judgement in a completion. Raises CallFailed, also for one that was refused, filtered or cut."""
-    try:
-        document = json.loads(body)
-        (choice,) = document["choices"]
-        message = choice["message"]
-        text, refusal, finish = message.get("content"), message.get("refusal"), choice.get("finish_reason")
-        served = document.get("model")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise CallFailed("the response is no chat completion with one choice", again=True) from error
-    if refusal:
-        raise CallFailed(f"the judge refused: {one_line(str(refusal))}")
-    if finish == "content_filter":
-        raise CallFailed("the server's content filter stopped the judge")
-    if finish == "length":
-        raise CallFailed(f"the judge's reply was cut at {_most_tokens(request, form)} tokens")
-    if not isinstance(text, str):
-        raise CallFailed("the judge's reply holds no text", again=True)
-    try:
-        reply = read_reply(text, request.criteria)
-    except MalformedReply as error:
-        raise CallFailed(f"the judge's reply is malformed: {error}", again=True) from error
-    return Judgement(
-        met=reply.met,
-        reasons=reply.reasons,
-        declines=reply.declines,
-        form=form.value,
-        served=one_line(served) if isinstance(served, str) else "",
-    )
+            return False
+        self.address(self._endpoint.urls[0], self._endpoint.key_headers[0])
+        return True

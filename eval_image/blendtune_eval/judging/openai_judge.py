@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from blendtune_api import v1alpha1
 from blendtune_api.contract import digest_of
@@ -14,8 +14,9 @@ from blendtune_api.v1alpha1 import JudgeKind
 from blendtune_eval.api_client import NOT_UNDERSTOOD, CallFailed, Limits, Unreachable
 from blendtune_eval.cache import Judgement, JudgementCache
 from blendtune_eval.judging.anchors import ALLOWED_MISSES, ANCHORS, Anchor
+from blendtune_eval.judging.endpoint import address
 from blendtune_eval.judging.judge import AnchorFinding, Case, Judgements
-from blendtune_eval.judging.judge_client import JudgeClient, RequestForm
+from blendtune_eval.judging.judge_client import JudgeClient
 from blendtune_eval.judging.judge_prompt import PROMPT_VERSION, JudgeRequest
 from blendtune_eval.rules.criteria import CriterionVerdict
 from blendtune_eval.rules.reply import read_reply
@@ -23,7 +24,6 @@ from blendtune_eval.scoring.score import UNFINISHED, WordingScore, score_wording
 from blendtune_runtime.errors import BadConfiguration, Transient
 
 _FIELD = "spec.judge.openAI"
-_NOT_FOUND = 404
 _PROGRESS_EVERY = 25  # answers
 
 
@@ -42,7 +42,7 @@ class OpenAI:
         self._spec = spec
         self._key = key
         self._limits = limits or Limits()
-        self._address = _address(spec.url)
+        self._address = address(spec.url)
         self.digest = _digest(self._address, spec.model)
         self._judged = JudgementCache(folder, self.digest)
         self._anchored = JudgementCache(folder, digest_of([self.digest, run]))
@@ -76,12 +76,10 @@ class OpenAI:
         return Judgements(scores=scores, statement=self._statement(findings, anchors), anchors=findings)
 
     async def _ask_anchors(self, client: JudgeClient) -> list[Judgement | CallFailed]:
-        """Judges the anchors: the first alone, to learn which form of request the server understands."""
+        """Judges the anchors: the first alone, to learn in which form the server is asked."""
         requests = [JudgeRequest(anchor.case) for anchor in ANCHORS]
         first = await self._ask(client, requests[0], self._anchored)
-        if isinstance(first, Judgement):
-            client.settle(first.form)
-        else:
+        if isinstance(first, CallFailed):
             self._refuse(first)
         rest = [self._ask(client, request, self._anchored) for request in requests[1:]]
         return [first, *await asyncio.gather(*rest)]
@@ -122,15 +120,19 @@ class OpenAI:
                 f"{_FIELD}.apiKeySecretRef: the judge at {self._address} refuses "
                 f"{'the key' if self._key else 'a call without a key'}: {failure.reason}"
             )
-        if failure.status == _NOT_FOUND:
+        if failure.status == HTTPStatus.NOT_FOUND:
             raise BadConfiguration(
                 f"{_FIELD}: there is no model {self._spec.model} or no API at {self._address}: "
                 f"{failure.reason}"
             )
+        if failure.status == HTTPStatus.PAYMENT_REQUIRED:
+            raise BadConfiguration(
+                f"{_FIELD}: the judge at {self._address} asks for payment: {failure.reason}"
+            )
         if failure.status in NOT_UNDERSTOOD:
             raise BadConfiguration(
-                f"{_FIELD}: the judge at {self._address} refuses to ask {self._spec.model} in any of the "
-                f"{len(RequestForm)} known forms: {failure.reason}"
+                f"{_FIELD}: the judge at {self._address} refuses to ask {self._spec.model} in any known "
+                f"form: {failure.reason}"
             )
 
     def _statement(self, findings: Sequence[AnchorFinding], anchors: Sequence[Judgement | CallFailed]) -> str:
@@ -141,19 +143,14 @@ class OpenAI:
         return (
             f"the opinion of {self._spec.model} at {self._address}"
             f"{f', which served {served}' if served else ''}, prompt {PROMPT_VERSION}{form}. It agreed on "
-            f"{right} of {len(findings)} anchor answers. Its agreement with people on this rubric was not "
-            "measured."
+            f"{right} of {len(findings)} anchor answers. How far it agrees with a person on this rubric, "
+            "blendtune rubric grade tells."
         )
 
 
 def _digest(address: str, model: str) -> str:
     anchors = [[JudgeRequest(anchor.case).key, sorted(anchor.met), anchor.declines] for anchor in ANCHORS]
     return digest_of([JudgeKind.OPENAI, address, model, PROMPT_VERSION, anchors])
-
-
-def _address(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.netloc}{parts.path}".rstrip("/")
 
 
 def _finding(anchor: Anchor, outcome: Judgement | CallFailed) -> AnchorFinding:

@@ -9,6 +9,7 @@ from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.codec import InvalidObject
+from blendtune_eval.report.grades import grades_of, judge_agreement
 from blendtune_eval.report.model import FORMAT_VERSION, Report
 from blendtune_eval.report.page import render_page
 from blendtune_runtime.errors import BadConfiguration
@@ -45,9 +46,14 @@ def rebuild(folder: Path) -> Path:
 
     `folder` is the report's or that of the run above it. Raises BadConfiguration where it holds no report.
     """
-    place = next((each for each in (folder, folder / "eval") if (each / _REPORT).is_file()), folder)
+    place = report_folder(folder)
     _write_views(place, read_report(place))
     return place / "report.html"
+
+
+def report_folder(folder: Path) -> Path:
+    """The folder of a report: this one, or within that of a run."""
+    return next((each for each in (folder, folder / "eval") if (each / _REPORT).is_file()), folder)
 
 
 def answer_lines(report: Report) -> Iterator[dict[str, Any]]:
@@ -68,4 +74,7 @@ def _write_views(folder: Path, report: Report) -> None:
     """What can be made again from report.json."""
     lines = (json.dumps(line, ensure_ascii=False) for line in answer_lines(report))
     write_text(folder / "answers.jsonl", "".join(f"{line}\n" for line in lines))
-    write_text(folder / "report.html", render_page(report))
+    grades = {
+        key: each.correct for key, each in grades_of(folder, report).items() if each.correct is not None
+    }
+    write_text(folder / "report.html", render_page(report, judge_agreement(report, grades)))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import EpochScope, GateStatus, ScopeScore, SourceLoss, Verdict
+from blendtune_core.undecided import told_undecided
 from blendtune_core.unfinished import told_unfinished
 from blendtune_core.verdict import COVERAGE_FLOOR, Direction, direction, shown_losses
 from blendtune_documents.charts import Points, gate_plot, line_chart
 from blendtune_documents.pages import Filters, render
 from blendtune_documents.plane import Dot, Plane, Segment
+from blendtune_eval.report.grades import JudgeAgreement
 from blendtune_eval.report.model import Report
 
 _TITLES = {
@@ -39,7 +42,7 @@ _TITLES = {
 _MOVED = {Direction.UP: "rose", Direction.DOWN: "fell", Direction.UNSURE: "did not surely change"}
 
 
-def render_page(report: Report) -> str:
+def render_page(report: Report, agreement: JudgeAgreement | None = None) -> str:
     """The page as HTML. Its templates read the report as report.json holds it."""
     scores, training, document = report.scores, report.training, codec.encode(report)
     model, *baseline = report.respondents
@@ -52,6 +55,8 @@ def render_page(report: Report) -> str:
         "base": baseline[0].label if baseline else None,
         "reason": verdict_reason(scores, report.gates),
         "unfinished": told_unfinished(scores.unfinished) if scores.unfinished is not None else "",
+        "agreement": _agreement(agreement),
+        "undecided": told_undecided(scores.unsure),
         "gates": [(gate, gate_plot(gate)) for gate in document["gates"]],
         "gained_and_forgotten": _gained_and_forgotten(report),
         "training_loss": line_chart({"training": training.loss if training else ()}),
@@ -67,7 +72,7 @@ def verdict_reason(scores: EvalResult, gates: Sequence[GateStatus] = ()) -> str:
     if scores.verdict is None:
         return ""
     if scores.coverage < COVERAGE_FLOOR:
-        return f"Only {scores.coverage:.0%} of the questions could be scored."
+        return f"Only {scores.coverage:.0%} of the questions could be judged."
     moves = {scope.name: direction(scope) for scope in _domains(scores)}
     unshown = _not_shown(scores, moves)
     if lost := shown_losses(gates):
@@ -89,6 +94,13 @@ def _not_shown(scores: EvalResult, moves: Mapping[str, Direction]) -> str:
         general.delta_low, general.delta_low if general.delta_worst is None else general.delta_worst
     )
     return f" A general drop of up to {hidden:.2f} is not excluded."
+
+
+def _agreement(found: JudgeAgreement | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    rows = (("correct", found.correct), ("not correct", found.not_correct), ("either", found.overall))
+    return {"rows": [(name, each) for name, each in rows if each is not None], "kappa": found.overall.kappa}
 
 
 def _domains(scores: EvalResult) -> tuple[ScopeScore, ScopeScore]:

@@ -9,6 +9,7 @@ from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import EpochScope, EpochScore, EvaluationDigests, Role, ScopeScore
 from blendtune_core.gates import verdict_of
 from blendtune_core.paired_scores import PairedValue, PairedValues, corrected
+from blendtune_core.statistics import Interval
 from blendtune_eval.rubric import Category, Question
 from blendtune_eval.scoring.dimensions import (
     BUSINESS_IMPACT,
@@ -32,12 +33,13 @@ class Measure:
     of: Callable[[QuestionScore], float | None]
     minimum: float = 0.0
     weighted: bool = True
+    bounds: Callable[[QuestionScore], Interval | None] = lambda _: None  # of what could not be scored
 
     def weight(self, question: Question) -> float:
         return question.weight if self.weighted else 1.0
 
 
-_SCORE = Measure(of=lambda score: score.score)
+_SCORE = Measure(of=lambda score: score.score, bounds=lambda score: score.bounds)
 _RELIABILITY = Measure(of=reliability, weighted=False)
 _CONSISTENCY = Measure(of=consistency, weighted=False)
 
@@ -135,6 +137,8 @@ class _Paired:
                 baseline=None if baseline is None else measure.of(baseline),
                 weight=measure.weight(model.question),
                 stratum=_STRATA[model.question.domain],
+                model_bounds=measure.bounds(model),
+                baseline_bounds=None if baseline is None else measure.bounds(baseline),
             )
             for model, baseline in self.pairs
         ]
@@ -158,5 +162,5 @@ def _category(paired: _Paired, category: Category) -> ScopeScore:
 
 
 def _coverage(scores: Sequence[QuestionScore]) -> float:
-    """Share of the questions that could be scored."""
-    return sum(score.score is not None for score in scores) / len(scores)
+    """Share of the questions whose answers were all judged, though rules may have left some undecided."""
+    return sum(not score.failed for score in scores) / len(scores)

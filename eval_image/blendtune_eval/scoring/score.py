@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from blendtune_core.statistics import Interval
 from blendtune_eval.rubric import Criterion, Forbidden, Question
 from blendtune_eval.rules.criteria import CriterionVerdict
 from blendtune_eval.rules.doubt import Doubt
 
+_ANY_SCORE = Interval(0.0, 1.0)
 UNSURE = "the rules cannot tell"
 UNFINISHED = "the answer was cut within its thoughts"
 
@@ -27,7 +29,8 @@ class WordingScore:
     """The score of one answer. Where it could not be judged, it has no score and no outcome, and `unscored`
     says why.
 
-    `doubt` is why the rules left it undecided; `unfinished`: it was cut within its thoughts.
+    `doubt` is why the rules left it undecided, and `bounds` are the scores that it may have then;
+    `unfinished`: it was cut within its thoughts.
     """
 
     verdicts: tuple[CriterionVerdict, ...] = ()
@@ -36,7 +39,18 @@ class WordingScore:
     critical_error: bool = False
     unscored: str = ""
     doubt: Doubt | None = None
+    bounds: Interval = _ANY_SCORE
     unfinished: bool = False
+
+    @property
+    def range(self) -> Interval:
+        """The scores that the answer may have: one where it is decided."""
+        return self.bounds if self.score is None else Interval(self.score, self.score)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was not judged for another reason than a doubt."""
+        return self.score is None and self.doubt is None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +65,19 @@ class QuestionScore:
         """The mean over the wordings; None unless all of them could be judged."""
         scores = [wording.score for wording in self.wordings if wording.score is not None]
         return sum(scores) / len(scores) if len(scores) == len(self.wordings) else None
+
+    @property
+    def bounds(self) -> Interval:
+        """The scores that the question may have, whatever is undecided or was not judged."""
+        ranges = [wording.range for wording in self.wordings]
+        return Interval(
+            sum(each.low for each in ranges) / len(ranges), sum(each.high for each in ranges) / len(ranges)
+        )
+
+    @property
+    def failed(self) -> bool:
+        """Whether one of its answers was not judged for another reason than a doubt."""
+        return any(wording.failed for wording in self.wordings)
 
     @property
     def critical_error(self) -> bool:
@@ -69,7 +96,12 @@ def score_wording(
     doubtful = next((verdict for verdict in verdicts if verdict.doubt is not None), None)
     if doubtful is not None and doubtful.doubt is not None:
         unscored = f"{UNSURE}: {doubtful.doubt}"
-        return WordingScore(verdicts=tuple(verdicts), unscored=unscored, doubt=doubtful.doubt)
+        return WordingScore(
+            verdicts=tuple(verdicts),
+            unscored=unscored,
+            doubt=doubtful.doubt,
+            bounds=_bounds(question, verdicts),
+        )
     met: Mapping[str, bool] = {verdict.criterion: verdict.met for verdict in verdicts}
     points = sum(criterion.points for criterion in question.criteria if met[criterion.name])
     forbidden = [c for c in question.criteria if isinstance(c, Forbidden) and met[c.name]]
@@ -85,10 +117,23 @@ def score_wording(
         outcome = Outcome.WRONG
     return WordingScore(
         verdicts=tuple(verdicts),
-        score=min(1.0, max(0.0, points / question.attainable_points)),
+        score=_clipped(points, question),
         outcome=outcome,
         critical_error=any(claim.critical for claim in forbidden),
     )
+
+
+def _bounds(question: Question, verdicts: Sequence[CriterionVerdict]) -> Interval:
+    """The least and the highest score, whatever the criteria in doubt turn out to be."""
+    points = {criterion.name: criterion.points for criterion in question.criteria}
+    sure = sum(points[each.criterion] for each in verdicts if each.doubt is None and each.met)
+    doubtful = [points[each.criterion] for each in verdicts if each.doubt is not None]
+    lost, gained = (sum(each for each in doubtful if (each < 0) is sign) for sign in (True, False))
+    return Interval(_clipped(sure + lost, question), _clipped(sure + gained, question))
+
+
+def _clipped(points: float, question: Question) -> float:
+    return min(1.0, max(0.0, points / question.attainable_points))
 
 
 def _required(question: Question) -> list[Criterion]:

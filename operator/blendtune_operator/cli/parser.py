@@ -99,9 +99,12 @@ def _add_evaluation_tools(subparsers: _Commands) -> None:
     report = _add(subparsers, "report", "write a report's page again from its report.json", commands.report)
     report.add_argument("folder", metavar="DIR", help="folder of the report, or of its run")
     rubric = _add(
-        subparsers, "rubric", "for people who write a rubric: lint, new, preview, import", commands.rubric
+        subparsers,
+        "rubric",
+        "for people who write a rubric: lint, new, preview, import, grade",
+        commands.rubric,
     )
-    rubric.add_argument("tool", choices=["lint", "new", "preview", "import"])
+    rubric.add_argument("tool", choices=["lint", "new", "preview", "import", "grade"])
     rubric.add_argument(
         "arguments", nargs=argparse.REMAINDER, metavar="...", help="`blendtune rubric lint --help` lists them"
     )

@@ -241,6 +241,8 @@ def _benchmark_line(benchmark: BenchmarkScore) -> str:
         line += f", change {benchmark.delta:+.3f}"
     if benchmark.delta_low is not None and benchmark.delta_high is not None:
         line += f" ({benchmark.delta_low:+.3f} to {benchmark.delta_high:+.3f})"
+    if benchmark.also:
+        line += f"; also {benchmark.also}"
     return line
 
 

@@ -156,7 +156,7 @@ def _retention(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
 
 def _coverage_and_errors(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
     coverage = run_family(
-        "blendtune_eval_coverage_ratio", "Share of the questions that were scored, 0 to 1.", "judge"
+        "blendtune_eval_coverage_ratio", "Share of the questions that were judged, 0 to 1.", "judge"
     )
     errors = run_family("blendtune_eval_critical_errors", "Critical errors of the model.", "judge")
     unsure = run_family(

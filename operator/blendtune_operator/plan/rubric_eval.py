@@ -15,6 +15,7 @@ from blendtune_api.v1alpha1 import (
     Stage,
 )
 from blendtune_core.gates import verdict_of
+from blendtune_core.undecided import told_undecided
 from blendtune_core.unfinished import told_unfinished
 from blendtune_operator import render
 from blendtune_operator.plan import Plan
@@ -84,9 +85,11 @@ def run_evaluation(draft: EvalDraft) -> PhaseResult:
         unsure=result.unsure,
         unfinished=result.unfinished,
     )
-    scored = f"{result.coverage:.0%} of the questions were scored"
+    scored = f"{result.coverage:.0%} of the questions were judged"
     if result.unscored_reason:
-        scored += f" (unscored: {result.unscored_reason})"
+        scored += f" (not judged: {result.unscored_reason})"
+    if result.unsure:
+        scored += f"; {told_undecided(result.unsure)}"
     if result.unfinished is not None:
         scored += f"; {told_unfinished(result.unfinished)}"
     message = f"{scored}; the report lies at {result.report_uri}"
