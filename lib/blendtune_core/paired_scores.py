@@ -1,7 +1,7 @@
 """The score of a scope: the level of its questions and their difference from a baseline, with intervals.
 
-What was left unscored is not ignored: the low end of an interval is that with all of it counted against the
-model, the high end that with all of it counted for it. Such an interval holds the truth at least as often as
+What was left unscored is not ignored: an interval holds that with all of it counted against the model, and
+that with all of it counted for it. Such an interval holds the truth at least as often as
 one of complete answers, whatever was left unscored and why (Manski 2003, Partial Identification; Imbens and
 Manski 2004, Econometrica 72:1845). The p-value is that of the worse case, too.
 """
@@ -62,8 +62,7 @@ class PairedValues:
         if unscored:
             score = replace(score, worst=_clip(worst.mean), best=_clip(best.mean))
         if (mean := self._mean_of_known(values)) is not None:
-            low = mean_interval(worst, self.minimum).low
-            high = mean_interval(best, self.minimum).high
+            low, high = _ends(mean_interval(worst, self.minimum), mean_interval(best, self.minimum))
             score = replace(score, score=_clip(mean), low=_clip(min(low, mean)), high=_clip(max(high, mean)))
         return self._beside_baseline(score)
 
@@ -94,7 +93,7 @@ class PairedValues:
             return score
         delta = deltas.mean
         worst, best = self._sample(self._worst_deltas), self._sample(self._best_deltas)
-        low, high = delta_interval(worst).low, delta_interval(best).high
+        low, high = _ends(delta_interval(worst), delta_interval(best))
         score = replace(
             score, delta=_clip(delta, -1.0), delta_low=min(low, delta), delta_high=max(high, delta)
         )
@@ -156,6 +155,11 @@ def corrected(scores: Sequence[ScopeScore]) -> list[ScopeScore]:
     """The scores, with the p-values of those that were tested corrected for their number."""
     p_values = holm({score.name: score.p_value for score in scores if score.p_value is not None})
     return [replace(score, p_value=p_values.get(score.name)) for score in scores]
+
+
+def _ends(worst: Interval, best: Interval) -> tuple[float, float]:
+    """The ends of an interval that holds both. Equal values have a wider one than nearly equal ones."""
+    return min(worst.low, best.low), max(worst.high, best.high)
 
 
 def _low(value: float | None, bounds: Interval | None, minimum: float) -> float:
