@@ -115,8 +115,10 @@ def mean_interval(sample: Sample, minimum: float = 0.0) -> Interval:
     return Interval(interval.low * width + minimum, interval.high * width + minimum)
 
 
-def delta_interval(sample: Sample) -> Interval:
-    """The 95% interval of a weighted mean of paired differences in [-1, 1], by bootstrap over the questions.
+def delta_interval(sample: Sample, upper_end: float = UPPER_END) -> Interval:
+    """The interval of a weighted mean of paired differences in [-1, 1], by bootstrap over the questions.
+
+    `upper_end` is the probability below its upper end: 0.975 for the two-sided interval of 95%.
 
     It is the expanded percentile interval (Hesterberg 2015, The American Statistician 69:371): plain
     percentiles are too narrow for few questions, by a factor of sqrt((n-1)/n) and because they use z instead
@@ -125,7 +127,7 @@ def delta_interval(sample: Sample) -> Interval:
     them, equal differences would give an interval of zero width.
     """
     freedom, expansion = _freedom(sample), _expansion(sample)
-    tail = NormalDist().cdf(-expansion * student_t.quantile(UPPER_END, freedom))
+    tail = NormalDist().cdf(-expansion * student_t.quantile(upper_end, freedom))
     low, high = np.quantile(_resampled_deltas(sample), [tail, 1 - tail])
     return Interval(max(-1.0, min(sample.mean, float(low))), min(1.0, max(sample.mean, float(high))))
 

@@ -9,35 +9,34 @@ from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.codec import InvalidObject
-from blendtune_eval.report.model import FORMAT_VERSION, Report
+from blendtune_api.contract import REPORT_FILE, REPORT_FORMAT
+from blendtune_eval.report.model import Report
 from blendtune_eval.report.page import render_page
 from blendtune_runtime.errors import BadConfiguration
 from blendtune_runtime.files import write_json, write_text
-
-_REPORT = "report.json"
 
 
 def write_report(folder: Path, report: Report) -> None:
     """Leaves answers.jsonl, report.html and, last, report.json in the folder."""
     _write_views(folder, report)
-    write_json(folder / _REPORT, codec.encode(report))
+    write_json(folder / REPORT_FILE, codec.encode(report))
 
 
 def read_report(folder: Path) -> Report:
     """The report in a folder. Raises BadConfiguration where there is none of this format."""
-    path = folder / _REPORT
+    path = folder / REPORT_FILE
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BadConfiguration(f"{folder} holds no {_REPORT}: name the folder of a report") from error
+        raise BadConfiguration(f"{folder} holds no {REPORT_FILE}: name the folder of a report") from error
     except ValueError as error:
         raise BadConfiguration(f"{path} is no JSON: {error}") from error
-    if not isinstance(document, dict) or document.get("formatVersion") != FORMAT_VERSION:
-        raise BadConfiguration(f"{path} is no report of format {FORMAT_VERSION}")
+    if not isinstance(document, dict) or document.get("formatVersion") != REPORT_FORMAT:
+        raise BadConfiguration(f"{path} is no report of format {REPORT_FORMAT}")
     try:
         return codec.decode(Report, document, lenient=True)
     except InvalidObject as error:
-        raise BadConfiguration(f"{path} is no whole report of format {FORMAT_VERSION}: {error}") from error
+        raise BadConfiguration(f"{path} is no whole report of format {REPORT_FORMAT}: {error}") from error
 
 
 def rebuild(folder: Path) -> Path:
@@ -45,7 +44,7 @@ def rebuild(folder: Path) -> Path:
 
     `folder` is the report's or that of the run above it. Raises BadConfiguration where it holds no report.
     """
-    place = next((each for each in (folder, folder / "eval") if (each / _REPORT).is_file()), folder)
+    place = next((each for each in (folder, folder / "eval") if (each / REPORT_FILE).is_file()), folder)
     _write_views(place, read_report(place))
     return place / "report.html"
 
