@@ -72,8 +72,8 @@ def _told(gate: GateStatus, least: float, scope: ScopeScore | None, *, too_fine:
         told += (
             f" The threshold is finer than that: about {needed:,} questions would tell {gate.threshold:g}."
         )
-    elif gate.result is GateResult.INCONCLUSIVE and scope is not None:
-        told += " What was measured lies nearer than that: ask more questions."
+    elif gate.value is not None and abs(gate.value - gate.threshold) < least:
+        told += " What was measured lies nearer than that."
     return told
 
 

@@ -36,7 +36,7 @@ def _questions(runs: Runs, comparison: Comparison) -> TextTable:
     )
     return TextTable(
         title="Questions that the runs answer differently",
-        note=f"{len(rows)} of {comparison.questions}, the largest difference first. Each run's own report has "
+        note=f"{len(rows)} of {comparison.questions}, the largest difference first. Each run's report has "
         "the answers.",
         heads=("question", "domain", *runs.letters),
         groups=(rows,) if rows else (),

@@ -53,7 +53,7 @@ def read_reports(files: Sequence[Path]) -> tuple[ReadReport, ...]:
 
 
 def labels(files: Sequence[Path], reports: Sequence[ReadReport]) -> tuple[str, ...]:
-    """A name for each report: that of its run and, where others have it, the part of its path that differs."""
+    """A name for each report: that of its run and, where others share it, what differs in its path."""
     names = [report.name for report in reports]
     if len(set(names)) == len(names):
         return tuple(names)
