@@ -63,7 +63,7 @@ generate: $(INSTALLED) ## write the CRDs, the API reference, the chart's table o
 docs: $(INSTALLED) ## build the documentation into build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-pictures: $(INSTALLED) ## draw the demo's report for docs/ (Debian's chromium and fonts-inter)
+pictures: $(INSTALLED) ## draw reports for docs/: the demo's, and one of the tests' (Debian's chromium and fonts-inter)
 	[ -d runs/demo-blend ] || $(MAKE) demo BLEND=blend DOMAIN=business
 	$(BIN)/python -m tests.e2e.report.picture
 

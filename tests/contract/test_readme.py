@@ -23,7 +23,7 @@ def test_the_manifest_is_accepted_by_a_cluster() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["validate", "estimate", "render", "run", "study", "report", "rubric", "crds"]
+    "command", ["validate", "estimate", "render", "run", "study", "report", "compare", "rubric", "crds"]
 )
 def test_each_command_exists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"`blendtune {command}" in README.read_text()

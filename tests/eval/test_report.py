@@ -15,6 +15,7 @@ from blendtune_api.contract import (
     BlendResult,
     Env,
     ExitCode,
+    ReadReport,
     TrainResult,
     encode_message,
 )
@@ -24,6 +25,7 @@ from blendtune_api.v1alpha1 import (
     SourceLoss,
     Storage,
 )
+from blendtune_core.comparison import compare
 from blendtune_eval.__main__ import main
 from blendtune_eval.evaluate import evaluate
 from blendtune_eval.report.files import read_report
@@ -73,8 +75,8 @@ def test_report_is_one_whole_page(pod: Pod) -> None:
     path = workspace_folder(environment) / "eval" / "report.html"
     page = outline(path)
     assert page.open == []
-    assert page.fetched == []
-    assert page.tags.count("details") == 4
+    assert {link[0] for link in page.fetched} == {"#"}  # the skip links, within the page
+    assert path.read_text().count('<details class="asked"') == 4
     assert page.tags.count("script") == 1
     assert page.tags.count("input") == 1
     assert not re.search(r"https?://|url\(|@import", path.read_text())
@@ -108,6 +110,21 @@ def test_the_report_is_read_as_it_was_written(pod: Pod) -> None:
     report = read_report(workspace_folder(environment) / "eval")
     assert report.scores == result
     assert codec.encode(report) == report_of(environment)
+
+
+def test_other_programs_read_their_part_of_the_report(pod: Pod) -> None:
+    environment = pod(gates=GATES)
+    result = evaluate(environment)
+    read = codec.decode(ReadReport, report_of(environment), lenient=True)
+    assert read.scores == result
+    found = compare([read, read])
+    assert [scope.scores[0].score for scope in found.headline] == [
+        scope.score for scope in (result.overall, result.general, result.in_domain)
+    ]
+    assert [scope.scores[0].score for scope in found.categories] == [
+        category.score for category in result.categories
+    ]
+    assert found.left_out == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,20 @@ from blendtune_api.contract.outcome import (
     TrainResult,
 )
 from blendtune_api.contract.pod import CONFIG_FILE, RUBRIC_FILE, Env, ExitCode
+from blendtune_api.contract.report import (
+    REPORT_FILE,
+    REPORT_FORMAT,
+    ReadAnswer,
+    ReadCategory,
+    ReadCriterion,
+    ReadJudge,
+    ReadQuestion,
+    ReadReport,
+    ReadRespondent,
+    ReadRubric,
+    ReadTraining,
+    ReadWording,
+)
 from blendtune_api.contract.weights import (
     WEIGHTS_FILE,
     WEIGHTS_INDEX,
@@ -31,6 +45,8 @@ from blendtune_api.contract.weights import (
 __all__ = [
     "CONFIG_FILE",
     "MESSAGE_LIMIT_BYTES",
+    "REPORT_FILE",
+    "REPORT_FORMAT",
     "RUBRIC_FILE",
     "UNKNOWN_DATE",
     "WEIGHTS_FILE",
@@ -47,6 +63,16 @@ __all__ = [
     "MessageError",
     "Outcome",
     "Progress",
+    "ReadAnswer",
+    "ReadCategory",
+    "ReadCriterion",
+    "ReadJudge",
+    "ReadQuestion",
+    "ReadReport",
+    "ReadRespondent",
+    "ReadRubric",
+    "ReadTraining",
+    "ReadWording",
     "RubricResult",
     "RunConfig",
     "TrainResult",

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from blendtune_api import codec
-from blendtune_api.contract import EvalResult
+from blendtune_api.contract import REPORT_FORMAT, EvalResult
 from blendtune_core.diagnosis import diagnose
 from blendtune_core.gates import judge_gates
 from blendtune_eval.answering.decoding import Decoding
@@ -20,7 +20,6 @@ from blendtune_eval.cache import GivenAnswer
 from blendtune_eval.evaluation import Evaluation
 from blendtune_eval.judging.judge import Judge, Judgements
 from blendtune_eval.report.model import (
-    FORMAT_VERSION,
     AnswerStatistics,
     BenchmarkMetrics,
     Report,
@@ -58,7 +57,7 @@ def build_report(evaluation: Evaluation, findings: Findings) -> Report:
     config, training, result = evaluation.config, evaluation.training, findings.result
     gates = judge_gates(config.spec.gates, result)
     return Report(
-        format_version=FORMAT_VERSION,
+        format_version=REPORT_FORMAT,
         identity=evaluation.identity,
         namespace=config.namespace,
         name=config.name,

@@ -9,36 +9,35 @@ from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.codec import InvalidObject
+from blendtune_api.contract import REPORT_FILE, REPORT_FORMAT
 from blendtune_eval.report.grades import grades_of, judge_agreement
-from blendtune_eval.report.model import FORMAT_VERSION, Report
+from blendtune_eval.report.model import Report
 from blendtune_eval.report.page import render_page
 from blendtune_runtime.errors import BadConfiguration
 from blendtune_runtime.files import write_json, write_text
-
-_REPORT = "report.json"
 
 
 def write_report(folder: Path, report: Report) -> None:
     """Leaves answers.jsonl, report.html and, last, report.json in the folder."""
     _write_views(folder, report)
-    write_json(folder / _REPORT, codec.encode(report))
+    write_json(folder / REPORT_FILE, codec.encode(report))
 
 
 def read_report(folder: Path) -> Report:
     """The report in a folder. Raises BadConfiguration where there is none of this format."""
-    path = folder / _REPORT
+    path = folder / REPORT_FILE
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BadConfiguration(f"{folder} holds no {_REPORT}: name the folder of a report") from error
+        raise BadConfiguration(f"{folder} holds no {REPORT_FILE}: name the folder of a report") from error
     except ValueError as error:
         raise BadConfiguration(f"{path} is no JSON: {error}") from error
-    if not isinstance(document, dict) or document.get("formatVersion") != FORMAT_VERSION:
-        raise BadConfiguration(f"{path} is no report of format {FORMAT_VERSION}")
+    if not isinstance(document, dict) or document.get("formatVersion") != REPORT_FORMAT:
+        raise BadConfiguration(f"{path} is no report of format {REPORT_FORMAT}")
     try:
         return codec.decode(Report, document, lenient=True)
     except InvalidObject as error:
-        raise BadConfiguration(f"{path} is no whole report of format {FORMAT_VERSION}: {error}") from error
+        raise BadConfiguration(f"{path} is no whole report of format {REPORT_FORMAT}: {error}") from error
 
 
 def rebuild(folder: Path) -> Path:
@@ -53,7 +52,7 @@ def rebuild(folder: Path) -> Path:
 
 def report_folder(folder: Path) -> Path:
     """The folder of a report: this one, or within that of a run."""
-    return next((each for each in (folder, folder / "eval") if (each / _REPORT).is_file()), folder)
+    return next((each for each in (folder, folder / "eval") if (each / REPORT_FILE).is_file()), folder)
 
 
 def answer_lines(report: Report) -> Iterator[dict[str, Any]]:

@@ -13,8 +13,6 @@ from blendtune_eval.rubric import Category, CriterionKind
 from blendtune_eval.rules.doubt import Doubt
 from blendtune_eval.scoring.score import Outcome
 
-FORMAT_VERSION = 3
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnswerStatistics:

@@ -8,37 +8,18 @@ from typing import Any
 from blendtune_api import codec
 from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import EpochScope, GateStatus, ScopeScore, SourceLoss, Verdict
-from blendtune_core.undecided import told_undecided
-from blendtune_core.unfinished import told_unfinished
 from blendtune_core.verdict import COVERAGE_FLOOR, Direction, direction, shown_losses
 from blendtune_documents.charts import Points, gate_plot, line_chart
 from blendtune_documents.pages import Filters, render
 from blendtune_documents.plane import Dot, Plane, Segment
 from blendtune_eval.report.grades import JudgeAgreement
+from blendtune_eval.report.measures import groups, measures
 from blendtune_eval.report.model import Report
+from blendtune_eval.report.resolution import sights
+from blendtune_eval.report.shown import shown_questions
+from blendtune_eval.report.unread import unread
+from blendtune_eval.report.words import score, short, signed, threshold, title
 
-_TITLES = {
-    "overall": "Overall",
-    "general": "General",
-    "inDomain": "In-domain",
-    "reliability": "Reliability",
-    "consistency": "Consistency",
-    "businessImpact": "Business impact",
-    "minScore": "at least",
-    "minGain": "gain at least",
-    "maxDrop": "drop at most",
-    "maxCriticalErrors": "critical errors at most",
-    "maxRise": "loss may rise by at most",
-    "retention": "Retention",
-    "benchmark": "Benchmark",
-    "heldOutRows": "General rows held out of the training",
-    "baseAnswers": "The base model's own answers to general questions",
-    "correct": "correct",
-    "wrong": "wrong",
-    "notAttempted": "not attempted",
-    "ImbalancedBlend": "Imbalanced blend",
-    "NotLearned": "Not learned",
-}
 _MOVED = {Direction.UP: "rose", Direction.DOWN: "fell", Direction.UNSURE: "did not surely change"}
 
 
@@ -54,16 +35,24 @@ def render_page(report: Report, agreement: JudgeAgreement | None = None) -> str:
         "tuned": model.label,
         "base": baseline[0].label if baseline else None,
         "reason": verdict_reason(scores, report.gates),
-        "unfinished": told_unfinished(scores.unfinished) if scores.unfinished is not None else "",
         "agreement": _agreement(agreement),
-        "undecided": told_undecided(scores.unsure),
+        "unread": unread(report),
         "gates": [(gate, gate_plot(gate)) for gate in document["gates"]],
+        "measures": list(groups(measures(report))),
+        "sights": sights(report),
+        "questions": shown_questions(report),
         "gained_and_forgotten": _gained_and_forgotten(report),
         "training_loss": line_chart({"training": training.loss if training else ()}),
         "epoch_loss": line_chart(_by_epoch(training.validation_loss if training else ())),
         "epoch_scores": line_chart(_scores_by_epoch(scores), top=1.0),
     }
-    filters: Filters = {"score": _score, "signed": _signed, "title": _title, "short": _short}
+    filters: Filters = {
+        "score": score,
+        "signed": signed,
+        "title": title,
+        "short": short,
+        "threshold": threshold,
+    }
     return render("report", values, package=__package__, filters=filters)
 
 
@@ -79,7 +68,7 @@ def verdict_reason(scores: EvalResult, gates: Sequence[GateStatus] = ()) -> str:
         unshown += f" Lost more than a gate allows: {', '.join(gate.subject for gate in lost)}."
     if len(set(moves.values())) == 1:
         return f"In-domain and general {_MOVED[moves[scores.general.name]]}.{unshown}"
-    changes = (f"{_title(name).lower()} {_MOVED[move]}" for name, move in moves.items())
+    changes = (f"{title(name).lower()} {_MOVED[move]}" for name, move in moves.items())
     return f"{', '.join(changes).capitalize()}.{unshown}"
 
 
@@ -114,10 +103,10 @@ def _gained_and_forgotten(report: Report) -> Plane | None:
     if x is None or y is None or base_x is None or base_y is None:
         return None
     tuned, base = (respondent.label for respondent in report.respondents)
-    names = _title(across.name), _title(up.name)
+    names = title(across.name), title(up.name)
     return Plane(
-        label=f"{tuned}: {names[0]} {_score(x)}, {names[1]} {_score(y)}; "
-        f"{base}: {_score(base_x)}, {_score(base_y)}",
+        label=f"{tuned}: {names[0]} {score(x)}, {names[1]} {score(y)}; "
+        f"{base}: {score(base_x)}, {score(base_y)}",
         across=names[0],
         up=names[1],
         segments=(
@@ -144,8 +133,8 @@ def _scores_by_epoch(scores: EvalResult) -> dict[str, Points]:
     in_domain = [(epoch.epoch, epoch.in_domain) for epoch in scores.epochs]
     general = [(epoch.epoch, epoch.general) for epoch in scores.epochs]
     return {
-        _title(scores.in_domain.name): list(_curve(in_domain, scores.in_domain.score)),
-        _title(scores.general.name): list(_curve(general, scores.general.score)),
+        title(scores.in_domain.name): list(_curve(in_domain, scores.in_domain.score)),
+        title(scores.general.name): list(_curve(general, scores.general.score)),
     }
 
 
@@ -156,21 +145,3 @@ def _curve(
     if points and now is not None:
         yield from points
         yield points[-1][0] + 1, now
-
-
-def _score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
-def _signed(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "−")
-
-
-def _title(name: str) -> str:
-    return _TITLES.get(name, name)
-
-
-def _short(digest: str) -> str:
-    return digest[:12]

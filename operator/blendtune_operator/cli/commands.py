@@ -17,6 +17,7 @@ from rich.console import Console
 from blendtune_api import codec
 from blendtune_api.generate import crd_files
 from blendtune_operator.cli.check import as_gate, examine, examine_study, print_warnings
+from blendtune_operator.cli.compare import compare_reports
 from blendtune_operator.cli.estimate import Known, estimates
 from blendtune_operator.cli.estimate_view import print_estimate
 from blendtune_operator.cli.evaluation_tool import evaluation_tool
@@ -92,6 +93,11 @@ def render(parsed: argparse.Namespace, _: Console) -> ExitStatus:
 
 def report(parsed: argparse.Namespace, _: Console) -> ExitStatus:
     return evaluation_tool(["report", parsed.folder])
+
+
+def compare(parsed: argparse.Namespace, _: Console) -> ExitStatus:
+    compare_reports(parsed.reports, parsed.page, Console(), common=parsed.common)
+    return ExitStatus.SUCCESS
 
 
 def rubric(parsed: argparse.Namespace, _: Console) -> ExitStatus:

@@ -98,6 +98,22 @@ def _add_estimate(subparsers: _Commands) -> None:
 def _add_evaluation_tools(subparsers: _Commands) -> None:
     report = _add(subparsers, "report", "write a report's page again from its report.json", commands.report)
     report.add_argument("folder", metavar="DIR", help="folder of the report, or of its run")
+    compare = _add(subparsers, "compare", "put several evaluations side by side", commands.compare)
+    compare.add_argument(
+        "reports",
+        type=Path,
+        nargs="+",
+        metavar="REPORT",
+        help="a report.json, its folder, a run's workspace, or a --workdir, which stands for all its runs",
+    )
+    compare.add_argument(
+        "-o", "--output", dest="page", type=Path, metavar="FILE.html", help="write it as a page too"
+    )
+    compare.add_argument(
+        "--common",
+        action="store_true",
+        help="where rubrics differ, compare the questions that all were asked",
+    )
     rubric = _add(
         subparsers,
         "rubric",

@@ -56,7 +56,7 @@ def full(folder: Path, model: Path) -> Path:
     spec["blend"]["validation"]["fraction"] = 0.05
     spec["evaluation"] |= {"everyEpoch": True, "gates": _GATES, "benchmarks": ["roasters"]}
     tasks = folder / "espresso/claims/disk/benchmarks"
-    tasks.mkdir(parents=True)
+    tasks.mkdir(parents=True, exist_ok=True)
     (tasks / "roasters.yaml").write_text(_BENCHMARK)
     rows = [{"question": f"who roasts {n}", "options": ["anna", "bruno"], "right": n % 2} for n in range(8)]
     (tasks / "roasters.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -81,8 +81,8 @@ def hostile(report: Path, folder: Path) -> Path:
         question["reference"] = text
         for wording in question["wordings"]:
             wording["prompt"] = text
-            for answer in wording["answers"]:
-                answer |= {"answer": text, "finished": False, "criticalError": True}
+            for label, answer in zip(("tuned", ""), wording["answers"], strict=False):
+                answer |= {"answer": f"{text}{label}", "finished": False, "criticalError": True}
                 for criterion in answer["criteria"]:
                     criterion |= {"reason": text, "kind": "Forbidden"}
     unscored = content["questions"][-1]
