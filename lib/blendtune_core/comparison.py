@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
-from statistics import NormalDist
 
 from blendtune_api.contract import ReadQuestion, ReadReport
 from blendtune_api.v1alpha1 import Role, ScopeScore
@@ -172,7 +171,7 @@ def _difference(asked: Sequence[tuple[ReadQuestion, ...]], run: int, level: floa
     if not rows:
         return None
     sample = Sample.of(*map(list, zip(*rows, strict=True)))
-    interval = delta_interval(sample, NormalDist().inv_cdf((1 + level) / 2))
+    interval = delta_interval(sample, level)
     return Difference(value=sample.mean, low=interval.low, high=interval.high, n=len(rows))
 
 

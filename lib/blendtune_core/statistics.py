@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from blendtune_core.power import Z, detectable_difference
 
+LEVEL = 0.95  # of intervals
 RESAMPLES = 10_000
 SEED = 20231007
 PSEUDO_QUESTIONS = 2  # added to the questions of an interval, so that equal values do not look certain
@@ -113,14 +114,14 @@ def mean_interval(sample: Sample, minimum: float = 0.0) -> Interval:
     return Interval(interval.low * width + minimum, interval.high * width + minimum)
 
 
-def delta_interval(sample: Sample, critical: float = Z) -> Interval:
-    """The interval of a weighted mean of paired differences, within [-1, 1]; by default that of 95%.
+def delta_interval(sample: Sample, level: float = LEVEL) -> Interval:
+    """The interval of a weighted mean of paired differences, within [-1, 1].
 
     The mean is that of the gains less that of the losses. Each has the interval of a mean, and the two are
     put together by the variances that these recover (Zou and Donner 2008, Statistics in Medicine 27:1693). A
     bootstrap is too narrow where few questions changed: it then sees too little of the tail.
     """
-    low, high = _delta_ends(_changes(sample), critical)
+    low, high = _delta_ends(_changes(sample), NormalDist().inv_cdf((1 + level) / 2))
     return Interval(max(-1.0, low), min(1.0, high))
 
 

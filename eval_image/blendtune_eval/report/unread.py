@@ -97,9 +97,9 @@ def _questions(report: Report) -> Iterator[Unread]:
             title="Questions without a score, for that reason",
             counts=counts,
             reasons=(),
-            remedy=f"Nothing is concluded unless a judge has looked at {COVERAGE_FLOOR:.0%} of the questions, if only "
-            f"to be unsure; here it is {report.scores.coverage:.1%}. A gate decides only what these questions "
-            "could not turn.",
+            remedy=f"Nothing is concluded unless a judge has looked at {COVERAGE_FLOOR:.0%} of them, "
+            f"if only to be unsure; here it is {report.scores.coverage:.1%}. A gate decides only what "
+            "these questions could not turn.",
         )
 
 
