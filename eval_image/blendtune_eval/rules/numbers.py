@@ -31,6 +31,7 @@ _YEARS = (1000.0, 2100.0)
 _LONGEST_BARE = 12  # words of an answer that is no more than a number
 _LONGEST_UNCLEAR = 25
 _CLOSE = 0.05  # relative distance within which a value converted from another system is the same
+_PERCENT = words("% percent percentage cent")
 _PREPOSITIONS = words("in for on at during per")
 _CARRYING = words("for is was are and costs cost takes take needs need lasts last gets get only")
 _EUROPEAN = frozenset({"de", "fr", "es", "it", "pt", "nl"})
@@ -93,8 +94,8 @@ def _elided(number: Number, stated: Stated, right: Sequence[Stated], answer: Ans
 
 
 def _is_fraction(right: Sequence[Stated], answer: Answer) -> bool:
-    """Whether the share is said to be one: "1/4", "0.25 of the fee", "0.0225, or 2.25%", or it is all."""
-    if not answer.words and len(right) == 1:
+    """Whether the share is said to be one: "1/4", "0.25 of the fee", "0.0225, or 2.25%". Alone it is, unless percent are asked for."""
+    if not answer.words and len(right) == 1 and not _PERCENT.intersection(t.text for t in content(answer.wording)):
         return True
     for each in right:
         tokens = answer.own[each.sentence].tokens

@@ -30,6 +30,7 @@ _FOREIGN = 1.5  # what words of another subject take away
 _LINKING = words(
     "about around approximately exactly roughly or also too per each every all both together still yet "
     "so thus if "
+    "some many people say says said think "
     "they these those there here their your our can may must should has been being get got between up day"
 )
 YEARS = range(1000, 2101)
