@@ -10,18 +10,30 @@ from blendtune_eval.rules.abstention import declines
 from blendtune_eval.rules.claims import Answer, read_answer
 from blendtune_eval.rules.decision import Decision, No, Unsure, Yes
 from blendtune_eval.rules.doubt import Doubt
+from blendtune_eval.rules.foreign import clause
 from blendtune_eval.rules.negation import Standing
 from blendtune_eval.rules.quantities import Quantity, quantities, units_of
 from blendtune_eval.rules.scripts import in_another_script, language_of, negated_elsewhere
 from blendtune_eval.rules.spelling import nearly_unit
-from blendtune_eval.rules.subjects import Candidate, asked_words, decisive, opposed, own_words, preferred
-from blendtune_eval.rules.text import content, word_at
+from blendtune_eval.rules.subjects import (
+    Candidate,
+    asked_words,
+    clause_words,
+    decisive,
+    opposed,
+    own_words,
+    preferred,
+)
+from blendtune_eval.rules.text import TokenKind, content, word_at, words
 from blendtune_eval.rules.units import AMBIGUOUS_BARE, SHARE, stem
 
 _YEARS = (1000.0, 2100.0)
 _LONGEST_BARE = 12  # words of an answer that is no more than a number
 _LONGEST_UNCLEAR = 25
 _CLOSE = 0.05  # relative distance within which a value converted from another system is the same
+_PERCENT = words("% percent percentage cent")
+_PREPOSITIONS = words("in for on at during per")
+_CARRYING = words("for is was are and costs cost takes take needs need lasts last gets get only")
 _EUROPEAN = frozenset({"de", "fr", "es", "it", "pt", "nl"})
 
 
@@ -47,7 +59,7 @@ def check_number(number: Number, answer: Answer, question: Question) -> Decision
     ):
         return Unsure(Doubt.UNIT, f"says {wanted} as a bare fraction of 1")
     said = answer.words
-    if language_of(said) not in ("", "en") and negated_elsewhere("", said):
+    if language_of(said) not in ("", "en") and all(_negated_elsewhere(each, answer) for each in right):
         return Unsure(Doubt.LANGUAGE, f"says {wanted} beside a negation in another language")
     if any(_chosen_from(number, each.quantity, question) for each in right):
         other = next(a for each in right for a in each.quantity.alternatives if not _equals(number, a))
@@ -55,11 +67,42 @@ def check_number(number: Number, answer: Answer, question: Question) -> Decision
     if (told := _by_sibling(number, question, answer, counted)) is not None:
         return told
     rivals = [each for each in counted if _rivals(number, each.quantity, right, answer.wording_values)]
-    return _among(wanted, right, rivals, answer, question)
+    rivals += [each for each in every if each not in rivals and _elided(number, each, right, answer)]
+    return _among(number, wanted, right, rivals, answer, question)
+
+
+def _negated_elsewhere(stated: Stated, answer: Answer) -> bool:
+    near = clause(answer.own[stated.sentence].tokens, stated.quantity.start, stated.quantity.end)
+    return negated_elsewhere("", near)
+
+
+def _elided(number: Number, stated: Stated, right: Sequence[Stated], answer: Answer) -> bool:
+    """Whether a number has lost its unit or noun to the right one: "a cup dries for 36 hours, a vase for 72"."""
+    quantity, tokens = stated.quantity, answer.own[stated.sentence].tokens
+    after = word_at(tokens, quantity.end)
+    ends = (
+        quantity.end >= len(tokens) or tokens[quantity.end].kind is TokenKind.BREAK or after in _PREPOSITIONS
+    )
+    return (
+        ends
+        and (quantity.bare or not quantity.noun)
+        and word_at(tokens, quantity.start - 1) in _CARRYING
+        and not (quantity.vague or quantity.dated or quantity.in_unit or quantity.share)
+        and _is_year(quantity.value) == _is_year(number.value)
+        and not _is_right(number, quantity)
+        and quantity.value not in {*answer.wording_values, *number.other_values}
+        and any(each.sentence == stated.sentence and each.quantity.end <= quantity.start for each in right)
+    )
 
 
 def _is_fraction(right: Sequence[Stated], answer: Answer) -> bool:
-    """Whether the share is said to be one: "1/4", "0.25 of the fee", "0.0225, or 2.25%"."""
+    """Whether the share is said to be one: "1/4", "0.25 of the fee", "0.0225, or 2.25%". Alone it is, unless percent are asked for."""
+    if (
+        not answer.words
+        and len(right) == 1
+        and not _PERCENT.intersection(t.text for t in content(answer.wording))
+    ):
+        return True
     for each in right:
         tokens = answer.own[each.sentence].tokens
         following = word_at(tokens, each.quantity.end)
@@ -85,8 +128,16 @@ def _stated(number: Number, answer: Answer) -> list[Stated]:
         Stated(index, quantity)
         for index, sentence in enumerate(answer.own)
         for quantity in quantities(sentence, number.unit, number.unit_aliases)
-        if quantity.standing is not Standing.DENIED
+        if quantity.standing is not Standing.DENIED and not _is_given(number, quantity, answer)
     ]
+
+
+def _is_given(number: Number, quantity: Quantity, answer: Answer) -> bool:
+    """Whether it is in another unit that the question names: "a year" where it asks for a year's months."""
+    if quantity.unit is None or quantity.unit in units_of(number.unit, number.unit_aliases).named:
+        return False
+    asked = [stem(token.text) for token in content(answer.wording)]
+    return any(name in asked for name in quantity.unit.names)
 
 
 def _counts(number: Number, quantity: Quantity) -> bool:
@@ -152,6 +203,7 @@ def _is_year(value: float) -> bool:
 
 
 def _among(
+    number: Number,
     wanted: str,
     right: Sequence[Stated],
     rivals: Sequence[Stated],
@@ -169,7 +221,8 @@ def _among(
     others = [candidate for candidate in chosen if not candidate.right]
     if not others:
         return _of_the_right_thing(wanted, [c for c in chosen if c.right], right, answer, question)
-    told = preferred(chosen, answer.full, answer.asked)
+    rest = _is_share(number) and all(abs(each.value + number.value - 100) < 1e-9 for each in others)
+    told = preferred(chosen, answer.full, answer.asked, concluding=not rest)
     if told is None:
         return Unsure(Doubt.SEVERAL_VALUES, f"says both {wanted} and {others[0].label}")
     if not told:
@@ -263,6 +316,8 @@ def _by_sibling(
     told = False
     for candidate in rights:
         own = own_words(candidate, stated, answer.full)
+        if len(own & mine) == len(own & theirs):
+            own = clause_words(candidate, answer.full)
         if len(own & mine) > len(own & theirs):
             return Yes(f"says {wanted}")
         told = told or len(own & theirs) > len(own & mine)
