@@ -88,7 +88,11 @@ def gate_plot(gate: Mapping[str, Any]) -> GatePlot | None:
     A drop is drawn as the negative gain that it is: in every plot, better lies to the right.
     """
     measured = gate.get("low"), gate.get("value"), gate.get("high")
-    if gate["rule"] in ("maxCriticalErrors", "maxRise") or gate["metric"] == "benchmark" or None in measured:
+    if (
+        gate["rule"] in ("maxCriticalErrors", "maxRise")
+        or gate.get("metric") == "benchmark"
+        or None in measured
+    ):
         return None
     low, value, high, threshold = gate["low"], gate["value"], gate["high"], gate["threshold"]
     if gate["rule"] == "maxDrop":
