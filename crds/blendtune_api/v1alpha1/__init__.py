@@ -42,7 +42,6 @@ from blendtune_api.v1alpha1.evaluation import (
     Evaluation,
     EvaluationBaseline,
     EvaluationCluster,
-    Gate,
     Judge,
     OpenAIJudge,
     Retention,
@@ -52,6 +51,7 @@ from blendtune_api.v1alpha1.evaluation import (
     RubricReference,
     Sampling,
 )
+from blendtune_api.v1alpha1.gate import Gate
 from blendtune_api.v1alpha1.limits import (
     API_URL,
     API_VERSION,

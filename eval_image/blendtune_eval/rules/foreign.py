@@ -13,16 +13,19 @@ _OFFERED = re.compile(r".{0,2}か(?!ら)\w")  # "岐阜県か愛知県"
 _DENIED_BEHIND = re.compile(r".{0,3}?(?:では|じゃ)(?:な|あり)")  # "岐阜県ではありません"
 _DENIED_AHEAD = ("不是", "并非", "並非", "没有", "沒有", "不")
 _LIMITED = words(  # "nicht mehr als", "pas seulement": they bound or extend and do not deny
-    "nur mehr weniger vor später plus moins seulement avant más menos solo sólo mais apenas più solo meno только "
-    "более менее больше меньше позднее alleen meer minder"
+    "nur mehr weniger vor später plus moins seulement avant más menos solo sólo mais apenas più solo meno "
+    "только более менее больше меньше позднее alleen meer minder"
 )
 _NEAR = 3  # words between a negator and what it denies; more leave its reach open
 _DIGITS = {digit: value for value, digit in enumerate("〇一二三四五六七八九")} | {"零": 0, "两": 2, "兩": 2}
 _POWERS = {"十": 10, "百": 100, "千": 1000}
 _MYRIADS = {"万": 10**4, "萬": 10**4, "億": 10**8, "亿": 10**8}
 _VAGUE = "一"  # stands in many words that name no number
-_GERMAN = "null ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf".split()
-_GERMAN_TENS = "zwanzig dreissig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
+_GERMAN = [
+    "null", "ein", "zwei", "drei", "vier", "fünf", "sechs",
+    "sieben", "acht", "neun", "zehn", "elf", "zwölf",
+]  # fmt: skip
+_GERMAN_TENS = ["zwanzig", "dreissig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
 _TENS = {
     word: 10.0 * ten
     for tens in ("vingt trente quarante cinquante soixante", "veinte treinta cuarenta cincuenta sesenta")
@@ -103,7 +106,8 @@ def _han_at(tokens: Sequence[Token], index: int) -> tuple[float, int] | None:
 def _german() -> dict[str, float]:
     """The number words from 2 to 9,999, which German writes as one word."""
     below = dict(enumerate(_GERMAN)) | {
-        13: "dreizehn", 14: "vierzehn", 15: "fünfzehn", 16: "sechzehn", 17: "siebzehn", 18: "achtzehn", 19: "neunzehn",
+        13: "dreizehn", 14: "vierzehn", 15: "fünfzehn", 16: "sechzehn", 17: "siebzehn", 18: "achtzehn",
+        19: "neunzehn",
     }  # fmt: skip
     for ten, name in enumerate(_GERMAN_TENS, start=2):
         below |= {10 * ten: name} | {10 * ten + one: f"{_GERMAN[one]}und{name}" for one in range(1, 10)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from blendtune_eval.rubric import Number, Question
 from blendtune_eval.rules.abstention import declines
@@ -14,6 +13,7 @@ from blendtune_eval.rules.foreign import clause
 from blendtune_eval.rules.negation import Standing
 from blendtune_eval.rules.quantities import Quantity, quantities, units_of
 from blendtune_eval.rules.scripts import in_another_script, language_of, negated_elsewhere
+from blendtune_eval.rules.shares import Stated, is_fraction
 from blendtune_eval.rules.spelling import nearly_unit
 from blendtune_eval.rules.subjects import (
     Candidate,
@@ -31,18 +31,9 @@ _YEARS = (1000.0, 2100.0)
 _LONGEST_BARE = 12  # words of an answer that is no more than a number
 _LONGEST_UNCLEAR = 25
 _CLOSE = 0.05  # relative distance within which a value converted from another system is the same
-_PERCENT = words("% percent percentage cent")
 _PREPOSITIONS = words("in for on at during per")
 _CARRYING = words("for is was are and costs cost takes take needs need lasts last gets get only")
 _EUROPEAN = frozenset({"de", "fr", "es", "it", "pt", "nl"})
-
-
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """A number of an answer's sentence."""
-
-    sentence: int
-    quantity: Quantity
 
 
 def check_number(number: Number, answer: Answer, question: Question) -> Decision:
@@ -55,7 +46,7 @@ def check_number(number: Number, answer: Answer, question: Question) -> Decision
     if (
         number.unit
         and all(each.quantity.share is not None and each.quantity.bare for each in right)
-        and (not _is_fraction(right, answer))
+        and (not is_fraction(right, answer))
     ):
         return Unsure(Doubt.UNIT, f"says {wanted} as a bare fraction of 1")
     said = answer.words
@@ -77,7 +68,7 @@ def _negated_elsewhere(stated: Stated, answer: Answer) -> bool:
 
 
 def _elided(number: Number, stated: Stated, right: Sequence[Stated], answer: Answer) -> bool:
-    """Whether a number has lost its unit or noun to the right one: "a cup dries for 36 hours, a vase for 72"."""
+    """Whether a number has left its unit to the right one: "a cup dries for 36 hours, a vase for 72"."""
     quantity, tokens = stated.quantity, answer.own[stated.sentence].tokens
     after = word_at(tokens, quantity.end)
     ends = (
@@ -93,26 +84,6 @@ def _elided(number: Number, stated: Stated, right: Sequence[Stated], answer: Ans
         and quantity.value not in {*answer.wording_values, *number.other_values}
         and any(each.sentence == stated.sentence and each.quantity.end <= quantity.start for each in right)
     )
-
-
-def _is_fraction(right: Sequence[Stated], answer: Answer) -> bool:
-    """Whether the share is said to be one: "1/4", "0.25 of the fee", "0.0225, or 2.25%". Alone it is, unless percent are asked for."""
-    if (
-        not answer.words
-        and len(right) == 1
-        and not _PERCENT.intersection(t.text for t in content(answer.wording))
-    ):
-        return True
-    for each in right:
-        tokens = answer.own[each.sentence].tokens
-        following = word_at(tokens, each.quantity.end)
-        if (
-            "/" in tokens[each.quantity.start].text
-            or following == "of"
-            or each.quantity.end - each.quantity.start > 1
-        ):
-            return True
-    return False
 
 
 def states(number: Number, answer: Answer) -> bool:

@@ -37,7 +37,8 @@ _PARTS |= {f"{part}s": value for part, value in _PARTS.items()}
 MAGNITUDES = {
     "hundred": 1e2, "thousand": 1e3, "k": 1e3, "lakh": 1e5, "lakhs": 1e5, "lac": 1e5,
     "million": 1e6, "millions": 1e6,
-    "mio": 1e6, "crore": 1e7, "crores": 1e7, "billion": 1e9, "bn": 1e9, "trillion": 1e12, "लाख": 1e5, "करोड़": 1e7,
+    "mio": 1e6, "crore": 1e7, "crores": 1e7, "billion": 1e9, "bn": 1e9, "trillion": 1e12,
+    "लाख": 1e5, "करोड़": 1e7,
 }  # fmt: skip
 _AFTER_PART = frozenset({"of", ".", ",", ";", "(", ")"})
 _LARGEST_WHOLE = 1000  # of "1 in 4"; larger numbers are years
