@@ -58,7 +58,7 @@ def test_an_interval_of_a_higher_level_holds_the_lower_one(values: list[float]) 
     assert wide.low <= narrow.low <= narrow.high <= wide.high
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(SCORES, st.randoms(use_true_random=False))
 def test_the_order_of_questions_and_of_two_runs_changes_nothing_but_the_sign(
     scores: list[float], random: Any

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from blendtune_api.contract import REPORT_FORMAT, EvalResult
@@ -29,12 +29,17 @@ from blendtune_eval.report.model import (
 )
 from blendtune_eval.rubric import Category, CriterionKind
 from blendtune_eval.rules.doubt import Doubt
+from blendtune_eval.scoring.dimensions import diagnostics_of
 
 Score = float | None
 SCOPE = ScopeScore(
     name="general", score=0.5, low=0.4, high=0.6, n=40, baseline_score=0.55,
     delta=-0.05, delta_low=-0.19, delta_high=0.09, minimum_detectable_effect=0.2,
 )  # fmt: skip
+DECODING = {
+    "temperature": 0, "max_new_tokens": 9, "precision": "fp32", "stop_token_ids": [2], "digest": "d",
+}  # fmt: skip
+DIAGNOSTICS = asdict(diagnostics_of(()))
 
 
 def answer(
@@ -86,10 +91,12 @@ def report(*questions: ReportedQuestion, gates: Sequence[GateStatus] = (), **sco
             for label in ("tuned", "base")
         ),
         rubric=ReportedRubric(
-            name="small", version="1", description="", digest="d", categories=(Category("world", "World"),)
+            name="small", version="1", description="", digest="d",
+            categories=(Category(name="world", title="World"),),
         ),
         judge=ReportedJudge(kind=JudgeKind.RULES, digest="j", statement="", anchors=()),
-        decoding={}, versions={}, definitions={}, scores=replace(found, **scores), diagnostics=(),
+        decoding=DECODING, versions={}, definitions={}, scores=replace(found, **scores),
+        diagnostics=(DIAGNOSTICS, DIAGNOSTICS),
         benchmarks=(), gates=tuple(gates), diagnosis=None, training=None, questions=questions,
     )  # fmt: skip
 

@@ -241,11 +241,7 @@ def test_signed_numbers_have_their_sign_unless_they_are_0(
 
 def test_the_page_marks_what_differs_without_changing_a_word() -> None:
     tuned, base = answer("It is <b>30</b> days."), answer("It is 14 days.", 0.0)
-    page = render_page(replace(report(asked("q", wording(tuned, base))), decoding={
-        "temperature": 0, "max_new_tokens": 9, "precision": "fp32", "stop_token_ids": [2], "digest": "d",
-    }, diagnostics=({}, {})))  # fmt: skip
-    assert (
-        '<blockquote class="said" dir="auto">It is <ins>&lt;b&gt;30&lt;/b&gt;</ins> days.</blockquote>'
-        in page
-    )
-    assert '<blockquote class="said" dir="auto">It is <del>14</del> days.</blockquote>' in page
+    page = render_page(report(asked("q", wording(tuned, base))))
+    said = '<blockquote class="said" dir="auto">It is {} days.</blockquote>'
+    assert said.format("<ins>&lt;b&gt;30&lt;/b&gt;</ins>") in page
+    assert said.format("<del>14</del>") in page

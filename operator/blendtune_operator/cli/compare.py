@@ -68,8 +68,8 @@ def _print(table: TextTable, console: Console) -> None:
             head, overflow="fold", no_wrap=numbers, min_width=max(widest, len(head)) if numbers else None
         )
     for group in table.groups:
-        for row in group:
-            shown.add_row(*row)
+        for index, (name, *cells) in enumerate(group):
+            shown.add_row(name if index == 0 or name != group[index - 1][0] else "", *cells)
         shown.add_section()
     console.print(shown, markup=False)
     console.print(f"{table.note}\n", style="dim", highlight=False, markup=False)

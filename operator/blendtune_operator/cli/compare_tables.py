@@ -15,7 +15,7 @@ NONE = "-"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextTable:
-    """Rows of one group stand together; the first cell of a row is empty where it repeats the one above."""
+    """Rows of one group stand together, and begin with the same cell."""
 
     title: str
     note: str
@@ -229,7 +229,7 @@ def _grouped(found: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[tuple[tuple[
 
 
 def _named(name: str, rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    return tuple((name if index == 0 else "", *row) for index, row in enumerate(rows))
+    return tuple((name, *row) for row in rows)
 
 
 def _number(value: float | None, sign: str = "") -> str:

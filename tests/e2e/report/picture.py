@@ -1,6 +1,6 @@
 """Draws parts of reports for the documentation: `python -m tests.e2e.report.picture`.
 
-The first screen is that of the demo's report. What changed, and the measures with what gates could not see, are
+The first screen is that of the demo. What changed, and the measures with what gates could not see, are
 parts of the report of a run of the tests, which is made where it is missing.
 """
 
