@@ -29,7 +29,7 @@ def main() -> int:
         return 2
     with chromium() as browser:
         sample = _opened(browser, rebuild(_sample()))
-        _draw(sample, DOCS / "report-changes.png", "#questions", "#won-questions .asked:nth-of-type(2)")
+        _draw(sample, DOCS / "report-changes.png", "#questions", "#lost-questions")
         _draw(sample, DOCS / "report-measures.png", "#measures", "#resolution")
         try:
             demo = _opened(browser, rebuild(DEMO))
