@@ -13,7 +13,7 @@ from tests.docs_commands import ROOT, Command, commands
 from blendtune_operator.cli.main import main
 
 # Each is run by tests of its own.
-RUN_ELSEWHERE = ("run", "study")
+RUN_ELSEWHERE = ("run", "study", "compare")
 # Tried on a cluster by tests/e2e/test_docs.py and test_first_run.py.
 OF_A_CLUSTER = ("kubectl", "helm", "curl")
 

@@ -1,7 +1,7 @@
 """Draws parts of reports for the documentation: `python -m tests.e2e.report.picture`.
 
-The first screen is that of the demo's report. What changed, and the measures with what gates could not see,
-are parts of the report of a run of the tests, which is made where it is missing.
+The first screen is that of the demo. What changed, and the measures with what gates could not see, are
+parts of the report of a run of the tests, which is made where it is missing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> int:
         return 2
     with chromium() as browser:
         sample = _opened(browser, rebuild(_sample()))
-        _draw(sample, DOCS / "report-changes.png", "#questions", "#won-questions .asked:nth-of-type(2)")
+        _draw(sample, DOCS / "report-changes.png", "#questions", "#lost-questions")
         _draw(sample, DOCS / "report-measures.png", "#measures", "#resolution")
         try:
             demo = _opened(browser, rebuild(DEMO))
