@@ -56,7 +56,7 @@ def test_one_is_enough(question: Question, answer: str, score: float) -> None:
 def test_a_judge_model_is_told_all_of_them(question: Question) -> None:
     request = JudgeRequest(Case(question=question, wording=question.prompt, answer="Near."))
     told = 'states 500 metres, and no other value, or states 6 minutes, and no other value, or states "within'
-    assert told in request.messages[1]["content"]
+    assert told in request.messages()[1]["content"]
 
 
 def test_the_digest_covers_the_kind_of_each() -> None:

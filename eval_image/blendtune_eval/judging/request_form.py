@@ -35,8 +35,10 @@ class RequestForm:
     """What a request contains. Every sampling parameter that the server takes is sent: defaults differ."""
 
     style: ReplyStyle = ReplyStyle.SCHEMA
-    left_out: frozenset[str] = frozenset()  # parameters that the server refused
+    left_out: frozenset[str] = frozenset()  # parameters
     thinks: bool = False  # the judge needs more room than its reply
+    refused: frozenset[str] = frozenset()  # those left out because the server named them
+    plainest: ReplyStyle = ReplyStyle.SCHEMA  # that was found to be needed
 
     @property
     def limit(self) -> str | None:
@@ -61,14 +63,16 @@ class RequestForm:
     def without(self, names: Collection[str]) -> RequestForm:
         """The form without parameters that were refused by their names."""
         style = ReplyStyle.JSON if _SCHEMA in names and self.style is ReplyStyle.SCHEMA else self.style
-        return replace(self, style=style, left_out=self.left_out.union(names) - {_SCHEMA})
+        left_out, refused = self.left_out.union(names) - {_SCHEMA}, self.refused.union(names)
+        plainest = style if _SCHEMA in names else self.plainest
+        return replace(self, style=style, left_out=left_out, refused=refused, plainest=plainest)
 
     @property
     def plainer(self) -> RequestForm | None:
         """The form that asks for a plainer reply; None if there is none."""
         styles = tuple(ReplyStyle)
         following = styles[styles.index(self.style) + 1 :]
-        return replace(self, style=following[0]) if following else None
+        return replace(self, style=following[0], plainest=following[0]) if following else None
 
     @property
     def with_room(self) -> RequestForm | None:
@@ -77,7 +81,12 @@ class RequestForm:
 
     def taught_by(self, other: RequestForm) -> RequestForm:
         """The form without what the server has refused in another one, and with the room that it needed."""
-        return replace(self, left_out=self.left_out | other.left_out, thinks=self.thinks or other.thinks)
+        return replace(
+            self,
+            left_out=self.left_out | other.left_out,
+            thinks=self.thinks or other.thinks,
+            refused=self.refused | other.refused,
+        )
 
     def __str__(self) -> str:
         missing = [name for name in _STANDARD if name in self.left_out]
@@ -120,9 +129,11 @@ def after_refusal(
     rest = (
         replace(
             rung,
-            style=max(rung.style, form.style, key=list(ReplyStyle).index),
-            left_out=rung.left_out | form.left_out,
+            style=max(rung.style, form.plainest, key=list(ReplyStyle).index),
+            left_out=rung.left_out | (form.refused - {_SCHEMA}),
             thinks=form.thinks,
+            refused=form.refused,
+            plainest=form.plainest,
         )
         for rung in LADDER
     )
