@@ -71,7 +71,8 @@ _DECLINING = re.compile(
             r"\b(?:is|are|was|were|remains?) (?:currently |still )?"
             r"(?:unknown|undetermined|not (?:publicly |yet )?"
             r"(?:known|disclosed|published|documented))\b",
-            rf"\b{_SOURCE} (?:is|are|was|were) not (?:specified|stated|mentioned|given)\b",
+            rf"\b{_SOURCE} (?:is|are|was|were) not (?:publicly |currently |yet )?"
+            r"(?:specified|stated|mentioned|given|available|provided|public|accessible|included)\b",
             rf"\b{_SOURCE} (?:does|do|did) not (?:specify|mention|state|say|disclose|publish|document|include"
             r"|contain|cover|have|tell|give|provide)\b",
             r"\b(?:does|do|did) not (?:specify|disclose|document)\b",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from blendtune_eval.rubric import Fact, Forbidden, Number, Question
-from blendtune_eval.rules import values
+from blendtune_eval.rules import foreign, values
 from blendtune_eval.rules.abstention import declines
 from blendtune_eval.rules.claims import GAP, Answer, Occurrence, occurrences, phrase_parts
 from blendtune_eval.rules.corrections import Place, boxed, conclusions, confirms, last_correction
@@ -15,7 +15,7 @@ from blendtune_eval.rules.doubt import Doubt
 from blendtune_eval.rules.enumeration import enumerated, offered_by_or
 from blendtune_eval.rules.negation import Standing, disbelieved
 from blendtune_eval.rules.numbers import check_number
-from blendtune_eval.rules.polarity import polarity
+from blendtune_eval.rules.polarity import asks_yes_or_no, polarity
 from blendtune_eval.rules.scripts import in_another_script, language_of, negated_elsewhere, script_of
 from blendtune_eval.rules.spelling import nearly_says
 from blendtune_eval.rules.text import TokenKind, content, sentences, word_at, words
@@ -24,6 +24,7 @@ from blendtune_eval.rules.units import stem
 _ASSERTED = (Standing.ASSERTED, Standing.CONDITIONAL)
 _LONGEST_WITH_SLIPS = 25  # words; in a longer answer some word is likely to be close by chance
 _LONGEST_CHOICE = 4  # words of "grey or blue"
+_LONGEST_YES = 2  # words of an answer that is no more than yes or no
 _SHORTEST_NAME = 2  # words of an alias that names a thing; longer ones are statements
 
 
@@ -108,7 +109,9 @@ def _without(fact: Fact, answer: Answer, question: Question) -> Decision:
     if _foreign(" ".join(fact.any_of), answer, question):
         return Unsure(Doubt.LANGUAGE, reason)
     meant, opening = polarity(sentences(question.reference)), polarity(answer.full)
-    if opening is not None and opening is meant:
+    if opening is not None and opening is meant and fact.required:
+        if len(said) <= _LONGEST_YES and _is_only_fact(question) and asks_yes_or_no(answer.wording):
+            return Yes(f"says {'yes' if opening else 'no'}, as the reference does")
         return Unsure(Doubt.POLARITY, f"says {'yes' if opening else 'no'} rightly, and {reason}")
     return No(reason)
 
@@ -140,10 +143,11 @@ def _reservation(alias: str, each: Occurrence, answer: Answer, question: Questio
             return No(f"offers “{alias}” as one of several")
         return Unsure(Doubt.ENUMERATION, f"lists “{alias}” among others")
     said = [token.text for token in tokens if token.kind is TokenKind.WORD]
-    beside_or = "or" in (word_at(tokens, each.start - 1), word_at(tokens, each.end))
+    beside_or = foreign.offered(tokens, each.start, each.end)
     if named and beside_or and len(said) <= _LONGEST_CHOICE:
         return No(f"offers “{alias}” as one of several")
-    if language_of(answer.words) != "en" and negated_elsewhere("".join(said), said):
+    near = foreign.clause(tokens, each.start, each.end)
+    if language_of(answer.words) != "en" and negated_elsewhere("".join(near), near):
         return Unsure(Doubt.LANGUAGE, f"says “{alias}” beside a negation in another language")
     meant, opening = polarity(sentences(question.reference)), polarity(answer.full)
     if meant is not None and opening is not None and meant is not opening and len(answer.full) <= 2:

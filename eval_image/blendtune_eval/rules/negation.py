@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
+from blendtune_eval.rules import foreign
 from blendtune_eval.rules.text import Token, TokenKind, words
 
 WINDOW = 6  # words between a negator and what it denies
@@ -45,6 +46,7 @@ _RESERVATIONS = words(  # after "is", "was" or "would be": may deny what they ar
     "overrated discontinued abandoned doubtful questionable irrelevant secondary rare"
 )
 _COMPARED = words("more less higher lower greater fewer better worse larger smaller cheaper heavier")
+_ALTERNATIVE = words("other rather")
 _ALL = words("anything all everything every any")
 _NONE = words("nothing none no")
 _BOUNDING = words("more less fewer later earlier longer sooner")
@@ -72,6 +74,7 @@ def standing(tokens: Sequence[Token], start: int, end: int) -> Standing:
     if _compared(tokens, start):
         return Standing.UNCLEAR
     denials = _denials_before(tokens, start) + _denied_after(tokens, end)
+    denials += foreign.denied(tokens, start, end)
     if denials % 2 or disbelieved(tokens, start) or _asked_and_denied(tokens, end):
         return Standing.DENIED
     if _in_condition(tokens, start):
@@ -101,9 +104,12 @@ def _quoted(tokens: Sequence[Token], start: int) -> bool:
 
 def _compared(tokens: Sequence[Token], start: int) -> bool:
     """Whether the phrase is what something is compared with: "more than the true value"; a bound is not."""
-    for than in (start - 1, start - 2):
-        if than >= 1 and tokens[than].text == "than" and tokens[than - 1].text in _COMPARED:
-            return than < 2 or tokens[than - 2].text not in ("no", "not")
+    of_a_number = tokens[start].kind is not TokenKind.WORD
+    for than in (start - 1, start - 2) if of_a_number else (start - 1, start - 2, start - 3):
+        if than >= 1 and tokens[than].text == "than":
+            word = tokens[than - 1].text
+            if word in _COMPARED or (not of_a_number and word.endswith("er") and word not in _ALTERNATIVE):
+                return than < 2 or tokens[than - 2].text not in ("no", "not")
     return False
 
 

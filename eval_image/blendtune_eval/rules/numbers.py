@@ -3,41 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from blendtune_eval.rubric import Number, Question
 from blendtune_eval.rules.abstention import declines
 from blendtune_eval.rules.claims import Answer, read_answer
 from blendtune_eval.rules.decision import Decision, No, Unsure, Yes
 from blendtune_eval.rules.doubt import Doubt
+from blendtune_eval.rules.foreign import clause
 from blendtune_eval.rules.negation import Standing
-from blendtune_eval.rules.quantities import Quantity, quantities, units_of
+from blendtune_eval.rules.quantities import Quantity, units_of
 from blendtune_eval.rules.scripts import in_another_script, language_of, negated_elsewhere
 from blendtune_eval.rules.spelling import nearly_unit
-from blendtune_eval.rules.subjects import Candidate, asked_words, decisive, opposed, own_words, preferred
-from blendtune_eval.rules.text import content, word_at
+from blendtune_eval.rules.stated import (
+    Stated,
+    candidate_of,
+    counts,
+    equals,
+    is_elided,
+    is_right,
+    is_rival,
+    stated_in,
+)
+from blendtune_eval.rules.subjects import (
+    Candidate,
+    asked_words,
+    clause_words,
+    decisive,
+    opposed,
+    own_words,
+    preferred,
+)
+from blendtune_eval.rules.text import content, word_at, words
 from blendtune_eval.rules.units import AMBIGUOUS_BARE, SHARE, stem
 
-_YEARS = (1000.0, 2100.0)
 _LONGEST_BARE = 12  # words of an answer that is no more than a number
 _LONGEST_UNCLEAR = 25
-_CLOSE = 0.05  # relative distance within which a value converted from another system is the same
+_PERCENT = words("% percent percentage cent")
 _EUROPEAN = frozenset({"de", "fr", "es", "it", "pt", "nl"})
-
-
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """A number of an answer's sentence."""
-
-    sentence: int
-    quantity: Quantity
 
 
 def check_number(number: Number, answer: Answer, question: Question) -> Decision:
     wanted = f"{number.value:g} {number.unit}".strip()
-    every = _stated(number, answer)
-    counted = [each for each in every if _counts(number, each.quantity)]
-    right = [each for each in counted if _is_right(number, each.quantity)]
+    every = stated_in(number, answer)
+    counted = [each for each in every if counts(number, each.quantity)]
+    right = [each for each in counted if is_right(number, each.quantity)]
     if not right:
         return _without(number, wanted, every, counted, answer)
     if (
@@ -47,19 +56,34 @@ def check_number(number: Number, answer: Answer, question: Question) -> Decision
     ):
         return Unsure(Doubt.UNIT, f"says {wanted} as a bare fraction of 1")
     said = answer.words
-    if language_of(said) not in ("", "en") and negated_elsewhere("", said):
+    if language_of(said) not in ("", "en") and all(_negated_elsewhere(each, answer) for each in right):
         return Unsure(Doubt.LANGUAGE, f"says {wanted} beside a negation in another language")
     if any(_chosen_from(number, each.quantity, question) for each in right):
-        other = next(a for each in right for a in each.quantity.alternatives if not _equals(number, a))
+        other = next(a for each in right for a in each.quantity.alternatives if not equals(number, a))
         return No(f"says both {wanted} and {other:g}", contradicted=True)
     if (told := _by_sibling(number, question, answer, counted)) is not None:
         return told
-    rivals = [each for each in counted if _rivals(number, each.quantity, right, answer.wording_values)]
-    return _among(wanted, right, rivals, answer, question)
+    rivals = [each for each in counted if is_rival(number, each.quantity, right, answer.wording_values)]
+    rivals += [each for each in every if each not in rivals and is_elided(number, each, right, answer)]
+    return _among(number, wanted, right, rivals, answer, question)
+
+
+def _negated_elsewhere(stated: Stated, answer: Answer) -> bool:
+    near = clause(answer.own[stated.sentence].tokens, stated.quantity.start, stated.quantity.end)
+    return negated_elsewhere("", near)
 
 
 def _is_fraction(right: Sequence[Stated], answer: Answer) -> bool:
-    """Whether the share is said to be one: "1/4", "0.25 of the fee", "0.0225, or 2.25%"."""
+    """Whether the share is said to be one: "1/4", "0.25 of the fee", "0.0225, or 2.25%".
+
+    Alone it is, unless percent are asked for.
+    """
+    if (
+        not answer.words
+        and len(right) == 1
+        and not _PERCENT.intersection(t.text for t in content(answer.wording))
+    ):
+        return True
     for each in right:
         tokens = answer.own[each.sentence].tokens
         following = word_at(tokens, each.quantity.end)
@@ -72,86 +96,21 @@ def _is_fraction(right: Sequence[Stated], answer: Answer) -> bool:
     return False
 
 
-def states(number: Number, answer: Answer) -> bool:
-    """Whether the wanted number is among those that the answer states."""
-    return any(
-        _counts(number, each.quantity) and _is_right(number, each.quantity)
-        for each in _stated(number, answer)
-    )
-
-
-def _stated(number: Number, answer: Answer) -> list[Stated]:
-    return [
-        Stated(index, quantity)
-        for index, sentence in enumerate(answer.own)
-        for quantity in quantities(sentence, number.unit, number.unit_aliases)
-        if quantity.standing is not Standing.DENIED
-    ]
-
-
-def _counts(number: Number, quantity: Quantity) -> bool:
-    return (
-        quantity.in_unit
-        or not number.unit
-        or (quantity.share is not None and _equals(number, quantity.share))
-    )
-
-
-def _is_right(number: Number, quantity: Quantity) -> bool:
-    if _equals(number, quantity.value, quantity.tolerance):
-        return True
-    return quantity.share is not None and _equals(number, quantity.share)
-
-
-def _equals(number: Number, value: float, rounding: float = 0.0) -> bool:
-    return abs(value - number.value) <= number.tolerance + max(rounding, 1e-9) * max(1.0, abs(number.value))
-
-
 def _chosen_from(number: Number, quantity: Quantity, question: Question) -> bool:
     """Whether "or" or a range offers another value beside it. A share in its other form is the same value."""
     forms = (1.0, 100.0, 0.01) if quantity.share is not None or _is_share(number) else (1.0,)
     offered = quantity.alternatives
     if quantity.ranged and not _siblings(number, question):
         offered = tuple(each for each in offered if each not in number.other_values)
-    return any(
-        not any(_equals(number, each * form, quantity.tolerance) for form in forms) for each in offered
-    )
+    return any(not any(equals(number, each * form, quantity.tolerance) for form in forms) for each in offered)
 
 
 def _is_share(number: Number) -> bool:
     return units_of(number.unit, number.unit_aliases).dimension == SHARE
 
 
-def _rivals(
-    number: Number, quantity: Quantity, right: Sequence[Stated], wording_values: frozenset[float]
-) -> bool:
-    """Whether the quantity is a second, different value for the same fact.
-
-    Numbers in the wording and declared `other_values` are not. Without a unit, it must count the same noun as
-    the right number, or none where that counts none. A year rivals only a year.
-    """
-    if _is_right(number, quantity) or quantity.vague:
-        return False
-    if quantity.tolerance and abs(quantity.value - number.value) <= _CLOSE * abs(number.value):
-        return False
-    if quantity.value in wording_values or any(
-        abs(quantity.value - other) < 1e-9 for other in number.other_values
-    ):
-        return False
-    if number.unit:
-        return True
-    if quantity.dated or _is_year(quantity.value) != _is_year(number.value):
-        return False
-    if quantity.share is not None:
-        return False
-    return any(quantity.noun == each.quantity.noun for each in right)
-
-
-def _is_year(value: float) -> bool:
-    return _YEARS[0] <= value <= _YEARS[1] and value == int(value)
-
-
 def _among(
+    number: Number,
     wanted: str,
     right: Sequence[Stated],
     rivals: Sequence[Stated],
@@ -160,7 +119,8 @@ def _among(
 ) -> Decision:
     """The decision where the wanted number is stated, perhaps beside others."""
     candidates = sorted(
-        [_candidate(each, right=True) for each in right] + [_candidate(each, right=False) for each in rivals],
+        [candidate_of(each, right=True) for each in right]
+        + [candidate_of(each, right=False) for each in rivals],
         key=lambda candidate: candidate.place,
     )
     chosen = decisive(candidates, answer.own)
@@ -169,7 +129,8 @@ def _among(
     others = [candidate for candidate in chosen if not candidate.right]
     if not others:
         return _of_the_right_thing(wanted, [c for c in chosen if c.right], right, answer, question)
-    told = preferred(chosen, answer.full, answer.asked)
+    rest = _is_share(number) and all(abs(each.value + number.value - 100) < 1e-9 for each in others)
+    told = preferred(chosen, answer.full, answer.asked, concluding=not rest)
     if told is None:
         return Unsure(Doubt.SEVERAL_VALUES, f"says both {wanted} and {others[0].label}")
     if not told:
@@ -188,13 +149,6 @@ def _of_the_right_thing(
     return Yes(f"says {wanted}")
 
 
-def _candidate(stated: Stated, *, right: bool) -> Candidate:
-    quantity = stated.quantity
-    return Candidate(
-        stated.sentence, quantity.start, quantity.end, right, quantity.value, f"{quantity.value:g}"
-    )
-
-
 def _without(
     number: Number, wanted: str, every: Sequence[Stated], counted: Sequence[Stated], answer: Answer
 ) -> Decision:
@@ -202,16 +156,16 @@ def _without(
     others = ", ".join(dict.fromkeys(f"{each.quantity.value:g}" for each in counted[:3]))
     reason = f"says {others}, not {wanted}" if others else f"does not say {wanted}"
     for each in counted:
-        if each.quantity.other is not None and _equals(number, each.quantity.other):
+        if each.quantity.other is not None and equals(number, each.quantity.other):
             if language_of(answer.words) in _EUROPEAN and len(counted) == 1:
                 return Yes(f"says {wanted}, with a point between thousands")
             return Unsure(Doubt.NOTATION, f"says {wanted}, or a thousandth or thousandfold of it")
     if counted or declines(answer.text, answer.wording):
         return No(reason)
-    if any(_equals(number, each.quantity.value) and _misspelt(number, each.quantity) for each in every):
+    if any(equals(number, each.quantity.value) and _misspelt(number, each.quantity) for each in every):
         return Unsure(Doubt.SPELLING, f"says {number.value:g} and nearly {number.unit}")
     bare = [each.quantity for each in every if each.quantity.bare and not each.quantity.vague]
-    if any(_equals(number, quantity.value) for quantity in bare):
+    if any(equals(number, quantity.value) for quantity in bare):
         return _bare(number, wanted, bare, answer)
     if _in_other_words(number, answer) and (not every or in_another_script(answer.text, "latin")):
         return Unsure(Doubt.LANGUAGE, reason)
@@ -256,13 +210,15 @@ def _by_sibling(
     if rival is None:
         return None
     mine, theirs = _subjects(number, rival, question)
-    stated = [_candidate(each, right=_is_right(number, each.quantity)) for each in counted]
+    stated = [candidate_of(each, right=is_right(number, each.quantity)) for each in counted]
     wanted = f"{number.value:g} {number.unit}".strip()
     rights = [candidate for candidate in stated if candidate.right]
     their_values = [c for c in stated if abs(c.value - rival.value) < 1e-9]
     told = False
     for candidate in rights:
         own = own_words(candidate, stated, answer.full)
+        if len(own & mine) == len(own & theirs):
+            own = clause_words(candidate, answer.full)
         if len(own & mine) > len(own & theirs):
             return Yes(f"says {wanted}")
         told = told or len(own & theirs) > len(own & mine)
@@ -293,7 +249,9 @@ def _siblings(number: Number, question: Question) -> list[Number]:
 def _subjects(number: Number, rival: Number, question: Question) -> tuple[frozenset[str], frozenset[str]]:
     """The words that the reference uses with each of the two values, and not with the other."""
     reference = read_answer(question.reference, "")
-    stated = [_candidate(each, right=_is_right(number, each.quantity)) for each in _stated(number, reference)]
+    stated = [
+        candidate_of(each, right=is_right(number, each.quantity)) for each in stated_in(number, reference)
+    ]
     mine = frozenset[str]().union(*(own_words(c, stated, reference.own) for c in stated if c.right))
     theirs = frozenset[str]().union(
         *(own_words(c, stated, reference.own) for c in stated if abs(c.value - rival.value) < 1e-9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from blendtune_eval.rules import foreign
 from blendtune_eval.rules.text import Token, TokenKind, word_at, words
 
 CURRENCY_SIGNS = frozenset("$€£¥₹")
@@ -17,6 +18,7 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 NUMBER_WORDS = {word: float(value) for value, word in enumerate(_UNITS + _TEENS)} | {
     word: 10.0 * (index + 2) for index, word in enumerate(_TENS)
 }
+_CENTURIES = range(13, 21)  # of a year in words, "nineteen eighty-seven"; "twelve fifteen" is a time
 _ORDINALS = (  # from the fourth on: "first", "second" and "third" are rarely numbers
     "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth",
     "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth",
@@ -36,6 +38,7 @@ MAGNITUDES = {
     "hundred": 1e2, "thousand": 1e3, "k": 1e3, "lakh": 1e5, "lakhs": 1e5, "lac": 1e5,
     "million": 1e6, "millions": 1e6,
     "mio": 1e6, "crore": 1e7, "crores": 1e7, "billion": 1e9, "bn": 1e9, "trillion": 1e12,
+    "लाख": 1e5, "करोड़": 1e7,
 }  # fmt: skip
 _AFTER_PART = frozenset({"of", ".", ",", ";", "(", ")"})
 _LARGEST_WHOLE = 1000  # of "1 in 4"; larger numbers are years
@@ -55,6 +58,7 @@ class Numeral:
 def numeral_at(tokens: Sequence[Token], index: int) -> Numeral | None:
     """The number that starts at the index; None where none does."""
     parsed = _digits_at(tokens, index) or _spelled_at(tokens, index) or _part_at(tokens, index)
+    parsed = parsed or _foreign_at(tokens, index)
     if parsed is None:
         return None
     parsed = _with_part(tokens, parsed)
@@ -72,6 +76,11 @@ def _digits_at(tokens: Sequence[Token], index: int) -> Numeral | None:
     return Numeral(token.value, index + 1 + ordinal, token.other)
 
 
+def _foreign_at(tokens: Sequence[Token], index: int) -> Numeral | None:
+    found = foreign.number_at(tokens, index)
+    return Numeral(*found) if found else None
+
+
 def _spelled_at(tokens: Sequence[Token], index: int) -> Numeral | None:
     """Number words: "twenty-one", "one million, two hundred and fifty thousand", "fifteen hundred"."""
     word = word_at(tokens, index)
@@ -84,6 +93,8 @@ def _spelled_at(tokens: Sequence[Token], index: int) -> Numeral | None:
     }:  # "a fifth" is a part
         return Numeral(_ORDINALS.index(word) + 4.0, index + 1)
     group = _below_hundred(tokens, index)
+    if group and group.value in _CENTURIES and (years := _below_hundred(tokens, group.end)):
+        return Numeral(100 * group.value + years.value, years.end) if years.value >= 10 else group
     if group is None and word == "a" and word_at(tokens, index + 1) in _ROUND_WORDS:
         group = Numeral(1.0, index + 1)
     if group is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from blendtune_eval.rules.text import Sentence, words
+from blendtune_eval.rules.text import Sentence, content, word_at, words
 
 _YES = words("yes yeah yep sure certainly absolutely definitely ja oui sí si sì sim")
 _NO = words("no nope never nein non não não")
@@ -27,4 +27,10 @@ def polarity(sentences: Sequence[Sentence]) -> bool | None:
     return None
 
 
+def asks_yes_or_no(wording: str) -> bool:
+    """Whether a question begins as those do that yes or no answers."""
+    return word_at(content(wording), 0) in _ASKING
+
+
+_ASKING = words("is are was were do does did can could may must will would shall should has have")
 _FOLLOWING = words(", . ; : ! - it the this that these those they i you we he she there do does is are not")

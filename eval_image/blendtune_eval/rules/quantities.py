@@ -9,7 +9,7 @@ from functools import lru_cache
 from blendtune_eval.rules.negation import Standing, standing
 from blendtune_eval.rules.numerals import CURRENCY_SIGNS, NUMBER_WORDS, Numeral, numeral_at
 from blendtune_eval.rules.text import Sentence, Token, TokenKind, content, word_at, words
-from blendtune_eval.rules.units import SHARE, Unit, known_unit, relatives, stem, units_named
+from blendtune_eval.rules.units import MONEY, SHARE, Unit, known_unit, relatives, stem, units_named
 
 _MONTHS = words(
     "january february march april may june july august september october november december jan feb mar apr "
@@ -21,15 +21,15 @@ _RATES = words("times once twice per $ € £") | {
 }
 _OPENING = CURRENCY_SIGNS | {"("}  # may stand between an operator and its number
 _LONGEST_UNIT = 3  # words between a number and an operator that follows its unit
-_RANGE_WORDS = frozenset({"-", "to", "or", "and", "up", "until", "till"})
+_RANGE_WORDS = frozenset({"-", "to", "or", "and", "up", "until", "till", "à", "a", "bis", "至", "到"})
 _JOINING = frozenset({"and", ",", "-"})
 _FUNCTION_WORDS = words(
     "a an and are as at because but by for from has have in is of on or per so than that the then to was "
     "were when which with before after until only i.e. ie it they if not will each every"
 )
-_OR_FILLERS = words("or maybe perhaps possibly even about around approximately either , - $ € £")
+_OR_FILLERS = words("or oder ou o maybe perhaps possibly even about around approximately either , - $ € £")
 _MOVING = words("rose rises raised increased grew grows went fell dropped changed reduced cut lowered risen")
-_OFFERING = words("or maybe perhaps possibly")
+_OFFERING = words("or oder ou o maybe perhaps possibly")
 _SCALE_NAMES = words("c f k celsius fahrenheit kelvin centigrade")
 _ROUNDED = 0.005  # relative error that people make when they convert to another system
 _FEWEST_LETTERS = 2  # of a unit that may stand elsewhere than right behind its number
@@ -162,6 +162,8 @@ def _one_of_a_unit(tokens: Sequence[Token], index: int) -> Numeral | None:
     """ "A fortnight", which is one."""
     if tokens[index].text not in ("a", "an") or word_at(tokens, index - 1) in _RATES:
         return None
+    if any(tokens[at].value is not None for at in range(max(index - 2, 0), index)):
+        return None  # "2 evenings a week"
     named = stem(word_at(tokens, index + 1))
     return Numeral(1.0, index + 1) if len(named) > _FEWEST_LETTERS and known_unit(named) else None
 
@@ -177,7 +179,7 @@ def _is_negative(tokens: Sequence[Token], start: int) -> bool:
     opens = opens or word_at(tokens, start - 2) == "="
     joined = start > 0 and tokens[start - 1].joined
     return sign == "minus" or (
-        sign in ("-", "−") and opens and not joined and word_at(tokens, start - 2) not in NUMBER_WORDS
+        sign == "−" and opens and not joined and word_at(tokens, start - 2) not in NUMBER_WORDS
     )
 
 
@@ -277,8 +279,18 @@ def _compound(tokens: Sequence[Token], found: list[Quantity]) -> list[Quantity]:
                 value = left.value + quantity.value
                 added[-1] = replace(left, value=value, end=quantity.end, unit=quantity.unit, one=quantity.one)
                 continue
+        if left is not None and _is_hundredths(left, quantity):
+            added[-1] = replace(left, value=left.value + quantity.value / 100 * left.one, end=quantity.end)
+            continue
         added.append(quantity)
     return added
+
+
+def _is_hundredths(left: Quantity, right: Quantity) -> bool:
+    """ "18 dollars forty" """
+    is_money = left.unit is not None and left.unit.dimension.startswith(MONEY) and left.unit.factor == 1.0
+    follows = right.start == left.end + 1 and right.value in range(10, 100)
+    return is_money and follows and not right.noun and left.value == int(left.value)
 
 
 def _unit_words(unit: Unit) -> set[str]:
@@ -311,7 +323,7 @@ def _join_alternatives(tokens: Sequence[Token], found: list[Quantity]) -> list[Q
         rest = {stem(word) for word in between} - _OR_FILLERS - {"day", left.noun, right.noun} - units
         is_or = not _OFFERING.isdisjoint(between) and not rest
         opened = (
-            word_at(tokens, left.start - 1) in ("between", "from")
+            word_at(tokens, left.start - 1) in ("between", "from", "zwischen", "entre")
             or word_at(tokens, left.start - 2) == "between"
         )
         is_range = _is_range(between, units, opened, left, tokens)
@@ -328,9 +340,9 @@ def _is_range(
     between: Sequence[str], units: set[str], opened: bool, left: Quantity, tokens: Sequence[Token]
 ) -> bool:
     rest = [word for word in between if stem(word) not in units | CURRENCY_SIGNS | {left.noun, "%"}]
-    if rest in (["-"], ["to"], ["up", "to"]):
+    if rest in (["-"], ["to"], ["up", "to"], ["à"], ["a"], ["bis"], ["至"], ["到"]):
         return _MOVING.isdisjoint(token.text for token in tokens[max(left.start - 4, 0) : left.start])
-    return opened and rest in (["and"], ["until"], ["-"])
+    return opened and rest in (["and"], ["until"], ["-"], ["und"], ["et"], ["y"])
 
 
 def _stems(tokens: Sequence[Token], start: int, count: int) -> list[str]:

@@ -43,7 +43,7 @@ _FUNCTION_WORDS = {
     "nl": "de het een is en van voor met niet op dat zijn dagen geen kost",
 }
 _DISTINCTIVE = {language: frozenset(words.split()) for language, words in _FUNCTION_WORDS.items()}
-_FOREIGN_NEGATORS = frozenset(
+FOREIGN_NEGATORS = frozenset(
     [
         "nicht",
         "kein",
@@ -121,7 +121,7 @@ def language_of(words: Iterable[str]) -> str:
 
 def negated_elsewhere(text: str, words: Iterable[str]) -> bool:
     """Whether a negator of a language other than English is among the words, or within unspaced text."""
-    return not _FOREIGN_NEGATORS.isdisjoint(words) or _UNSPACED_NEGATOR.search(text) is not None
+    return not FOREIGN_NEGATORS.isdisjoint(words) or _UNSPACED_NEGATOR.search(text) is not None
 
 
 def _script(character: str) -> str:

@@ -30,8 +30,10 @@ _FOREIGN = 1.5  # what words of another subject take away
 _LINKING = words(
     "about around approximately exactly roughly or also too per each every all both together still yet "
     "so thus if "
+    "some many people say says said think "
     "they these those there here their your our can may must should has been being get got between up day"
 )
+YEARS = range(1000, 2101)
 _RATES = words("month week hour minute year monthly weekly yearly daily hourly")
 OPPOSITES = tuple(
     (one, other)
@@ -64,9 +66,12 @@ class Candidate:
 
 def asked_words(asked: Sequence[Token]) -> frozenset[str]:
     """The stems of the words that say what a question is about."""
-    return frozenset(
-        stem(token.text) for token in asked if token.kind is TokenKind.WORD and stem(token.text) not in _IDLE
-    )
+    return frozenset(stem(token.text) for token in asked if _tells(token) and stem(token.text) not in _IDLE)
+
+
+def _tells(token: Token) -> bool:
+    """Whether the token may say what a value belongs to: a word or a year."""
+    return token.kind is TokenKind.WORD or (token.value is not None and token.value in YEARS)
 
 
 def decisive(candidates: Sequence[Candidate], sentences: Sequence[Sentence]) -> list[Candidate]:
@@ -102,8 +107,16 @@ def own_words(
     return frozenset(
         stem(token.text)
         for token in (*tokens[begin : candidate.start], *tokens[candidate.end : finish])
-        if token.kind is TokenKind.WORD
+        if _tells(token)
     )
+
+
+def clause_words(candidate: Candidate, sentences: Sequence[Sentence]) -> frozenset[str]:
+    """The stems of the words of the clause in which a value stands."""
+    tokens = sentences[candidate.sentence].tokens
+    begin = _boundary(tokens, 0, candidate.start, default=0)
+    finish = next((i for i in range(candidate.end, len(tokens)) if tokens[i].text in _DIVIDERS), len(tokens))
+    return frozenset(stem(token.text) for token in tokens[begin:finish] if _tells(token))
 
 
 def _boundary(tokens: Sequence[Token], start: int, end: int, default: int) -> int:
@@ -114,13 +127,21 @@ def _boundary(tokens: Sequence[Token], start: int, end: int, default: int) -> in
 
 
 def preferred(
-    candidates: Sequence[Candidate], sentences: Sequence[Sentence], asked: Collection[str]
+    candidates: Sequence[Candidate],
+    sentences: Sequence[Sentence],
+    asked: Collection[str],
+    *,
+    concluding: bool = True,
 ) -> bool | None:
-    """Whether the wanted value is the answer, among several; None where that cannot be told."""
+    """Whether the wanted value is the answer, among several; None where that cannot be told.
+
+    Not `concluding`: what follows "so" is only a consequence, as the rest of a share is.
+    """
     own = {candidate: own_words(candidate, candidates, sentences) for candidate in candidates}
     if (told := _by_span(candidates, sentences, frozenset(asked))) is not None:
         return told
-    for told in (_by_time(candidates, own), _by_conclusion(candidates, sentences), _by_sum(candidates)):
+    concluded = _by_conclusion(candidates, sentences) if concluding else None
+    for told in (_by_time(candidates, own), concluded, _by_sum(candidates)):
         if told is not None:
             return told
     return _by_subject(candidates, own, frozenset(asked), sentences)
@@ -150,6 +171,9 @@ def _by_span(
 
 def _by_time(candidates: Sequence[Candidate], own: dict[Candidate, frozenset[str]]) -> bool | None:
     """ "It was 20 until 2023; now it is 30": what holds now is the answer."""
+    explicit = [c for c in candidates if not _NOW.isdisjoint(own[c])]
+    if len(explicit) == 1 and len(candidates) > 1 and candidates[-1] in explicit:
+        return explicit[0].right
     past = [c for c in candidates if not _PAST.isdisjoint(own[c]) and _NOW.isdisjoint(own[c])]
     now = [c for c in candidates if c not in past]
     if past and now and any(not _PRESENT.isdisjoint(own[c]) for c in now):
@@ -209,13 +233,15 @@ def _by_subject(
 ) -> bool | None:
     """The value whose words are most of those that were asked about."""
 
+    shared = frozenset.intersection(*own.values())
+
     def score(candidate: Candidate) -> float:
         said = own[candidate]
         opposed = sum(one in said and other in asked and one not in asked for one, other in OPPOSITES)
         if not candidate.right and _restates(candidate, sentences):
             return -_RESTATED
         aside = not _COMPARING.isdisjoint(said) or not _RATES.isdisjoint(said - asked)
-        foreign = bool(said - asked - _IDLE - _LINKING)
+        foreign = bool(said - asked - shared - _IDLE - _LINKING)
         return len(said & asked) - opposed - 0.5 * aside - _FOREIGN * foreign
 
     best = {

@@ -61,6 +61,8 @@ _CLOCK_MARKS = re.compile(
 _DOTTED_DAY = re.compile(
     r"\b(\d{1,2})\.(?=[ ]?(?:jan|feb|m[aä]r|apr|mai|jun|jul|aug|sep|okt|nov|dez)[a-zä]*\b)", re.IGNORECASE
 )  # "7. Oktober"
+_SHORT_YEAR = re.compile(r"(?<![\w'’])['’](\d\d)(?![\d'’])")  # "in '89"
+_THIS_CENTURY = 30  # short years below it
 _MILITARY = re.compile(r"(?<![\d.,])([01]\d|2[0-3])([0-5]\d)[ ]?(?:hours|hrs)\b", re.IGNORECASE)
 _SECONDS = re.compile(r"(?<=\d:\d\d):00\b")
 _TOKEN = re.compile(
@@ -72,7 +74,7 @@ _TOKEN = re.compile(
   | (?P<number>\d+,\d{{3}}(?!\d) | \d+(?:\.\d+)?(?:e-?\d+)? )
   | (?P<unspaced>[{UNSPACED}](?:[{MARK}])*)
   | (?P<word>(?:(?![{UNSPACED}])[^\W\d_])(?:(?![{UNSPACED}])\w|[{MARK}]|(?<=\w)'(?=\w))*)
-  | (?P<minus>(?<=[\d)%])[ ]+-[ ]+(?=[\d($]))
+  | (?P<minus>(?<=[\d)%])[ ]+-[ ]+(?=[\d($]) | (?<![\w)%])(?<![\d)%][ ])-(?=[$€£]?\d))
   | (?P<symbol>[%‰$€£¥₹°+×÷=−/&#^√{BOXED}])
   | (?P<end>[.!?]+(?=[\s"')\]{BOXED}]|$)|[。！？؟।]+|\n+)
   | (?P<joined>(?<=\w)-(?=\w))
@@ -94,6 +96,7 @@ def normalise(text: str) -> str:
     "Can't" becomes "can not", "1.234,50" becomes "1234.5". Marks on letters stay: they make other words.
     """
     text = markup.plain(latex.plain(text))
+    text = _SHORT_YEAR.sub(lambda year: f"{'20' if int(year[1]) < _THIS_CENTURY else '19'}{year[1]}", text)
     text = _DOTTED_DAY.sub(r"\1", text)
     text = plain_digits(_CLOCK_MARKS.sub(r"\1:\2", _MILITARY.sub(r"\1:\2", text)))
     text = _TIMES.sub(" × ", unicodedata.normalize("NFKC", _SECONDS.sub("", text)))
