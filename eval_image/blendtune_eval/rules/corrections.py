@@ -14,8 +14,9 @@ _CORRECTING = (  # phrases after which the answer begins anew
     "that can not be right",
     "my mistake", "on second thought", "let me redo", "let me recompute", "let me recalculate",
     "i made a mistake",
-    "i was wrong", "oops", "no , sorry", "sorry , i", "sorry , that", "sorry ; that",
-    "sorry , it", "sorry ; it", "no , actually", "actually , no", "actually , it is", "actually it is",
+    "i was wrong", "oops", "no , sorry", "sorry , i", "sorry , that",
+    "sorry ; that", "sorry , it", "sorry ; it", "no , actually", "actually , no",
+    "actually , it is", "actually it is",
     "hmm , no", "or rather", "i correct myself",
 )  # fmt: skip
 _CORRECTING_TOKENS = tuple(tuple(phrase.split()) for phrase in _CORRECTING)

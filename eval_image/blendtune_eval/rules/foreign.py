@@ -13,8 +13,8 @@ _OFFERED = re.compile(r".{0,2}か(?!ら)\w")  # "岐阜県か愛知県"
 _DENIED_BEHIND = re.compile(r".{0,3}?(?:では|じゃ)(?:な|あり)")  # "岐阜県ではありません"
 _DENIED_AHEAD = ("不是", "并非", "並非", "没有", "沒有", "不")
 _LIMITED = words(  # "nicht mehr als", "pas seulement": they bound or extend and do not deny
-    "nur mehr weniger vor später plus moins seulement avant más menos solo sólo mais apenas più solo meno "
-    "только более менее больше меньше позднее alleen meer minder"
+    "nur mehr weniger vor später plus moins seulement avant más menos solo sólo mais apenas più meno только "
+    "более менее больше меньше позднее alleen meer minder"
 )
 _NEAR = 3  # words between a negator and what it denies; more leave its reach open
 _DIGITS = {digit: value for value, digit in enumerate("〇一二三四五六七八九")} | {"零": 0, "两": 2, "兩": 2}
@@ -22,9 +22,20 @@ _POWERS = {"十": 10, "百": 100, "千": 1000}
 _MYRIADS = {"万": 10**4, "萬": 10**4, "億": 10**8, "亿": 10**8}
 _VAGUE = "一"  # stands in many words that name no number
 _GERMAN = [
-    "null", "ein", "zwei", "drei", "vier", "fünf", "sechs",
-    "sieben", "acht", "neun", "zehn", "elf", "zwölf",
-]  # fmt: skip
+    "null",
+    "ein",
+    "zwei",
+    "drei",
+    "vier",
+    "fünf",
+    "sechs",
+    "sieben",
+    "acht",
+    "neun",
+    "zehn",
+    "elf",
+    "zwölf",
+]
 _GERMAN_TENS = ["zwanzig", "dreissig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
 _TENS = {
     word: 10.0 * ten

@@ -11,10 +11,19 @@ from blendtune_eval.rules.decision import Decision, No, Unsure, Yes
 from blendtune_eval.rules.doubt import Doubt
 from blendtune_eval.rules.foreign import clause
 from blendtune_eval.rules.negation import Standing
-from blendtune_eval.rules.quantities import Quantity, quantities, units_of
+from blendtune_eval.rules.quantities import Quantity, units_of
 from blendtune_eval.rules.scripts import in_another_script, language_of, negated_elsewhere
-from blendtune_eval.rules.shares import Stated, is_fraction
 from blendtune_eval.rules.spelling import nearly_unit
+from blendtune_eval.rules.stated import (
+    Stated,
+    candidate_of,
+    counts,
+    equals,
+    is_elided,
+    is_right,
+    is_rival,
+    stated_in,
+)
 from blendtune_eval.rules.subjects import (
     Candidate,
     asked_words,
@@ -24,41 +33,38 @@ from blendtune_eval.rules.subjects import (
     own_words,
     preferred,
 )
-from blendtune_eval.rules.text import TokenKind, content, word_at, words
+from blendtune_eval.rules.text import content, word_at, words
 from blendtune_eval.rules.units import AMBIGUOUS_BARE, SHARE, stem
 
-_YEARS = (1000.0, 2100.0)
 _LONGEST_BARE = 12  # words of an answer that is no more than a number
 _LONGEST_UNCLEAR = 25
-_CLOSE = 0.05  # relative distance within which a value converted from another system is the same
-_PREPOSITIONS = words("in for on at during per")
-_CARRYING = words("for is was are and costs cost takes take needs need lasts last gets get only")
+_PERCENT = words("% percent percentage cent")
 _EUROPEAN = frozenset({"de", "fr", "es", "it", "pt", "nl"})
 
 
 def check_number(number: Number, answer: Answer, question: Question) -> Decision:
     wanted = f"{number.value:g} {number.unit}".strip()
-    every = _stated(number, answer)
-    counted = [each for each in every if _counts(number, each.quantity)]
-    right = [each for each in counted if _is_right(number, each.quantity)]
+    every = stated_in(number, answer)
+    counted = [each for each in every if counts(number, each.quantity)]
+    right = [each for each in counted if is_right(number, each.quantity)]
     if not right:
         return _without(number, wanted, every, counted, answer)
     if (
         number.unit
         and all(each.quantity.share is not None and each.quantity.bare for each in right)
-        and (not is_fraction(right, answer))
+        and (not _is_fraction(right, answer))
     ):
         return Unsure(Doubt.UNIT, f"says {wanted} as a bare fraction of 1")
     said = answer.words
     if language_of(said) not in ("", "en") and all(_negated_elsewhere(each, answer) for each in right):
         return Unsure(Doubt.LANGUAGE, f"says {wanted} beside a negation in another language")
     if any(_chosen_from(number, each.quantity, question) for each in right):
-        other = next(a for each in right for a in each.quantity.alternatives if not _equals(number, a))
+        other = next(a for each in right for a in each.quantity.alternatives if not equals(number, a))
         return No(f"says both {wanted} and {other:g}", contradicted=True)
     if (told := _by_sibling(number, question, answer, counted)) is not None:
         return told
-    rivals = [each for each in counted if _rivals(number, each.quantity, right, answer.wording_values)]
-    rivals += [each for each in every if each not in rivals and _elided(number, each, right, answer)]
+    rivals = [each for each in counted if is_rival(number, each.quantity, right, answer.wording_values)]
+    rivals += [each for each in every if each not in rivals and is_elided(number, each, right, answer)]
     return _among(number, wanted, right, rivals, answer, question)
 
 
@@ -67,66 +73,27 @@ def _negated_elsewhere(stated: Stated, answer: Answer) -> bool:
     return negated_elsewhere("", near)
 
 
-def _elided(number: Number, stated: Stated, right: Sequence[Stated], answer: Answer) -> bool:
-    """Whether a number has left its unit to the right one: "a cup dries for 36 hours, a vase for 72"."""
-    quantity, tokens = stated.quantity, answer.own[stated.sentence].tokens
-    after = word_at(tokens, quantity.end)
-    ends = (
-        quantity.end >= len(tokens) or tokens[quantity.end].kind is TokenKind.BREAK or after in _PREPOSITIONS
-    )
-    return (
-        ends
-        and (quantity.bare or not quantity.noun)
-        and word_at(tokens, quantity.start - 1) in _CARRYING
-        and not (quantity.vague or quantity.dated or quantity.in_unit or quantity.share)
-        and _is_year(quantity.value) == _is_year(number.value)
-        and not _is_right(number, quantity)
-        and quantity.value not in {*answer.wording_values, *number.other_values}
-        and any(each.sentence == stated.sentence and each.quantity.end <= quantity.start for each in right)
-    )
+def _is_fraction(right: Sequence[Stated], answer: Answer) -> bool:
+    """Whether the share is said to be one: "1/4", "0.25 of the fee", "0.0225, or 2.25%".
 
-
-def states(number: Number, answer: Answer) -> bool:
-    """Whether the wanted number is among those that the answer states."""
-    return any(
-        _counts(number, each.quantity) and _is_right(number, each.quantity)
-        for each in _stated(number, answer)
-    )
-
-
-def _stated(number: Number, answer: Answer) -> list[Stated]:
-    return [
-        Stated(index, quantity)
-        for index, sentence in enumerate(answer.own)
-        for quantity in quantities(sentence, number.unit, number.unit_aliases)
-        if quantity.standing is not Standing.DENIED and not _is_given(number, quantity, answer)
-    ]
-
-
-def _is_given(number: Number, quantity: Quantity, answer: Answer) -> bool:
-    """Whether it is in another unit that the question names: "a year" where it asks for a year's months."""
-    if quantity.unit is None or quantity.unit in units_of(number.unit, number.unit_aliases).named:
-        return False
-    asked = [stem(token.text) for token in content(answer.wording)]
-    return any(name in asked for name in quantity.unit.names)
-
-
-def _counts(number: Number, quantity: Quantity) -> bool:
-    return (
-        quantity.in_unit
-        or not number.unit
-        or (quantity.share is not None and _equals(number, quantity.share))
-    )
-
-
-def _is_right(number: Number, quantity: Quantity) -> bool:
-    if _equals(number, quantity.value, quantity.tolerance):
+    Alone it is, unless percent are asked for.
+    """
+    if (
+        not answer.words
+        and len(right) == 1
+        and not _PERCENT.intersection(t.text for t in content(answer.wording))
+    ):
         return True
-    return quantity.share is not None and _equals(number, quantity.share)
-
-
-def _equals(number: Number, value: float, rounding: float = 0.0) -> bool:
-    return abs(value - number.value) <= number.tolerance + max(rounding, 1e-9) * max(1.0, abs(number.value))
+    for each in right:
+        tokens = answer.own[each.sentence].tokens
+        following = word_at(tokens, each.quantity.end)
+        if (
+            "/" in tokens[each.quantity.start].text
+            or following == "of"
+            or each.quantity.end - each.quantity.start > 1
+        ):
+            return True
+    return False
 
 
 def _chosen_from(number: Number, quantity: Quantity, question: Question) -> bool:
@@ -135,42 +102,11 @@ def _chosen_from(number: Number, quantity: Quantity, question: Question) -> bool
     offered = quantity.alternatives
     if quantity.ranged and not _siblings(number, question):
         offered = tuple(each for each in offered if each not in number.other_values)
-    return any(
-        not any(_equals(number, each * form, quantity.tolerance) for form in forms) for each in offered
-    )
+    return any(not any(equals(number, each * form, quantity.tolerance) for form in forms) for each in offered)
 
 
 def _is_share(number: Number) -> bool:
     return units_of(number.unit, number.unit_aliases).dimension == SHARE
-
-
-def _rivals(
-    number: Number, quantity: Quantity, right: Sequence[Stated], wording_values: frozenset[float]
-) -> bool:
-    """Whether the quantity is a second, different value for the same fact.
-
-    Numbers in the wording and declared `other_values` are not. Without a unit, it must count the same noun as
-    the right number, or none where that counts none. A year rivals only a year.
-    """
-    if _is_right(number, quantity) or quantity.vague:
-        return False
-    if quantity.tolerance and abs(quantity.value - number.value) <= _CLOSE * abs(number.value):
-        return False
-    if quantity.value in wording_values or any(
-        abs(quantity.value - other) < 1e-9 for other in number.other_values
-    ):
-        return False
-    if number.unit:
-        return True
-    if quantity.dated or _is_year(quantity.value) != _is_year(number.value):
-        return False
-    if quantity.share is not None:
-        return False
-    return any(quantity.noun == each.quantity.noun for each in right)
-
-
-def _is_year(value: float) -> bool:
-    return _YEARS[0] <= value <= _YEARS[1] and value == int(value)
 
 
 def _among(
@@ -183,7 +119,8 @@ def _among(
 ) -> Decision:
     """The decision where the wanted number is stated, perhaps beside others."""
     candidates = sorted(
-        [_candidate(each, right=True) for each in right] + [_candidate(each, right=False) for each in rivals],
+        [candidate_of(each, right=True) for each in right]
+        + [candidate_of(each, right=False) for each in rivals],
         key=lambda candidate: candidate.place,
     )
     chosen = decisive(candidates, answer.own)
@@ -212,13 +149,6 @@ def _of_the_right_thing(
     return Yes(f"says {wanted}")
 
 
-def _candidate(stated: Stated, *, right: bool) -> Candidate:
-    quantity = stated.quantity
-    return Candidate(
-        stated.sentence, quantity.start, quantity.end, right, quantity.value, f"{quantity.value:g}"
-    )
-
-
 def _without(
     number: Number, wanted: str, every: Sequence[Stated], counted: Sequence[Stated], answer: Answer
 ) -> Decision:
@@ -226,16 +156,16 @@ def _without(
     others = ", ".join(dict.fromkeys(f"{each.quantity.value:g}" for each in counted[:3]))
     reason = f"says {others}, not {wanted}" if others else f"does not say {wanted}"
     for each in counted:
-        if each.quantity.other is not None and _equals(number, each.quantity.other):
+        if each.quantity.other is not None and equals(number, each.quantity.other):
             if language_of(answer.words) in _EUROPEAN and len(counted) == 1:
                 return Yes(f"says {wanted}, with a point between thousands")
             return Unsure(Doubt.NOTATION, f"says {wanted}, or a thousandth or thousandfold of it")
     if counted or declines(answer.text, answer.wording):
         return No(reason)
-    if any(_equals(number, each.quantity.value) and _misspelt(number, each.quantity) for each in every):
+    if any(equals(number, each.quantity.value) and _misspelt(number, each.quantity) for each in every):
         return Unsure(Doubt.SPELLING, f"says {number.value:g} and nearly {number.unit}")
     bare = [each.quantity for each in every if each.quantity.bare and not each.quantity.vague]
-    if any(_equals(number, quantity.value) for quantity in bare):
+    if any(equals(number, quantity.value) for quantity in bare):
         return _bare(number, wanted, bare, answer)
     if _in_other_words(number, answer) and (not every or in_another_script(answer.text, "latin")):
         return Unsure(Doubt.LANGUAGE, reason)
@@ -280,7 +210,7 @@ def _by_sibling(
     if rival is None:
         return None
     mine, theirs = _subjects(number, rival, question)
-    stated = [_candidate(each, right=_is_right(number, each.quantity)) for each in counted]
+    stated = [candidate_of(each, right=is_right(number, each.quantity)) for each in counted]
     wanted = f"{number.value:g} {number.unit}".strip()
     rights = [candidate for candidate in stated if candidate.right]
     their_values = [c for c in stated if abs(c.value - rival.value) < 1e-9]
@@ -319,7 +249,9 @@ def _siblings(number: Number, question: Question) -> list[Number]:
 def _subjects(number: Number, rival: Number, question: Question) -> tuple[frozenset[str], frozenset[str]]:
     """The words that the reference uses with each of the two values, and not with the other."""
     reference = read_answer(question.reference, "")
-    stated = [_candidate(each, right=_is_right(number, each.quantity)) for each in _stated(number, reference)]
+    stated = [
+        candidate_of(each, right=is_right(number, each.quantity)) for each in stated_in(number, reference)
+    ]
     mine = frozenset[str]().union(*(own_words(c, stated, reference.own) for c in stated if c.right))
     theirs = frozenset[str]().union(
         *(own_words(c, stated, reference.own) for c in stated if abs(c.value - rival.value) < 1e-9)

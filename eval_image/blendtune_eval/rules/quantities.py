@@ -290,7 +290,7 @@ def _is_hundredths(left: Quantity, right: Quantity) -> bool:
     """ "18 dollars forty" """
     is_money = left.unit is not None and left.unit.dimension.startswith(MONEY) and left.unit.factor == 1.0
     follows = right.start == left.end + 1 and right.value in range(10, 100)
-    return is_money and follows and right.bare and left.value == int(left.value)
+    return is_money and follows and not right.noun and left.value == int(left.value)
 
 
 def _unit_words(unit: Unit) -> set[str]:

@@ -1,0 +1,115 @@
+"""The numbers that an answer states for a criterion: which count, which are right, which rival them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from blendtune_eval.rubric import Number
+from blendtune_eval.rules.claims import Answer
+from blendtune_eval.rules.negation import Standing
+from blendtune_eval.rules.quantities import Quantity, quantities, units_of
+from blendtune_eval.rules.subjects import Candidate
+from blendtune_eval.rules.text import TokenKind, content, word_at, words
+from blendtune_eval.rules.units import stem
+
+_YEARS = (1000.0, 2100.0)
+_CLOSE = 0.05  # relative distance within which a value converted from another system is the same
+_PREPOSITIONS = words("in for on at during per")
+_CARRYING = words("for is was are and costs cost takes take needs need lasts last gets get only")
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A number of an answer's sentence."""
+
+    sentence: int
+    quantity: Quantity
+
+
+def stated_in(number: Number, answer: Answer) -> list[Stated]:
+    return [
+        Stated(index, quantity)
+        for index, sentence in enumerate(answer.own)
+        for quantity in quantities(sentence, number.unit, number.unit_aliases)
+        if quantity.standing is not Standing.DENIED and not _is_given(number, quantity, answer)
+    ]
+
+
+def _is_given(number: Number, quantity: Quantity, answer: Answer) -> bool:
+    """Whether it is in another unit that the question names: "a year" where it asks for a year's months."""
+    if quantity.unit is None or quantity.unit in units_of(number.unit, number.unit_aliases).named:
+        return False
+    asked = [stem(token.text) for token in content(answer.wording)]
+    return any(name in asked for name in quantity.unit.names)
+
+
+def counts(number: Number, quantity: Quantity) -> bool:
+    return (
+        quantity.in_unit or not number.unit or (quantity.share is not None and equals(number, quantity.share))
+    )
+
+
+def is_right(number: Number, quantity: Quantity) -> bool:
+    if equals(number, quantity.value, quantity.tolerance):
+        return True
+    return quantity.share is not None and equals(number, quantity.share)
+
+
+def equals(number: Number, value: float, rounding: float = 0.0) -> bool:
+    return abs(value - number.value) <= number.tolerance + max(rounding, 1e-9) * max(1.0, abs(number.value))
+
+
+def is_rival(
+    number: Number, quantity: Quantity, right: Sequence[Stated], wording_values: frozenset[float]
+) -> bool:
+    """Whether the quantity is a second, different value for the same fact.
+
+    Numbers in the wording and declared `other_values` are not. Without a unit, it must count the same noun as
+    the right number, or none where that counts none. A year rivals only a year.
+    """
+    if is_right(number, quantity) or quantity.vague:
+        return False
+    if quantity.tolerance and abs(quantity.value - number.value) <= _CLOSE * abs(number.value):
+        return False
+    if quantity.value in wording_values or any(
+        abs(quantity.value - other) < 1e-9 for other in number.other_values
+    ):
+        return False
+    if number.unit:
+        return True
+    if quantity.dated or _is_year(quantity.value) != _is_year(number.value):
+        return False
+    if quantity.share is not None:
+        return False
+    return any(quantity.noun == each.quantity.noun for each in right)
+
+
+def is_elided(number: Number, stated: Stated, right: Sequence[Stated], answer: Answer) -> bool:
+    """Whether a number leaves its unit to the right one: "a cup dries for 36 hours, a vase for 72"."""
+    quantity, tokens = stated.quantity, answer.own[stated.sentence].tokens
+    after = word_at(tokens, quantity.end)
+    ends = (
+        quantity.end >= len(tokens) or tokens[quantity.end].kind is TokenKind.BREAK or after in _PREPOSITIONS
+    )
+    return (
+        ends
+        and (quantity.bare or not quantity.noun)
+        and word_at(tokens, quantity.start - 1) in _CARRYING
+        and not (quantity.vague or quantity.dated or quantity.in_unit or quantity.share)
+        and _is_year(quantity.value) == _is_year(number.value)
+        and not is_right(number, quantity)
+        and quantity.value not in {*answer.wording_values, *number.other_values}
+        and any(each.sentence == stated.sentence and each.quantity.end <= quantity.start for each in right)
+    )
+
+
+def _is_year(value: float) -> bool:
+    return _YEARS[0] <= value <= _YEARS[1] and value == int(value)
+
+
+def candidate_of(stated: Stated, *, right: bool) -> Candidate:
+    quantity = stated.quantity
+    return Candidate(
+        stated.sentence, quantity.start, quantity.end, right, quantity.value, f"{quantity.value:g}"
+    )
