@@ -193,5 +193,10 @@ def test_right_to_left_text_is_set_so(read: Read) -> None:
     reading.open_all()
     page = reading.page
     arabic = page.locator(".asked").filter(has_text="خلال").first
-    assert arabic.locator(".said").first.evaluate("each => getComputedStyle(each).direction") == "rtl"
+    assert (
+        arabic.locator(".said")
+        .filter(has_text="خلال")
+        .first.evaluate("each => getComputedStyle(each).direction")
+        == "rtl"
+    )
     assert arabic.locator(".answer").first.evaluate("each => getComputedStyle(each).direction") == "ltr"
