@@ -65,7 +65,7 @@ class JudgeClient(ApiClient):
 
         Raises CallFailed where it takes none.
         """
-        tried = {form}
+        tried, refused = {form}, set(form.refused)
         most_tokens, lowered = form.most_tokens(request.max_tokens), 0
         while True:
             status, body = await self.post(self._body(request, form, most_tokens))
@@ -81,7 +81,8 @@ class JudgeClient(ApiClient):
                 most_tokens, lowered = min(fewer, most_tokens // 2) if lowered else fewer, lowered + 1
                 continue
             named = parameters_named(body, form.parameters(most_tokens, {}))
-            following = after_refusal(form, named, tried, settled=self._settled)
+            following = after_refusal(form, named, refused, tried, settled=self._settled)
+            refused |= named
             if following is None:
                 raise CallFailed(http_failure(status, body), status=status)
             if following.most_tokens(0) != form.most_tokens(0):

@@ -35,10 +35,8 @@ class RequestForm:
     """What a request contains. Every sampling parameter that the server takes is sent: defaults differ."""
 
     style: ReplyStyle = ReplyStyle.SCHEMA
-    left_out: frozenset[str] = frozenset()  # parameters
+    left_out: frozenset[str] = frozenset()  # parameters that the server refused
     thinks: bool = False  # the judge needs more room than its reply
-    refused: frozenset[str] = frozenset()  # those left out because the server named them
-    plainest: ReplyStyle = ReplyStyle.SCHEMA  # that was found to be needed
 
     @property
     def limit(self) -> str | None:
@@ -63,16 +61,19 @@ class RequestForm:
     def without(self, names: Collection[str]) -> RequestForm:
         """The form without parameters that were refused by their names."""
         style = ReplyStyle.JSON if _SCHEMA in names and self.style is ReplyStyle.SCHEMA else self.style
-        left_out, refused = self.left_out.union(names) - {_SCHEMA}, self.refused.union(names)
-        plainest = style if _SCHEMA in names else self.plainest
-        return replace(self, style=style, left_out=left_out, refused=refused, plainest=plainest)
+        return replace(self, style=style, left_out=self.left_out.union(names) - {_SCHEMA})
+
+    @property
+    def refused(self) -> frozenset[str]:
+        """The parameters that it does without, the schema among them."""
+        return self.left_out if self.style is ReplyStyle.SCHEMA else self.left_out | {_SCHEMA}
 
     @property
     def plainer(self) -> RequestForm | None:
         """The form that asks for a plainer reply; None if there is none."""
         styles = tuple(ReplyStyle)
         following = styles[styles.index(self.style) + 1 :]
-        return replace(self, style=following[0], plainest=following[0]) if following else None
+        return replace(self, style=following[0]) if following else None
 
     @property
     def with_room(self) -> RequestForm | None:
@@ -81,12 +82,7 @@ class RequestForm:
 
     def taught_by(self, other: RequestForm) -> RequestForm:
         """The form without what the server has refused in another one, and with the room that it needed."""
-        return replace(
-            self,
-            left_out=self.left_out | other.left_out,
-            thinks=self.thinks or other.thinks,
-            refused=self.refused | other.refused,
-        )
+        return replace(self, left_out=self.left_out | other.left_out, thinks=self.thinks or other.thinks)
 
     def __str__(self) -> str:
         missing = [name for name in _STANDARD if name in self.left_out]
@@ -115,26 +111,24 @@ LADDER = (
 
 
 def after_refusal(
-    form: RequestForm, named: Collection[str], tried: Collection[RequestForm], *, settled: bool
+    form: RequestForm,
+    named: Collection[str],
+    refused: Collection[str],
+    tried: Collection[RequestForm],
+    *,
+    settled: bool,
 ) -> RequestForm | None:
     """The form to try next; None where there is none.
 
-    `named` are the parameters that the refusal names. Where the server has already understood the form
-    (`settled`), it is this request's schema or text that it refuses: it is asked once without schema.
+    `named` are the parameters that the refusal names, `refused` those that earlier ones named. Where the
+    server has already understood the form (`settled`), it is this request's schema or text that it refuses:
+    it is asked once without schema.
     """
     if named:
         return form.without(named)
     if settled:
         return form.without({_SCHEMA}) if form.style is ReplyStyle.SCHEMA else None
-    rest = (
-        replace(
-            rung,
-            style=max(rung.style, form.plainest, key=list(ReplyStyle).index),
-            left_out=rung.left_out | (form.refused - {_SCHEMA}),
-            thinks=form.thinks,
-            refused=form.refused,
-            plainest=form.plainest,
-        )
-        for rung in LADDER
-    )
-    return next((rung for rung in rest if rung not in tried), None)
+    rungs = (replace(rung.without(refused), thinks=form.thinks) for rung in LADDER)
+    if form.style is ReplyStyle.LINES:
+        rungs = (replace(rung, style=ReplyStyle.LINES) for rung in rungs)
+    return next((rung for rung in rungs if rung not in tried), None)
