@@ -16,6 +16,7 @@ from blendtune_eval.report.words import threshold, title
 
 _MARGINS = ("minGain", "maxDrop", "maxRise")  # rules whose threshold is a distance from no difference
 _CHANCE = 0.05
+_ASKED_OTHERWISE = {Metric.RETENTION: "this text", Metric.BENCHMARK: "its samples"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +53,7 @@ def _of_gate(gate: GateStatus, scores: EvalResult) -> Sight | None:
     least = smallest_difference(gate.low, gate.high)
     too_fine = gate.rule in _MARGINS and 0 < gate.threshold < least
     return Sight(
-        name=title(gate.metric),
+        name=f"{title(gate.metric)} {gate.name}".strip(),
         rule=threshold(gate),
         result=gate.result,
         least=_amount(least, gate.metric),
@@ -62,7 +63,7 @@ def _of_gate(gate: GateStatus, scores: EvalResult) -> Sight | None:
 
 
 def _told(gate: GateStatus, least: float, scope: ScopeScore | None, *, too_fine: bool) -> str:
-    asked = f"{scope.n} questions" if scope is not None else "this text"
+    asked = f"{scope.n} questions" if scope is not None else _ASKED_OTHERWISE[gate.metric]
     what = _amount(least, gate.metric)
     told = (
         f"With {asked} it finds a distance of {what} from the threshold 4 times in 5; a smaller one seldom."

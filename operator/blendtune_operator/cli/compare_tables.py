@@ -59,7 +59,7 @@ def tables(runs: Runs, comparison: Comparison) -> Iterator[TextTable]:
 
 def _how(comparison: Comparison) -> str:
     level = f"{comparison.level:.4%}".rstrip("0%").rstrip(".") + "%"
-    told = f"Differences are paired by question; their intervals, by bootstrap, have a level of {level}."
+    told = f"Differences are paired by question; their intervals have a level of {level}."
     if comparison.pairs == 1:
         return told
     return (
@@ -184,7 +184,7 @@ def _gates(runs: Runs) -> TextTable:
         return letter, _number(gate.value), _interval(gate.low, gate.high), str(gate.result)
 
     found = [
-        (f"{gate.metric} {gate.rule} {gate.threshold:g}", row(letter, gate))
+        (f"{gate.subject} {gate.rule} {gate.threshold:g}", row(letter, gate))
         for letter, report in zip(runs.letters, runs.reports, strict=True)
         for gate in report.gates
     ]

@@ -34,7 +34,7 @@ def test_runs_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "49.9%",
     ):
         assert words in told, words
-    assert "paired by question; their intervals, by bootstrap, have a level of 95%." in " ".join(told.split())
+    assert "paired by question; their intervals have a level of 95%." in " ".join(told.split())
     text = page.read_text()
     assert "<script" not in text
     for words in ("one and two, compared", "what of shop-0?", "+1.000", "49.9%"):
