@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from blendtune_api.v1alpha1 import BenchmarkScore, Gate, GateResult, GateStatus, Metric, RetentionScore
 
-_TOLERANCE = 1e-9  # thresholds such as 1 - 0.9 are not exact in binary
+TOLERANCE = 1e-9  # thresholds such as 1 - 0.9 are not exact in binary
 _WHERE = {
     GateResult.PASSED: "wholly within",
     GateResult.FAILED: "wholly beyond",
@@ -17,9 +17,9 @@ _WHERE = {
 
 def decided(low: float, high: float, least: float) -> GateResult:
     """Passed or failed if the whole interval from `low` to `high` is at least, or below, `least`."""
-    if low >= least - _TOLERANCE:
+    if low >= least - TOLERANCE:
         return GateResult.PASSED
-    return GateResult.FAILED if high < least - _TOLERANCE else GateResult.INCONCLUSIVE
+    return GateResult.FAILED if high < least - TOLERANCE else GateResult.INCONCLUSIVE
 
 
 def on_one_side(result: GateResult, low: float, high: float, threshold: float) -> str:
@@ -72,13 +72,12 @@ def benchmark_status(gate: Gate, scores: Sequence[BenchmarkScore], not_compared:
     score = next((score for score in scores if score.name == name), None)
     if score is None:
         return replace(status, message="its result is not in the status: it was not run, or had no room")
-    if score.delta is None or score.delta_low is None or score.delta_high is None:
+    if score.gain is None:
         return replace(status, message=_why_without_interval(score, not_compared))
-    better = (score.delta, score.delta_low, score.delta_high)
-    worse = (0.0 - score.delta, 0.0 - score.delta_high, 0.0 - score.delta_low)
-    gain, drop = (worse, better) if score.lower_is_better else (better, worse)
-    result = decided(gain[1], gain[2], -threshold if is_drop else threshold)
-    value, low, high = drop if is_drop else gain
+    value, low, high = score.gain
+    result = decided(low, high, -threshold if is_drop else threshold)
+    if is_drop:
+        value, low, high = 0.0 - value, 0.0 - high, 0.0 - low
     return replace(
         status,
         result=result,

@@ -23,10 +23,14 @@ from blendtune_api.v1alpha1 import (
     ScopeScore,
     Verdict,
 )
-from blendtune_core.compared_gates import benchmark_status, decided, on_one_side, retention_status
+from blendtune_core.compared_gates import (
+    TOLERANCE,
+    benchmark_status,
+    decided,
+    on_one_side,
+    retention_status,
+)
 from blendtune_core.verdict import COVERAGE_FLOOR, verdict
-
-_TOLERANCE = 1e-9  # thresholds such as 1 - 0.9 are not exact in binary
 
 
 class Scores(Protocol):
@@ -130,7 +134,7 @@ def _bound(
     message = f"{shown[0]:.3f}, {on_one_side(result, shown[1], shown[2], threshold)}"
     if scores.coverage is not None and scores.coverage < COVERAGE_FLOOR:
         result = GateResult.INCONCLUSIVE
-        message += f", but only {scores.coverage:.0%} of the questions were scored"
+        message += f", but only {scores.coverage:.0%} of the questions were judged"
     elif _could_turn(result, bar, measured):
         result = GateResult.INCONCLUSIVE
         message += ", but its unscored questions could turn it"
@@ -154,9 +158,9 @@ def _delta(scope: ScopeScore) -> _Measured:
 def _could_turn(result: GateResult, bar: float, measured: _Measured) -> bool:
     """Whether the worst or best case of the unscored questions lies on the other side of the threshold."""
     if result is GateResult.PASSED:
-        return measured.worst is not None and measured.worst < bar - _TOLERANCE
+        return measured.worst is not None and measured.worst < bar - TOLERANCE
     if result is GateResult.FAILED:
-        return measured.best is not None and measured.best >= bar - _TOLERANCE
+        return measured.best is not None and measured.best >= bar - TOLERANCE
     return False
 
 

@@ -1,9 +1,9 @@
 """The score of a scope: the level of its questions and their difference from a baseline, with intervals.
 
 What was left unscored is not ignored: an interval holds that with all of it counted against the model, and
-that with all of it counted for it. Such an interval holds the truth at least as often as
-one of complete answers, whatever was left unscored and why (Manski 2003, Partial Identification; Imbens and
-Manski 2004, Econometrica 72:1845). The p-value is that of the worse case, too.
+that with all of it counted for it. Such an interval holds the truth at least as often as one of complete
+answers, whatever was left unscored and why (Manski 2003, Partial Identification; Imbens and Manski 2004,
+Econometrica 72:1845). The p-value is that of the worse case, too.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from blendtune_api.v1alpha1 import Metric, subject_of
 from blendtune_core.gates import Scores
-from blendtune_core.power import Z
 from blendtune_core.resolution import Spread, spread_of
 
 
@@ -22,12 +22,12 @@ def _spreads(scores: Scores) -> Iterator[tuple[str, Spread | None]]:
     scopes = (scores.overall, scores.general, scores.in_domain, *scores.dimensions)
     for scope in scopes:
         if scope is not None and scope.delta_low is not None and scope.delta_high is not None:
-            yield scope.name, spread_of(scope.delta_low, scope.delta_high, scope.n, Z)
+            yield scope.name, spread_of(scope.delta_low, scope.delta_high, scope.n)
     for kept in scores.retention:
-        yield "retention", spread_of(kept.rise_low, kept.rise_high, kept.rows, Z)
+        yield Metric.RETENTION, spread_of(kept.rise_low, kept.rise_high, kept.rows)
     for benchmark in scores.benchmarks:
         if benchmark.delta_low is not None and benchmark.delta_high is not None:
             yield (
-                f"benchmark {benchmark.name}",
-                spread_of(benchmark.delta_low, benchmark.delta_high, benchmark.n, Z),
+                subject_of(Metric.BENCHMARK, benchmark.name),
+                spread_of(benchmark.delta_low, benchmark.delta_high, benchmark.n),
             )

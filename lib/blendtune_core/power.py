@@ -11,7 +11,8 @@ from blendtune_api.codec import Fault
 from blendtune_api.v1alpha1 import Gate, Metric
 
 ASSUMED_DEVIATION = 0.3  # standard deviation of a question's delta, tuned against base model
-UPPER_END = 0.975  # the probability below the upper end of a two-sided 95% interval
+LEVEL = 0.95  # of intervals
+UPPER_END = (1 + LEVEL) / 2  # the probability below the upper end of a two-sided one
 Z = NormalDist().inv_cdf(UPPER_END)
 _Z_POWER = NormalDist().inv_cdf(0.8)
 NO_BASELINE = "there is no baseline to compare with: the gate will stay inconclusive; name one"

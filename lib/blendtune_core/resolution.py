@@ -11,6 +11,7 @@ from blendtune_core.power import (
     ASSUMED_DEVIATION,
     NO_BASELINE,
     QuestionCounts,
+    Z,
     compares,
     detectable_difference,
     out_of_reach,
@@ -78,7 +79,7 @@ def resolution(gate: Gate, measures: Measures) -> Resolution | None:
     units = _units(gate, measures)
     if units == 0 or gate.max_critical_errors is not None or (compares(gate) and not measures.has_baseline):
         return None
-    spread = None if gate.min_score is not None else measures.pilot.get(_subject(gate))
+    spread = None if gate.min_score is not None else measures.pilot.get(gate.subject)
     deviation = spread.deviation if spread else _assumed(gate)
     found = Resolution(
         unit=_unit(gate.metric),
@@ -110,19 +111,13 @@ def told(gate: Gate, measures: Measures) -> str:
     if gate.min_score is not None:
         return f"is open for scores within {found.least:.2g} of it, {over}"
     sentence = f"tells {found.least:.2g} apart, {over}"
-    if found.decides:
-        return (
-            f"{sentence}: decided in 4 runs of 5 where nothing was lost" if not _is_gain(gate) else sentence
-        )
-    return f"{sentence}: mostly open. {found.advice}"
-
-
-def _subject(gate: Gate) -> str:
-    return f"{gate.metric} {gate.name}" if gate.name else str(gate.metric)
-
-
-def _is_gain(gate: Gate) -> bool:
-    return gate.min_gain is not None
+    if not found.decides:
+        return f"{sentence}: mostly open. {found.advice}"
+    return (
+        sentence
+        if gate.min_gain is not None
+        else f"{sentence}: decided in 4 runs of 5 where nothing was lost"
+    )
 
 
 def _threshold(gate: Gate) -> float:
@@ -147,7 +142,7 @@ def _units(gate: Gate, measures: Measures) -> int:
     Retention is judged by the text that was kept worst, so it counts the base model's answers: one to each
     general question. A pilot has counted.
     """
-    spread = measures.pilot.get(_subject(gate))
+    spread = measures.pilot.get(gate.subject)
     if gate.metric is Metric.BENCHMARK:
         return spread.units if spread else KNOWN_SAMPLES.get(gate.name or "", 0)
     if gate.metric is Metric.RETENTION:
@@ -207,8 +202,8 @@ def _about(count: int, unit: str) -> str:
     return f"About {ceil(count / step) * step:,} {unit}"
 
 
-def spread_of(low: float, high: float, units: int, z: float) -> Spread | None:
+def spread_of(low: float, high: float, units: int) -> Spread | None:
     """The deviation of one unit by a 95% interval over `units`; None where it says nothing."""
     if units < FEWEST_UNITS or high <= low:
         return None
-    return Spread(deviation=(high - low) / (2 * z) * sqrt(units), units=units)
+    return Spread(deviation=(high - low) / (2 * Z) * sqrt(units), units=units)

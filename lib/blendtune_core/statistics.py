@@ -16,9 +16,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from blendtune_core.power import Z, detectable_difference
+from blendtune_core.power import LEVEL, Z, detectable_difference
 
-LEVEL = 0.95  # of intervals
 RESAMPLES = 10_000
 SEED = 20231007
 PSEUDO_QUESTIONS = 2  # added to the questions of an interval, so that equal values do not look certain

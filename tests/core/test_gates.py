@@ -94,7 +94,7 @@ def test_a_gate_decides_when_the_interval_lies_on_one_side(
             0.96, 0.15, PASSED, "wholly within the threshold of 0.1", id="enough, whatever they show"
         ),
         pytest.param(0.96, 0.05, OPEN, "its unscored questions could turn it", id="they could turn it"),
-        pytest.param(0.94, 0.15, OPEN, "only 94% of the questions were scored", id="below the floor"),
+        pytest.param(0.94, 0.15, OPEN, "only 94% of the questions were judged", id="below the floor"),
     ],
 )
 def test_unscored_questions_keep_a_gate_open(

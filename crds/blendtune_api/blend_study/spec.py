@@ -8,7 +8,16 @@ from typing import Annotated, ClassVar
 
 from blendtune_api.blend_study.limits import MAX_RUNS, MAX_SHARES
 from blendtune_api.marks import Mark, Rule
-from blendtune_api.v1alpha1 import BENCHMARK_NAME, BlendedFineTuneSpec, Method, Metric, Model
+from blendtune_api.v1alpha1 import (
+    BENCHMARK_NAME,
+    NAME_OF_BENCHMARK,
+    RISE_OF_RETENTION,
+    BlendedFineTuneSpec,
+    Method,
+    Metric,
+    Model,
+    subject_of,
+)
 
 
 class Hold(StrEnum):
@@ -142,16 +151,8 @@ class Bound:
             message="set exactly one of maxDrop and maxRise",
             check=lambda self: (self.max_rise is None) != (self.max_drop is None),
         ),
-        Rule(
-            cel="(self.metric == 'retention') == has(self.maxRise)",
-            message="maxRise is the threshold of metric retention, and of no other",
-            check=lambda self: (self.metric is Metric.RETENTION) == (self.max_rise is not None),
-        ),
-        Rule(
-            cel="(self.metric == 'benchmark') == has(self.name)",
-            message="name is the benchmark of metric benchmark, and of no other metric",
-            check=lambda self: (self.metric is Metric.BENCHMARK) == (self.name is not None),
-        ),
+        RISE_OF_RETENTION,
+        NAME_OF_BENCHMARK,
     )
 
     @property
@@ -161,8 +162,7 @@ class Bound:
 
     @property
     def subject(self) -> str:
-        """The metric in words, with the name of a benchmark."""
-        return f"{self.metric} {self.name}" if self.name else str(self.metric)
+        return subject_of(self.metric, self.name)
 
     @property
     def is_score(self) -> bool:

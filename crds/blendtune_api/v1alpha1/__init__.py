@@ -51,7 +51,7 @@ from blendtune_api.v1alpha1.evaluation import (
     RubricReference,
     Sampling,
 )
-from blendtune_api.v1alpha1.gate import Gate
+from blendtune_api.v1alpha1.gate import NAME_OF_BENCHMARK, RISE_OF_RETENTION, Gate, subject_of
 from blendtune_api.v1alpha1.limits import (
     API_URL,
     API_VERSION,
@@ -156,8 +156,10 @@ __all__ = [
     "MAX_SOURCES",
     "MODEL_URI",
     "NAME_MAX_LENGTH",
+    "NAME_OF_BENCHMARK",
     "RELATIVE_PATH",
     "RETENTION_SCORES",
+    "RISE_OF_RETENTION",
     "RUBRIC_EVAL",
     "VALIDATION_FRACTION",
     "VERSION",
@@ -251,4 +253,5 @@ __all__ = [
     "UnsureAnswers",
     "Validation",
     "Verdict",
+    "subject_of",
 ]

@@ -9,6 +9,23 @@ from blendtune_api.marks import Mark, Rule
 from blendtune_api.v1alpha1.enums import Metric
 from blendtune_api.v1alpha1.limits import BENCHMARK_NAME
 
+# Of what has a metric, a name and a threshold: a gate, and the bound of a study.
+RISE_OF_RETENTION = Rule(
+    cel="(self.metric == 'retention') == has(self.maxRise)",
+    message="maxRise is the threshold of metric retention, and of no other",
+    check=lambda self: (self.metric is Metric.RETENTION) == (self.max_rise is not None),
+)
+NAME_OF_BENCHMARK = Rule(
+    cel="(self.metric == 'benchmark') == has(self.name)",
+    message="name is the benchmark of metric benchmark, and of no other metric",
+    check=lambda self: (self.metric is Metric.BENCHMARK) == (self.name is not None),
+)
+
+
+def subject_of(metric: Metric, name: str | None) -> str:
+    """What a threshold is for, in words: the metric, and the name of a benchmark."""
+    return f"{metric} {name}" if name else str(metric)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gate:
@@ -58,16 +75,8 @@ class Gate:
                 == 1
             ),
         ),
-        Rule(
-            cel="(self.metric == 'retention') == has(self.maxRise)",
-            message="maxRise is the threshold of metric retention, and of no other",
-            check=lambda self: (self.metric is Metric.RETENTION) == (self.max_rise is not None),
-        ),
-        Rule(
-            cel="(self.metric == 'benchmark') == has(self.name)",
-            message="name is the benchmark of metric benchmark, and of no other metric",
-            check=lambda self: (self.metric is Metric.BENCHMARK) == (self.name is not None),
-        ),
+        RISE_OF_RETENTION,
+        NAME_OF_BENCHMARK,
         Rule(
             cel="self.metric != 'benchmark' || has(self.maxDrop) || has(self.minGain)",
             message="a benchmark is compared with the base model's: set maxDrop or minGain",
@@ -76,3 +85,7 @@ class Gate:
             ),
         ),
     )
+
+    @property
+    def subject(self) -> str:
+        return subject_of(self.metric, self.name)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from blendtune_api.marks import Mark
 from blendtune_api.v1alpha1.enums import DiagnosisVerdict, GateResult, Metric, RetentionText, Verdict
+from blendtune_api.v1alpha1.gate import subject_of
 from blendtune_api.v1alpha1.limits import MAX_BENCHMARKS, MAX_EPOCH_MODELS
 
 _LOW = "Lower end of the 95% interval, with what is unscored counted against the model."
@@ -99,6 +100,15 @@ class BenchmarkScore:
     delta_low: Annotated[float | None, Mark("Lower end of its 95% interval.")] = None
     delta_high: Annotated[float | None, Mark("Upper end of its 95% interval.")] = None
 
+    @property
+    def gain(self) -> tuple[float, float, float] | None:
+        """The delta and its interval, turned round where less is better; None without an interval."""
+        if self.delta is None or self.delta_low is None or self.delta_high is None:
+            return None
+        if self.lower_is_better:
+            return 0.0 - self.delta, 0.0 - self.delta_high, 0.0 - self.delta_low
+        return self.delta, self.delta_low, self.delta_high
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnsureAnswers:
@@ -170,8 +180,7 @@ class GateStatus:
 
     @property
     def subject(self) -> str:
-        """What the gate is on, in words: the metric, and the name of a benchmark."""
-        return f"{self.metric} {self.name}" if self.name else str(self.metric)
+        return subject_of(self.metric, self.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

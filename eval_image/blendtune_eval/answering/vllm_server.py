@@ -20,7 +20,7 @@ from typing import NoReturn
 import httpx2
 
 from blendtune_api.contract import Env
-from blendtune_eval.answering.tensor_parallel import refused_by_server, require_divisible
+from blendtune_eval.answering.tensor_parallel import refused_by_server
 from blendtune_eval.one_line import one_line
 from blendtune_runtime.errors import BadConfiguration, DoesNotFit, StageError, Transient
 
@@ -120,10 +120,9 @@ async def vllm_server(
 ) -> AsyncIterator[VllmServer]:
     """A healthy server for the model in a folder, for `context` tokens; stopped when the block ends.
 
-    Raises BadConfiguration where the program is not there or cannot be started, or the GPUs cannot share the
-    model's heads; DoesNotFit or Transient where the server does not become healthy.
+    Raises BadConfiguration where the program is not there or cannot be started, or the server says that its
+    GPUs cannot share the model's heads; DoesNotFit or Transient where it does not become healthy.
     """
-    require_divisible(folder, gpus)
     program = shutil.which(PROGRAM)
     if program is None:
         raise BadConfiguration(

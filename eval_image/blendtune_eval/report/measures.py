@@ -87,7 +87,6 @@ def _benchmark(benchmark: BenchmarkScore, gates: tuple[GateStatus, ...]) -> Meas
         if error is not None
     ]
     also = (f"also {benchmark.also}",) if benchmark.also else ()
-    ends = (benchmark.delta_low, benchmark.delta_high)
     return Measured(
         group="Standard benchmarks by lm-evaluation-harness, on the scale of each metric",
         name=benchmark.name,
@@ -95,18 +94,14 @@ def _benchmark(benchmark: BenchmarkScore, gates: tuple[GateStatus, ...]) -> Meas
         base=_number(benchmark.baseline_score, 3),
         tuned=_number(benchmark.score, 3),
         difference=signed(benchmark.delta, 3),
-        interval=_interval(*ends, 3),
-        moved=_moved(*map(_negated, reversed(ends))) if benchmark.lower_is_better else _moved(*ends),
+        interval=_interval(benchmark.delta_low, benchmark.delta_high, 3),
+        moved="" if benchmark.gain is None else _moved(*benchmark.gain[1:]),
         gates=gates,
     )
 
 
 def _of(gates: Sequence[GateStatus], metric: str, name: str = "") -> tuple[GateStatus, ...]:
     return tuple(gate for gate in gates if (gate.metric, gate.name) == (metric, name))
-
-
-def _negated(value: float | None) -> float | None:
-    return None if value is None else -value
 
 
 def _number(value: float | None, digits: int) -> str:

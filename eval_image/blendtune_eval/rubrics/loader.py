@@ -171,7 +171,7 @@ class _Reader(FaultList):
         """The general questions of the built-in rubrics that are named for them, none of them twice."""
         categories: dict[Category, None] = {}
         questions: dict[Question, str] = {}
-        for name in filter(None, (self._general_from, entry.text("generalFrom", default=""))):
+        for name in filter(None, dict.fromkeys((self._general_from, entry.text("generalFrom", default="")))):
             try:
                 source = load_builtin(name)
             except InvalidRubric as error:

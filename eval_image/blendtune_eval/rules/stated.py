@@ -9,11 +9,10 @@ from blendtune_eval.rubric import Number
 from blendtune_eval.rules.claims import Answer
 from blendtune_eval.rules.negation import Standing
 from blendtune_eval.rules.quantities import Quantity, quantities, units_of
-from blendtune_eval.rules.subjects import Candidate
+from blendtune_eval.rules.subjects import Candidate, is_year
 from blendtune_eval.rules.text import TokenKind, content, word_at, words
 from blendtune_eval.rules.units import stem
 
-_YEARS = (1000.0, 2100.0)
 _CLOSE = 0.05  # relative distance within which a value converted from another system is the same
 _PREPOSITIONS = words("in for on at during per")
 _CARRYING = words("for is was are and costs cost takes take needs need lasts last gets get only")
@@ -78,7 +77,7 @@ def is_rival(
         return False
     if number.unit:
         return True
-    if quantity.dated or _is_year(quantity.value) != _is_year(number.value):
+    if quantity.dated or is_year(quantity.value) != is_year(number.value):
         return False
     if quantity.share is not None:
         return False
@@ -97,15 +96,11 @@ def is_elided(number: Number, stated: Stated, right: Sequence[Stated], answer: A
         and (quantity.bare or not quantity.noun)
         and word_at(tokens, quantity.start - 1) in _CARRYING
         and not (quantity.vague or quantity.dated or quantity.in_unit or quantity.share)
-        and _is_year(quantity.value) == _is_year(number.value)
+        and is_year(quantity.value) == is_year(number.value)
         and not is_right(number, quantity)
         and quantity.value not in {*answer.wording_values, *number.other_values}
         and any(each.sentence == stated.sentence and each.quantity.end <= quantity.start for each in right)
     )
-
-
-def _is_year(value: float) -> bool:
-    return _YEARS[0] <= value <= _YEARS[1] and value == int(value)
 
 
 def candidate_of(stated: Stated, *, right: bool) -> Candidate:

@@ -33,7 +33,7 @@ _LINKING = words(
     "some many people say says said think "
     "they these those there here their your our can may must should has been being get got between up day"
 )
-YEARS = range(1000, 2101)
+_YEARS = (1000.0, 2100.0)
 _RATES = words("month week hour minute year monthly weekly yearly daily hourly")
 OPPOSITES = tuple(
     (one, other)
@@ -69,9 +69,14 @@ def asked_words(asked: Sequence[Token]) -> frozenset[str]:
     return frozenset(stem(token.text) for token in asked if _tells(token) and stem(token.text) not in _IDLE)
 
 
+def is_year(value: float) -> bool:
+    """Whether a number may be a year."""
+    return _YEARS[0] <= value <= _YEARS[1] and value == int(value)
+
+
 def _tells(token: Token) -> bool:
     """Whether the token may say what a value belongs to: a word or a year."""
-    return token.kind is TokenKind.WORD or (token.value is not None and token.value in YEARS)
+    return token.kind is TokenKind.WORD or (token.value is not None and is_year(token.value))
 
 
 def decisive(candidates: Sequence[Candidate], sentences: Sequence[Sentence]) -> list[Candidate]:

@@ -33,12 +33,7 @@ class Checked:
     questions: tuple[tuple[Run, QuestionCounts], ...]
 
 
-def check(manifests: Manifests, *, to_run_here: bool) -> list[str]:
-    """The warnings of `examine`. Raises ManifestError as it does."""
-    return list(examine(manifests, to_run_here=to_run_here).warnings)
-
-
-def examine(manifests: Manifests, *, to_run_here: bool) -> Checked:
+def check(manifests: Manifests, *, to_run_here: bool) -> Checked:
     """What stands against manifests that could run.
 
     Raises ManifestError with what the operator or the rubric's check would refuse, and, where it is
@@ -60,15 +55,10 @@ def examine(manifests: Manifests, *, to_run_here: bool) -> Checked:
     return Checked(tuple(warnings), tuple(questions))
 
 
-def check_study(manifest: StudyManifest, *, to_run_here: bool) -> list[str]:
-    """The warnings of `examine_study`. Raises ManifestError as it does."""
-    return list(examine_study(manifest, to_run_here=to_run_here).warnings)
-
-
-def examine_study(manifest: StudyManifest, *, to_run_here: bool) -> Checked:
+def check_study(manifest: StudyManifest, *, to_run_here: bool) -> Checked:
     """What stands against a study, its bound and its template, which is the only run told of.
 
-    Raises ManifestError as `examine` does.
+    Raises ManifestError as `check` does.
     """
     study, settings, template = manifest.study, local_settings(), "spec.template"
     faults = [(refusal.fault.path, refusal.fault.message) for refusal in study_refusals(study, settings)]

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from blendtune_api import codec
 from blendtune_api.generate import crd_files
-from blendtune_operator.cli.check import as_gate, examine, examine_study, print_warnings
+from blendtune_operator.cli.check import as_gate, check, check_study, print_warnings
 from blendtune_operator.cli.compare import compare_reports
 from blendtune_operator.cli.estimate import Known, estimates
 from blendtune_operator.cli.estimate_view import print_estimate
@@ -46,7 +46,7 @@ def study(parsed: argparse.Namespace, console: Console) -> ExitStatus:
 def validate(parsed: argparse.Namespace, console: Console) -> ExitStatus:
     if holds_study(parsed.files):
         manifest = load_study(parsed.files)
-        checked = examine_study(manifest, to_run_here=False)
+        checked = check_study(manifest, to_run_here=False)
         print_warnings(checked.warnings, console)
         console.print(f"BlendStudy {manifest.study.metadata.name} is valid", highlight=False)
         bounds = {"spec.objective.subjectTo": as_gate(manifest.study.spec.objective.subject_to)}
@@ -54,7 +54,7 @@ def validate(parsed: argparse.Namespace, console: Console) -> ExitStatus:
             _print_lines(told_power(run, questions, parsed.pilot, bounds), console)
         return ExitStatus.SUCCESS
     manifests = load(parsed.files)
-    checked = examine(manifests, to_run_here=False)
+    checked = check(manifests, to_run_here=False)
     print_warnings(checked.warnings, console)
     for object, questions in checked.questions:
         console.print(f"{type(object).__name__} {object.metadata.name} is valid", highlight=False)

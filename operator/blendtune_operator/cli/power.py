@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from blendtune_api import codec
 from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import BlendedFineTune, Evaluation, Gate, RubricEval, RubricEvalSpec
@@ -15,6 +13,7 @@ from blendtune_core.gates import Scores
 from blendtune_core.pilot import spreads
 from blendtune_core.power import QuestionCounts
 from blendtune_core.resolution import Measures, Spread, told
+from blendtune_documents.yaml_lines import InvalidYaml, plain, read_documents
 from blendtune_operator.cli.manifest import ManifestError
 from blendtune_operator.names import Run
 
@@ -32,14 +31,14 @@ def told_power(
     gates = {f"{root}.gates[{index}]": gate for index, gate in enumerate(evaluation.gates)}
     if bounds is not None:
         gates = {**bounds, **{f"spec.template.{path}": gate for path, gate in gates.items()}}
-    file = pilot or local_pilot(run)
+    file, measured = (pilot, read_pilot(pilot)) if pilot is not None else _local_pilot(run)
     measures = Measures(
         questions=questions,
         retention_rows=evaluation.retention.rows,
         has_baseline=has_baseline,
-        pilot=read_pilot(file) if file is not None else {},
+        pilot=measured,
     )
-    if file is not None and gates:
+    if measured and gates:
         yield f"  the pilot is {file}"
     for path, gate in gates.items():
         yield f"  {path} {_named(gate)} {told(gate, measures)}"
@@ -52,12 +51,15 @@ def _evaluation(run: Run) -> tuple[Evaluation | RubricEvalSpec, str, bool]:
     return run.spec, "spec", run.spec.baseline.model is not None
 
 
-def local_pilot(run: Run) -> Path | None:
-    """What a run of the same name has left in its usual work directory; None without any."""
+def _local_pilot(run: Run) -> tuple[Path, Mapping[str, Spread]]:
+    """What a run of the same name has left in its usual work directory, and its spreads, if any."""
     name = run.metadata.name
     folder = LOCAL_RUNS / name / "objects"
-    files = (folder / f"{type(run).__name__}-{name}.json", folder / f"RubricEval-{name}.json")
-    return next((file for file in files if file.is_file() and _measured(file)), None)
+    for kind in dict.fromkeys((type(run).__name__, RubricEval.__name__)):
+        file = folder / f"{kind}-{name}.json"
+        if file.is_file() and (measured := _measured(file)):
+            return file, measured
+    return folder, {}
 
 
 def read_pilot(file: Path) -> Mapping[str, Spread]:
@@ -74,9 +76,10 @@ def read_pilot(file: Path) -> Mapping[str, Spread]:
 
 def _measured(file: Path) -> Mapping[str, Spread]:
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return next((found for scores in _scores(document) if (found := spreads(scores))), {})
-    except (OSError, ValueError, yaml.YAMLError, codec.InvalidObject) as error:
+        documents = map(plain, read_documents(file.read_text(encoding="utf-8")))
+        scores = (each for document in documents for each in _scores(document))
+        return next((found for each in scores if (found := spreads(each))), {})
+    except (OSError, ValueError, InvalidYaml, codec.InvalidObject) as error:
         raise ManifestError([f"{file}: cannot be read as a pilot: {error}"]) from error
 
 
@@ -96,6 +99,5 @@ def _scores(document: Any) -> Iterator[Scores]:
 
 
 def _named(gate: Gate) -> str:
-    given = codec.encode(gate)
-    subject = " ".join(str(given.pop(key)) for key in ("metric", "name") if key in given)
-    return f"{subject} {' '.join(f'{rule} {value:g}' for rule, value in given.items())}:"
+    rules = {key: value for key, value in codec.encode(gate).items() if key not in ("metric", "name")}
+    return f"{gate.subject} {' '.join(f'{rule} {value:g}' for rule, value in rules.items())}:"

@@ -32,7 +32,7 @@ def run_manifests(
 
     Raises ManifestError for what would be refused, and when the work directory is in use.
     """
-    print_warnings(check(manifests, to_run_here=True), console)
+    print_warnings(check(manifests, to_run_here=True).warnings, console)
     with locked(workdir):
         config_maps = [document.value for document in manifests.config_maps]
         session = Session(manifests.objects, config_maps, workdir)

@@ -45,7 +45,7 @@ def run_study(
 
     Raises ManifestError for what would be refused, and when the work directory is in use.
     """
-    print_warnings(check_study(manifest, to_run_here=True), console)
+    print_warnings(check_study(manifest, to_run_here=True).warnings, console)
     given = replace(manifest.study, spec=replace(manifest.study.spec, parallelism=1))
     with locked(workdir):
         session = Session([given], [document.value for document in manifest.config_maps], workdir)

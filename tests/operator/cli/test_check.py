@@ -67,7 +67,7 @@ def test_margins_that_the_rubric_cannot_tell_apart_are_warned_of(
 ) -> None:
     path = tmp_path / "manifest.yaml"
     path.write_text(MANIFEST.format(rubric=rubric) + more)
-    found = check(load([path]), to_run_here=False)
+    found = check(load([path]), to_run_here=False).warnings
     assert [warning.split(": ")[:2] for warning in found] == [
         [f"{path}:{line}", field] for line, field in warned
     ]
@@ -101,7 +101,7 @@ def test_a_general_part_that_there_is_not_is_refused(rubric: str, message: str, 
 
 def test_gpus_are_looked_for_only_where_it_is_to_run() -> None:
     manifests = load([Path(__file__).parents[3] / "examples/paper/33b-blend.yaml"])  # 32 GPUs
-    assert check(manifests, to_run_here=False) == []
+    assert check(manifests, to_run_here=False).warnings == ()
     with pytest.raises(ManifestError, match="32 GPUs of type a100-80gb are wanted"):
         check(manifests, to_run_here=True)
 

@@ -27,9 +27,7 @@ def _retention(summary: EvaluationSummary) -> Iterator[StudyScore]:
 
 def _benchmark(bound: Bound, summary: EvaluationSummary) -> Iterator[StudyScore]:
     found = next((score for score in summary.benchmarks if score.name == bound.name), None)
-    if found is None or found.delta is None or found.delta_low is None or found.delta_high is None:
+    if found is None or found.gain is None:
         return
-    delta, low, high = found.delta, found.delta_low, found.delta_high
-    if found.lower_is_better:
-        delta, low, high = 0.0 - delta, 0.0 - high, 0.0 - low
+    delta, low, high = found.gain
     yield StudyScore(name=Metric.BENCHMARK, delta=delta, delta_low=low, delta_high=high)
