@@ -27,6 +27,7 @@ from blendtune_api.v1alpha1 import (
 from blendtune_trainer.blending.assemble import SourceExamples, assemble, first_pass
 from blendtune_trainer.blending.packed import IGNORED_LABEL, PackedBlend
 from blendtune_trainer.tokens.examples import Examples
+from blendtune_trainer.tokens.token_cache import Repeats
 
 SEQUENCE_LENGTH = 512
 BINS_PER_STEP = 4
@@ -124,5 +125,6 @@ def _examples(draw: np.random.Generator, median: int) -> Examples:
         keys=draw.integers(0, 2**63, EXAMPLES).astype(np.uint64),
         rows=EXAMPLES,
         dropped=0,
+        repeats=Repeats(),
         digest="",
     )
