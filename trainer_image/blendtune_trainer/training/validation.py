@@ -78,7 +78,7 @@ def validation_loss(
             if ranks.any(interrupted()):
                 return None
             bins = [blend.validation_bin(index) for index in indices]
-            own = partial(read, *indices) if read is not None and indices else None  # one bin, or none
+            own = partial(read, indices[0]) if read is not None and indices else None
             nll = float(forward(engine, bins, ranks.device, own))
             for index, contents in zip(indices, bins, strict=True):
                 source = int(blend.validation_bin_sources[index])
