@@ -81,6 +81,15 @@ _TRAINING = Row("Training", (
         queries=[Query(f"blendtune_training_loss{{{_RUN}}}")],
     ),
     Panel(
+        title="Divergence from the base model",
+        description="KL(base, tuned) on held-out rows at the latest validation, nats per token. On general "
+        "rows it tells of forgetting; a finished run keeps its last.",
+        unit="none", minimum=0, decimals=4, width=12,
+        queries=[Query(
+            f"blendtune_training_divergence{{{_RUN}}}", "{{namespace}}/{{name}} {{role}}"
+        )],
+    ),
+    Panel(
         title="Throughput",
         description="Tokens trained on per second by all ranks, over the latest steps.",
         unit="suffix: tokens/s", minimum=0, width=12,

@@ -13,6 +13,7 @@ import numpy as np
 
 from blendtune_api.contract import digest_of, workspace
 from blendtune_api.v1alpha1 import RetentionScore, RetentionText, Role
+from blendtune_core.divergence import divergence
 from blendtune_core.retention import FEWEST_ROWS, RowLoss, retention_score
 from blendtune_eval.answering.answer import free_memory, load_model
 from blendtune_eval.answering.predict import Prediction, predict_all
@@ -89,19 +90,12 @@ def _losses(evaluation: Evaluation, base: Subject, texts: Sequence[PredictedText
 
 
 def _row_loss(base: Prediction, tuned: Prediction) -> RowLoss:
-    """Losses of one text, in nats; the divergence takes all but the base model's likeliest tokens as one.
-
-    Taking outcomes together never raises a KL divergence: the true one is at least as large.
-    """
-    expected, found = base.likeliest.double(), tuned.likeliest.double()
-    rest = (1 - expected.exp().sum(-1)).clamp_min(1e-12)
-    found_rest = (1 - found.exp().sum(-1)).clamp_min(1e-12)
-    divergence = (expected.exp() * (expected - found)).sum(-1) + rest * (rest / found_rest).log()
+    """Losses and divergence of one text, in nats."""
     return RowLoss(
         tokens=len(base.tokens),
         base=-float(base.tokens.double().sum()),
         tuned=-float(tuned.tokens.double().sum()),
-        divergence=float(divergence.sum()),
+        divergence=float(divergence(base.outcomes.numpy(), tuned.outcomes.numpy()).sum()),
     )
 
 

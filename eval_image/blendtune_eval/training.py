@@ -19,7 +19,7 @@ from blendtune_api.contract import (
     decode_message,
     workspace,
 )
-from blendtune_api.v1alpha1 import Role, Stage, Thinking
+from blendtune_api.v1alpha1 import Role, RoleDivergence, Stage, Thinking
 from blendtune_core.diagnosis import Trained
 from blendtune_eval.rubric import Rubric
 from blendtune_runtime.chat.rendering import Rendering
@@ -44,6 +44,8 @@ class TrainingRecord:
     trained: Trained = field(default_factory=Trained)
     rendering: Rendering | None = None
     loss: tuple[LossPoint, ...] = ()
+    divergence: tuple[RoleDivergence, ...] = ()
+    stopped_early: str = ""
     contaminated: tuple[str, ...] | None = None
 
 
@@ -62,6 +64,8 @@ def read_training(config: EvalConfig, claims: Path, rubric: Rubric) -> TrainingR
         ),
         rendering=_rendering(blend) if isinstance(blend, BlendResult) else None,
         loss=_losses(place),
+        divergence=train.divergence if isinstance(train, TrainResult) else (),
+        stopped_early=train.stopped_early if isinstance(train, TrainResult) else "",
         contaminated=_contaminated(place, rubric),
     )
 

@@ -71,6 +71,7 @@ JUDGE = "spec.evaluation.judge"
 RUBRIC = "spec.evaluation.rubric"
 STAGE = "spec.training.deepspeed.stage"
 OVERRIDES = "spec.training.deepspeed.overrides"
+STOP = {"metric": "kl", "max": 0.1}
 BAD_INPUT = [
     bad("weight zero", f"{SOURCE}.weight", 0, "must be greater than 0, not 0"),
     bad("weight negative", f"{SOURCE}.weight", -1, "must be greater than 0, not -1"),
@@ -101,6 +102,14 @@ BAD_INPUT = [
     bad("part of a bin", "spec.training.batchTokens", 3000, "must be a multiple of sequenceLength"),
     bad("flash attention in fp32", "spec.training", {"attention": "flash_attention_2", "precision": "fp32"},
         "flash_attention_2 computes in 16 bits", at="spec.training.attention"),
+    bad("kl without a limit", "spec.training.earlyStopping", {"metric": "kl"}, "max must be set",
+        at="spec.training.earlyStopping.max"),
+    bad("a limit of nothing", "spec.training.earlyStopping", {"max": 0.1}, "and only then",
+        at="spec.training.earlyStopping.max"),
+    bad("kl with patience", "spec.training.earlyStopping", {"metric": "kl", "max": 1, "patience": 2},
+        "patience is of metric loss", at="spec.training.earlyStopping.patience"),
+    bad("kl of nothing", "spec.training", {"earlyStopping": STOP, "divergence": {"positions": 0}},
+        "needs what divergence.positions measures", at="spec.training.divergence"),
     bad("number of YAML 1.1", "spec.training.learningRate", "3e-5", "must be a number, not '3e-5'"),
     bad("beta of one", "spec.training.adam.beta1", 1, "must be less than 1, not 1"),
     bad("stage four", STAGE, 4, "stage must be auto, 1, 2 or 3", at="spec.training.deepspeed"),
@@ -344,3 +353,29 @@ def test_no_value_anywhere_makes_decoding_fail_in_another_way(data: st.DataObjec
         decode(api.BlendedFineTuneSpec, document, "spec")
     except InvalidObject as error:
         assert all(fault.path.startswith("spec") for fault in error.faults)
+
+
+@pytest.mark.parametrize(
+    ("validation", "role", "accepted"),
+    [
+        pytest.param({}, "general", True, id="held out by default"),
+        pytest.param({"fraction": 0.1}, "general", True, id="held out"),
+        pytest.param({"fraction": 0}, "general", False, id="none held out"),
+        pytest.param({"uri": "s3://a/b"}, "general", False, id="rows without a role"),
+        pytest.param({}, "inDomain", False, id="no general source"),
+    ],
+)
+def test_stopping_by_divergence_needs_general_rows_held_out(
+    minimal_fine_tune: Document, validation: Document, role: str, accepted: bool
+) -> None:
+    spec = minimal_fine_tune["spec"]
+    spec["blend"]["validation"] = validation
+    for source in spec["blend"]["sources"]:
+        source["role"] = role
+    spec["training"] = {"earlyStopping": STOP}
+    if accepted:
+        decode_object(minimal_fine_tune)
+        return
+    ((path, message),) = faults_of(minimal_fine_tune)
+    assert path == "spec.training"
+    assert "earlyStopping.metric kl needs held-out rows of a source of role general" in message

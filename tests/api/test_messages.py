@@ -167,6 +167,20 @@ def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
                     )
                     for _ in range(16)
                 ),
+                divergence=tuple(
+                    api.RoleDivergence(
+                        role=role,
+                        positions=api.MAX_COMPARED_POSITIONS,
+                        value=DICE.random(),
+                        epochs=tuple(
+                            api.EpochDivergence(epoch=epoch, value=DICE.random())
+                            for epoch in range(100, 100 + api.MAX_EPOCH_LOSSES)
+                        ),
+                    )
+                    for role in api.Role
+                ),
+                stopped_early="at step 100000 of 200000: KL(base, tuned) on general held-out rows reached "
+                "0.1234 nats per token, above spec.training.earlyStopping.max 0.1234",
                 final_loss=DICE.random(),
                 gpu_seconds=DICE.random() * 1e9,
                 tokens_per_second_per_gpu=DICE.random() * 1e4,

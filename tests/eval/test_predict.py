@@ -8,8 +8,9 @@ import torch
 from tests.tiny_model import TINY
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from blendtune_core.divergence import LIKELIEST
 from blendtune_eval.answering import predict
-from blendtune_eval.answering.predict import LIKELIEST, predict_all
+from blendtune_eval.answering.predict import predict_all
 from blendtune_eval.retention import _row_loss
 from blendtune_runtime.held_out import PredictedText
 
@@ -40,7 +41,7 @@ def test_batches_do_not_change_what_is_predicted(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(predict, "BATCH_TOKENS", 100)
     for one, other in zip(alone, predict_all(base, asked), strict=True):
         assert torch.allclose(one.tokens, other.tokens, atol=1e-4)
-        assert torch.allclose(one.likeliest, other.likeliest, atol=1e-4)
+        assert torch.allclose(one.outcomes, other.outcomes, atol=1e-4)
 
 
 def test_tokens_get_the_models_own_probabilities() -> None:
@@ -59,7 +60,7 @@ def test_a_model_does_not_diverge_from_itself_and_the_divergence_is_a_lower_boun
     itself = predict_all(base, asked, expected)
     found = predict_all(tuned, asked, expected)
     for text, before, same, after in zip(asked, expected, itself, found, strict=True):
-        assert before.likeliest.shape == (int(text.predicted.sum()), LIKELIEST)
+        assert before.outcomes.shape == (int(text.predicted.sum()), LIKELIEST + 1)
         assert _row_loss(before, same).divergence == pytest.approx(0.0, abs=1e-4)
         loss = _row_loss(before, after)
         assert loss.tokens == text.predicted.sum()

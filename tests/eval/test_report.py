@@ -21,7 +21,10 @@ from blendtune_api.contract import (
 )
 from blendtune_api.v1alpha1 import (
     BlendedSource,
+    EpochDivergence,
     EpochLoss,
+    Role,
+    RoleDivergence,
     SourceLoss,
     Storage,
 )
@@ -173,6 +176,15 @@ def test_report_shows_the_training(pod: Pod, rubric: Rubric, same_rubric: bool, 
         tokens=2000,
         model_digest="m",
         validation_loss=(SourceLoss(name="shop-rows", before=4.0, after=1.7, epochs=losses),),
+        divergence=(
+            RoleDivergence(
+                role=Role.GENERAL,
+                positions=12_345,
+                value=0.03125,
+                epochs=(EpochDivergence(epoch=1, value=0.03125),),
+            ),
+        ),
+        stopped_early="at step 3 of 9: it moved too far",
     )
     (run / "train" / "result.json").write_text(encode_message(train))
     (run / "blend" / "result.json").write_text(encode_message(blend))
@@ -192,7 +204,10 @@ def test_report_shows_the_training(pod: Pod, rubric: Rubric, same_rubric: bool, 
     text = (folder / "report.html").read_text()
     assert "shop-rows" in text
     assert "28 bad rows left out" in text
-    assert text.count("<polyline") == 2
+    assert text.count("<polyline") == 3
+    assert "12,345</td>" in text
+    assert "0.0312</td>" in text
+    assert "The training ended early at step 3 of 9: it moved too far." in text
     assert "Overtrained" in text
     assert text.index("grew after epoch 2: 1.100 then, 1.700 after epoch 3") < text.index("Headline scores")
     assert outline(folder / "report.html").open == []

@@ -22,7 +22,15 @@ from tests.operator.world import World
 from blendtune_api.blend_study import BlendStudy
 from blendtune_api.codec import Resource
 from blendtune_api.contract import Progress
-from blendtune_api.v1alpha1 import Cluster, Evaluation, SourceLoss, UnfinishedAnswers, UnsureAnswers
+from blendtune_api.v1alpha1 import (
+    Cluster,
+    Evaluation,
+    Role,
+    RoleDivergence,
+    SourceLoss,
+    UnfinishedAnswers,
+    UnsureAnswers,
+)
 from blendtune_operator.metrics.runs import RunCollector
 from blendtune_operator.metrics.telemetry import Result, Telemetry, WatchCollector
 from blendtune_operator.names import Kind
@@ -80,6 +88,7 @@ def running() -> World:
     world.progress_answer = Progress(
         step=12, steps=40, phase="training", loss=1.75, learning_rate=2e-5, tokens=3000,
         tokens_per_second=900.0, tokens_per_second_per_gpu=112.5, mfu=0.41, remaining_seconds=90.0,
+        divergence_general=0.01, divergence_in_domain=0.2,
     )  # fmt: skip
     world.wait(60)
     return world
@@ -93,7 +102,11 @@ def finished(in_domain: float, general: float) -> World:
         SourceLoss(name="ads", before=2.5, after=1.5),
         SourceLoss(name="general", before=2.0, after=2.1),
     )
-    world.succeed(world.job("ads-train-1"), train_result(validation_loss=losses))
+    moved = (
+        RoleDivergence(role=Role.IN_DOMAIN, positions=900, value=0.4),
+        RoleDivergence(role=Role.GENERAL, positions=900, value=0.02),
+    )
+    world.succeed(world.job("ads-train-1"), train_result(validation_loss=losses, divergence=moved))
     world.now += timedelta(minutes=10)
     world.settle()
     result = replace(

@@ -91,6 +91,7 @@ SAMPLES: dict[str, Any] = {
     "tokens": 1000,
     "columns": Columns(messages="turns"),
     "max_bad_rows": "3%",
+    "early_stopping.max": 0.1,
     "validation.uri": "pvc://held-out/rows.jsonl",
     "split": "test",
     "config": "en",

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
-from tests.operator.builders import GATES
+from tests.operator.builders import GATES, train_result
 from tests.operator.scenarios import edit, evaluated, training
 from tests.operator.study.studies import study, world_of
 from tests.operator.world import World
 
 from blendtune_api.codec import Resource
+from blendtune_api.contract import Progress
 from blendtune_api.v1alpha1 import (
     BenchmarkScore,
     Blend,
@@ -31,6 +32,7 @@ from blendtune_api.v1alpha1 import (
     NamedValue,
     ObjectMeta,
     Role,
+    RoleDivergence,
     RubricEval,
     RubricEvalSpec,
     RubricEvalStatus,
@@ -204,6 +206,27 @@ def test_losses_before_and_after_are_shown_where_they_were_measured() -> None:
     assert values(lines, name, 'source="ads"', 'moment="before"') == [2.5]
     assert values(lines, name, 'source="ads"', 'moment="after"') == [1.5]
     assert values(lines, name, 'source="general"') == [2.0]
+
+
+def test_the_divergence_is_shown_by_role_while_training_and_after() -> None:
+    world = training()
+    name = "blendtune_training_divergence"
+    assert values(scrape(runs(world)), name) == []
+    world.progress_answer = Progress(step=12, steps=40, divergence_general=0.03, divergence_in_domain=0.5)
+    world.wait(60)
+    lines = scrape(runs(world))
+    assert values(lines, name, 'role="general"') == [0.03]
+    assert values(lines, name, 'role="inDomain"') == [0.5]
+    moved = (RoleDivergence(role=Role.GENERAL, positions=9, value=0.04),)
+    world.succeed(world.job("ads-train-1"), train_result(divergence=moved, stopped_early="at step 12"))
+    world.settle()
+    lines = scrape(runs(world))
+    assert values(lines, name, 'role="general"') == [0.04]
+    status = world.fine_tune().status
+    assert status.training is not None
+    assert (status.training.divergence, status.training.stopped_early) == (moved, "at step 12")
+    message = next(each.message for each in status.conditions if each.type == "TrainingSucceeded")
+    assert message.endswith("; stopped early at step 12")
 
 
 def test_when_rank_0_was_last_heard_is_a_moment() -> None:

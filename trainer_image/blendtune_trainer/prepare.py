@@ -45,6 +45,7 @@ from blendtune_trainer.tokens.digests import file_digest
 from blendtune_trainer.tokens.row_encoder import RowEncoder
 from blendtune_trainer.tokens.thinking import Mode, notes, resolved, with_thinking
 from blendtune_trainer.tokens.token_cache import Repeats, TokenCache
+from blendtune_trainer.training.compared import compared_positions
 from blendtune_trainer.training.upload import try_upload
 
 # In the blend's folder: everything that decided the blend, and the rubric's prompts found in its rows.
@@ -138,6 +139,7 @@ def _prepare(run: Run) -> BlendResult:
         warnings=tuple(_cut(warning) for warning in warnings[:_WARNINGS]),
         bad_rows=encoded.bad_rows,
     )
+    compared_positions(spec, packed)
     packed.write(workspace.blend)
     write_held_out(held_out_file(workspace.blend), general_held_out(sources))
     write_lineage(workspace.blend, start)

@@ -14,6 +14,7 @@ from blendtune_api.v1alpha1 import (
     EvaluationDigests,
     Reason,
     RetentionScore,
+    RoleDivergence,
     ScopeScore,
     SourceLoss,
     Thinking,
@@ -85,6 +86,8 @@ class TrainResult:
     model_digest: str
     final_loss: float | None = None
     validation_loss: tuple[SourceLoss, ...] = ()
+    divergence: tuple[RoleDivergence, ...] = ()
+    stopped_early: str = ""  # why, before the last planned step
     gpu_seconds: float | None = None
     tokens_per_second_per_gpu: float | None = None
     mfu: float | None = None
@@ -131,6 +134,8 @@ class Progress:
     steps: int
     loss: float | None = None
     learning_rate: float | None = None
+    divergence_general: float | None = None  # KL(base, tuned) of the latest validation, nats per token
+    divergence_in_domain: float | None = None
     tokens: int = 0
     tokens_per_second: float | None = None
     tokens_per_second_per_gpu: float | None = None

@@ -116,6 +116,13 @@ class AfterSuccess(StrEnum):
     KEEP = "Keep"
 
 
+class StoppingMetric(StrEnum):
+    """What can end a training early: the loss on held-out rows, or the divergence on general ones."""
+
+    LOSS = "loss"
+    KL = "kl"
+
+
 class Tracker(StrEnum):
     TENSORBOARD = "tensorboard"
     MLFLOW = "mlflow"

@@ -17,6 +17,9 @@ MAX_EPOCH_MODELS = 16  # their digests fit into a termination message
 MAX_EPOCH_LOSSES = 8
 ATTEMPTS_KEPT = 5
 
+COMPARED_POSITIONS = 16_384  # of each role, at which the trained model is compared with the base model
+MAX_COMPARED_POSITIONS = 65_536
+
 GENERAL_MAX_EPOCHS = 4.0  # repeats up to four are almost as good as new data (arXiv 2305.16264)
 VALIDATION_FRACTION = 0.02
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 from blendtune_api.marks import Mark, Rule
 from blendtune_api.v1alpha1.blend import Blend
+from blendtune_api.v1alpha1.enums import Role, StoppingMetric
 from blendtune_api.v1alpha1.evaluation import Evaluation, RubricEvalSpec
 from blendtune_api.v1alpha1.limits import DNS_1035_LABEL, DNS_LABEL, NAME_MAX_LENGTH
 from blendtune_api.v1alpha1.pods import Credentials, Model, Storage
@@ -44,6 +45,25 @@ class BlendedFineTuneSpec:
             maximum=2**31 - 1,
         ),
     ] = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.training.earlyStopping.metric != 'kl' || (!has(self.blend.validation.uri)"
+            " && (!has(self.blend.validation.fraction) || self.blend.validation.fraction > 0.0)"
+            " && self.blend.sources.exists(source, source.role == 'general'))",
+            message="training.earlyStopping.metric kl needs held-out rows of a source of role general: name "
+            "one in blend.sources, with a blend.validation.fraction above 0 and without "
+            "blend.validation.uri, whose rows have no role",
+            check=lambda self: (
+                self.training.early_stopping.metric is not StoppingMetric.KL
+                or (
+                    self.blend.validation.resolved_fraction > 0
+                    and any(source.role is Role.GENERAL for source in self.blend.sources)
+                )
+            ),
+            field_path="training",
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

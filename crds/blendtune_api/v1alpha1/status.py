@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from blendtune_api.marks import Mark
-from blendtune_api.v1alpha1.enums import BadRowReason, ConditionStatus, Stage, State, Verdict
+from blendtune_api.v1alpha1.enums import BadRowReason, ConditionStatus, Role, Stage, State, Verdict
 from blendtune_api.v1alpha1.limits import (
     ATTEMPTS_KEPT,
     MAX_BAD_ROW_REASONS,
@@ -135,6 +135,25 @@ class SourceLoss:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EpochDivergence:
+    epoch: Annotated[int, Mark("Number of the epoch, from 1; the last may be a part of one.", minimum=1)]
+    value: Annotated[float, Mark("KL(base, tuned), nats per token.", minimum=0)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoleDivergence:
+    """How far the predictions on one role's held-out rows have moved from the base model's."""
+
+    role: Annotated[Role, Mark("inDomain or general.")]
+    positions: Annotated[int, Mark("Predicted tokens that were compared.", minimum=0)]
+    value: Annotated[float | None, Mark("KL(base, tuned) at the end, nats per token.", minimum=0)] = None
+    epochs: Annotated[
+        tuple[EpochDivergence, ...],
+        Mark("At the end of each of the last epochs.", max_items=MAX_EPOCH_LOSSES),
+    ] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EpochModel:
     """The model after `epoch` passes over the in-domain data, in `Workspace.epoch`."""
 
@@ -151,6 +170,12 @@ class TrainingStatus:
         float | None, Mark("Loss of the last step, nats per supervised token.", minimum=0)
     ] = None
     validation_loss: Annotated[tuple[SourceLoss, ...], Mark("By source.", max_items=MAX_SOURCES)] = ()
+    divergence: Annotated[
+        tuple[RoleDivergence, ...], Mark("From the base model, by role.", max_items=len(Role))
+    ] = ()
+    stopped_early: Annotated[
+        str, Mark("Why training ended before its last step; empty if it did not.", max_length=512)
+    ] = ""
     restarts: Annotated[int, Mark("Attempts after the first.", minimum=0)] = 0
     gpu_seconds: Annotated[float | None, Mark("GPUs held times seconds.", minimum=0)] = None
     tokens_per_second_per_gpu: Annotated[float | None, Mark("Throughput of one rank.", minimum=0)] = None

@@ -15,9 +15,10 @@ from blendtune_api.v1alpha1.enums import (
     Method,
     Precision,
     Schedule,
+    StoppingMetric,
     Tracker,
 )
-from blendtune_api.v1alpha1.limits import EXPORT_URI
+from blendtune_api.v1alpha1.limits import COMPARED_POSITIONS, EXPORT_URI, MAX_COMPARED_POSITIONS
 from blendtune_api.v1alpha1.pods import StagePod
 
 
@@ -91,6 +92,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EarlyStopping:
+    metric: Annotated[
+        StoppingMetric,
+        Mark("loss (with patience), or kl (with max): KL(base, tuned) on the general held-out rows."),
+    ] = StoppingMetric.LOSS
     patience: Annotated[
         int,
         Mark(
@@ -99,6 +104,45 @@ class EarlyStopping:
             maximum=1000,
         ),
     ] = 0
+    max: Annotated[
+        float | None,
+        Mark(
+            "Of metric kl, the largest divergence in nats per token: after a validation that finds more, "
+            "training stops.",
+            exclusive_minimum=0,
+            maximum=100,
+        ),
+    ] = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="(self.metric == 'kl') == has(self.max)",
+            message="max must be set when metric is kl, and only then",
+            check=lambda self: (self.metric is StoppingMetric.KL) == (self.max is not None),
+            field_path="max",
+        ),
+        Rule(
+            cel="self.metric != 'kl' || self.patience == 0",
+            message="patience is of metric loss: with metric kl, leave it out",
+            check=lambda self: self.metric is not StoppingMetric.KL or self.patience == 0,
+            field_path="patience",
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DivergenceMeasure:
+    """How far the predictions on held-out rows have moved from the base model's, at each validation."""
+
+    positions: Annotated[
+        int,
+        Mark(
+            "Most predicted tokens of each role, evenly chosen from the held-out rows, at which KL(base, "
+            "tuned) is measured. 0: none.",
+            minimum=0,
+            maximum=MAX_COMPARED_POSITIONS,
+        ),
+    ] = COMPARED_POSITIONS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,8 +186,11 @@ class Training:
     checkpoint: Annotated[Checkpoint, Mark("Cadence and retention of checkpoints.")] = field(
         default_factory=Checkpoint
     )
-    early_stopping: Annotated[EarlyStopping, Mark("Stop on validation loss.")] = field(
+    early_stopping: Annotated[EarlyStopping, Mark("Stop on what validation finds.")] = field(
         default_factory=EarlyStopping
+    )
+    divergence: Annotated[DivergenceMeasure, Mark("What validation compares with the base model.")] = field(
+        default_factory=DivergenceMeasure
     )
     hang_timeout_minutes: Annotated[
         float,
@@ -177,6 +224,14 @@ class Training:
                 self.attention is not Attention.FLASH_ATTENTION_2 or self.precision is not Precision.FP32
             ),
             field_path="attention",
+        ),
+        Rule(
+            cel="self.earlyStopping.metric != 'kl' || self.divergence.positions > 0",
+            message="earlyStopping.metric kl needs what divergence.positions measures: leave it above 0",
+            check=lambda self: (
+                self.early_stopping.metric is not StoppingMetric.KL or self.divergence.positions > 0
+            ),
+            field_path="divergence",
         ),
     )
 

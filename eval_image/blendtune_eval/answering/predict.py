@@ -12,9 +12,9 @@ from torch import Tensor
 
 from blendtune_eval.answering.answer import within_gpu_memory
 from blendtune_runtime.held_out import PredictedText
+from blendtune_runtime.outcomes import likeliest_tokens, outcomes
 
 BATCH_TOKENS = 2_048  # padding included, unless one text is longer: the logits of a batch are held at once
-LIKELIEST = 64  # tokens of the base model's distribution that are compared one by one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,8 +22,8 @@ class Prediction:
     """Natural logarithms of probabilities, for the m predicted tokens of one text."""
 
     tokens: Tensor  # float32[m], of the tokens that stand there
-    likeliest: Tensor  # float32[m, LIKELIEST], of the tokens `ids`
-    ids: Tensor  # int64[m, LIKELIEST], the likeliest tokens; by default the model's own
+    outcomes: Tensor  # float32[m, k + 1], of the tokens `ids` and of all others together
+    ids: Tensor  # int64[m, k], the likeliest tokens; by default the model's own
 
 
 @torch.inference_mode()
@@ -74,16 +74,11 @@ def _predict(
     found = {}
     for row, index in enumerate(batch):
         places = torch.from_numpy(np.flatnonzero(texts[index].predicted))
-        logarithms = logits[row, (places - 1 - offset).to(logits.device)].float().log_softmax(-1).cpu()
-        likeliest = _likeliest(logarithms) if of is None else of[index].ids
+        predicted = logits[row, (places - 1 - offset).to(logits.device)].float().cpu()
+        likeliest = likeliest_tokens(predicted) if of is None else of[index].ids
         found[index] = Prediction(
-            tokens=logarithms.gather(1, ids[row, places][:, None])[:, 0],
-            likeliest=logarithms.gather(1, likeliest),
+            tokens=predicted.log_softmax(-1).gather(1, ids[row, places][:, None])[:, 0],
+            outcomes=outcomes(predicted, likeliest),
             ids=likeliest,
         )
     return found
-
-
-def _likeliest(logarithms: Tensor) -> Tensor:
-    """Ids of the likeliest tokens, int64[m, at most LIKELIEST]."""
-    return logarithms.topk(min(LIKELIEST, logarithms.shape[1]), dim=1).indices

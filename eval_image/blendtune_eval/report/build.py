@@ -181,6 +181,8 @@ def _training(training: TrainingRecord) -> ReportedTraining:
         sources=training.trained.sources,
         loss=tuple((point.step, point.loss) for point in training.loss),
         validation_loss=training.trained.validation_loss,
+        divergence=training.divergence,
+        stopped_early=training.stopped_early,
         contaminated=training.contaminated,
     )
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from blendtune_api.contract import EvalResult
-from blendtune_api.v1alpha1 import BlendedSource, Diagnosis, GateStatus, JudgeKind, Role, SourceLoss
+from blendtune_api.v1alpha1 import (
+    BlendedSource,
+    Diagnosis,
+    GateStatus,
+    JudgeKind,
+    Role,
+    RoleDivergence,
+    SourceLoss,
+)
 from blendtune_eval.judging.judge import AnchorFinding
 from blendtune_eval.rubric import Category, CriterionKind
 from blendtune_eval.rules.doubt import Doubt
@@ -66,6 +74,8 @@ class ReportedTraining:
     sources: tuple[BlendedSource, ...]
     loss: tuple[tuple[float, ...], ...]  # pairs of a step and its loss in nats per supervised token
     validation_loss: tuple[SourceLoss, ...]
+    divergence: tuple[RoleDivergence, ...]  # KL(base, tuned) on held-out rows, nats per token
+    stopped_early: str
     contaminated: tuple[str, ...] | None  # ids of questions
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.contract import EvalResult
-from blendtune_api.v1alpha1 import EpochScope, GateStatus, ScopeScore, SourceLoss, Verdict
+from blendtune_api.v1alpha1 import EpochScope, GateStatus, RoleDivergence, ScopeScore, SourceLoss, Verdict
 from blendtune_core.verdict import COVERAGE_FLOOR, Direction, direction, shown_losses
 from blendtune_documents.charts import Points, gate_plot, line_chart
 from blendtune_documents.pages import Filters, render
@@ -44,6 +44,7 @@ def render_page(report: Report, agreement: JudgeAgreement | None = None) -> str:
         "gained_and_forgotten": _gained_and_forgotten(report),
         "training_loss": line_chart({"training": training.loss if training else ()}),
         "epoch_loss": line_chart(_by_epoch(training.validation_loss if training else ())),
+        "epoch_divergence": line_chart(_moved_by_epoch(training.divergence if training else ())),
         "epoch_scores": line_chart(_scores_by_epoch(scores), top=1.0),
     }
     filters: Filters = {
@@ -126,6 +127,15 @@ def _interval(scope: ScopeScore) -> Iterator[tuple[float, float]]:
 
 def _by_epoch(validation_loss: Sequence[SourceLoss]) -> dict[str, Points]:
     return {source.name: [(point.epoch, point.loss) for point in source.epochs] for source in validation_loss}
+
+
+def _moved_by_epoch(divergence: Sequence[RoleDivergence]) -> dict[str, Points]:
+    """With the base model itself, which does not diverge, as epoch 0 of a curve that begins at epoch 1."""
+    curves = {title(each.role): [(point.epoch, point.value) for point in each.epochs] for each in divergence}
+    start = (0, 0.0)
+    return {
+        name: [start, *points] if points and points[0][0] == 1 else points for name, points in curves.items()
+    }
 
 
 def _scores_by_epoch(scores: EvalResult) -> dict[str, Points]:

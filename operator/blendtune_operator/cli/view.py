@@ -22,13 +22,16 @@ from blendtune_api.v1alpha1 import (
     GateResult,
     GateStatus,
     RetentionScore,
+    Role,
     RubricEval,
     RubricEvalStatus,
     ScopeScore,
     State,
     TrainerStatus,
+    TrainingStatus,
 )
 from blendtune_core.unfinished import told_unfinished
+from blendtune_operator.plan.progress import DIVERGENCE
 
 LocalObject = BlendedFineTune | RubricEval
 
@@ -107,6 +110,8 @@ def progress_words(trainer: TrainerStatus) -> Iterator[str]:
         yield f"step {metrics['step']}/{metrics['steps']}"
     if "loss" in metrics:
         yield f"loss {float(metrics['loss']):.4f}"
+    if DIVERGENCE[Role.GENERAL] in metrics:
+        yield f"KL {float(metrics[DIVERGENCE[Role.GENERAL]]):.3g}"
     if "tokensPerSecond" in metrics:
         yield f"{float(metrics['tokensPerSecond']):,.0f} tokens/s"
     if trainer.estimated_remaining_seconds is not None:
@@ -133,6 +138,9 @@ def print_result(
         console.print(_blend_table(object))
         for bad in object.status.blend.bad_rows if object.status.blend else ():
             console.print(f"bad rows   {bad.rows:,} {bad.reason}, first {bad.first}", soft_wrap=True)
+        if object.status.training is not None:
+            for line in _training_lines(object.status.training):
+                console.print(line, soft_wrap=True)
     scored = _scored(object, evaluation)
     if scored is not None and scored.overall is not None:
         console.print(_score_table(scored))
@@ -157,6 +165,14 @@ def print_result(
             console.print(Text(f"{condition.reason}: {condition.message}", "red"), soft_wrap=True)
     for name, path in paths:
         console.print(f"{name:<9}  {path}", highlight=False, soft_wrap=True)
+
+
+def _training_lines(training: TrainingStatus) -> Iterator[str]:
+    moved = [f"{each.role} {each.value:.3g}" for each in training.divergence if each.value is not None]
+    if moved:
+        yield f"divergence  KL(base, tuned) on held-out rows: {', '.join(moved)} nats per token"
+    if training.stopped_early:
+        yield f"stopped    {training.stopped_early}"
 
 
 def _scored(

@@ -19,6 +19,7 @@ from blendtune_operator.metrics.evaluations import evaluation_series, evaluation
 from blendtune_operator.metrics.series import add_known, run_family
 from blendtune_operator.metrics.studies import study_series
 from blendtune_operator.plan.attempts import last_attempt
+from blendtune_operator.plan.progress import DIVERGENCE
 
 _TRAINER_METRICS = {
     "step": ("blendtune_training_step", "Optimizer steps taken."),
@@ -98,6 +99,12 @@ def _progress(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:
         "When rank 0 last told its progress, in seconds since the epoch.",
     )
     families = {key: run_family(name, text) for key, (name, text) in _TRAINER_METRICS.items()}
+    moved = run_family(
+        "blendtune_training_divergence",
+        "KL(base, tuned) on held-out rows at the latest validation, nats per token.",
+        "role",
+    )
+    roles = {name: role for role, name in DIVERGENCE.items()}
     for object in fine_tunes:
         trainer = object.status.trainer_status
         if trainer is None:
@@ -110,7 +117,9 @@ def _progress(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:
         for metric in trainer.metrics:
             if metric.name in families:
                 families[metric.name].add_metric(_labels(object), float(metric.value))
-    yield from (progress, remaining, heard, *families.values())
+            if metric.name in roles:
+                moved.add_metric([*_labels(object), roles[metric.name]], float(metric.value))
+    yield from (progress, remaining, heard, *families.values(), moved)
 
 
 def _blends(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:

@@ -15,6 +15,7 @@ from blendtune_api.v1alpha1 import (
     ConditionType,
     NamedValue,
     Reason,
+    Role,
     Stage,
     TrainerStatus,
 )
@@ -28,6 +29,7 @@ from blendtune_operator.settings import Settings
 
 _STALE_AFTER_INTERVALS = 4
 _CHECKPOINT_BYTES = "checkpointBytes"
+DIVERGENCE = {Role.GENERAL: "divergenceGeneral", Role.IN_DOMAIN: "divergenceInDomain"}  # metrics' names
 
 
 def pod_to_ask(run: BlendedFineTune, children: Children, now: datetime, settings: Settings) -> Object | None:
@@ -78,6 +80,9 @@ def final_trainer_status(known: TrainerStatus | None, result: TrainResult, now: 
     final = {"step": str(result.steps), "steps": str(result.steps), "tokens": str(result.tokens)}
     if result.final_loss is not None:
         final["loss"] = f"{result.final_loss:.6g}"
+    final |= {
+        DIVERGENCE[each.role]: f"{each.value:.6g}" for each in result.divergence if each.value is not None
+    }
     metrics |= {name: NamedValue(name=name, value=value) for name, value in final.items()}
     return TrainerStatus(
         progress_percentage=100,
@@ -92,6 +97,8 @@ def trainer_status(progress: Progress, now: datetime) -> TrainerStatus:
     values = {
         "loss": progress.loss,
         "learningRate": progress.learning_rate,
+        DIVERGENCE[Role.GENERAL]: progress.divergence_general,
+        DIVERGENCE[Role.IN_DOMAIN]: progress.divergence_in_domain,
         "tokensPerSecond": progress.tokens_per_second,
         "tokensPerSecondPerGpu": progress.tokens_per_second_per_gpu,
         "mfu": progress.mfu,

@@ -48,6 +48,8 @@ def _record_result(draft: FineTuneDraft, result: TrainResult) -> None:
         tokens=result.tokens,
         final_loss=result.final_loss,
         validation_loss=result.validation_loss,
+        divergence=result.divergence,
+        stopped_early=result.stopped_early,
         restarts=attempt.number - 1 if attempt else 0,
         gpu_seconds=result.gpu_seconds,
         tokens_per_second_per_gpu=result.tokens_per_second_per_gpu,
@@ -60,4 +62,6 @@ def _record_result(draft: FineTuneDraft, result: TrainResult) -> None:
     model = ModelStatus(uri=uri, digest=result.model_digest)
     draft.update(training=training, model=model, trainer_status=progress)
     message = f"{result.steps:,} steps over {result.tokens:,} tokens; the model lies at {uri}"
+    if result.stopped_early:
+        message += f"; stopped early {result.stopped_early}"
     draft.set(ConditionType.TRAINING_SUCCEEDED, ConditionStatus.TRUE, Reason.COMPLETED, message)

@@ -28,11 +28,14 @@ from blendtune_api.v1alpha1 import (
     Metric,
     NamedValue,
     Reason,
+    Role,
+    RoleDivergence,
     RubricEval,
     RubricEvalStatus,
     ScopeScore,
     State,
     TrainerStatus,
+    TrainingStatus,
 )
 from blendtune_operator.cli.exit_status import ExitStatus, exit_status
 from blendtune_operator.cli.run import evaluation_progress
@@ -132,11 +135,31 @@ def test_progress_fits_one_line() -> None:
             NamedValue(name="step", value="11"),
             NamedValue(name="steps", value="109"),
             NamedValue(name="loss", value="1.25"),
+            NamedValue(name="divergenceGeneral", value="0.03125"),
             NamedValue(name="tokensPerSecond", value="190.4"),
         ),
     )
     run = with_status(BlendedFineTuneStatus(state=State.TRAINING, trainer_status=trainer))
-    assert one_line(run).endswith("Training  step 11/109  loss 1.2500  190 tokens/s  ETA 0:01:30")
+    assert one_line(run).endswith("Training  step 11/109  loss 1.2500  KL 0.0312  190 tokens/s  ETA 0:01:30")
+
+
+def test_the_end_tells_how_far_the_model_moved_and_why_it_stopped() -> None:
+    training = TrainingStatus(
+        steps=3,
+        tokens=100,
+        divergence=(
+            RoleDivergence(role=Role.IN_DOMAIN, positions=9, value=0.51234),
+            RoleDivergence(role=Role.GENERAL, positions=9, value=0.03),
+        ),
+        stopped_early="at step 3 of 6: KL(base, tuned) is too large",
+    )
+    console = Console(record=True, width=120)
+    print_result(
+        console, with_status(BlendedFineTuneStatus(state=State.SUCCEEDED, training=training)), None, []
+    )
+    text = console.export_text()
+    assert "KL(base, tuned) on held-out rows: inDomain 0.512, general 0.03 nats per token" in text
+    assert "stopped    at step 3 of 6: KL(base, tuned) is too large" in text
 
 
 @pytest.mark.parametrize(

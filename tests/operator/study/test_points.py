@@ -16,6 +16,7 @@ from blendtune_api.v1alpha1 import (
     NAME_MAX_LENGTH,
     Budget,
     Cluster,
+    EarlyStopping,
     Evaluation,
     EvaluationBaseline,
     Export,
@@ -23,6 +24,8 @@ from blendtune_api.v1alpha1 import (
     Model,
     Role,
     Source,
+    StoppingMetric,
+    Training,
 )
 from blendtune_operator.plan.study.points import Point, grid, run_object, run_spec
 from blendtune_operator.plan.study.validation import study_refusals
@@ -182,6 +185,17 @@ def only(role: Role) -> Any:
             "spec.axes.inDomainShare[0]",
             "general",
             id="no general source",
+        ),
+        pytest.param(
+            {
+                "template": template(
+                    training=Training(early_stopping=EarlyStopping(metric=StoppingMetric.KL, max=0.1))
+                ),
+                "axes": Axes(in_domain_share=(0.5, 1)),
+            },
+            "spec.axes.inDomainShare[1]",
+            "no general rows to hold out",
+            id="stopped by general rows that a share leaves out",
         ),
         pytest.param({"search": Search(max_runs=5)}, "spec.search.maxRuns", "6 runs", id="too many runs"),
         pytest.param(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.trainer.data.blends import Change, edit, refusal_of, rows, write_rows, write_rubric
@@ -110,6 +111,19 @@ def test_a_conversation_over_the_sequence_length_is_never_cut(
         assert (
             "ads: 41 rows, 4,430 tokens, 1 dropped for length, 0 bad, 4 held out" in capsys.readouterr().out
         )
+
+
+def test_stopping_by_rows_that_are_too_few_to_hold_out_is_refused(
+    make_run: Callable[..., Run], data: Path
+) -> None:
+    write_rows(data / "general.jsonl", rows(9, "x", 60))
+
+    def stop_by_divergence(document: dict[str, Any]) -> None:
+        document["training"]["earlyStopping"] = {"metric": "kl", "max": 0.1}
+        document["blend"]["sources"][1]["maxEpochs"] = 1000
+
+    error = refusal_of(make_run(stop_by_divergence), BadConfiguration)
+    assert error.message.startswith("spec.training.earlyStopping.metric kl watches general held-out rows")
 
 
 def test_a_model_that_does_not_fit_is_refused_with_numbers(make_run: Callable[..., Run]) -> None:

@@ -29,6 +29,10 @@ def test_unknown_values_are_left_out_and_known_ones_shown() -> None:
         assert "blendtune_training_loss 0.5" in metrics
         assert "blendtune_training_gradient_norm 1.25" in metrics
         assert "gpu_memory" not in metrics
+        assert "blendtune_training_divergence" not in metrics
+        board.update(divergence_general=0.02)
+        assert 'blendtune_training_divergence{role="general"} 0.02' in get(port, "/metrics")
+        assert json.loads(get(port, "/progress"))["divergenceGeneral"] == 0.02
         board.update(gpu_memory_bytes=2**30)
         metrics = get(port, "/metrics")
         assert "blendtune_training_gpu_memory_peak_bytes 1.073741824e+09" in metrics

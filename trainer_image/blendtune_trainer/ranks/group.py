@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import torch
-from torch import distributed
+from torch import Tensor, distributed
 
 if not torch.cuda.is_available():
     os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when DeepSpeed is imported
@@ -47,6 +47,12 @@ class Ranks:
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
         distributed.all_reduce(tensor)
         return [float(value) for value in tensor.tolist()]
+
+    def sum_arrays(self, values: Tensor) -> Tensor:
+        """Each value summed over the ranks. `values` is on the CPU and has one shape on all ranks."""
+        moved = values.to(self.device)
+        distributed.all_reduce(moved)
+        return moved.cpu()
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is true on any rank."""

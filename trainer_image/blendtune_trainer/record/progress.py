@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from blendtune_api.codec import encode
 from blendtune_api.contract import Progress
+from blendtune_api.v1alpha1 import Role
 
 _PACE_STEPS = 20  # latest steps, over which throughput and remaining time are averaged
 
@@ -96,6 +97,17 @@ class ProgressBoard(Collector):
             value = self._metrics_only.get(field, getattr(progress, field, None))
             if value is not None:
                 yield GaugeMetricFamily(name, description, value=value)
+        moved = GaugeMetricFamily(
+            "blendtune_training_divergence",
+            "KL(base, tuned) on held-out rows at the latest validation, nats per token.",
+            labels=["role"],
+        )
+        by_role = {Role.GENERAL: progress.divergence_general, Role.IN_DOMAIN: progress.divergence_in_domain}
+        for role, value in by_role.items():
+            if value is not None:
+                moved.add_metric([role], value)
+        if moved.samples:
+            yield moved
         phase = GaugeMetricFamily(
             "blendtune_training_phase", "1 for what the training does now.", labels=["phase"]
         )

@@ -5,17 +5,19 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from blendtune_api.contract import (
+    BlendResult,
     Layout,
     MessageError,
     RunConfig,
     TrainResult,
     Workspace,
     decode_message,
+    digest_of,
     encode_message,
     weights_digest,
 )
@@ -38,8 +40,11 @@ from blendtune_trainer.ranks.watchdog import Watchdog
 from blendtune_trainer.record.progress import ProgressBoard
 from blendtune_trainer.record.trackers import TrackedRun
 from blendtune_trainer.record.tracking import check_libraries, tracking
-from blendtune_trainer.stage import Run, save_result
+from blendtune_trainer.stage import Run, load_result, save_result
+from blendtune_trainer.training.base_predictions import BASE_PREDICTIONS_FILE, base_predictions
 from blendtune_trainer.training.checkpoint import Checkpoints, Identity, Pointer
+from blendtune_trainer.training.compared import compared_positions
+from blendtune_trainer.training.divergence import Compared
 from blendtune_trainer.training.engine import load_engine, resumable_layout
 from blendtune_trainer.training.epochs import EpochModels
 from blendtune_trainer.training.export import export_adapted_model, export_model
@@ -49,6 +54,7 @@ from blendtune_trainer.training.report import TrainingReport
 from blendtune_trainer.training.separation import require_separation
 from blendtune_trainer.training.throughput import model_flops_utilisation
 from blendtune_trainer.training.upload import upload
+from blendtune_trainer.training.validation import record
 
 EXPORTED_FILE = "exported.json"  # the result, written once the models are in the workspace
 
@@ -134,7 +140,7 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     setup = sizing_setup(config.spec, base, config.gpu, ranks.world_size)
     token_flops = flops_per_token(setup.shape, setup.weights, training.sequence_length)
     checkpoints = Checkpoints(job.workspace.checkpoints, identity, training.checkpoint.keep)
-    loaded = _load(job, base, setup, checkpoints)
+    loaded = _load(job, base, setup, checkpoints, blend)
     engine, first_step = loaded.engine, loaded.first_step
 
     plan = make_plan(config.spec, blend, loaded.layout.bins_per_micro_batch)
@@ -163,6 +169,7 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
             stop=job.stop,
             watchdog=job.watchdog,
             epoch_models=epoch_models,
+            compared=loaded.compared,
         )
         report.set_phase("training")
         with job.watchdog.watching():
@@ -173,7 +180,12 @@ def _train_and_export(job: Job, blend: PackedBlend, identity: Identity) -> Train
     _export(job, engine, base, job.workspace, _lineage(job, blend, plan, last_step))
     result = None
     if ranks.is_first:
-        result = _result(job, identity, report, epoch_models, token_flops, gpu_seconds)
+        stopped = report.reason_to_stop(training.early_stopping) if last_step < plan.steps else ""
+        result = replace(
+            _result(job, identity, report, epoch_models, token_flops, gpu_seconds),
+            divergence=report.divergence(loaded.compared.counts() if loaded.compared else {}),
+            stopped_early=stopped and f"at step {last_step} of {plan.steps}: {stopped}",
+        )
         write_text(job.workspace.train / EXPORTED_FILE, encode_message(result))
     exported: TrainResult = ranks.broadcast(result)
     return exported
@@ -186,10 +198,14 @@ class _Loaded:
     engine: Any
     layout: Layout
     first_step: int  # optimizer steps taken by then
+    compared: Compared | None
 
 
-def _load(job: Job, base: Path, setup: Setup, checkpoints: Checkpoints) -> _Loaded:
-    """Loads the model in `base` or, to resume, the last checkpoint; every rank calls it."""
+def _load(job: Job, base: Path, setup: Setup, checkpoints: Checkpoints, blend: PackedBlend) -> _Loaded:
+    """Loads the model in `base` or, to resume, the last checkpoint; every rank calls it.
+
+    What the base model predicts is taken down in between, while its weights are still those in `base`.
+    """
     config, ranks = job.config, job.ranks
     training = config.spec.training
     pointer = _resumable(checkpoints, ranks)
@@ -199,9 +215,37 @@ def _load(job: Job, base: Path, setup: Setup, checkpoints: Checkpoints) -> _Load
     engine = load_engine(base, config, ranks, layout, pointer)
     dtype = training_dtype(training.precision, ranks.device)
     require_separation(engine, ranks, dtype, setup.shape.vocabulary_size)
+    compared = _compared(job, engine, blend, setup.shape.vocabulary_size)
     if pointer:
         checkpoints.load(engine, ranks, pointer)
-    return _Loaded(engine=engine, layout=layout, first_step=pointer.step if pointer else 0)
+    first_step = pointer.step if pointer else 0
+    return _Loaded(engine=engine, layout=layout, first_step=first_step, compared=compared)
+
+
+def _compared(job: Job, engine: Any, blend: PackedBlend, vocabulary_size: int) -> Compared | None:
+    """What validation compares with, by an untrained `engine`; None if nothing is to be compared.
+
+    Raises BadConfiguration as `compared_positions`, Preempted after a stop signal on any rank.
+    """
+    positions = compared_positions(job.config.spec, blend)
+    if not len(positions):
+        return None
+    blended = load_result(job.run, Stage.BLEND, BlendResult)
+    model = blended.base_model_digest if blended else ""
+    identity = digest_of([model, job.config.digest, blend.digest])
+
+    def requested() -> bool:
+        job.watchdog.beat()
+        return job.stop.requested
+
+    with job.watchdog.watching():
+        base = base_predictions(
+            job.workspace.train / BASE_PREDICTIONS_FILE,
+            identity,
+            job.ranks,
+            lambda: record(engine, blend, job.ranks, positions, vocabulary_size, requested),
+        )
+    return Compared(positions=positions, base=base)
 
 
 def _tracked(job: Job, identity: Identity, first_step: int) -> TrackedRun:

@@ -16,12 +16,13 @@ from blendtune_trainer.ranks.signals import StopRequest
 from blendtune_trainer.ranks.watchdog import Watchdog
 from blendtune_trainer.training.batches import bins_of_step, micro_batches
 from blendtune_trainer.training.checkpoint import Checkpoints
+from blendtune_trainer.training.divergence import Compared
 from blendtune_trainer.training.epochs import EpochModels
 from blendtune_trainer.training.microbatch import forward
 from blendtune_trainer.training.plan import Plan
 from blendtune_trainer.training.report import StepReport, TrainingReport
 from blendtune_trainer.training.schedule import learning_rate
-from blendtune_trainer.training.validation import out_of_patience, validation_loss
+from blendtune_trainer.training.validation import validate
 
 
 class TrainingLoop:
@@ -41,6 +42,7 @@ class TrainingLoop:
         stop: StopRequest,
         watchdog: Watchdog,
         epoch_models: EpochModels,
+        compared: Compared | None,
     ) -> None:
         self._engine = engine
         self._blend = blend
@@ -53,6 +55,7 @@ class TrainingLoop:
         self._stop = stop
         self._watchdog = watchdog
         self._epoch_models = epoch_models
+        self._compared = compared
         self._saved_step: int | None = None
         self._saved_at = time.monotonic()
 
@@ -68,7 +71,7 @@ class TrainingLoop:
         while True:
             self._validate_when_due(step)
             self._export_when_due(step)
-            if step == self._plan.steps or self._stops_early():
+            if step == self._plan.steps or self._report.reason_to_stop(self._training.early_stopping):
                 break
             stop, save = self._take_step(step)
             step += 1
@@ -146,7 +149,7 @@ class TrainingLoop:
         if self._report.has_validation(step):
             return
         self._report.set_phase("validating")
-        loss = validation_loss(self._engine, self._blend, self._ranks, interrupted=self._wants_to_stop)
+        loss = validate(self._engine, self._blend, self._ranks, self._compared, self._wants_to_stop)
         if loss is None:
             self._checkpoint_and_stop(step)
         else:
@@ -164,9 +167,6 @@ class TrainingLoop:
     def _wants_to_stop(self) -> bool:
         self._watchdog.beat()
         return self._stop.requested
-
-    def _stops_early(self) -> bool:
-        return out_of_patience(self._report.validation_means(), self._training.early_stopping.patience)
 
     def _save(self, step: int) -> None:
         self._report.set_phase("saving")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -26,11 +27,18 @@ class SupervisedLoss(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: Tensor, labels: Tensor, position_ids: Tensor) -> Tensor:
+    def forward(
+        self,
+        input_ids: Tensor,
+        labels: Tensor,
+        position_ids: Tensor,
+        read: Callable[[Tensor], None] | None = None,
+    ) -> Tensor:
         """The summed negative log-likelihood, in nats. All arguments are int64[1, n]; labels are not shifted.
 
         `position_ids` restart at 0 in each example. The model gets the lengths of the examples, or detects
-        the restarts, which transformers does only without an attention mask and without a cache.
+        the restarts, which transformers does only without an attention mask and without a cache. `read` gets
+        the logits that predict the supervised tokens, [m, vocabulary].
         """
         predicting = torch.nonzero(labels[0, 1:] != IGNORED_LABEL).squeeze(1)  # [m]
         logits = self.model(
@@ -40,6 +48,8 @@ class SupervisedLoss(nn.Module):
             use_cache=False,
             **example_arguments(self.model, position_ids),
         ).logits
+        if read is not None:
+            read(logits[0])
         return summed_nll(logits[0], labels[0, predicting + 1])
 
 
@@ -49,11 +59,20 @@ def summed_nll(logits: Tensor, targets: Tensor) -> Tensor:
     The softmax is computed in float32 and in chunks. If there is more than one chunk, each is recomputed in
     the backward pass to save memory.
     """
-    chunk = max(1, LOSS_CHUNK_BYTES // (4 * logits.shape[-1]))
-    if len(targets) <= chunk:
+    vocabulary = logits.shape[-1]
+    if len(targets) <= _rows_of_chunk(vocabulary):
         return _chunk_nll(logits, targets)
-    chunks = zip(torch.split(logits, chunk), torch.split(targets, chunk), strict=True)
+    chunks = zip(split_rows(logits, vocabulary), split_rows(targets, vocabulary), strict=True)
     return torch.stack([checkpoint(_chunk_nll, *each, use_reentrant=False) for each in chunks]).sum()
+
+
+def split_rows(rows: Tensor, vocabulary: int) -> tuple[Tensor, ...]:
+    """Chunks of rows whose logits take at most LOSS_CHUNK_BYTES in float32."""
+    return torch.split(rows, _rows_of_chunk(vocabulary))
+
+
+def _rows_of_chunk(vocabulary: int) -> int:
+    return max(1, LOSS_CHUNK_BYTES // (4 * vocabulary))
 
 
 def _chunk_nll(logits: Tensor, targets: Tensor) -> Tensor:

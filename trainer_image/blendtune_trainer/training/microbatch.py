@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,12 +32,16 @@ def evaluating(engine: Any) -> Iterator[None]:
         engine.train()
 
 
-def forward(engine: Any, bins: Sequence[Bin], device: torch.device) -> Tensor:
+def forward(
+    engine: Any, bins: Sequence[Bin], device: torch.device, read: Callable[[Tensor], None] | None = None
+) -> Tensor:
     """The summed negative log-likelihood of the bins' supervised tokens; 0 with a gradient of 0 for no bins.
 
-    The bins are concatenated to a single row, as the examples are within a bin.
+    The bins are concatenated to a single row, as the examples are within a bin. `read` gets the logits, as in
+    `SupervisedLoss`.
     """
     rows = bins or (_EMPTY,)
     columns = zip(*((row.input_ids, row.labels, row.position_ids) for row in rows), strict=True)
-    loss: Tensor = engine(*(torch.from_numpy(np.concatenate(column))[None].to(device) for column in columns))
+    tensors = (torch.from_numpy(np.concatenate(column))[None].to(device) for column in columns)
+    loss: Tensor = engine(*tensors, read)
     return loss

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 
 from blendtune_api.contract import GpuPreset, Workspace
-from blendtune_api.v1alpha1 import MAX_EPOCH_LOSSES, EpochLoss, SourceLoss
+from blendtune_api.v1alpha1 import (
+    MAX_EPOCH_LOSSES,
+    EarlyStopping,
+    EpochDivergence,
+    EpochLoss,
+    Role,
+    RoleDivergence,
+    SourceLoss,
+)
 from blendtune_trainer.ranks.group import Ranks
 from blendtune_trainer.record.progress import Pace, ProgressBoard
 from blendtune_trainer.record.step_log import StepLog
 from blendtune_trainer.record.tracking import Tracking
 from blendtune_trainer.training.throughput import model_flops_utilisation
-from blendtune_trainer.training.validation import ValidationLoss
+from blendtune_trainer.training.validation import ValidationLoss, reason_to_stop
 
 VALIDATION_LOG = "validation.jsonl"
 
@@ -71,9 +81,15 @@ class TrainingReport:
             tokens = sum(line["tokens"] for line in self._steps.read())
             self._board.update(step=step, steps=steps, tokens=tokens)
         self._losses = {
-            line["step"]: ValidationLoss(by_source=line["loss"], mean=line["mean"])
+            line["step"]: ValidationLoss(
+                by_source=line["loss"],
+                mean=line["mean"],
+                divergence={Role(role): value for role, value in line.get("divergence", {}).items()},
+            )
             for line in self._ranks.broadcast(validations)
         }
+        if self._losses:
+            self._show_divergence(self._validations_in_order()[-1])
 
     def set_phase(self, name: str) -> None:
         """Sets the phase of the live progress: loading, training, validating, saving or exporting."""
@@ -99,11 +115,15 @@ class TrainingReport:
         """Reports the validation loss after `step` steps."""
         self._losses[step] = loss
         if self._ranks.is_first:
-            self._validations.append(step=step, loss=dict(loss.by_source), mean=loss.mean)
+            moved = {role.value: value for role, value in loss.divergence.items()}
+            self._validations.append(step=step, loss=dict(loss.by_source), mean=loss.mean, divergence=moved)
             by_source = {f"validation/{name}": value for name, value in loss.by_source.items()}
-            self._tracking.log(step, {**by_source, "validation/mean": loss.mean})
-            shown = ", ".join(f"{name} {value:.4f}" for name, value in loss.by_source.items())
-            print(f"validation after step {step}: {shown}", flush=True)
+            by_role = {f"divergence/{name}": value for name, value in moved.items()}
+            self._tracking.log(step, {**by_source, "validation/mean": loss.mean, **by_role})
+            self._show_divergence(loss)
+            shown = [f"{name} {value:.4f}" for name, value in loss.by_source.items()]
+            shown += [f"KL(base, tuned) {name} {value:.4g}" for name, value in moved.items()]
+            print(f"validation after step {step}: {', '.join(shown)}", flush=True)
 
     def log_checkpoint(self, step: int, seconds: float, size: int) -> None:
         """Reports a checkpoint of `size` bytes, saved in `seconds`."""
@@ -117,9 +137,27 @@ class TrainingReport:
         """Whether there is a validation loss after `step` steps, also from an earlier attempt."""
         return step in self._losses
 
-    def validation_means(self) -> list[float]:
-        """The mean losses of all validations, in order of their steps."""
-        return [loss.mean for _, loss in sorted(self._losses.items())]
+    def reason_to_stop(self, early: EarlyStopping) -> str:
+        """Why the validations so far end the training; "" if they do not. The same on every rank."""
+        return reason_to_stop(early, self._validations_in_order())
+
+    def divergence(self, positions: Mapping[Role, int]) -> tuple[RoleDivergence, ...]:
+        """The divergence of each role, from so many positions: after the last step, and the last epochs."""
+        ends = [loss.divergence for step, loss in sorted(self._losses.items()) if step > 0]
+        epochs = list(enumerate(ends, start=1))[-MAX_EPOCH_LOSSES:]
+        return tuple(
+            RoleDivergence(
+                role=role,
+                positions=count,
+                value=ends[-1].get(role) if ends else None,
+                epochs=tuple(
+                    EpochDivergence(epoch=epoch, value=found[role])
+                    for epoch, found in epochs
+                    if isfinite(found.get(role, inf))
+                ),
+            )
+            for role, count in positions.items()
+        )
 
     def validation_losses(self) -> tuple[SourceLoss, ...]:
         """The losses of each source: before the first step, after the last, and after the last epochs."""
@@ -152,6 +190,15 @@ class TrainingReport:
             tokens=sum(line["tokens"] for line in lines),
             rank_seconds=sum(line["seconds"] * line["ranks"] for line in lines),
             final_loss=lines[-1]["loss"] if lines else None,
+        )
+
+    def _validations_in_order(self) -> list[ValidationLoss]:
+        return [loss for _, loss in sorted(self._losses.items())]
+
+    def _show_divergence(self, loss: ValidationLoss) -> None:
+        self._board.update(
+            divergence_general=loss.divergence.get(Role.GENERAL),
+            divergence_in_domain=loss.divergence.get(Role.IN_DOMAIN),
         )
 
     def _show(self, taken: StepReport) -> None:

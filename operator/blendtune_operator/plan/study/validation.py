@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from blendtune_api.blend_study import BlendStudy, Hold, SearchKind
 from blendtune_api.codec import Fault
-from blendtune_api.v1alpha1 import BlendedFineTune, Metric, Reason, Role
+from blendtune_api.v1alpha1 import BlendedFineTune, Metric, Reason, Role, StoppingMetric
 from blendtune_operator.plan.supported import Refusal, refusals
 from blendtune_operator.settings import Settings
 
@@ -28,6 +28,12 @@ def _faults(study: BlendStudy) -> Iterator[Fault]:
         path = f"spec.axes.inDomainShare[{index}]"
         if share > 0 and Role.IN_DOMAIN not in roles:
             yield Fault(path, f"is {share:g}, and the template has no source of role inDomain")
+        if share == 1 and template.training.early_stopping.metric is StoppingMetric.KL:
+            message = (
+                "is 1, which leaves no general rows to hold out, and the template's "
+                "training.earlyStopping.metric kl watches them: use a share below 1, or metric: loss"
+            )
+            yield Fault(path, message)
         if share < 1 and Role.GENERAL not in roles:
             yield Fault(path, f"is {share:g}, and the template has no source of role general")
     if spec.axes.combinations > spec.search.max_runs:
