@@ -25,7 +25,7 @@ from blendtune_trainer.training.divergence import Compared, Comparison
 from blendtune_trainer.training.loss import SupervisedLoss
 from blendtune_trainer.training.microbatch import evaluating, forward
 
-BINS, LENGTH = 12, 512  # half of the tokens supervised
+BINS, LENGTH = 6, 512  # half of the tokens supervised
 
 
 class Alone(Ranks):
