@@ -39,7 +39,7 @@ class BasePredictions:
     def read(path: Path, identity: str) -> BasePredictions | None:
         """What a file holds; None if there is none that can be read, or it is of another identity."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 if str(arrays["identity"]) != identity:
                     return None
                 return BasePredictions(token_ids=arrays["token_ids"], logarithms=arrays["logarithms"])

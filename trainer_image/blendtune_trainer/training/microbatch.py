@@ -43,5 +43,5 @@ def forward(
     rows = bins or (_EMPTY,)
     columns = zip(*((row.input_ids, row.labels, row.position_ids) for row in rows), strict=True)
     tensors = (torch.from_numpy(np.concatenate(column))[None].to(device) for column in columns)
-    loss: Tensor = engine(*tensors, read)
+    loss: Tensor = engine(*tensors, read=read)
     return loss
