@@ -18,8 +18,10 @@ from blendtune_trainer.tokens.tokenized import TextTokenizer, TokenizedText, Who
 
 # Before each space that follows no white space.
 _PIECE = re.compile(r" *[^ ]+(?:(?<=\s) +[^ ]*)*| +")
-_KEPT_PIECES = 1 << 17  # before all are forgotten
+_KEPT_PIECES = 1 << 17  # before all are forgotten: some 30 MB
 _KEPT_LENGTH = 64  # characters of a piece that is kept, at most
+
+Ids = tuple[int, ...]
 
 # Expressions of which no match has a space after anything but white space, and one matches every space. So
 # one begins at each space that follows no white space, and what is before it does not matter.
@@ -108,7 +110,7 @@ class Pieces:
         added = self._backend.get_added_tokens_decoder().values()
         longest_first = sorted((token.content for token in added if not token.normalized), key=len)[::-1]
         self._added = re.compile(f"({'|'.join(map(re.escape, longest_first))})") if longest_first else None
-        self._kept: dict[str, list[int]] = {}
+        self._kept: dict[str, Ids] = {}
 
     def tokenize(self, texts: Sequence[str]) -> list[TextOfPieces]:
         """Each text with its tokens."""
@@ -119,11 +121,11 @@ class Pieces:
             for text, pieces in zip(texts, cut, strict=True)
         ]
 
-    def ids_of(self, text: str) -> list[int]:
+    def ids_of(self, text: str) -> Ids:
         """Token ids of a text."""
         pieces = self._cut(text)
         ids = self._ids(pieces)
-        return [token for piece in pieces for token in ids[piece]]
+        return tuple(chain.from_iterable(ids[piece] for piece in pieces))
 
     def _cut(self, text: str) -> list[str]:
         """The pieces of a text, in order: its added tokens, and between them the words."""
@@ -137,7 +139,7 @@ class Pieces:
                 pieces += _PIECE.findall(part)
         return pieces
 
-    def _ids(self, pieces: Iterable[str]) -> Mapping[str, list[int]]:
+    def _ids(self, pieces: Iterable[str]) -> Mapping[str, Ids]:
         """The token ids of pieces."""
         if len(self._kept) > _KEPT_PIECES:
             self._kept = {}
@@ -146,7 +148,7 @@ class Pieces:
         if not new:
             return kept
         encodings = self._backend.encode_batch_fast(new, add_special_tokens=False)
-        found = {piece: encoding.ids for piece, encoding in zip(new, encodings, strict=True)}
+        found = {piece: tuple(encoding.ids) for piece, encoding in zip(new, encodings, strict=True)}
         short = {piece: ids for piece, ids in found.items() if len(piece) <= _KEPT_LENGTH}
         kept.update(short)
         return kept if len(short) == len(found) else kept | found
@@ -155,9 +157,7 @@ class Pieces:
 class TextOfPieces:
     """A text that was tokenized by its pieces."""
 
-    def __init__(
-        self, tokenizer: Pieces, text: str, pieces: Sequence[str], ids: Sequence[Sequence[int]]
-    ) -> None:
+    def __init__(self, tokenizer: Pieces, text: str, pieces: Sequence[str], ids: Sequence[Ids]) -> None:
         self.ids = list(chain.from_iterable(ids))
         self._tokenizer = tokenizer
         self._text = text
