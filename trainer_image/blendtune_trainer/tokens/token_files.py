@@ -36,9 +36,11 @@ class TokenFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in self._files.values():
-            file.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            for file in self._files.values():
+                file.close()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def paths(self) -> dict[str, Path]:

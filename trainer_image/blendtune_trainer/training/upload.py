@@ -98,9 +98,10 @@ class _Target:
                 "list_multipart_uploads", Bucket=self._bucket, Prefix=self._prefix, **begin
             )
             found += [(each["Key"], each["UploadId"]) for each in page.get("Uploads", ())]
-            if not page.get("IsTruncated"):
+            markers = ("KeyMarker", "UploadIdMarker")
+            begin = {name: page[f"Next{name}"] for name in markers if page.get(f"Next{name}")}
+            if not page.get("IsTruncated") or not begin:
                 return found
-            begin = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
 
     def put(self, file: Path, name: str) -> None:
         path, size = self._path(name), file.stat().st_size
