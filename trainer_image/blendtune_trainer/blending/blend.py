@@ -181,7 +181,7 @@ def _merge(sizes: Sequence[NDArray[np.int64]], share: NDArray[np.float64]) -> ND
 
     Ties go to the first source. A source whose examples are used up is skipped.
     """
-    queues = [memoryview(np.ascontiguousarray(queue, np.int64)) for queue in sizes]
+    queues = [np.ascontiguousarray(queue, np.int64).data for queue in sizes]
     fraction = share.tolist()
     placed = [0] * len(queues)
     position = [0] * len(queues)

@@ -110,8 +110,8 @@ class PackedBlend:
         files = files or {}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _INDEX_FILE).unlink(missing_ok=True)
-        for name, file in files.items():
-            file.replace(folder / f"{name}.npy")
+        for name, path in files.items():
+            path.replace(folder / f"{name}.npy")
         for name, kind in _ARRAYS.items():
             if name in files:
                 continue
