@@ -2,8 +2,9 @@
 
 Both start from one JSON-lines file and a cold cache, with the same tokenizer and chat template. What
 `datasets.map` does is to tokenize; the blend program also checks every row, marks what is supervised, holds
-out, blends and packs. Each arm runs in processes of its own. Memory is the peak of their proportional set
-size; CPU seconds tell more than seconds where the machine is not quiet.
+out, blends and packs. Each arm runs in processes of its own. Memory is the peak of the sum of their
+proportional set sizes, and CPU seconds are those of all of them, both looked up five times a second; CPU
+seconds tell more than seconds where the machine is not quiet.
 
 `python bench/preparing.py --rows 1000000` prints a table and writes bench/results/preparing.json.
 """
@@ -14,7 +15,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -105,22 +105,19 @@ def write_model(folder: Path, tokenizer_folder: Path) -> None:
 def measure(arm: str, folder: Path, tokenizer: Path, rows: int) -> Outcome:
     """Runs an arm from a cold cache, and watches its memory."""
     command = [sys.executable, __file__, "--arm", arm, "--folder", str(folder), "--tokenizer", str(tokenizer)]
-    begin, cpu = time.perf_counter(), children_cpu_seconds()
+    begin = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    peak = 0
+    peak, cpu_of = 0, dict[int, float]()
     while process.poll() is None:
-        peak = max(peak, sum(map(proportional_bytes, process_tree(process.pid))))
+        tree = process_tree(process.pid)
+        peak = max(peak, sum(map(proportional_bytes, tree)))
+        cpu_of |= {number: seconds for number in tree if (seconds := cpu_seconds(number))}
         time.sleep(POLL_SECONDS)
     seconds = time.perf_counter() - begin
     if process.returncode:
         raise SystemExit(f"{arm} ended with {process.returncode}")
-    cpu = children_cpu_seconds() - cpu
+    cpu = sum(cpu_of.values())
     return Outcome(rows, len(os.sched_getaffinity(0)), seconds, cpu, rows / seconds, peak / 2**30)
-
-
-def children_cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def process_tree(root: int) -> list[int]:
@@ -140,6 +137,15 @@ def proportional_bytes(number: int) -> int:
         lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
     except (OSError, StopIteration):
+        return 0
+
+
+def cpu_seconds(number: int) -> float:
+    """User and system time of a process so far; 0 if it has ended."""
+    try:
+        times = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError):
         return 0
 
 

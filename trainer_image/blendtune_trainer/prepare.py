@@ -17,7 +17,7 @@ from blendtune_api.contract import BlendResult, weights_digest
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Stage
 from blendtune_core.sizing.describe import describe_weights, refusal
 from blendtune_core.sizing.estimate import training_cost
-from blendtune_core.sizing.layout import choose_layout
+from blendtune_core.sizing.layout import Setup, choose_layout
 from blendtune_runtime.chat.rendering import Rendering
 from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadData, DoesNotFit
@@ -45,11 +45,13 @@ from blendtune_trainer.tokens.digests import file_digest
 from blendtune_trainer.tokens.row_encoder import RowEncoder
 from blendtune_trainer.tokens.thinking import Mode, notes, resolved, with_thinking
 from blendtune_trainer.tokens.token_cache import Repeats, TokenCache
+from blendtune_trainer.tokens.token_files import TokenFiles
 from blendtune_trainer.training.compared import compared_positions
 from blendtune_trainer.training.upload import try_upload
 
 # In the blend's folder: everything that decided the blend, and the rubric's prompts found in its rows.
 INPUTS_FILE = "inputs.json"
+_TOKENS_FOLDER = "tokens.unfinished"  # in the workspace while its rows are encoded
 _WARNINGS = 4  # in the result, at most
 _WARNING_LENGTH = 300  # characters, at most
 
@@ -110,8 +112,23 @@ def _prepare(run: Run) -> BlendResult:
     tokenizer = load_tokenizer(base, spec.model.chat_template)
     prompts = load_prompts(workspace.rubric)
     _try(run, base, tokenizer, [prompt.text for prompt in prompts])
+    with TokenFiles(workspace.root / _TOKENS_FOLDER) as tokens:
+        return _blend(run, base, setup, tokenizer, prompts, tokens)
+
+
+def _blend(
+    run: Run,
+    base: Path,
+    setup: Setup,
+    tokenizer: Any,
+    prompts: Sequence[RubricPrompt],
+    tokens: TokenFiles,
+) -> BlendResult:
+    spec, workspace = run.config.spec, run.workspace
     cache = TokenCache(run.shared.tokens)
-    reading = with_thinking(spec.model.thinking, lambda mode: _read(run, prompts, tokenizer, cache, mode))
+    reading = with_thinking(
+        spec.model.thinking, lambda mode: _read(run, prompts, tokenizer, cache, tokens, mode)
+    )
     encoded, encoder, renderer = reading.encoded, reading.encoder, reading.encoder.chat.renderer
     warnings = (*check_matches(reading.search.matches), *_notes(spec, reading), *encoded.warnings)
     sources = split(encoded.sources, spec.blend.validation.resolved_fraction, encoded.validation)
@@ -119,13 +136,13 @@ def _prepare(run: Run) -> BlendResult:
     start = _starting_lineage(sources, spec.blend.seed, base)
     identity = _identity(spec, encoded, encoder)
     packed, achieved = assemble(
-        sources, encoded.validation, spec.blend, spec.training.sequence_length, identity, start
+        sources, encoded.validation, tokens, spec.blend, spec.training.sequence_length, identity, start
     )
-    tokens = sum(source.tokens for source in achieved)
+    token_count = sum(source.tokens for source in achieved)
     result = BlendResult(
         digest=packed.digest,
         config_digest=run.config.digest,
-        tokens=tokens,
+        tokens=token_count,
         steps=ceil(packed.num_bins * packed.sequence_length / spec.training.batch_tokens),
         sources=achieved,
         parameters=setup.shape.parameters,
@@ -135,13 +152,13 @@ def _prepare(run: Run) -> BlendResult:
         rendering=renderer.digest,
         thinking=resolved(spec.model.thinking, reading.mode, renderer),
         date=run.config.date,
-        training_seconds=training_cost(setup, tokens).seconds,
+        training_seconds=training_cost(setup, token_count).seconds,
         warnings=tuple(_cut(warning) for warning in warnings[:_WARNINGS]),
         bad_rows=encoded.bad_rows,
     )
     compared_positions(spec, packed)
-    packed.write(workspace.blend)
-    write_held_out(held_out_file(workspace.blend), general_held_out(sources))
+    packed.write(workspace.blend, tokens.paths)
+    write_held_out(held_out_file(workspace.blend), general_held_out(sources, packed))
     write_lineage(workspace.blend, start)
     matches = [asdict(match) for match in reading.search.matches]
     inputs = {"rubricDigest": _rubric_digest(run), "promptsMet": matches, "blend": identity}
@@ -176,7 +193,12 @@ def _starting_lineage(sources: Sequence[SourceExamples], seed: int, base: Path) 
 
 
 def _read(
-    run: Run, prompts: Sequence[RubricPrompt], tokenizer: Any, cache: TokenCache, mode: Mode
+    run: Run,
+    prompts: Sequence[RubricPrompt],
+    tokenizer: Any,
+    cache: TokenCache,
+    tokens: TokenFiles,
+    mode: Mode,
 ) -> _Reading:
     """Reads and encodes all rows. Raises ReasoningMet if the mode asks for it."""
     spec = run.config.spec
@@ -190,7 +212,7 @@ def _read(
         on_reasoning=mode.on_reasoning,
     ) as encoder:
         resolved(spec.model.thinking, mode, encoder.chat.renderer)
-        encoded = encode_sources(run, encoder, search)
+        encoded = encode_sources(run, encoder, tokens, search)
     return _Reading(encoded=encoded, encoder=encoder, search=search, mode=mode)
 
 

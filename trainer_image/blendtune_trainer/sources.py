@@ -16,6 +16,7 @@ from blendtune_trainer.rows.splits import Split
 from blendtune_trainer.stage import Run
 from blendtune_trainer.tokens.examples import Examples, encode_rows
 from blendtune_trainer.tokens.row_encoder import RowEncoder
+from blendtune_trainer.tokens.token_files import TokenFiles
 
 _VALIDATION = "validation"  # its name in messages
 
@@ -35,8 +36,8 @@ class EncodedSources:
         return (*(examples for _, examples in self.sources), *validation)
 
 
-def encode_sources(run: Run, encoder: RowEncoder, search: PromptSearch) -> EncodedSources:
-    """The examples of all sources and of the validation rows.
+def encode_sources(run: Run, encoder: RowEncoder, tokens: TokenFiles, search: PromptSearch) -> EncodedSources:
+    """The examples of all sources and of the validation rows, whose tokens `tokens` holds then.
 
     `search` looks through the rows of the sources. Raises BadData with the faults of all, Transient if a
     store or the hub does not answer, and BadConfiguration if it may not be read. The workspace's
@@ -44,7 +45,10 @@ def encode_sources(run: Run, encoder: RowEncoder, search: PromptSearch) -> Encod
     """
     blend = run.config.spec.blend
     listing = BadRowList(run.workspace.bad_rows)
-    work = _Work(run=run, encoder=encoder, faults=Faults(), listing=listing, told=[], warnings=[])
+    tokens.clear()
+    work = _Work(
+        run=run, encoder=encoder, tokens=tokens, faults=Faults(), listing=listing, told=[], warnings=[]
+    )
     try:
         sources = tuple(
             (source, work.encode(source.name, source, f"sources[{index}]", search))
@@ -70,6 +74,7 @@ class _Work:
 
     run: Run
     encoder: RowEncoder
+    tokens: TokenFiles
     faults: Faults
     listing: BadRowList
     told: list[SourceFaults]  # of each source so far
@@ -95,6 +100,7 @@ class _Work:
         examples = encode_rows(
             rows if search is None else _searched(rows, search),
             self.encoder,
+            self.tokens,
             over_length=blend.over_length,
             seed=blend.seed,
             faults=faults,

@@ -40,6 +40,12 @@ def blended(weights: list[float], means: list[float], count: int, seed: int) -> 
     return Placements(lengths=lengths, sources=order.sources, units=lengths), shares(sources)
 
 
+def packed(placements: Placements, shares: np.ndarray, *, seed: int) -> list[list[int]]:
+    """The placements of each bin, in training order."""
+    bins = pack(placements, shares, capacity=CAPACITY, seed=seed)
+    return [each.tolist() for each in np.split(bins.items, bins.offsets[1:-1])]
+
+
 def cumulative_units(bins: list[list[int]], placements: Placements) -> np.ndarray:
     """[bins + 1, sources] units up to each bin."""
     held = np.zeros((len(bins) + 1, int(placements.sources.max()) + 1))
@@ -61,7 +67,7 @@ def test_shares_waste_and_wholeness_on_fifty_thousand_examples(
     weights: list[float], means: list[float]
 ) -> None:
     placements, target = blended(weights, means, 50_000, seed=1)
-    bins = pack(placements, target, capacity=CAPACITY, seed=1)
+    bins = packed(placements, target, seed=1)
     assert Counter(item for items in bins for item in items) == Counter(range(len(placements)))
     filled = [int(placements.lengths[items].sum()) for items in bins]
     assert max(filled) <= CAPACITY
@@ -77,9 +83,7 @@ def test_waste_is_small_from_four_thousand_examples_on(count: int) -> None:
     lengths = np.concatenate([lognormal_lengths(540, count // 2, 3), lognormal_lengths(230, count // 2, 4)])
     mixed = np.random.default_rng(5).permutation(lengths)
     sources = np.zeros(len(mixed), np.int16)
-    bins = pack(
-        Placements(lengths=mixed, sources=sources, units=mixed), np.ones(1), capacity=CAPACITY, seed=0
-    )
+    bins = packed(Placements(lengths=mixed, sources=sources, units=mixed), np.ones(1), seed=0)
     assert 1 - mixed.sum() / (len(bins) * CAPACITY) <= 0.003
 
 
@@ -88,9 +92,9 @@ def test_waste_is_small_from_four_thousand_examples_on(count: int) -> None:
 )
 def test_the_order_is_seeded_and_not_by_length(weights: list[float], means: list[float]) -> None:
     placements, target = blended(weights, means, 2_000, seed=2)
-    bins = pack(placements, target, capacity=CAPACITY, seed=1)
-    assert pack(placements, target, capacity=CAPACITY, seed=1) == bins
-    assert pack(placements, target, capacity=CAPACITY, seed=2) != bins
+    bins = packed(placements, target, seed=1)
+    assert packed(placements, target, seed=1) == bins
+    assert packed(placements, target, seed=2) != bins
     longest = [placements.lengths[items].max() for items in bins]
     place_and_length = np.corrcoef(np.arange(len(bins)), longest)[0, 1]
     assert abs(place_and_length) < 0.3

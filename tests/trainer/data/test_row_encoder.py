@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from blendtune_trainer.tokens import chunks, row_encoder
 from blendtune_trainer.tokens.examples import Examples, encode_rows
 from blendtune_trainer.tokens.row_encoder import RowEncoder, encode_chunk
 from blendtune_trainer.tokens.token_cache import EncodedChunk, TokenCache
+from blendtune_trainer.tokens.token_files import TokenFiles
 
 SEQUENCE_LENGTH = 128
 
@@ -43,6 +44,14 @@ def encodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
+class Encoded(NamedTuple):
+    """The examples of rows, and their tokens."""
+
+    examples: Examples
+    input_ids: np.ndarray
+    supervised: np.ndarray
+
+
 def row(number: int, answer: str | None = None) -> Row:
     turns = [(ChatRole.USER, f"Question {number}?"), (ChatRole.ASSISTANT, answer or f"Answer {number}.")]
     return Row(place=f"ads.jsonl:{number}", conversation=of_texts(turns))
@@ -61,15 +70,25 @@ def encode(
     template: str = CHATML,
     over_length: OverLength = OverLength.DROP,
     faults: SourceFaults | None = None,
-) -> Examples:
-    with RowEncoder(build_tokenizer(template), SEQUENCE_LENGTH, TokenCache(folder), processes) as encoder:
-        return encode_rows(given, encoder, over_length=over_length, seed=7, faults=faults or SourceFaults())
+) -> Encoded:
+    with (
+        RowEncoder(build_tokenizer(template), SEQUENCE_LENGTH, TokenCache(folder), processes) as encoder,
+        TokenFiles(folder / "tokens") as tokens,
+    ):
+        examples = encode_rows(
+            given, encoder, tokens, over_length=over_length, seed=7, faults=faults or SourceFaults()
+        )
+        return Encoded(examples, *map(np.array, tokens.arrays()))
 
 
-def same(one: Examples, other: Examples) -> bool:
-    arrays = ("input_ids", "supervised", "offsets", "keys")
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays) and (
-        (one.rows, one.dropped, one.digest) == (other.rows, other.dropped, other.digest)
+def same(one: Encoded, other: Encoded) -> bool:
+    mine, theirs = (
+        (*each[1:], each.examples.offsets, each.examples.supervised_tokens, each.examples.keys)
+        for each in (one, other)
+    )
+    return all(map(np.array_equal, mine, theirs)) and (
+        (one.examples.rows, one.examples.dropped, one.examples.digest)
+        == (other.examples.rows, other.examples.dropped, other.examples.digest)
     )
 
 
@@ -77,7 +96,9 @@ def same(one: Examples, other: Examples) -> bool:
 def test_processes_change_nothing(tmp_path: Path) -> None:
     alone = encode(rows(), tmp_path / "one")
     together = encode(rows(), tmp_path / "two", processes=2)
-    assert (alone.rows, alone.dropped, len(alone)) == (95, 1, 94)
+    examples = alone.examples
+    assert (examples.rows, examples.dropped, len(examples)) == (95, 1, 94)
+    assert examples.supervised_tokens.sum() == alone.supervised.sum() > 0
     assert same(alone, together)
 
 
@@ -153,8 +174,11 @@ def test_faults_and_lengths_are_told_again_from_the_cache(tmp_path: Path) -> Non
 def test_pruning_leaves_what_was_used(tmp_path: Path, encodings: list[int]) -> None:
     encode(rows(), tmp_path)
     cache = TokenCache(tmp_path)
-    with RowEncoder(build_tokenizer(CHATML), SEQUENCE_LENGTH, cache, 1) as encoder:
-        encode_rows(rows(30), encoder, over_length=OverLength.DROP, seed=7, faults=SourceFaults())
+    with (
+        RowEncoder(build_tokenizer(CHATML), SEQUENCE_LENGTH, cache, 1) as encoder,
+        TokenFiles(tmp_path / "tokens") as tokens,
+    ):
+        encode_rows(rows(30), encoder, tokens, over_length=OverLength.DROP, seed=7, faults=SourceFaults())
     assert (cache.hits, len(encodings)) == (3, 10)
     cache.prune()
     assert len(list(tmp_path.iterdir())) == 3

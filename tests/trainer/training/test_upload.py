@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.s3_server import Fault, S3Server
 
 from blendtune_runtime.errors import BadConfiguration, StageError, Transient
 from blendtune_runtime.uris import StorePath
-from blendtune_trainer.training.upload import try_upload, upload
+from blendtune_trainer.training.upload import _Target, try_upload, upload
 
 NOW = {
     "config.json": b"new settings",
@@ -89,6 +90,63 @@ def test_a_large_file_arrives_in_parts(s3: S3Server, tmp_path: Path, monkeypatch
     assert stored(s3)["model.safetensors"] == weights
     assert sum("partNumber=" in request for request in s3.requests) == 4  # three, and one of them again
     assert "Uploads" not in s3.client().list_multipart_uploads(Bucket="models")
+
+
+def begin_upload(s3: S3Server, key: str) -> str:
+    """An upload that was killed after its first part."""
+    client = s3.client()
+    upload_id = client.create_multipart_upload(Bucket="models", Key=key)["UploadId"]
+    client.upload_part(Bucket="models", Key=key, UploadId=upload_id, PartNumber=1, Body=b"x" * 100)
+    return key
+
+
+def unfinished(s3: S3Server) -> set[str]:
+    uploads = s3.client().list_multipart_uploads(Bucket="models").get("Uploads", ())
+    return {each["Key"] for each in uploads}
+
+
+def test_parts_that_a_killed_copy_left_are_removed_and_no_others(bucket: S3Server, now: Path) -> None:
+    for name in ("model.safetensors", "model-00001-of-00002.safetensors", *NOW):
+        begin_upload(bucket, f"ads/home/{name}")
+    others = {
+        begin_upload(bucket, f"ads/{name}")
+        for name in ("home/notes.md", "home/checkpoints/model.safetensors", "homely/model.safetensors")
+    }
+    upload(now, TARGET)
+    assert unfinished(bucket) == others
+    assert stored(bucket) == NOTES | NOW
+
+
+@pytest.mark.usefixtures("bucket")
+def test_unfinished_uploads_are_found_on_every_page() -> None:
+    pages = [
+        {
+            "Uploads": [{"Key": "ads/home/model.safetensors", "UploadId": "1"}],
+            "IsTruncated": True,
+            "NextKeyMarker": "ads/home/model.safetensors",
+            "NextUploadIdMarker": "1",
+        },
+        {"Uploads": [{"Key": "ads/home/tokenizer.json", "UploadId": "2"}], "IsTruncated": False},
+    ]
+    asked: list[dict[str, str]] = []
+
+    def call_s3(_: str, **given: str) -> dict[str, Any]:
+        asked.append(given)
+        return pages[len(asked) - 1]
+
+    place = _Target(TARGET)
+    place._filesystem = SimpleNamespace(call_s3=call_s3)
+    assert place._unfinished() == [("ads/home/model.safetensors", "1"), ("ads/home/tokenizer.json", "2")]
+    assert asked[1].items() >= {"KeyMarker": "ads/home/model.safetensors", "UploadIdMarker": "1"}.items()
+
+
+def test_a_store_that_does_not_list_unfinished_uploads_takes_a_model(
+    bucket: S3Server, now: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket.faults.append(Fault("uploads", 403, "AccessDenied", times=99))
+    upload(now, TARGET)
+    assert stored(bucket) == NOTES | NOW
+    assert "unfinished uploads may be left there: the store denies access" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

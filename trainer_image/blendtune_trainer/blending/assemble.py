@@ -18,6 +18,7 @@ from blendtune_trainer.blending.lineage import Lineage, SourcePosition
 from blendtune_trainer.blending.pack import Placements, fill, pack
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.tokens.examples import Examples
+from blendtune_trainer.tokens.token_files import TokenFiles, blocks
 
 VALIDATION_SOURCE = "(validation)"  # the rows of spec.blend.validation.uri; not a valid name of a source
 
@@ -70,6 +71,7 @@ def first_pass(sources: Sequence[SourceExamples], seed: int) -> Lineage:
 def assemble(
     sources: Sequence[SourceExamples],
     validation: Examples | None,
+    tokens: TokenFiles,
     spec: Blend,
     sequence_length: int,
     identity: object,
@@ -77,6 +79,7 @@ def assemble(
 ) -> tuple[PackedBlend, tuple[BlendedSource, ...]]:
     """The packed blend, and what each source contributes to it.
 
+    `tokens` holds the tokens of all sources and then of `validation`, in order.
     The digest of the blend covers its tokens, its order and `identity`: everything else that decides it. Each
     source continues from its position in `start`. Raises BadData if a source is too small for the budget.
     """
@@ -92,13 +95,14 @@ def assemble(
     bins = pack(placements, shares(blend_sources), capacity=sequence_length, seed=spec.seed)
     held = _validation_bins(sources, validation, sequence_length, first)
     names = [each.source.name for each in sources] + ([] if validation is None else [VALIDATION_SOURCE])
+    input_ids, supervised = tokens.arrays()
     packed = PackedBlend(
-        input_ids=np.concatenate([examples.input_ids for examples in everything]),
-        supervised=np.concatenate([examples.supervised for examples in everything]),
+        input_ids=input_ids,
+        supervised=supervised,
         example_offsets=_offsets(np.concatenate([examples.lengths for examples in everything])),
         example_sources=np.repeat(np.arange(len(everything), dtype=np.int16), [*map(len, everything)]),
-        bin_examples=placed[_flat(bins)],
-        bin_offsets=_offsets([len(items) for items in bins]),
+        bin_examples=placed[bins.items],
+        bin_offsets=bins.offsets,
         validation_bin_examples=_flat(items for _, items in held).astype(np.int32),
         validation_bin_offsets=_offsets([len(items) for _, items in held]),
         validation_bin_sources=np.array([source for source, _ in held], np.int16),
@@ -194,7 +198,8 @@ def _with_digest(packed: PackedBlend, identity: object) -> PackedBlend:
         packed.validation_bin_examples,
         packed.validation_bin_offsets,
     ):
-        digest.update(np.ascontiguousarray(array).data)
+        for block in blocks(array):
+            digest.update(block)
     return replace(packed, digest=digest.hexdigest())
 
 

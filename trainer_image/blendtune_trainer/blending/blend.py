@@ -7,6 +7,7 @@ declared shares, because the next example always comes from the source that is f
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -180,13 +181,13 @@ def _merge(sizes: Sequence[NDArray[np.int64]], share: NDArray[np.float64]) -> ND
 
     Ties go to the first source. A source whose examples are used up is skipped.
     """
-    queues = [queue.tolist() for queue in sizes]
+    queues = [np.ascontiguousarray(queue, np.int64).data for queue in sizes]
     fraction = share.tolist()
     placed = [0] * len(queues)
     position = [0] * len(queues)
-    active = [index for index, queue in enumerate(queues) if queue]
+    active = [index for index, queue in enumerate(queues) if len(queue)]
     total = 0
-    order: list[int] = []
+    order = array("h")
     while active:
         chosen = active[0]
         deficit = fraction[chosen] * total - placed[chosen]

@@ -27,8 +27,19 @@ class Placements:
         return len(self.lengths)
 
 
-def pack(placements: Placements, shares: NDArray[np.float64], *, capacity: int, seed: int) -> list[list[int]]:
-    """Bins of at most `capacity` tokens, in training order, each a list of indices into the placements.
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Bins:
+    """Bins in training order: bin i holds the placements `items[offsets[i]:offsets[i + 1]]`."""
+
+    items: NDArray[np.int32]  # [placements] indices into the placements
+    offsets: NDArray[np.int64]  # [bins + 1]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+def pack(placements: Placements, shares: NDArray[np.float64], *, capacity: int, seed: int) -> Bins:
+    """Bins of at most `capacity` tokens, in training order.
 
     Each window of about WINDOW_EXAMPLES placements is packed by best-fit decreasing, which puts examples of
     similar length, hence often of the same source, next to each other. So its bins are then reordered: each
@@ -37,13 +48,15 @@ def pack(placements: Placements, shares: NDArray[np.float64], *, capacity: int, 
     """
     generator = np.random.default_rng([seed, WINDOW_EXAMPLES])
     excess = np.zeros(len(shares))
-    ordered: list[list[int]] = []
+    items, counts = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
     for start, end in windows(len(placements)):
-        bins = [[start + item for item in items] for items in fill(placements.lengths[start:end], capacity)]
+        bins = [[start + item for item in each] for each in fill(placements.lengths[start:end], capacity)]
         deviations = _deviations(bins, placements, shares)
         order, excess = _order(deviations, excess, generator)
-        ordered.extend(bins[index] for index in order)
-    return ordered
+        ordered = [bins[index] for index in order]
+        items.append(np.fromiter(chain.from_iterable(ordered), np.int32))
+        counts.append(np.array([len(each) for each in ordered], np.int64))
+    return Bins(items=np.concatenate(items), offsets=np.cumsum(np.concatenate(counts)))
 
 
 def windows(count: int) -> list[tuple[int, int]]:

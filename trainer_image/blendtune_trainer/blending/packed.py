@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,11 +102,19 @@ class PackedBlend:
         held = self.bin_examples[np.isin(self.example_sources[self.bin_examples], numbers)]
         return len(held) / max(1, len(np.unique(held)))
 
-    def write(self, folder: Path) -> None:
-        """Writes the blend into `folder`. Until the last file is written, `open` refuses the folder."""
+    def write(self, folder: Path, files: Mapping[str, Path] | None = None) -> None:
+        """Writes the blend into `folder`. Until the last file is written, `open` refuses the folder.
+
+        `files` are arrays that stand in files already, on the same file system: these are moved.
+        """
+        files = files or {}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _INDEX_FILE).unlink(missing_ok=True)
+        for name, path in files.items():
+            path.replace(folder / f"{name}.npy")
         for name, kind in _ARRAYS.items():
+            if name in files:
+                continue
             with replacing(folder / f"{name}.npy") as file:
                 np.save(file, np.ascontiguousarray(getattr(self, name), dtype=kind), allow_pickle=False)
         index: dict[str, Any] = {

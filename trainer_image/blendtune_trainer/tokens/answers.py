@@ -31,6 +31,8 @@ class AnswerLocator:
 
     def __init__(self, renderer: ChatRenderer) -> None:
         self._renderer = renderer
+        remainder = renderer.remainder
+        self._tail = remainder if any(renderer.control.tokens_in(remainder)) else ""
         self._asks = self._generation_prompt()
         self._constant = self._is_constant()
 
@@ -88,12 +90,8 @@ class AnswerLocator:
 
     def _trimmed(self, conversation: Conversation, whole: str) -> str:
         """The whole text without a closing end of text, or a generation prompt, after the last answer."""
-        remainder = self._renderer.remainder
-        if conversation.messages[-1].role is ChatRole.ASSISTANT and any(
-            self._renderer.control.tokens_in(remainder)
-        ):
-            return whole.removesuffix(remainder)
-        return whole
+        ends = conversation.messages[-1].role is ChatRole.ASSISTANT
+        return whole.removesuffix(self._tail) if ends and self._tail else whole
 
     @property
     def _closing(self) -> str:

@@ -1,7 +1,7 @@
 """Conversations as tokens, and which tokens are supervised: those of the answers and their ends of turn.
 
-The tokens of the text before an answer, tokenized on its own, must be the first tokens of the example,
-because they are what inference sends. Where an answer melts into its prompt, such as a line break into the
+The tokens of the text before an answer must be the first tokens of the example, because they are what
+inference sends. Where an answer melts into its prompt, such as a line break into the
 one before it, the tokens of the two are put one after the other.
 """
 
@@ -21,9 +21,8 @@ from blendtune_runtime.chat.rendering import PLAIN, ChatRenderer, Rendering, adv
 from blendtune_runtime.errors import BadModel
 from blendtune_trainer.rows.conversations import RowFault
 from blendtune_trainer.tokens.answers import AnswerLocator, Located, Span
-
-_CACHED_TEXT_LENGTH = 64  # characters, at most
-_CACHED_TEXTS = 1024  # at most
+from blendtune_trainer.tokens.pieces import text_tokenizer
+from blendtune_trainer.tokens.tokenized import TokenizedText
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -55,10 +54,7 @@ class ChatEncoder:
         self._backend = tokenizer.backend_tokenizer
         self._backend.no_truncation()
         self._backend.no_padding()
-        self._special_ids = frozenset(
-            index for index, token in tokenizer.added_tokens_decoder.items() if token.special
-        ) | frozenset(tokenizer.all_special_ids)
-        self._cached_ids: dict[str, list[int]] = {}
+        self._texts = text_tokenizer(tokenizer)
         self._forged = _ForgedTokens(self.renderer, tokenizer)
         try:
             if self.renderer.untrainable:
@@ -74,9 +70,9 @@ class ChatEncoder:
         """The examples of each conversation, never truncated, or why it cannot be learnt from."""
         located = [self._locate(conversation) for conversation in conversations]
         texts = [text.text for each in located if not isinstance(each, RowFault) for text in each]
-        encodings = iter(self._backend.encode_batch(texts, add_special_tokens=False))
+        tokenized = iter(self._texts.tokenize(texts))
         return [
-            each if isinstance(each, RowFault) else self._examples([(text, next(encodings)) for text in each])
+            each if isinstance(each, RowFault) else self._examples([(text, next(tokenized)) for text in each])
             for each in located
         ]
 
@@ -125,16 +121,16 @@ class ChatEncoder:
             )
         return conversation
 
-    def _examples(self, encoded: Sequence[tuple[Located, Any]]) -> Examples | RowFault:
+    def _examples(self, tokenized: Sequence[tuple[Located, TokenizedText]]) -> Examples | RowFault:
         examples: list[EncodedExample] = []
-        for located, encoding in encoded:
-            if (forged := self._forged.find(located.text, encoding.ids)) is not None:
+        for located, tokens in tokenized:
+            if (forged := self._forged.find(located.text, tokens.ids)) is not None:
                 return RowFault(
                     f"a text of the row becomes {forged}, a control token: write it in another way"
                 )
-            spans = [self._tokens_of(located.text, encoding, answer) for answer in located.answers]
+            spans = [tokens.tokens_of(answer) for answer in located.answers]
             if None not in spans:
-                examples.append(_example(encoding.ids, [span for span in spans if span]))
+                examples.append(_example(tokens.ids, [span for span in spans if span]))
                 continue
             for answer in located.answers:
                 example = self._apart(located.text, answer)
@@ -160,39 +156,6 @@ class ChatEncoder:
 
     def _text(self, ids: list[int]) -> str:
         return str(self._backend.decode(ids, skip_special_tokens=False))
-
-    def _tokens_of(self, text: str, encoding: Any, answer: Span) -> Span | None:
-        """The span of an answer's tokens; None if its prompt's tokens are not those that inference sends."""
-        first = self._prompt_length(text[: answer[0]], encoding)
-        return None if first is None else (first, _last_token(encoding, answer) + 1)
-
-    def _prompt_length(self, prompt: str, encoding: Any) -> int | None:
-        """Number of the prompt's tokens; None if they are not a prefix of the conversation's tokens.
-
-        Tokenizers split text at special tokens first, so mostly it is enough to compare the tokens from the
-        last special token on.
-        """
-        ids = encoding.ids
-        special = _last_token(encoding, (0, len(prompt)))
-        while special > 0 and ids[special] not in self._special_ids:
-            special -= 1
-        special = max(special, 0)
-        character = encoding.token_to_chars(special)[0] if ids[special] in self._special_ids else 0
-        for first, text in ((special, prompt[character:]), (0, prompt)):
-            tail = self._tokens(text)
-            if ids[first : first + len(tail)] == tail:
-                return first + len(tail)
-        return None
-
-    def _tokens(self, text: str) -> list[int]:
-        """Token ids of a text. Those of short texts are cached, since many recur in every conversation."""
-        cached = self._cached_ids.get(text)
-        if cached is not None:
-            return cached
-        ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
-        if len(text) <= _CACHED_TEXT_LENGTH and len(self._cached_ids) < _CACHED_TEXTS:
-            self._cached_ids[text] = ids
-        return ids
 
 
 class _ForgedTokens:
@@ -227,13 +190,3 @@ def _example(ids: Sequence[int], answers: Sequence[Span]) -> EncodedExample:
         supervised[start:end] = True
     supervised[:1] = False
     return EncodedExample(input_ids=np.array(ids, np.int32), supervised=supervised)
-
-
-def _last_token(encoding: Any, span: Span) -> int:
-    """Index of the token of the last character in the span that belongs to a token; -1 if none does."""
-    start, end = span
-    for character in range(end - 1, start - 1, -1):
-        token = encoding.char_to_token(character)
-        if token is not None:
-            return int(token)
-    return -1

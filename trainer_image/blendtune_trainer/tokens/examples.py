@@ -1,4 +1,4 @@
-"""The examples of one source: its rows as tokens, each row once."""
+"""The examples of one source: where each of its rows stands among the tokens of a run."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from blendtune_trainer.tokens.chunks import Chunk, canonical_rows, chunks_of
 from blendtune_trainer.tokens.digests import framed, row_key
 from blendtune_trainer.tokens.row_encoder import RowEncoder
 from blendtune_trainer.tokens.token_cache import EncodedChunk, Repeats
+from blendtune_trainer.tokens.token_files import TokenFiles
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Examples:
     """The examples of a source, one after the other: those of the rows that fit the sequence length."""
 
-    input_ids: NDArray[np.int32]  # [tokens]
-    supervised: NDArray[np.bool_]  # [tokens]
-    offsets: NDArray[np.int64]  # [examples + 1]
+    offsets: NDArray[np.int64]  # [examples + 1], into the tokens of the run
+    supervised_tokens: NDArray[np.int64]  # [examples]
     keys: NDArray[np.uint64]  # [examples], equal for equal rows
     rows: int  # rows read, including those left out
     dropped: int  # rows left out because of their length
@@ -47,31 +47,36 @@ class Examples:
             case Unit.TOKENS:
                 return self.lengths
             case Unit.SUPERVISED_TOKENS:
-                sums = np.concatenate([[0], np.cumsum(self.supervised, dtype=np.int64)])
-                return np.diff(sums[self.offsets])
+                return self.supervised_tokens
             case Unit.EXAMPLES:
                 return np.ones(len(self), np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _ChunkExamples:
-    """The examples of one chunk."""
+    """The examples of one chunk, without their tokens."""
 
-    encoded: EncodedChunk
+    lengths: NDArray[np.int64]  # [examples]
+    supervised_tokens: NDArray[np.int64]  # [examples]
     keys: NDArray[np.uint64]  # [examples]
-    rows: int  # of the chunk, including those left out
+    rows: int  # of the chunk that are not bad
+    dropped: int
+    repeats: Repeats
 
 
 def encode_rows(
     rows: Iterable[Row],
     encoder: RowEncoder,
+    tokens: TokenFiles,
     *,
     over_length: OverLength,
     seed: int,
     faults: SourceFaults,
     progress: ReportProgress = lambda *_: None,
 ) -> Examples:
-    """The examples of a source. Rows that cannot be learnt from are added to `faults` as bad, and left out.
+    """The examples of a source, whose tokens are appended to `tokens`.
+
+    Rows that cannot be learnt from are added to `faults` as bad, and left out.
 
     A row that is longer than the sequence length is never cut: it is dropped and counted, or it is a fault,
     as `over_length` says. `seed` decides the keys of the examples. Rows are read a few chunks ahead of their
@@ -79,18 +84,17 @@ def encode_rows(
     """
     digest = hashlib.sha256()
     parts: list[_ChunkExamples] = []
-    row_count = token_count = 0
+    row_count, first = 0, tokens.count
     earlier_bad_rows = faults.bad_rows
     for chunk, encoded in encoder.encode(chunks_of(canonical_rows(rows, faults))):
         for content in chunk.contents:
             digest.update(framed(content))
         _add_faults(chunk, encoded, over_length, encoder.sequence_length, faults)
-        part = _chunk_examples(chunk, encoded, seed)
-        parts.append(part)
-        row_count += part.rows
-        token_count += len(encoded.input_ids)
-        progress(row_count, token_count, chunk.rows[-1].fraction_read)
-    return _concatenate(parts, faults.bad_rows - earlier_bad_rows, digest.hexdigest())
+        tokens.append(encoded.input_ids, encoded.supervised)
+        parts.append(_chunk_examples(chunk, encoded, seed))
+        row_count += len(chunk.rows)
+        progress(row_count, tokens.count - first, chunk.rows[-1].fraction_read)
+    return _concatenate(parts, first, faults.bad_rows - earlier_bad_rows, digest.hexdigest())
 
 
 def _add_faults(
@@ -106,21 +110,29 @@ def _add_faults(
 
 def _chunk_examples(chunk: Chunk, encoded: EncodedChunk, seed: int) -> _ChunkExamples:
     keys = [row_key(chunk.contents[row], seed) for row in encoded.rows.tolist()]
-    return _ChunkExamples(encoded=encoded, keys=np.array(keys, np.uint64), rows=len(chunk.rows))
+    ends = np.cumsum(encoded.lengths)
+    sums = np.concatenate([[0], np.cumsum(encoded.supervised, dtype=np.int64)])
+    return _ChunkExamples(
+        lengths=encoded.lengths,
+        supervised_tokens=sums[ends] - sums[ends - encoded.lengths],
+        keys=np.array(keys, np.uint64),
+        rows=len(chunk.rows) - len(encoded.faults),
+        dropped=len(encoded.too_long),
+        repeats=encoded.repeats,
+    )
 
 
-def _concatenate(parts: Sequence[_ChunkExamples], bad_rows: int, digest: str) -> Examples:
-    """The examples of all chunks, in order, under the digest of all rows."""
-    chunks = [part.encoded for part in parts]
-    lengths = np.concatenate([np.empty(0, np.int64), *(chunk.lengths for chunk in chunks)])
+def _concatenate(parts: Sequence[_ChunkExamples], first: int, bad_rows: int, digest: str) -> Examples:
+    """The examples of all chunks, in order, from the token `first` on, under the digest of all rows."""
+    none = np.empty(0, np.int64)
+    lengths = np.concatenate([none, *(part.lengths for part in parts)])
     return Examples(
-        input_ids=np.concatenate([np.empty(0, np.int32), *(chunk.input_ids for chunk in chunks)]),
-        supervised=np.concatenate([np.empty(0, np.bool_), *(chunk.supervised for chunk in chunks)]),
-        offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
+        offsets=first + np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
+        supervised_tokens=np.concatenate([none, *(part.supervised_tokens for part in parts)]),
         keys=np.concatenate([np.empty(0, np.uint64), *(part.keys for part in parts)]),
-        rows=sum(part.rows - len(part.encoded.faults) for part in parts) + bad_rows,
-        dropped=sum(len(chunk.too_long) for chunk in chunks),
-        repeats=sum((chunk.repeats for chunk in chunks), Repeats()),
+        rows=sum(part.rows for part in parts) + bad_rows,
+        dropped=sum(part.dropped for part in parts),
+        repeats=sum((part.repeats for part in parts), Repeats()),
         digest=digest,
         bad_rows=bad_rows,
     )
