@@ -66,10 +66,15 @@ def judge(url: str) -> Document:
     return {"kind": "OpenAI", "openAI": {"url": url, "model": "m"}}
 
 
+def stopping(*gates: Document) -> Document:
+    return {"stopWhenDecided": True, "benchmarks": ["mmlu"], "gates": list(gates)}
+
+
 SOURCE = "spec.blend.sources.0"
 JUDGE = "spec.evaluation.judge"
 RUBRIC = "spec.evaluation.rubric"
 STAGE = "spec.training.deepspeed.stage"
+STOPPING = "spec.evaluation.stopWhenDecided"
 OVERRIDES = "spec.training.deepspeed.overrides"
 BAD_INPUT = [
     bad("weight zero", f"{SOURCE}.weight", 0, "must be greater than 0, not 0"),
@@ -115,6 +120,14 @@ BAD_INPUT = [
     bad("no node", "spec.cluster.nodes", 0, "must be at least 1, not 0"),
     bad("gate of nothing", "spec.evaluation.gates", [{"metric": "general"}], "set exactly one",
         at="spec.evaluation.gates[0]"),
+    bad("stopping without a gate", STOPPING, True, "nothing that the answers could decide"),
+    bad("stopping for no answer", "spec.evaluation", stopping({"metric": "retention", "maxRise": 0.05}),
+        "nothing that the answers could decide", at=STOPPING),
+    bad("stopping for a benchmark", "spec.evaluation", stopping(
+        {"metric": "benchmark", "name": "mmlu", "maxDrop": 0.02}), "nothing that the answers", at=STOPPING),
+    bad("stopping with a count", "spec.evaluation", stopping(
+        {"metric": "general", "maxDrop": 0.1}, {"metric": "overall", "maxCriticalErrors": 0}),
+        "counts over all questions", at=STOPPING),
     bad("judge not set", "spec.evaluation.judge.kind", "OpenAI", "openAI must be set when",
         at="spec.evaluation.judge.openAI"),
     bad("key in a URL", JUDGE, judge("https://me:key@api"), "must match", at=f"{JUDGE}.openAI.url"),

@@ -32,9 +32,8 @@ MOST_ERRORS, LEAST = 0.05, 0.93
 @pytest.mark.parametrize("name", TRUTHS)
 def test_stopping_early_errs_no_more_often(name: str, size: int) -> None:
     found = over_worlds(name, size)
-    print(
-        f"| {size:,} | {name} | {found.share:.0%} asked | {found.error:.1%} wrong | {found.coverage:.1%} held |"
-    )
+    shares = f"{found.share:.0%} asked | {found.error:.1%} wrong | {found.coverage:.1%} held"
+    print(f"| {size:,} | {name} | {shares} |")
     chance = tolerance(MOST_ERRORS, found.trials)
     assert found.error <= MOST_ERRORS + chance
     assert found.alarms / found.trials <= MOST_ERRORS + chance

@@ -136,6 +136,7 @@ READ_BY_PROGRAMS = (
     "retention",
     "thinking",
     "engine",
+    "stop_when_decided",
 )
 
 
