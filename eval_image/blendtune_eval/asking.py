@@ -131,9 +131,10 @@ class _Progress:
 
     def finish(self, model: Subject) -> None:
         """What was not asked of the model will not be."""
-        self._before += self._done
-        self._reported.skip(len(model.prompts) - self._done)
-        self._done = 0
+        self._before, left, self._done = self._before + self._done, len(model.prompts) - self._done, 0
+        if left:
+            self._reported.skip(left)
+            self._reported.report(self._before, model.label)
 
 
 def _answer(

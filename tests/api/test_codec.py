@@ -357,3 +357,17 @@ def test_no_value_anywhere_makes_decoding_fail_in_another_way(data: st.DataObjec
         decode(api.BlendedFineTuneSpec, document, "spec")
     except InvalidObject as error:
         assert all(fault.path.startswith("spec") for fault in error.faults)
+
+
+def test_a_study_refuses_runs_that_stop_early(minimal_fine_tune: Document) -> None:
+    spec = minimal_fine_tune["spec"]
+    gates = [{"metric": "general", "maxDrop": 0.1}]
+    template = {"spec": {**spec, "evaluation": {"stopWhenDecided": True, "gates": gates}}}
+    study = {
+        **minimal_fine_tune,
+        "kind": "BlendStudy",
+        "spec": {"template": template, "axes": {"inDomainShare": [0.5, 1]}},
+    }
+    ((where, what),) = faults_of(study)
+    assert where == "spec.template.spec"
+    assert "a study compares scores" in what
