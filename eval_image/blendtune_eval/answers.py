@@ -54,6 +54,10 @@ class ByWording(Generic[T]):
     def __getitem__(self, key: AnswerKey) -> T:
         return self._values[key.model][key.question][key.wording]
 
+    def has(self, question: str) -> bool:
+        """Whether the models were asked the question of this id."""
+        return all(question in questions for questions in self._values.values())
+
     def wordings(self, model: Subject, question: str) -> tuple[T, ...]:
         """The values of a question's wordings, the canonical one first."""
         return self._values[model][question]
@@ -96,5 +100,7 @@ def question_score(question: Question, scores: Scores, model: Subject) -> Questi
 
 
 def question_scores(rubric: Rubric, scores: Scores, model: Subject) -> tuple[QuestionScore, ...]:
-    """A model's scores, question by question in the rubric's order."""
-    return tuple(question_score(question, scores, model) for question in rubric.questions)
+    """A model's scores of what was asked, question by question in the rubric's order."""
+    return tuple(
+        question_score(question, scores, model) for question in rubric.questions if scores.has(question.id)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import ItemsView, Mapping
+from collections.abc import ItemsView, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -105,6 +105,11 @@ class AnswerCache(Journal[GivenAnswer]):
     def __init__(self, folder: Path, weights_digest: str, decoding_digest: str) -> None:
         file = folder / f"{weights_digest[:16]}-{decoding_digest[:16]}.jsonl"
         super().__init__(file, f"{weights_digest}:{decoding_digest}", GivenAnswer)
+
+    def all_of(self, digests: Iterable[str]) -> list[GivenAnswer]:
+        """The answers that there are to these prompts, in their order."""
+        found = (self.get(digest) for digest in digests)
+        return [answer for answer in found if answer is not None]
 
 
 class JudgementCache(Journal[Judgement]):

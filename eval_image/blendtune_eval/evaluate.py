@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from blendtune_api.contract import EvalResult, MessageError, decode_message, encode_message
-from blendtune_api.v1alpha1 import Engine, JudgeKind, Stage
-from blendtune_eval.answering import answer, vllm_answer
-from blendtune_eval.answering.progress import AnswerProgress
-from blendtune_eval.answering.subjects import Subject
-from blendtune_eval.answers import AnswerKey, Answers, ByWording
-from blendtune_eval.cache import AnswerCache, GivenAnswer
+from blendtune_api.v1alpha1 import JudgeKind, Stage
+from blendtune_core.asked import told_asked
+from blendtune_eval.asking import ask, cases_of
 from blendtune_eval.evaluation import Evaluation, open_evaluation
-from blendtune_eval.judging.judge import Case
 from blendtune_eval.report.build import Findings, build_report
 from blendtune_eval.report.files import read_report, write_report
 from blendtune_eval.result import MeasuredBenchmarks, result_of
 from blendtune_eval.retention import measure_retention
-from blendtune_eval.rubric import Rubric
 from blendtune_runtime.errors import BadConfiguration
 from blendtune_runtime.files import write_text
-
-_ENGINES = {Engine.TRANSFORMERS: answer.answer_all, Engine.VLLM: vllm_answer.answer_all}
 
 
 def evaluate(environment: Mapping[str, str]) -> EvalResult:
@@ -36,60 +29,20 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
         return kept
     if evaluation.benchmarks is not None:
         evaluation.benchmarks.prepare()
-    answers = _ask(evaluation)
-    cases = _cases(evaluation.rubric, answers)
+    asked = ask(evaluation)
+    cases = cases_of(evaluation.rubric, asked.answers)
     judgements = evaluation.judge.judge_all(cases.values())
     scores = cases.with_values(judgements.scores)
     measured = _measure(evaluation)
-    retention = measure_retention(evaluation, answers)
-    result = result_of(evaluation, scores, measured, retention)
+    retention = measure_retention(evaluation, asked.baseline)
+    result = result_of(evaluation, scores, measured, retention, asked.look)
     findings = Findings(
-        answers=answers, judgements=judgements, scores=scores, measured=measured, result=result
+        answers=asked.answers, judgements=judgements, scores=scores, measured=measured, result=result
     )
     write_report(place.evaluation, build_report(evaluation, findings))
     write_text(place.result(Stage.EVAL), encode_message(result))
     _print_scores(result)
     return result
-
-
-def _ask(evaluation: Evaluation) -> Answers:
-    """Asks each model every wording of every question."""
-    total = sum(len(model.prompts) for model in evaluation.subjects)
-    progress = AnswerProgress(evaluation.place.evaluation, total)
-    before = 0
-    answers: dict[Subject, list[GivenAnswer]] = {}
-    for model in evaluation.subjects:
-
-        def report_progress(done: int, label: str = model.label, before: int = before) -> None:
-            progress.report(before + done, label)
-
-        answers[model] = _ask_model(evaluation, model, report_progress)
-        before += len(model.prompts)
-    return ByWording.of(evaluation.rubric, answers)
-
-
-def _ask_model(
-    evaluation: Evaluation, model: Subject, report_progress: Callable[[int], None]
-) -> list[GivenAnswer]:
-    """The answers to the model's prompts, in their order."""
-    spec = evaluation.config.spec
-    return _ENGINES[spec.engine](
-        model.checkpoint.folder,
-        model.prompts,
-        model.chat,
-        model.decoding,
-        AnswerCache(evaluation.answers_folder, model.checkpoint.digest, model.decoding.digest),
-        spec.cluster.gpus,
-        report_progress,
-    )
-
-
-def _cases(rubric: Rubric, answers: Answers) -> ByWording[Case]:
-    def case(key: AnswerKey, answer: GivenAnswer) -> Case:
-        question = rubric.question(key.question)
-        return Case(question=question, wording=question.wordings[key.wording], answer=answer.text)
-
-    return answers.map(case)
 
 
 def _measure(evaluation: Evaluation) -> MeasuredBenchmarks:
@@ -122,6 +75,8 @@ def _kept_result(evaluation: Evaluation) -> EvalResult | None:
 
 
 def _print_scores(result: EvalResult) -> None:
+    if result.asked is not None:
+        print(told_asked(result.asked), flush=True)
     if result.not_compared:
         print(f"not compared with the baseline: {result.not_compared}", flush=True)
     for scope in (result.overall, result.general, result.in_domain, *result.dimensions):

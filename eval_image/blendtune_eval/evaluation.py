@@ -11,6 +11,7 @@ import torch
 from blendtune_api.contract import EvalConfig, Workspace, digest_of, workspace
 from blendtune_api.shared_folder import shared_folder
 from blendtune_api.v1alpha1 import Engine, EvaluationDigests
+from blendtune_core.sequential import LOOKS
 from blendtune_core.verdict import not_comparable
 from blendtune_eval.answering.checkpoints import Places
 from blendtune_eval.answering.subjects import EarlierEpoch, Subject, open_baseline, open_epochs, open_model
@@ -82,6 +83,7 @@ class Evaluation:
                 spec.retention,
                 asked,
                 benchmarks.digest if benchmarks else None,
+                *([LOOKS] if spec.stop_when_decided else []),
             ]
         )
 

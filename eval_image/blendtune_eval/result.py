@@ -10,8 +10,10 @@ from typing import TypeAlias
 
 from blendtune_api.contract import EvalResult, Workspace, storage_path
 from blendtune_api.v1alpha1 import BenchmarkScore, RetentionScore, UnfinishedAnswers, UnsureAnswers
+from blendtune_core.asked import asked_questions, open_gates
 from blendtune_core.benchmark_scores import Measured, benchmark_score
 from blendtune_core.gates import judge_gates, verdict_of
+from blendtune_core.sequential import ONLY_LOOK, Look
 from blendtune_core.unfinished import enough_new_tokens
 from blendtune_eval.answering.subjects import Subject
 from blendtune_eval.answers import Scores, question_scores
@@ -26,7 +28,9 @@ def result_of(
     scores: Scores,
     measured: MeasuredBenchmarks,
     retention: tuple[RetentionScore, ...] = (),
+    look: Look = ONLY_LOOK,
 ) -> EvalResult:
+    """What the scores of the questions that were asked amount to, at this look at them."""
     by_model = {model: question_scores(evaluation.rubric, scores, model) for model in evaluation.subjects}
     model = by_model[evaluation.model]
     result = analyse(
@@ -35,21 +39,25 @@ def result_of(
         by_model[evaluation.baseline] if evaluation.baseline is not None else None,
         digests=evaluation.digests,
         not_compared=evaluation.not_compared,
+        look=look,
     )
     result = replace(result, retention=retention, benchmarks=tuple(_benchmark_scores(evaluation, measured)))
-    training = evaluation.training
-    gates = judge_gates(evaluation.config.spec.gates, result)
+    training, spec = evaluation.training, evaluation.config.spec
+    left = open_gates(spec.gates, result)
+    gates = judge_gates(spec.gates, result)
     return replace(
         result,
         verdict=verdict_of(result, gates),
         report_uri=_report_uri(evaluation),
         contaminated=len(training.contaminated or ()) if training else 0,
         epochs=tuple(
-            epoch_score(earlier.epoch, model, by_model[earlier.subject]) for earlier in evaluation.epochs
+            epoch_score(earlier.epoch, model, by_model[earlier.subject], look)
+            for earlier in evaluation.epochs
         ),
         unscored_reason=_unscored_reason(scores),
         unsure=_unsure(evaluation, scores),
         unfinished=_unfinished(evaluation, scores),
+        asked=asked_questions(len(model), len(evaluation.rubric.questions), look, left),
     )
 
 

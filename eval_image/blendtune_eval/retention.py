@@ -18,23 +18,28 @@ from blendtune_core.retention import FEWEST_ROWS, RowLoss, retention_score
 from blendtune_eval.answering.answer import free_memory, load_model
 from blendtune_eval.answering.predict import Prediction, predict_all
 from blendtune_eval.answering.subjects import Subject
-from blendtune_eval.answers import Answers
-from blendtune_eval.cache import LossCache
+from blendtune_eval.cache import GivenAnswer, LossCache
 from blendtune_eval.evaluation import Evaluation
 from blendtune_runtime.held_out import PredictedText, held_out_file, read_held_out
 
 RESULTS_FOLDER = "retention"
 
 
-def measure_retention(evaluation: Evaluation, answers: Answers) -> tuple[RetentionScore, ...]:
-    """A score for each kind of text with enough rows; empty if the models cannot be compared."""
+def measure_retention(
+    evaluation: Evaluation, base_answers: Sequence[GivenAnswer]
+) -> tuple[RetentionScore, ...]:
+    """A score for each kind of text with enough rows; empty if the models cannot be compared.
+
+    `base_answers` are the base model's, in the order of `Rubric.wordings`. They are all of them, whatever the
+    tuned model was asked: that it stops early does not change what it keeps.
+    """
     base, most = evaluation.baseline, evaluation.config.spec.retention.rows
     if base is None or not most or evaluation.not_compared:
         return ()
     if not evaluation.model.chat.shares_vocabulary(base.chat):
         return ()
     texts = {
-        RetentionText.BASE_ANSWERS: list(_base_answers(evaluation, base, answers))[:most],
+        RetentionText.BASE_ANSWERS: list(_base_answers(evaluation, base, base_answers))[:most],
         RetentionText.HELD_OUT_ROWS: list(_held_out_rows(evaluation))[:most],
     }
     texts = {kind: each for kind, each in texts.items() if len(each) >= FEWEST_ROWS}
@@ -43,9 +48,11 @@ def measure_retention(evaluation: Evaluation, answers: Answers) -> tuple[Retenti
     return tuple(score for score in scores if score is not None)
 
 
-def _base_answers(evaluation: Evaluation, base: Subject, answers: Answers) -> Iterator[PredictedText]:
+def _base_answers(
+    evaluation: Evaluation, base: Subject, answers: Sequence[GivenAnswer]
+) -> Iterator[PredictedText]:
     """The base model's answers to the first wording of each general question, behind their prompts."""
-    asked = zip(evaluation.rubric.wordings, base.prompts, answers.of_model(base), strict=True)
+    asked = zip(evaluation.rubric.wordings, base.prompts, answers, strict=True)
     for (question, wording), prompt, answer in asked:
         if question.domain is not Role.GENERAL or wording != question.prompt:
             continue

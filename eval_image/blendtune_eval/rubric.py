@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, ClassVar
@@ -140,6 +141,10 @@ class Rubric:
     def question(self, identifier: str) -> Question:
         """Raises KeyError where there is no question of this id."""
         return self._by_id[identifier]
+
+    def part(self, indices: Iterable[int]) -> Rubric:
+        """The questions at these places of the rubric, in its own order."""
+        return replace(self, questions=tuple(self.questions[index] for index in sorted(indices)))
 
     @cached_property
     def _by_id(self) -> dict[str, Question]:

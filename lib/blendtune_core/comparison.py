@@ -2,7 +2,8 @@
 
 Each run is compared with the first. Of k runs there are k(k-1)/2 pairs, and each interval has the level
 1 - 0.05/pairs (Bonferroni): together, those of one scope miss their true differences in at most 5% of cases,
-whichever run stands first and whichever pair is looked at.
+whichever run stands first and whichever pair is looked at. Where a run has stopped once its gates were
+decided, intervals are those of the earliest look among the runs: its questions are those that all were asked.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from math import comb
 
 from blendtune_api.contract import ReadQuestion, ReadReport
 from blendtune_api.v1alpha1 import Role, ScopeScore
+from blendtune_core.asked import look_of
 from blendtune_core.paired_scores import PairedValue, PairedValues
+from blendtune_core.sequential import Look
 from blendtune_core.statistics import Sample, delta_interval
 from blendtune_core.verdict import SIGNIFICANCE
 
@@ -88,9 +91,11 @@ def compare(reports: Sequence[ReadReport]) -> Comparison:
     categories = [each.name for each in reports[0].rubric.categories if each.name in present]
     pairs = comb(len(reports), 2)
     level = 1 - SIGNIFICANCE / pairs
+    look = max((look_of(report.scores.asked) for report in reports), key=Look.critical)
 
     def scope(name: str, belongs: Callable[[ReadQuestion], bool]) -> ComparedScope:
-        return _scope(name, [each for each in asked if belongs(each[0])], len(reports), level)
+        belonging = [each for each in asked if belongs(each[0])]
+        return _scope(name, belonging, len(reports), level, look)
 
     def of_category(name: str) -> ComparedScope:
         return scope(name, lambda question: question.category == name)
@@ -140,14 +145,18 @@ def _is_same(one: ReadQuestion, other: ReadQuestion) -> bool:
     return content(one) == content(other) and (not first or not second or first == second)
 
 
-def _scope(name: str, asked: Sequence[tuple[ReadQuestion, ...]], runs: int, level: float) -> ComparedScope:
+def _scope(
+    name: str, asked: Sequence[tuple[ReadQuestion, ...]], runs: int, level: float, look: Look
+) -> ComparedScope:
     return ComparedScope(
         name=name,
         scores=tuple(
-            PairedValues(questions=[_beside_baseline(each[run], each[0]) for each in asked]).score(name)
+            PairedValues(questions=[_beside_baseline(each[run], each[0]) for each in asked], look=look).score(
+                name
+            )
             for run in range(runs)
         ),
-        differences=(None, *(_difference(asked, run, level) for run in range(1, runs))),
+        differences=(None, *(_difference(asked, run, look.level(level)) for run in range(1, runs))),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from blendtune_api.v1alpha1 import (
+    AskedQuestions,
     BenchmarkScore,
     ConditionStatus,
     EpochScore,
@@ -54,6 +55,8 @@ class Scores(Protocol):
     def coverage(self) -> float | None: ...
     @property
     def not_compared(self) -> str: ...
+    @property
+    def asked(self) -> AskedQuestions | None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

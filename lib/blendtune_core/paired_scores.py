@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from blendtune_api.v1alpha1 import ScopeScore
+from blendtune_core.sequential import ONLY_LOOK, Look
 from blendtune_core.statistics import (
     Interval,
     Sample,
     delta_interval,
+    delta_p_value,
     holm,
     mean_interval,
     minimum_detectable_effect,
@@ -44,12 +46,13 @@ class PairedValues:
     """The questions of one scope, with values in [minimum, 1].
 
     With `compared` false the two were asked or judged differently: the baseline has its score, but there is
-    no difference.
+    no difference. Intervals and p-values pay for all looks that there are beside `look`.
     """
 
     questions: Sequence[PairedValue]
     minimum: float = 0.0
     compared: bool = True
+    look: Look = ONLY_LOOK
 
     def score(self, name: str) -> ScopeScore:
         """The weighted mean, clipped to [0, 1], and its difference from the baseline's."""
@@ -62,7 +65,10 @@ class PairedValues:
         if unscored:
             score = replace(score, worst=_clip(worst.mean), best=_clip(best.mean))
         if (mean := self._mean_of_known(values)) is not None:
-            low, high = _ends(mean_interval(worst, self.minimum), mean_interval(best, self.minimum))
+            level = self.look.level()
+            low, high = _ends(
+                mean_interval(worst, self.minimum, level), mean_interval(best, self.minimum, level)
+            )
             score = replace(score, score=_clip(mean), low=_clip(min(low, mean)), high=_clip(max(high, mean)))
         return self._beside_baseline(score)
 
@@ -74,15 +80,21 @@ class PairedValues:
         return replace(
             score,
             p_value=self._p_value(),
-            minimum_detectable_effect=minimum_detectable_effect(deltas),
+            minimum_detectable_effect=minimum_detectable_effect(deltas, self.look.critical()),
         )
 
     def _p_value(self) -> float:
         """Of a difference in the direction that even the worse case has; 1 where the cases disagree."""
         worst, best = self._sample(self._worst_deltas), self._sample(self._best_deltas)
         if worst.mean > 0:
-            return p_value(worst)
-        return p_value(best) if best.mean < 0 else 1.0
+            return self._p_value_of(worst)
+        return self._p_value_of(best) if best.mean < 0 else 1.0
+
+    def _p_value_of(self, sample: Sample) -> float:
+        """Among several looks it is the interval's: random signs know no p-value as small as an early one."""
+        if self.look == ONLY_LOOK:
+            return p_value(sample)
+        return self.look.p_value(delta_p_value(sample))
 
     def _beside_baseline(self, score: ScopeScore) -> ScopeScore:
         baseline = [question.baseline for question in self.questions]
@@ -93,7 +105,8 @@ class PairedValues:
             return score
         delta = deltas.mean
         worst, best = self._sample(self._worst_deltas), self._sample(self._best_deltas)
-        low, high = _ends(delta_interval(worst), delta_interval(best))
+        level = self.look.level()
+        low, high = _ends(delta_interval(worst, level), delta_interval(best, level))
         score = replace(
             score, delta=_clip(delta, -1.0), delta_low=min(low, delta), delta_high=max(high, delta)
         )

@@ -38,12 +38,20 @@ class QuestionCounts:
                 return 0
 
 
-def detectable_difference(questions: float, deviation: float = ASSUMED_DEVIATION) -> float:
+def critical_value(level: float) -> float:
+    """How many standard errors a two-sided interval of this level reaches to either side."""
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def detectable_difference(
+    questions: float, deviation: float = ASSUMED_DEVIATION, critical: float = Z
+) -> float:
     """The smallest mean delta that is found with 80% power at a two-sided level of 5%.
 
-    By the normal approximation; `deviation` is the standard deviation of a question's delta.
+    By the normal approximation; `deviation` is the standard deviation of a question's delta, `critical` the
+    critical value of its interval.
     """
-    return (Z + _Z_POWER) * deviation / sqrt(questions)
+    return (critical + _Z_POWER) * deviation / sqrt(questions)
 
 
 def unresolved(

@@ -202,8 +202,8 @@ def _about(count: int, unit: str) -> str:
     return f"About {ceil(count / step) * step:,} {unit}"
 
 
-def spread_of(low: float, high: float, units: int) -> Spread | None:
-    """The deviation of one unit by a 95% interval over `units`; None where it says nothing."""
+def spread_of(low: float, high: float, units: int, critical: float = Z) -> Spread | None:
+    """The deviation of one unit by an interval over `units`; None where it says nothing."""
     if units < FEWEST_UNITS or high <= low:
         return None
-    return Spread(deviation=(high - low) / (2 * Z) * sqrt(units), units=units)
+    return Spread(deviation=(high - low) / (2 * critical) * sqrt(units), units=units)

@@ -51,6 +51,20 @@ def _one_threshold(gate: api.Gate) -> api.Gate:
     return api.Gate(metric=gate.metric, **{name: getattr(gate, name)})
 
 
+def _evaluation(evaluation: Any) -> Any:
+    """Gates name benchmarks that are run, and what may stop has gates that answers decide."""
+    gates = evaluation.gates
+    stops = any(gate.is_on_answers for gate in gates) and not any(
+        gate.max_critical_errors is not None for gate in gates
+    )
+    return _gated_benchmarks(replace(evaluation, stop_when_decided=evaluation.stop_when_decided and stops))
+
+
+def _template(template: study.StudyTemplate) -> study.StudyTemplate:
+    evaluation = replace(template.spec.evaluation, stop_when_decided=False)
+    return replace(template, spec=replace(template.spec, evaluation=evaluation))
+
+
 def _gated_benchmarks(evaluation: Any) -> Any:
     """Gates name benchmarks that are run."""
     named = (*evaluation.benchmarks, *(gate.name for gate in evaluation.gates if gate.name is not None))
@@ -134,8 +148,9 @@ REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Training: _training,
     api.Judge: _judge,
     api.Gate: _one_threshold,
-    api.Evaluation: _gated_benchmarks,
-    api.RubricEvalSpec: _gated_benchmarks,
+    api.Evaluation: _evaluation,
+    api.RubricEvalSpec: _evaluation,
+    study.StudyTemplate: _template,
     study.Objective: _objective,
     study.Bound: _bound,
     api.DeepSpeed: lambda deepspeed: replace(

@@ -66,10 +66,15 @@ def judge(url: str) -> Document:
     return {"kind": "OpenAI", "openAI": {"url": url, "model": "m"}}
 
 
+def stopping(*gates: Document) -> Document:
+    return {"stopWhenDecided": True, "benchmarks": ["mmlu"], "gates": list(gates)}
+
+
 SOURCE = "spec.blend.sources.0"
 JUDGE = "spec.evaluation.judge"
 RUBRIC = "spec.evaluation.rubric"
 STAGE = "spec.training.deepspeed.stage"
+STOPPING = "spec.evaluation.stopWhenDecided"
 OVERRIDES = "spec.training.deepspeed.overrides"
 STOP = {"metric": "kl", "max": 0.1}
 BAD_INPUT = [
@@ -124,6 +129,14 @@ BAD_INPUT = [
     bad("no node", "spec.cluster.nodes", 0, "must be at least 1, not 0"),
     bad("gate of nothing", "spec.evaluation.gates", [{"metric": "general"}], "set exactly one",
         at="spec.evaluation.gates[0]"),
+    bad("stopping without a gate", STOPPING, True, "nothing that the answers could decide"),
+    bad("stopping for no answer", "spec.evaluation", stopping({"metric": "retention", "maxRise": 0.05}),
+        "nothing that the answers could decide", at=STOPPING),
+    bad("stopping for a benchmark", "spec.evaluation", stopping(
+        {"metric": "benchmark", "name": "mmlu", "maxDrop": 0.02}), "nothing that the answers", at=STOPPING),
+    bad("stopping with a count", "spec.evaluation", stopping(
+        {"metric": "general", "maxDrop": 0.1}, {"metric": "overall", "maxCriticalErrors": 0}),
+        "counts over all questions", at=STOPPING),
     bad("judge not set", "spec.evaluation.judge.kind", "OpenAI", "openAI must be set when",
         at="spec.evaluation.judge.openAI"),
     bad("key in a URL", JUDGE, judge("https://me:key@api"), "must match", at=f"{JUDGE}.openAI.url"),
@@ -379,3 +392,16 @@ def test_stopping_by_divergence_needs_general_rows_held_out(
     ((path, message),) = faults_of(minimal_fine_tune)
     assert path == "spec.training"
     assert "earlyStopping.metric kl needs held-out rows of a source of role general" in message
+
+
+def test_a_study_refuses_runs_that_stop_early(minimal_fine_tune: Document) -> None:
+    gates = [{"metric": "general", "maxDrop": 0.1}]
+    template = {"spec": {**spec, "evaluation": {"stopWhenDecided": True, "gates": gates}}}
+    study = {
+        **minimal_fine_tune,
+        "kind": "BlendStudy",
+        "spec": {"template": template, "axes": {"inDomainShare": [0.5, 1]}},
+    }
+    ((where, what),) = faults_of(study)
+    assert where == "spec.template.spec"
+    assert "a study compares scores" in what

@@ -140,12 +140,18 @@ def bad_template(spec: Any) -> None:
     spec["template"]["spec"]["training"]["batchTokens"] = 3000
 
 
+def stopping(spec: Any) -> None:
+    gates = [{"metric": "general", "maxDrop": 0.1}]
+    spec["template"]["spec"]["evaluation"] = {"stopWhenDecided": True, "gates": gates}
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
         pytest.param(too_many, "at most 100 runs", id="too many runs"),
         pytest.param(one_metric, "must differ", id="one metric"),
         pytest.param(no_share, "inDomainShare", id="no share"),
+        pytest.param(stopping, "a study compares scores", id="runs that stop early"),
         pytest.param(bad_template, "multiple of sequenceLength", id="bad template"),
     ],
 )

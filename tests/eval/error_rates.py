@@ -35,6 +35,7 @@ from blendtune_api.v1alpha1 import (
 from blendtune_core.diagnosis import Trained, diagnose
 from blendtune_core.gates import judge_gates, verdict_of
 from blendtune_core.paired_scores import PairedValue, PairedValues, corrected
+from blendtune_core.sequential import ONLY_LOOK, Look
 from blendtune_eval.rubric import Fact, Question
 from blendtune_eval.scoring.analyse import analyse
 from blendtune_eval.scoring.score import QuestionScore, WordingScore
@@ -114,7 +115,7 @@ def draw(
     return before, np.where(random.random((n, 1)) < world.kept, before, after)
 
 
-def scopes_of(before: Floats, after: Floats) -> EvalResult:
+def scopes_of(before: Floats, after: Floats, look: Look = ONLY_LOOK) -> EvalResult:
     """The scores of the domains and of both, by the means over wordings of [2 * size, WORDINGS]."""
     size, means = len(after) // 2, (after.mean(1).tolist(), before.mean(1).tolist())
     strata = [0] * size + [1] * size
@@ -123,7 +124,7 @@ def scopes_of(before: Floats, after: Floats) -> EvalResult:
         for model, baseline, stratum in zip(*means, strata, strict=True)
     ]
     parts = {"overall": pairs, "general": pairs[:size], "inDomain": pairs[size:]}
-    values = {name: PairedValues(questions=part) for name, part in parts.items()}
+    values = {name: PairedValues(questions=part, look=look) for name, part in parts.items()}
     scores = {name: value.tested(value.score(name)) for name, value in values.items()}
     general, in_domain = corrected([scores["general"], scores["inDomain"]])
     return EvalResult(

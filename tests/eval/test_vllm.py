@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from tests.eval.conftest import workspace_folder
+from tests.eval.judge_server import JudgeServer
 from transformers import PreTrainedTokenizerFast
 
 from blendtune_api.contract import Env, EvalResult, ExitCode
-from blendtune_api.v1alpha1 import Engine, Reason, RubricEvalCluster
+from blendtune_api.v1alpha1 import Engine, Gate, Judge, JudgeKind, Metric, Reason, RubricEvalCluster
 from blendtune_eval.answering import vllm_answer
 from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.tensor_parallel import require_divisible
@@ -218,6 +219,29 @@ def test_a_finished_model_is_not_served_again(pod: Pod, stub: Stub) -> None:
     evaluate(environment)
     (workspace_folder(environment) / "eval" / "result.json").unlink()
     evaluate(environment)
+    assert len(stub.noted("starts")) == 2
+
+
+def test_one_server_answers_every_part_of_an_evaluation_that_may_stop(
+    pod: Pod, stub: Stub, models_folder: Path
+) -> None:
+    gates = (Gate(metric=Metric.GENERAL, max_drop=0.05),)
+    result = evaluate(through_vllm(pod, gates=gates, stop_when_decided=True))
+    assert result.asked is not None
+    assert (result.asked.questions, result.asked.open) == (4, ("general maxDrop",))
+    assert [start["arguments"][1] for start in stub.noted("starts")] == [
+        str(models_folder / name) for name in ("base", "tuned")
+    ]
+    assert len(stub.noted("requests")) == 2 * PROMPTS
+
+
+def test_a_model_judges_between_the_parts_of_an_evaluation(pod: Pod, stub: Stub, server: JudgeServer) -> None:
+    """It has an event loop of its own, beside that of the server."""
+    gates = (Gate(metric=Metric.GENERAL, max_drop=0.05),)
+    judge = Judge(kind=JudgeKind.OPENAI, open_ai=server.spec)
+    result = evaluate(through_vllm(pod, gates=gates, stop_when_decided=True, judge=judge))
+    assert result.asked is not None
+    assert result.coverage == 1
     assert len(stub.noted("starts")) == 2
 
 

@@ -137,6 +137,7 @@ READ_BY_PROGRAMS = (
     "retention",
     "thinking",
     "engine",
+    "stop_when_decided",
 )
 
 

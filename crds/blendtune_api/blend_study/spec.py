@@ -50,6 +50,17 @@ class StudyTemplate:
         ),
     ]
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.spec.evaluation) || !has(self.spec.evaluation.stopWhenDecided) || "
+            "!self.spec.evaluation.stopWhenDecided",
+            message="a study compares scores, and those of runs that stop when their gates are decided are "
+            "too good or too bad by the chance that stopped them: remove evaluation.stopWhenDecided",
+            check=lambda self: not self.spec.evaluation.stop_when_decided,
+            field_path="spec",
+        ),
+    )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Axes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from blendtune_api.contract.config import UNKNOWN_DATE
 from blendtune_api.v1alpha1 import (
+    AskedQuestions,
     BadRows,
     BenchmarkScore,
     BlendedSource,
@@ -112,6 +113,7 @@ class EvalResult:
     retention: tuple[RetentionScore, ...] = ()
     unsure: tuple[UnsureAnswers, ...] = ()  # the most frequent reason first
     unfinished: UnfinishedAnswers | None = None
+    asked: AskedQuestions | None = None  # where it may stop early
     unscored_reason: str = ""  # the most frequent reason, if questions are unscored
 
 

@@ -161,6 +161,31 @@ _GATED_BENCHMARKS = Rule(
     field_path="gates",
 )
 
+_STOPS_EARLY = (
+    Rule(
+        cel="!has(self.stopWhenDecided) || !self.stopWhenDecided || (has(self.gates) && "
+        "self.gates.exists(gate, gate.metric != 'retention' && gate.metric != 'benchmark'))",
+        message="without a gate on a score of the rubric there is nothing that the answers could decide: add "
+        "one to gates, or leave stopWhenDecided out",
+        check=lambda self: not self.stop_when_decided or any(gate.is_on_answers for gate in self.gates),
+        field_path="stopWhenDecided",
+    ),
+    Rule(
+        cel="!has(self.stopWhenDecided) || !self.stopWhenDecided || !has(self.gates) || "
+        "!self.gates.exists(gate, has(gate.maxCriticalErrors))",
+        message="a gate maxCriticalErrors counts over all questions, so all must be asked: remove it, or "
+        "leave stopWhenDecided out",
+        check=lambda self: (
+            not self.stop_when_decided or all(gate.max_critical_errors is None for gate in self.gates)
+        ),
+        field_path="stopWhenDecided",
+    ),
+)
+
+_STOP_WHEN_DECIDED = Mark(
+    "Ask the tuned model in five parts, in a seeded order, and stop after the first that decides every gate "
+    "on a score. Intervals and p-values pay for the looks."
+)
 _ENGINE = Mark(
     "What runs the evaluated models: transformers, or vllm, a server that the pod starts for each model in "
     "turn; for large models on GPUs. The image needs the program vllm."
@@ -199,8 +224,9 @@ class Evaluation:
         default_factory=EvaluationCluster
     )
     gates: Annotated[tuple[Gate, ...], _GATES] = ()
+    stop_when_decided: Annotated[bool, _STOP_WHEN_DECIDED] = False
 
-    RULES: ClassVar[tuple[Rule, ...]] = (_GATED_BENCHMARKS,)
+    RULES: ClassVar[tuple[Rule, ...]] = (_GATED_BENCHMARKS, *_STOPS_EARLY)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -276,6 +302,7 @@ class RubricEvalSpec:
     engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
     gates: Annotated[tuple[Gate, ...], _GATES] = ()
+    stop_when_decided: Annotated[bool, _STOP_WHEN_DECIDED] = False
     cluster: Annotated[RubricEvalCluster, Mark("The pod.")] = field(default_factory=RubricEvalCluster)
     credentials: Annotated[Credentials, Mark("Secrets and service account of the pod.")] = field(
         default_factory=Credentials
@@ -293,4 +320,4 @@ class RubricEvalSpec:
         ),
     ] = None
 
-    RULES: ClassVar[tuple[Rule, ...]] = (_GATED_BENCHMARKS,)
+    RULES: ClassVar[tuple[Rule, ...]] = (_GATED_BENCHMARKS, *_STOPS_EARLY)

@@ -89,3 +89,8 @@ class Gate:
     @property
     def subject(self) -> str:
         return subject_of(self.metric, self.name)
+
+    @property
+    def is_on_answers(self) -> bool:
+        """Whether answers to the rubric decide it, and not text or a benchmark beside it."""
+        return self.metric not in (Metric.RETENTION, Metric.BENCHMARK)

@@ -135,6 +135,7 @@ class BlendedFineTune:
         "evaluation.retention",
         "evaluation.engine",
         "evaluation.benchmarks",
+        "evaluation.stopWhenDecided",
         "evaluation.cluster",
     )
     RULES: ClassVar[tuple[Rule, ...]] = (
@@ -170,14 +171,15 @@ class RubricEval:
         "thinking",
         "engine",
         "benchmarks",
+        "stopWhenDecided",
     )
     RULES: ClassVar[tuple[Rule, ...]] = (
         _NAME_RULE,
         _RETRY_RULE,
         _frozen(
             FROZEN_FIELDS,
-            "model, storage, baseline, epochs, rubric, judge, sampling, retention, thinking, engine and "
-            "benchmarks are fixed once the evaluation has started: create a new RubricEval, or delete this "
-            "one and apply it again",
+            "model, storage, baseline, epochs, rubric, judge, sampling, retention, thinking, engine, "
+            "benchmarks and stopWhenDecided are fixed once the evaluation has started: create a new "
+            "RubricEval, or delete this one and apply it again",
         ),
     )

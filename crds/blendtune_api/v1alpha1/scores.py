@@ -129,6 +129,22 @@ class UnfinishedAnswers:
     ] = 1
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskedQuestions:
+    """How far an evaluation has asked that may stop once its gates are decided."""
+
+    questions: Annotated[int, Mark("Questions put to the model.", minimum=0)]
+    of: Annotated[int, Mark("Questions of the rubric.", minimum=0)]
+    look: Annotated[int, Mark("The look at the answers after which it stopped, from 1.", minimum=1)]
+    looks: Annotated[int, Mark("Looks that were planned.", minimum=1)]
+    open: Annotated[
+        tuple[Annotated[str, Mark("Metric and rule.", max_length=255)], ...],
+        Mark("Gates on scores that the answers left open.", max_items=16),
+    ] = ()
+
+
+ASKED_QUESTIONS = Mark("How many questions were asked; absent where stopWhenDecided is not set.")
+
 UNSURE_ANSWERS = Mark(
     "Answers that the rules could not decide, the most frequent reason first.", max_items=16
 )
@@ -224,6 +240,7 @@ class EvaluationSummary:
     retention: Annotated[tuple[RetentionScore, ...], RETENTION_SCORES] = ()
     unsure: Annotated[tuple[UnsureAnswers, ...], UNSURE_ANSWERS] = ()
     unfinished: Annotated[UnfinishedAnswers | None, UNFINISHED_ANSWERS] = None
+    asked: Annotated[AskedQuestions | None, ASKED_QUESTIONS] = None
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""
 
 

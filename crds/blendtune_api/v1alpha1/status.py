@@ -16,11 +16,13 @@ from blendtune_api.v1alpha1.limits import (
     MAX_SOURCES,
 )
 from blendtune_api.v1alpha1.scores import (
+    ASKED_QUESTIONS,
     BENCHMARK_SCORES,
     EPOCH_SCORES,
     RETENTION_SCORES,
     UNFINISHED_ANSWERS,
     UNSURE_ANSWERS,
+    AskedQuestions,
     BenchmarkScore,
     Diagnosis,
     EpochScore,
@@ -258,5 +260,6 @@ class RubricEvalStatus:
     retention: Annotated[tuple[RetentionScore, ...], RETENTION_SCORES] = ()
     unsure: Annotated[tuple[UnsureAnswers, ...], UNSURE_ANSWERS] = ()
     unfinished: Annotated[UnfinishedAnswers | None, UNFINISHED_ANSWERS] = None
+    asked: Annotated[AskedQuestions | None, ASKED_QUESTIONS] = None
     digests: Annotated[EvaluationDigests | None, Mark("What was compared.")] = None
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""

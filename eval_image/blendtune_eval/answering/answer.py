@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
@@ -40,31 +40,47 @@ def answer_all(
     gpus: int,
     on_progress: Callable[[int], None],
 ) -> list[GivenAnswer]:
-    """The answers to the prompts, in their order. `on_progress` gets the number of prompts answered so far.
+    """The answers to the prompts, in their order; see `answer_rounds`."""
+    longest_prompt = longest(prompts)
+    answer_rounds(folder, [prompts], longest_prompt, chat, decoding, cache, gpus, on_progress)
+    return cache.all_of(prompt.digest for prompt in prompts)
 
-    Batches depend on the prompts, never on what is cached: a run that was cut off goes on with the same ones.
-    The model is loaded only when an answer is missing. Raises StageError where it cannot be, or where a
-    GPU's memory does not do for a single prompt.
+
+def answer_rounds(
+    folder: Path,
+    rounds: Iterable[Sequence[Prompt]],
+    longest_prompt: int,
+    chat: ChatPrompts,
+    decoding: Decoding,
+    cache: AnswerCache,
+    gpus: int,
+    on_progress: Callable[[int], None],
+) -> None:
+    """Leaves the answers to the prompts in the cache, round by round, and asks for the next round then.
+
+    `longest_prompt` is that of all rounds, in tokens. `on_progress` gets the number of prompts answered so
+    far. Batches depend on the prompts of a round, never on what is cached: a run that was cut off goes on
+    with the same ones. The model is loaded once, when an answer is missing. Raises StageError where it cannot
+    be, or where a GPU's memory does not do for a single prompt.
     """
-    distinct = list({prompt.digest: prompt for prompt in prompts}.values())
     model: Any = None
     done = 0
-    context = longest(distinct) + decoding.max_new_tokens
-    for batch in batches(distinct, max(1, min(BATCH_SIZE, BATCH_TOKENS // context))):
-        if any(cache.get(prompt.digest) is None for prompt in batch):
-            model = model or load_model(folder, gpus, context)
-            generated = generate_within_memory(model, batch, decoding)
-            cache.add(
-                {
-                    prompt.digest: _given(token_ids, chat, decoding)
-                    for prompt, token_ids in zip(batch, generated, strict=True)
-                }
-            )
-        answered = {prompt.digest for prompt in batch}
-        done += sum(prompt.digest in answered for prompt in prompts)
-        on_progress(done)
-    answers = [cache.get(prompt.digest) for prompt in prompts]
-    return [answer for answer in answers if answer is not None]
+    context = longest_prompt + decoding.max_new_tokens
+    most = max(1, min(BATCH_SIZE, BATCH_TOKENS // context))
+    for prompts in rounds:
+        for batch in batches(list({prompt.digest: prompt for prompt in prompts}.values()), most):
+            if any(cache.get(prompt.digest) is None for prompt in batch):
+                model = model or load_model(folder, gpus, context)
+                generated = generate_within_memory(model, batch, decoding)
+                cache.add(
+                    {
+                        prompt.digest: _given(token_ids, chat, decoding)
+                        for prompt, token_ids in zip(batch, generated, strict=True)
+                    }
+                )
+            answered = {prompt.digest for prompt in batch}
+            done += sum(prompt.digest in answered for prompt in prompts)
+            on_progress(done)
 
 
 def batches(prompts: Sequence[Prompt], most: int) -> Iterator[list[Prompt]]:
@@ -73,8 +89,8 @@ def batches(prompts: Sequence[Prompt], most: int) -> Iterator[list[Prompt]]:
     The longest come first: the batch that needs most memory comes at once, and little of each is padding.
     """
     ordered = sorted(prompts, key=lambda prompt: (-len(prompt.token_ids), prompt.token_ids))
-    size = ceil(len(ordered) / ceil(len(ordered) / most))
-    for start in range(0, len(ordered), size):
+    size = ceil(len(ordered) / max(1, ceil(len(ordered) / most)))
+    for start in range(0, len(ordered), max(1, size)):
         yield ordered[start : start + size]
 
 

@@ -20,6 +20,10 @@ class AnswerProgress:
         self._clock = clock
         self._begin = clock()
 
+    def skip(self, answers: int) -> None:
+        """So many answers will not be asked for."""
+        self._total -= answers
+
     def report(self, done: int, label: str) -> None:
         """Says that `done` answers are there in all, the latest of them by the model called `label`.
 

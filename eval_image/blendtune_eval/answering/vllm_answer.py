@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 from blendtune_eval.answering.answer import require_context
 from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.prompts import ChatPrompts, Prompt, longest
-from blendtune_eval.answering.vllm_server import SERVED_NAME, Deadlines, vllm_server
+from blendtune_eval.answering.vllm_server import SERVED_NAME, Deadlines, VllmServer, vllm_server
 from blendtune_eval.api_client import ApiClient, CallFailed, Limits
 from blendtune_eval.cache import AnswerCache, GivenAnswer
 from blendtune_eval.server_words import http_failure
@@ -32,41 +34,65 @@ def answer_all(
     gpus: int,
     on_progress: Callable[[int], None],
 ) -> list[GivenAnswer]:
-    """The answers to the prompts, in their order. `on_progress` gets the number of prompts answered so far.
+    """The answers to the prompts, in their order; see `answer_rounds`."""
+    longest_prompt = longest(prompts)
+    answer_rounds(folder, [prompts], longest_prompt, chat, decoding, cache, gpus, on_progress)
+    return cache.all_of(prompt.digest for prompt in prompts)
 
-    The server is started only when an answer is missing. Raises StageError where it fails.
+
+def answer_rounds(
+    folder: Path,
+    rounds: Iterable[Sequence[Prompt]],
+    longest_prompt: int,
+    chat: ChatPrompts,
+    decoding: Decoding,
+    cache: AnswerCache,
+    gpus: int,
+    on_progress: Callable[[int], None],
+) -> None:
+    """Leaves the answers to the prompts in the cache, round by round, and asks for the next round then.
+
+    `longest_prompt` is that of all rounds, in tokens. `on_progress` gets the number of prompts answered so
+    far. The server is started once, when an answer is missing. Raises StageError where it fails.
     """
-    distinct = {prompt.digest: prompt for prompt in prompts}
+    context = longest_prompt + decoding.max_new_tokens
+    asked: list[Prompt] = []
+
+    def report() -> None:
+        on_progress(sum(cache.get(prompt.digest) is not None for prompt in asked))
 
     def keep(prompt: Prompt, given: GivenAnswer) -> None:
         cache.add({prompt.digest: given})
         report()
 
-    def report() -> None:
-        on_progress(sum(cache.get(prompt.digest) is not None for prompt in prompts))
+    async def answer() -> None:
+        async with AsyncExitStack() as stack:
+            following = iter(rounds)
+            served: _Served | None = None
+            # A thread: what makes the next round judges the answers, and may have an event loop of its own.
+            while (prompts := await asyncio.to_thread(next, following, None)) is not None:
+                asked.extend(prompts)
+                missing = {each.digest: each for each in prompts if cache.get(each.digest) is None}
+                if not missing:
+                    report()
+                    continue
+                if served is None:
+                    require_context(folder, context)
+                    served = await _serve(stack, folder, gpus, context, decoding)
+                await _ask_all(served, list(missing.values()), chat, decoding, keep)
 
-    missing = [prompt for digest, prompt in distinct.items() if cache.get(digest) is None]
-    if missing:
-        context = longest(list(distinct.values())) + decoding.max_new_tokens
-        require_context(folder, context)
-        asyncio.run(_ask_all(folder, missing, chat, decoding, gpus, context, keep))
-    else:
-        report()
-    answers = [cache.get(prompt.digest) for prompt in prompts]
-    return [answer for answer in answers if answer is not None]
+    asyncio.run(answer())
 
 
-async def _ask_all(
-    folder: Path,
-    prompts: Sequence[Prompt],
-    chat: ChatPrompts,
-    decoding: Decoding,
-    gpus: int,
-    context: int,
-    keep: Callable[[Prompt, GivenAnswer], None],
-) -> None:
-    """Asks until all have answered. The first failure ends it, also that of the server itself."""
-    async with (
+@dataclass(frozen=True, slots=True)
+class _Served:
+    server: VllmServer
+    client: ApiClient
+
+
+async def _serve(stack: AsyncExitStack, folder: Path, gpus: int, context: int, decoding: Decoding) -> _Served:
+    """A server for the model and its client, until the stack ends."""
+    server = await stack.enter_async_context(
         vllm_server(
             folder,
             gpus=gpus,
@@ -74,25 +100,36 @@ async def _ask_all(
             precision=decoding.precision,
             seed=decoding.seed,
             deadlines=DEADLINES,
-        ) as server,
-        ApiClient(f"{server.url}/v1/completions", server.key, LIMITS, local=True) as client,
-    ):
+        )
+    )
+    client = ApiClient(f"{server.url}/v1/completions", server.key, LIMITS, local=True)
+    return _Served(server, await stack.enter_async_context(client))
 
-        async def ask(prompt: Prompt) -> None:
-            keep(prompt, await _ask(client, prompt, chat, decoding))
 
-        watching = asyncio.create_task(server.ended())
-        asking = [asyncio.create_task(ask(prompt)) for prompt in prompts]
-        pending: set[asyncio.Task[None]] = {watching, *asking}
-        try:
-            while pending != {watching}:
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-        finally:
-            for task in (watching, *asking):
-                task.cancel()
-            await asyncio.gather(watching, *asking, return_exceptions=True)
+async def _ask_all(
+    served: _Served,
+    prompts: Sequence[Prompt],
+    chat: ChatPrompts,
+    decoding: Decoding,
+    keep: Callable[[Prompt, GivenAnswer], None],
+) -> None:
+    """Asks until all have answered. The first failure ends it, also that of the server itself."""
+
+    async def ask(prompt: Prompt) -> None:
+        keep(prompt, await _ask(served.client, prompt, chat, decoding))
+
+    watching = asyncio.create_task(served.server.ended())
+    asking = [asyncio.create_task(ask(prompt)) for prompt in prompts]
+    pending: set[asyncio.Task[None]] = {watching, *asking}
+    try:
+        while pending != {watching}:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        for task in (watching, *asking):
+            task.cancel()
+        await asyncio.gather(watching, *asking, return_exceptions=True)
 
 
 async def _ask(client: ApiClient, prompt: Prompt, chat: ChatPrompts, decoding: Decoding) -> GivenAnswer:

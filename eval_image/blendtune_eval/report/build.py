@@ -22,6 +22,7 @@ from blendtune_eval.judging.judge import Judge, Judgements
 from blendtune_eval.report.model import (
     AnswerStatistics,
     BenchmarkMetrics,
+    NotAsked,
     Report,
     ReportedAnswer,
     ReportedCriterion,
@@ -85,7 +86,14 @@ def build_report(evaluation: Evaluation, findings: Findings) -> Report:
         diagnosis=diagnose(result, gates, training.trained) if training else None,
         training=_training(training) if training else None,
         questions=tuple(
-            _question(question, evaluation.compared, findings) for question in evaluation.rubric.questions
+            _question(question, evaluation.compared, findings)
+            for question in evaluation.rubric.questions
+            if findings.answers.has(question.id)
+        ),
+        not_asked=tuple(
+            NotAsked(id=question.id, category=question.category, prompt=question.prompt)
+            for question in evaluation.rubric.questions
+            if not findings.answers.has(question.id)
         ),
     )
 

@@ -130,6 +130,15 @@ class ReportedQuestion:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NotAsked:
+    """A question of the rubric that was not put to the model: the gates were decided before."""
+
+    id: str
+    category: str
+    prompt: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """Everything that was asked, answered, judged and computed.
 
@@ -155,3 +164,4 @@ class Report:
     diagnosis: Diagnosis | None
     training: ReportedTraining | None
     questions: tuple[ReportedQuestion, ...]
+    not_asked: tuple[NotAsked, ...] = ()

@@ -8,6 +8,7 @@ from math import ceil
 
 from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import GateResult, GateStatus, Metric, ScopeScore
+from blendtune_core.asked import look_of
 from blendtune_core.gates import scope_of
 from blendtune_core.power import Z, detectable_difference
 from blendtune_core.verdict import GENERAL_MARGIN
@@ -35,13 +36,13 @@ def sights(report: Report) -> tuple[Sight, ...]:
     """One for each gate that measured something and, without a gate on it, one for the general score."""
     found = [sight for gate in report.gates if (sight := _of_gate(gate, report.scores)) is not None]
     if not any(gate.metric is Metric.GENERAL and gate.rule == "maxDrop" for gate in report.gates):
-        found += _of_verdict(report.scores.general)
+        found += _of_verdict(report.scores)
     return tuple(found)
 
 
-def smallest_difference(low: float, high: float) -> float:
-    """The smallest difference found with 80% power, for a measure whose 95% interval was this wide."""
-    return detectable_difference(1, (high - low) / 2 / Z)
+def smallest_difference(low: float, high: float, critical: float = Z) -> float:
+    """The smallest difference found with 80% power, for a measure whose interval was this wide."""
+    return detectable_difference(1, (high - low) / 2 / critical, critical)
 
 
 def _of_gate(gate: GateStatus, scores: EvalResult) -> Sight | None:
@@ -50,7 +51,7 @@ def _of_gate(gate: GateStatus, scores: EvalResult) -> Sight | None:
     scope = scope_of(gate.metric, scores)
     if gate.rule == "maxCriticalErrors":
         return _of_count(gate, scope)
-    least = smallest_difference(gate.low, gate.high)
+    least = smallest_difference(gate.low, gate.high, _critical(scores) if scope is not None else Z)
     too_fine = gate.rule in _MARGINS and 0 < gate.threshold < least
     return Sight(
         name=f"{title(gate.metric)} {gate.name}".strip(),
@@ -94,11 +95,17 @@ def _of_count(gate: GateStatus, scope: ScopeScore | None) -> Sight | None:
     )
 
 
-def _of_verdict(general: ScopeScore) -> Iterator[Sight]:
+def _critical(scores: EvalResult) -> float:
+    """That of the intervals of the rubric's scores."""
+    return look_of(scores.asked).critical()
+
+
+def _of_verdict(scores: EvalResult) -> Iterator[Sight]:
     """No gate asks for the general score: the verdict does."""
+    general = scores.general
     if general.delta_low is None or general.delta_high is None:
         return
-    least = smallest_difference(general.delta_low, general.delta_high)
+    least = smallest_difference(general.delta_low, general.delta_high, _critical(scores))
     too_fine = least > GENERAL_MARGIN
     finer = "" if not too_fine else " That is more than the verdict allows: it can seldom show what is kept."
     yield Sight(

@@ -9,6 +9,7 @@ from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import EpochScope, EpochScore, EvaluationDigests, Role, ScopeScore
 from blendtune_core.gates import verdict_of
 from blendtune_core.paired_scores import PairedValue, PairedValues, corrected
+from blendtune_core.sequential import ONLY_LOOK, Look
 from blendtune_core.statistics import Interval
 from blendtune_eval.rubric import Category, Question
 from blendtune_eval.scoring.dimensions import (
@@ -51,14 +52,16 @@ def analyse(
     *,
     digests: EvaluationDigests = _NO_DIGESTS,
     not_compared: str = "",
+    look: Look = ONLY_LOOK,
 ) -> EvalResult:
     """The scores of all scopes and, beside a baseline, the verdict where there are no gates.
 
     Both models were asked the same questions. `not_compared` is the reason why the two may not be compared:
     the baseline then has its scores, but there are no differences and no verdict. `digests` say what decided
-    the scores. Epochs, benchmarks and the place of the report are left empty.
+    the scores. Intervals and p-values pay for the looks beside `look`. Epochs, benchmarks and the place of
+    the report are left empty.
     """
-    paired = _Paired.of(scores, baseline, compared=not not_compared)
+    paired = _Paired.of(scores, baseline, compared=not not_compared, look=look)
     general, in_domain = _domains(paired)
     coverage = min(_coverage(scores), _coverage(baseline or scores))
     impact = Measure(
@@ -82,9 +85,11 @@ def analyse(
     return replace(result, verdict=verdict_of(result, ()))
 
 
-def epoch_score(epoch: int, model: Sequence[QuestionScore], then: Sequence[QuestionScore]) -> EpochScore:
+def epoch_score(
+    epoch: int, model: Sequence[QuestionScore], then: Sequence[QuestionScore], look: Look = ONLY_LOOK
+) -> EpochScore:
     """The model's scores after an earlier epoch, `then`, and what it gained since."""
-    general, in_domain = _domains(_Paired.of(model, then))
+    general, in_domain = _domains(_Paired.of(model, then, look=look))
     return EpochScore(epoch=epoch, general=_since(general), in_domain=_since(in_domain))
 
 
@@ -102,6 +107,7 @@ class _Paired:
 
     pairs: tuple[tuple[QuestionScore, QuestionScore | None], ...]
     compared: bool
+    look: Look
 
     @classmethod
     def of(
@@ -110,12 +116,13 @@ class _Paired:
         baseline: Sequence[QuestionScore] | None,
         *,
         compared: bool = True,
+        look: Look = ONLY_LOOK,
     ) -> _Paired:
         """Raises KeyError for a question that the baseline was not asked."""
         if baseline is None:
-            return cls(tuple((score, None) for score in scores), compared)
+            return cls(tuple((score, None) for score in scores), compared, look)
         by_question = {score.question.id: score for score in baseline}
-        return cls(tuple((score, by_question[score.question.id]) for score in scores), compared)
+        return cls(tuple((score, by_question[score.question.id]) for score in scores), compared, look)
 
     def where(self, belongs: Callable[[Question], bool]) -> _Paired:
         return replace(self, pairs=tuple(pair for pair in self.pairs if belongs(pair[0].question)))
@@ -142,7 +149,9 @@ class _Paired:
             )
             for model, baseline in self.pairs
         ]
-        return PairedValues(questions=questions, minimum=measure.minimum, compared=self.compared)
+        return PairedValues(
+            questions=questions, minimum=measure.minimum, compared=self.compared, look=self.look
+        )
 
 
 def _domains(paired: _Paired) -> list[ScopeScore]:

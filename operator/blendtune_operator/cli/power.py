@@ -9,6 +9,7 @@ from typing import Any
 from blendtune_api import codec
 from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import BlendedFineTune, Evaluation, Gate, RubricEval, RubricEvalSpec
+from blendtune_core.asked import told_looks
 from blendtune_core.gates import Scores
 from blendtune_core.pilot import spreads
 from blendtune_core.power import QuestionCounts
@@ -38,6 +39,8 @@ def told_power(
         has_baseline=has_baseline,
         pilot=measured,
     )
+    if evaluation.stop_when_decided:
+        yield f"  {root}.stopWhenDecided: {told_looks(questions.general + questions.in_domain)}"
     if measured and gates:
         yield f"  the pilot is {file}"
     for path, gate in gates.items():

@@ -30,6 +30,7 @@ from blendtune_api.v1alpha1 import (
     TrainerStatus,
     TrainingStatus,
 )
+from blendtune_core.asked import told_asked
 from blendtune_core.unfinished import told_unfinished
 from blendtune_operator.plan.progress import DIVERGENCE
 
@@ -146,6 +147,8 @@ def print_result(
         console.print(_score_table(scored))
         if scored.not_compared:
             console.print(f"not compared with the base: {scored.not_compared}", soft_wrap=True)
+        if scored.asked is not None:
+            console.print(f"asked      {told_asked(scored.asked)}", soft_wrap=True)
         for unsure in scored.unsure:
             console.print(f"undecided  {unsure.answers} answers: {unsure.reason}", soft_wrap=True)
         if scored.unfinished is not None:

@@ -14,6 +14,7 @@ from blendtune_api.v1alpha1 import (
     RubricEvalStatus,
     Stage,
 )
+from blendtune_core.asked import told_asked
 from blendtune_core.gates import verdict_of
 from blendtune_core.undecided import told_undecided
 from blendtune_core.unfinished import told_unfinished
@@ -84,8 +85,11 @@ def run_evaluation(draft: EvalDraft) -> PhaseResult:
         retention=result.retention,
         unsure=result.unsure,
         unfinished=result.unfinished,
+        asked=result.asked,
     )
-    scored = f"{result.coverage:.0%} of the questions were judged"
+    scored = f"{result.coverage:.0%} of {'the' if result.asked is None else 'these'} questions were judged"
+    if result.asked is not None:
+        scored = f"{told_asked(result.asked)}; {scored}"
     if result.unscored_reason:
         scored += f" (not judged: {result.unscored_reason})"
     if result.unsure:

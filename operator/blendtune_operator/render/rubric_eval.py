@@ -60,6 +60,7 @@ def rubric_eval(
         engine=evaluation.engine,
         benchmarks=evaluation.benchmarks,
         gates=run.spec.evaluation.gates,
+        stop_when_decided=evaluation.stop_when_decided,
         cluster=RubricEvalCluster(
             gpus=evaluation.cluster.gpus,
             gpu_type=evaluation.cluster.gpu_type,

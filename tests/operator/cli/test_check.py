@@ -106,6 +106,18 @@ def test_gpus_are_looked_for_only_where_it_is_to_run() -> None:
         check(manifests, to_run_here=True)
 
 
+def test_validate_says_when_an_evaluation_may_stop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(MANIFEST.format(rubric="{builtin: business45}") + "  stopWhenDecided: true\n")
+    assert main(["validate", "-f", str(path)]) == 0
+    assert (
+        "spec.stopWhenDecided: the tuned model may stop after 9, 18, 27, 36 of 45 questions; if all are "
+        "asked, intervals are 4% wider for the looks"
+    ) in "".join(capsys.readouterr())
+
+
 def test_validate_says_what_each_gate_can_tell_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
