@@ -17,6 +17,7 @@ from blendtune_api.v1alpha1 import (
     Gate,
     GateResult,
     GateStatus,
+    InterpolationStatus,
     Metric,
     Reason,
     RetentionScore,
@@ -52,6 +53,8 @@ class Scores(Protocol):
     def epochs(self) -> tuple[EpochScore, ...]: ...
     @property
     def coverage(self) -> float | None: ...
+    @property
+    def interpolation(self) -> InterpolationStatus | None: ...
     @property
     def not_compared(self) -> str: ...
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from blendtune_api.v1alpha1 import ScopeScore
+from blendtune_core.power import LEVEL
 from blendtune_core.statistics import (
     Interval,
     Sample,
@@ -44,12 +45,13 @@ class PairedValues:
     """The questions of one scope, with values in [minimum, 1].
 
     With `compared` false the two were asked or judged differently: the baseline has its score, but there is
-    no difference.
+    no difference. `level` is that of the intervals.
     """
 
     questions: Sequence[PairedValue]
     minimum: float = 0.0
     compared: bool = True
+    level: float = LEVEL
 
     def score(self, name: str) -> ScopeScore:
         """The weighted mean, clipped to [0, 1], and its difference from the baseline's."""
@@ -62,7 +64,9 @@ class PairedValues:
         if unscored:
             score = replace(score, worst=_clip(worst.mean), best=_clip(best.mean))
         if (mean := self._mean_of_known(values)) is not None:
-            low, high = _ends(mean_interval(worst, self.minimum), mean_interval(best, self.minimum))
+            low, high = _ends(
+                mean_interval(worst, self.minimum, self.level), mean_interval(best, self.minimum, self.level)
+            )
             score = replace(score, score=_clip(mean), low=_clip(min(low, mean)), high=_clip(max(high, mean)))
         return self._beside_baseline(score)
 
@@ -93,7 +97,7 @@ class PairedValues:
             return score
         delta = deltas.mean
         worst, best = self._sample(self._worst_deltas), self._sample(self._best_deltas)
-        low, high = _ends(delta_interval(worst), delta_interval(best))
+        low, high = _ends(delta_interval(worst, self.level), delta_interval(best, self.level))
         score = replace(
             score, delta=_clip(delta, -1.0), delta_low=min(low, delta), delta_high=max(high, delta)
         )
@@ -151,9 +155,13 @@ class PairedValues:
         return Sample.of(*map(list, zip(*kept, strict=True))) if kept else None
 
 
-def corrected(scores: Sequence[ScopeScore]) -> list[ScopeScore]:
-    """The scores, with the p-values of those that were tested corrected for their number."""
+def corrected(scores: Sequence[ScopeScore], candidates: int = 1) -> list[ScopeScore]:
+    """The scores, with the p-values of those that were tested corrected for their number.
+
+    They are those of one of so many `candidates`, whose number they are multiplied by, as Bonferroni does.
+    """
     p_values = holm({score.name: score.p_value for score in scores if score.p_value is not None})
+    p_values = {name: min(1.0, candidates * value) for name, value in p_values.items()}
     return [replace(score, p_value=p_values.get(score.name)) for score in scores]
 
 

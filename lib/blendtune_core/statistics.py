@@ -101,14 +101,14 @@ def wilson(rate: float, n: float, z: float = Z) -> Interval:
     )
 
 
-def mean_interval(sample: Sample, minimum: float = 0.0) -> Interval:
-    """The 95% interval of a weighted mean of values in [minimum, 1].
+def mean_interval(sample: Sample, minimum: float = 0.0, level: float = LEVEL) -> Interval:
+    """The interval of a weighted mean of values in [minimum, 1].
 
     For passes and failures of equal weight in one stratum it is Wilson's interval itself.
     """
     width = 1 - minimum
     interval = _graded_wilson(
-        (sample.mean - minimum) / width, sample.variance / width**2, sample.effective_size, Z
+        (sample.mean - minimum) / width, sample.variance / width**2, sample.effective_size, _critical(level)
     )
     return Interval(interval.low * width + minimum, interval.high * width + minimum)
 
@@ -120,7 +120,7 @@ def delta_interval(sample: Sample, level: float = LEVEL) -> Interval:
     put together by the variances that these recover (Zou and Donner 2008, Statistics in Medicine 27:1693). A
     bootstrap is too narrow where few questions changed: it then sees too little of the tail.
     """
-    low, high = _delta_ends(_changes(sample), NormalDist().inv_cdf((1 + level) / 2))
+    low, high = _delta_ends(_changes(sample), _critical(level))
     return Interval(max(-1.0, low), min(1.0, high))
 
 
@@ -178,6 +178,11 @@ def minimum_detectable_effect(sample: Sample) -> float:
     n = len(sample.values)
     variance = (n * sample.variance + PSEUDO_QUESTIONS * PSEUDO_SHIFT**2) / (n + PSEUDO_QUESTIONS)
     return detectable_difference(sample.effective_size, sqrt(variance))
+
+
+def _critical(level: float) -> float:
+    """The critical value of a two-sided interval."""
+    return NormalDist().inv_cdf((1 + level) / 2)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

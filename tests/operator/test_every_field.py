@@ -31,6 +31,7 @@ from blendtune_api.v1alpha1 import (
     Evaluation,
     Export,
     Gate,
+    Interpolation,
     KeySelector,
     LocalObjectReference,
     Metric,
@@ -116,6 +117,7 @@ SAMPLES: dict[str, Any] = {
     "gpu_type": "h100-80gb",
     "uri": "pvc://elsewhere/thing",
     "stage": 3,
+    "interpolation": Interpolation(weights=(0.5, 0.7)),
 }
 # What the programs read: the trainer from the run's configuration, the evaluation from its own.
 READ_BY_PROGRAMS = (
@@ -127,6 +129,8 @@ READ_BY_PROGRAMS = (
     "evaluation.rubric",
     "evaluation.every_epoch",
     "evaluation.benchmarks",
+    "evaluation.interpolation",
+    "interpolation",
     "baseline",
     "benchmarks",
     "epochs",

@@ -12,6 +12,7 @@ from blendtune_api.v1alpha1 import (
     EpochModel,
     EpochScore,
     EvaluationDigests,
+    InterpolationStatus,
     Reason,
     RetentionScore,
     ScopeScore,
@@ -109,6 +110,7 @@ class EvalResult:
     retention: tuple[RetentionScore, ...] = ()
     unsure: tuple[UnsureAnswers, ...] = ()  # the most frequent reason first
     unfinished: UnfinishedAnswers | None = None
+    interpolation: InterpolationStatus | None = None
     unscored_reason: str = ""  # the most frequent reason, if questions are unscored
 
 

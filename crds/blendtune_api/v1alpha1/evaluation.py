@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from blendtune_api.marks import Mark, Rule
-from blendtune_api.v1alpha1.enums import ChatTemplate, Engine, JudgeKind, Thinking
+from blendtune_api.v1alpha1.enums import ChatTemplate, Engine, JudgeKind, Metric, Thinking
 from blendtune_api.v1alpha1.gate import Gate
+from blendtune_api.v1alpha1.interpolation import Interpolation
 from blendtune_api.v1alpha1.limits import (
     API_URL,
     BENCHMARK_NAME,
@@ -161,6 +162,23 @@ _GATED_BENCHMARKS = Rule(
     field_path="gates",
 )
 
+_GATED_INTERPOLATION = Rule(
+    cel="!has(self.interpolation) || (has(self.gates) && self.gates.exists(gate, "
+    "gate.metric in ['general', 'retention', 'benchmark']))",
+    message="interpolation takes the best model within the gates: add one on what was known (general, "
+    "retention or a benchmark), else the tuned model is always taken",
+    check=lambda self: (
+        self.interpolation is None
+        or any(gate.metric in (Metric.GENERAL, Metric.RETENTION, Metric.BENCHMARK) for gate in self.gates)
+    ),
+    field_path="interpolation",
+)
+_BASE_TO_INTERPOLATE = "interpolation needs a base model to go back to: "
+
+_INTERPOLATION = Mark(
+    "Models between the base model and the tuned one are asked too, and the one with the best in-domain "
+    "score that passes all gates is taken. Unset: none."
+)
 _ENGINE = Mark(
     "What runs the evaluated models: transformers, or vllm, a server that the pod starts for each model in "
     "turn; for large models on GPUs. The image needs the program vllm."
@@ -195,12 +213,23 @@ class Evaluation:
     )
     engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
+    interpolation: Annotated[Interpolation | None, _INTERPOLATION] = None
     cluster: Annotated[EvaluationCluster, Mark("The evaluation pod.")] = field(
         default_factory=EvaluationCluster
     )
     gates: Annotated[tuple[Gate, ...], _GATES] = ()
 
-    RULES: ClassVar[tuple[Rule, ...]] = (_GATED_BENCHMARKS,)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        _GATED_BENCHMARKS,
+        _GATED_INTERPOLATION,
+        Rule(
+            cel="!has(self.interpolation) || !has(self.baseline) || !has(self.baseline.enabled) || "
+            "self.baseline.enabled",
+            message=f"{_BASE_TO_INTERPOLATE}set baseline.enabled",
+            check=lambda self: self.interpolation is None or self.baseline.enabled,
+            field_path="interpolation",
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -275,6 +304,7 @@ class RubricEvalSpec:
     ] = Thinking.AUTO
     engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
+    interpolation: Annotated[Interpolation | None, _INTERPOLATION] = None
     gates: Annotated[tuple[Gate, ...], _GATES] = ()
     cluster: Annotated[RubricEvalCluster, Mark("The pod.")] = field(default_factory=RubricEvalCluster)
     credentials: Annotated[Credentials, Mark("Secrets and service account of the pod.")] = field(
@@ -293,4 +323,13 @@ class RubricEvalSpec:
         ),
     ] = None
 
-    RULES: ClassVar[tuple[Rule, ...]] = (_GATED_BENCHMARKS,)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        _GATED_BENCHMARKS,
+        _GATED_INTERPOLATION,
+        Rule(
+            cel="!has(self.interpolation) || (has(self.baseline) && has(self.baseline.model))",
+            message=f"{_BASE_TO_INTERPOLATE}name it in baseline.model",
+            check=lambda self: self.interpolation is None or self.baseline.model is not None,
+            field_path="interpolation",
+        ),
+    )

@@ -45,6 +45,16 @@ class BlendedFineTuneSpec:
         ),
     ] = None
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.export) || !has(self.evaluation) || !has(self.evaluation.interpolation)",
+            message="export copies the model before the evaluation could choose one by interpolation: leave "
+            "export out, and copy the model that status.model names",
+            check=lambda self: self.export is None or self.evaluation.interpolation is None,
+            field_path="export",
+        ),
+    )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectMeta:
@@ -115,6 +125,7 @@ class BlendedFineTune:
         "evaluation.retention",
         "evaluation.engine",
         "evaluation.benchmarks",
+        "evaluation.interpolation",
         "evaluation.cluster",
     )
     RULES: ClassVar[tuple[Rule, ...]] = (
@@ -150,14 +161,15 @@ class RubricEval:
         "thinking",
         "engine",
         "benchmarks",
+        "interpolation",
     )
     RULES: ClassVar[tuple[Rule, ...]] = (
         _NAME_RULE,
         _RETRY_RULE,
         _frozen(
             FROZEN_FIELDS,
-            "model, storage, baseline, epochs, rubric, judge, sampling, retention, thinking, engine and "
-            "benchmarks are fixed once the evaluation has started: create a new RubricEval, or delete this "
-            "one and apply it again",
+            "model, storage, baseline, epochs, rubric, judge, sampling, retention, thinking, engine, "
+            "benchmarks and interpolation are fixed once the evaluation has started: create a new "
+            "RubricEval, or delete this one and apply it again",
         ),
     )

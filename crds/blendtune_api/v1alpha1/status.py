@@ -7,6 +7,7 @@ from typing import Annotated
 
 from blendtune_api.marks import Mark
 from blendtune_api.v1alpha1.enums import BadRowReason, ConditionStatus, Stage, State, Verdict
+from blendtune_api.v1alpha1.interpolation import INTERPOLATION_STATUS, InterpolationStatus
 from blendtune_api.v1alpha1.limits import (
     ATTEMPTS_KEPT,
     MAX_BAD_ROW_REASONS,
@@ -163,7 +164,9 @@ class TrainingStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelStatus:
-    uri: Annotated[str, Mark("Where the tuned model lies.", max_length=1024)]
+    uri: Annotated[
+        str, Mark("Where the tuned model lies; by interpolation, the one that was taken.", max_length=1024)
+    ]
     digest: Annotated[str, Mark("Digest of its weights.", max_length=128)]
 
 
@@ -233,5 +236,6 @@ class RubricEvalStatus:
     retention: Annotated[tuple[RetentionScore, ...], RETENTION_SCORES] = ()
     unsure: Annotated[tuple[UnsureAnswers, ...], UNSURE_ANSWERS] = ()
     unfinished: Annotated[UnfinishedAnswers | None, UNFINISHED_ANSWERS] = None
+    interpolation: Annotated[InterpolationStatus | None, INTERPOLATION_STATUS] = None
     digests: Annotated[EvaluationDigests | None, Mark("What was compared.")] = None
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""

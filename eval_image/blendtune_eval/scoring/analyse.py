@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import EpochScope, EpochScore, EvaluationDigests, Role, ScopeScore
 from blendtune_core.gates import verdict_of
+from blendtune_core.interpolation import level_of
 from blendtune_core.paired_scores import PairedValue, PairedValues, corrected
 from blendtune_core.statistics import Interval
 from blendtune_eval.rubric import Category, Question
@@ -51,14 +52,16 @@ def analyse(
     *,
     digests: EvaluationDigests = _NO_DIGESTS,
     not_compared: str = "",
+    candidates: int = 1,
 ) -> EvalResult:
     """The scores of all scopes and, beside a baseline, the verdict where there are no gates.
 
     Both models were asked the same questions. `not_compared` is the reason why the two may not be compared:
     the baseline then has its scores, but there are no differences and no verdict. `digests` say what decided
-    the scores. Epochs, benchmarks and the place of the report are left empty.
+    the scores. Where the model is to be chosen from several `candidates`, intervals and p-values hold for all
+    of them together. Epochs, benchmarks and the place of the report are left empty.
     """
-    paired = _Paired.of(scores, baseline, compared=not not_compared)
+    paired = _Paired.of(scores, baseline, compared=not not_compared, candidates=candidates)
     general, in_domain = _domains(paired)
     coverage = min(_coverage(scores), _coverage(baseline or scores))
     impact = Measure(
@@ -102,6 +105,7 @@ class _Paired:
 
     pairs: tuple[tuple[QuestionScore, QuestionScore | None], ...]
     compared: bool
+    candidates: int = 1
 
     @classmethod
     def of(
@@ -110,12 +114,14 @@ class _Paired:
         baseline: Sequence[QuestionScore] | None,
         *,
         compared: bool = True,
+        candidates: int = 1,
     ) -> _Paired:
         """Raises KeyError for a question that the baseline was not asked."""
         if baseline is None:
-            return cls(tuple((score, None) for score in scores), compared)
+            return cls(tuple((score, None) for score in scores), compared, candidates)
         by_question = {score.question.id: score for score in baseline}
-        return cls(tuple((score, by_question[score.question.id]) for score in scores), compared)
+        pairs = tuple((score, by_question[score.question.id]) for score in scores)
+        return cls(pairs, compared, candidates)
 
     def where(self, belongs: Callable[[Question], bool]) -> _Paired:
         return replace(self, pairs=tuple(pair for pair in self.pairs if belongs(pair[0].question)))
@@ -142,7 +148,12 @@ class _Paired:
             )
             for model, baseline in self.pairs
         ]
-        return PairedValues(questions=questions, minimum=measure.minimum, compared=self.compared)
+        return PairedValues(
+            questions=questions,
+            minimum=measure.minimum,
+            compared=self.compared,
+            level=level_of(self.candidates),
+        )
 
 
 def _domains(paired: _Paired) -> list[ScopeScore]:
@@ -151,7 +162,8 @@ def _domains(paired: _Paired) -> list[ScopeScore]:
         [
             paired.within(Role.GENERAL).tested_score(GENERAL),
             paired.within(Role.IN_DOMAIN).tested_score(IN_DOMAIN),
-        ]
+        ],
+        paired.candidates,
     )
 
 

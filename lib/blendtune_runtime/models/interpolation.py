@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from blendtune_api.contract import weight_files
 from blendtune_runtime.errors import BadModel
 from blendtune_runtime.files import replacing_folder, write_json
 
+ORIGIN_FILE = "interpolation.json"
 ADAPTER_CONFIG = "adapter_config.json"
 _ARITHMETIC = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _NOT_SCALED = ("modules_to_save", "use_dora", "trainable_token_indices")  # of an adapter's config
@@ -39,23 +40,48 @@ def interpolated(base: Tensor, tuned: Tensor, weight: float) -> Tensor:
     return torch.lerp(base.to(precision), tuned.to(precision), weight).to(tuned.dtype)
 
 
-def write_interpolated(base: Path, tuned: Path, weight: float, folder: Path) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """The digests of the two models between which one lies."""
+
+    base: str
+    tuned: str
+
+
+def write_interpolated(base: Path, tuned: Path, weight: float, folder: Path, origin: Origin) -> None:
     """Writes the model between the two to `folder`, completely or not at all.
 
-    All but the weights is as in `tuned`, in which tied weights are stored once. Raises BadModel, which names
-    tensors, if the base model lacks some or has them in another shape; FileNotFoundError without weights.
+    All but the weights is as in `tuned`, in which tied weights are stored once; a file beside them says the
+    weight and the `origin`. Raises BadModel, which names tensors, if the base model lacks some or has them in
+    another shape; FileNotFoundError without weights.
     """
     weights = weight_files(tuned)
-    with _Base.opened(base) as origin, replacing_folder(folder) as unfinished:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _Base.opened(base) as of_base, replacing_folder(folder) as unfinished:
         shutil.copytree(tuned, unfinished, ignore=shutil.ignore_patterns(*(file.name for file in weights)))
         for file in weights:
-            with _reading(file) as read:
-                names = list(read.keys())
-                origin.require(names, {name: read.get_slice(name).get_shape() for name in names}, file)
-                tensors = {
-                    name: _between(origin.tensor(name), read.get_tensor(name), weight, name) for name in names
-                }
-            save_file(tensors, unfinished / file.name, metadata={"format": "pt"})
+            _write_file(of_base, file, weight, unfinished / file.name)
+        write_json(unfinished / ORIGIN_FILE, {**asdict(origin), "weight": weight})
+
+
+def _write_file(base: _Base, tuned: Path, weight: float, target: Path) -> None:
+    """Writes one file of weights. What it holds in memory is gone when it returns."""
+    with _reading(tuned) as read:
+        names = list(read.keys())
+        base.require(names, {name: read.get_slice(name).get_shape() for name in names}, tuned)
+        tensors = {}
+        for name in names:
+            tensors[name] = _between(base.tensor(name), read.get_tensor(name), weight, name)
+    save_file(tensors, target, metadata={"format": "pt"})
+
+
+def origin_of(folder: Path) -> Origin | None:
+    """Between which models that in `folder` lies; None where it is none of these, or not whole."""
+    try:
+        written = json.loads((folder / ORIGIN_FILE).read_text())
+        return Origin(base=str(written["base"]), tuned=str(written["tuned"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def write_scaled_adapter(adapter: Path, weight: float, folder: Path) -> None:

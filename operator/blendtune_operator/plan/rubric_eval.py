@@ -84,6 +84,7 @@ def run_evaluation(draft: EvalDraft) -> PhaseResult:
         retention=result.retention,
         unsure=result.unsure,
         unfinished=result.unfinished,
+        interpolation=result.interpolation,
     )
     scored = f"{result.coverage:.0%} of the questions were judged"
     if result.unscored_reason:
@@ -93,6 +94,8 @@ def run_evaluation(draft: EvalDraft) -> PhaseResult:
     if result.unfinished is not None:
         scored += f"; {told_unfinished(result.unfinished)}"
     message = f"{scored}; the report lies at {result.report_uri}"
+    if (chosen := result.interpolation) is not None:
+        message += f"; the model of weight {chosen.weight:g} is taken and lies at {chosen.uri}"
     if len(result.benchmarks) < len(set(draft.run.spec.benchmarks)):
         message += f" and alone has all benchmarks: only {len(result.benchmarks)} had room here"
     draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.TRUE, Reason.COMPLETED, message)

@@ -59,6 +59,7 @@ def rubric_eval(
         thinking=spec.model.thinking,
         engine=evaluation.engine,
         benchmarks=evaluation.benchmarks,
+        interpolation=evaluation.interpolation,
         gates=run.spec.evaluation.gates,
         cluster=RubricEvalCluster(
             gpus=evaluation.cluster.gpus,

@@ -87,6 +87,8 @@ def training_workspace(uri: str) -> Storage | None:
     if claim_of(uri) is None or path.name != Workspace(Path()).model.name or len(path.parts) < 3:
         return None
     claim, *folders = path.parent.parts
+    if len(folders) > 2 and folders[-2] == Workspace(Path()).interpolated(1.0).root.parent.name:
+        folders = folders[:-2]
     return Storage(persistent_volume_claim=claim, path="/".join(folders))
 
 
