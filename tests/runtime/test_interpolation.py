@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -158,13 +160,24 @@ def test_what_broke_off_is_written_anew(tmp_path: Path) -> None:
     assert not (tmp_path / "between" / WEIGHTS_INDEX).exists()
 
 
+@pytest.fixture
+def freed_at_once() -> Iterator[None]:
+    """What is freed goes back to the system, so that memory in use can be told from what malloc keeps."""
+    libc, mmap_threshold = ctypes.CDLL(None), -3
+    if not hasattr(libc, "mallopt"):
+        pytest.skip("measured as glibc allows")
+    libc.mallopt(mmap_threshold, 64 << 10)
+    yield
+    libc.mallopt(mmap_threshold, 128 << 10)  # as it is by default
+
+
 def anonymous_bytes() -> int:
     """What this process holds of main memory, without files that are mapped into it."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measured as Linux tells it")
+@pytest.mark.usefixtures("freed_at_once")
 def test_memory_is_bounded_by_a_file_of_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twelve files of 16 MB each: what is held when one is written, after its last tensor was computed."""
     size, count = 16_000_000, 12
@@ -189,8 +202,7 @@ def test_memory_is_bounded_by_a_file_of_weights(tmp_path: Path, monkeypatch: pyt
     before = anonymous_bytes()
     write_interpolated(tmp_path / "base", tmp_path / "tuned", 0.5, tmp_path / "between", ORIGIN)
     assert len(held) == count
-    # The file, and what the allocator may keep of the last one and of fp32 copies of one tensor.
-    assert max(held) < 3 * size
+    assert size <= max(held) < 2 * size, "the file, and less than another of copies of a tensor in fp32"
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")

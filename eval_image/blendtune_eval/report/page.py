@@ -12,6 +12,7 @@ from blendtune_core.verdict import COVERAGE_FLOOR, Direction, direction, shown_l
 from blendtune_documents.charts import Points, gate_plot, line_chart
 from blendtune_documents.pages import Filters, render
 from blendtune_documents.plane import Dot, Plane, Segment
+from blendtune_eval.report.between import between
 from blendtune_eval.report.grades import JudgeAgreement
 from blendtune_eval.report.measures import groups, measures
 from blendtune_eval.report.model import Report
@@ -38,6 +39,7 @@ def render_page(report: Report, agreement: JudgeAgreement | None = None) -> str:
         "agreement": _agreement(agreement),
         "unread": unread(report),
         "gates": [(gate, gate_plot(gate)) for gate in document["gates"]],
+        "between": between(report),
         "measures": list(groups(measures(report))),
         "sights": sights(report),
         "questions": shown_questions(report),
