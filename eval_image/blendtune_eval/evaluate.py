@@ -12,7 +12,7 @@ from blendtune_eval.answering.subjects import Subject
 from blendtune_eval.answers import AnswerKey, Answers, ByWording
 from blendtune_eval.cache import AnswerCache, GivenAnswer
 from blendtune_eval.evaluation import Evaluation, open_evaluation
-from blendtune_eval.interpolate import choose, keep_only_taken, with_candidates
+from blendtune_eval.interpolate import choose, copy_taken, keep_only_taken, with_candidates
 from blendtune_eval.judging.judge import Case
 from blendtune_eval.report.build import Findings, build_report
 from blendtune_eval.report.files import read_report, write_report
@@ -53,6 +53,7 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
         answers=answers, judgements=judgements, scores=scores, measured=measured, result=result
     )
     keep_only_taken(evaluation)
+    copy_taken(evaluation)
     write_report(place.evaluation, build_report(evaluation, findings))
     write_text(place.result(Stage.EVAL), encode_message(result))
     _print_scores(result)

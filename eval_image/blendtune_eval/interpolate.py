@@ -15,7 +15,7 @@ from blendtune_api.contract import (
     weights_digest,
     workspace,
 )
-from blendtune_api.v1alpha1 import InterpolationStatus
+from blendtune_api.v1alpha1 import InterpolationStatus, LoraExport
 from blendtune_core.gates import judge_gates
 from blendtune_core.interpolation import TUNED, best, candidate, told_choice
 from blendtune_eval.answering.checkpoints import Checkpoint
@@ -29,6 +29,8 @@ from blendtune_runtime.models.interpolation import (
     write_interpolated,
     write_scaled_adapter,
 )
+from blendtune_runtime.models.upload import upload
+from blendtune_runtime.uris import store_path
 
 _FIELD = "spec.interpolation"
 
@@ -96,6 +98,23 @@ def keep_only_taken(evaluation: Evaluation) -> None:
         adapter = _adapter(evaluation)
         if adapter is not None:
             write_scaled_adapter(adapter, each.weight, place.adapter)
+
+
+def copy_taken(evaluation: Evaluation) -> None:
+    """Copies the model that was taken, or its adapter, to `spec.export`.
+
+    Raises BadConfiguration where there is no adapter, and what `upload` does.
+    """
+    export = evaluation.config.spec.export
+    if export is None:
+        return
+    folder = evaluation.model.checkpoint.folder
+    if export.content is LoraExport.ADAPTER:
+        adapter = _adapter(evaluation)
+        if adapter is None:
+            raise BadConfiguration("spec.export.content: there is no adapter of the model: take Merged")
+        folder = adapter if evaluation.model is evaluation.tuned else folder.with_name(adapter.name)
+    upload(folder, store_path(export.uri, evaluation.claims, "spec.export.uri"))
 
 
 def _adapter(evaluation: Evaluation) -> Path | None:

@@ -44,6 +44,7 @@ from blendtune_api.v1alpha1 import (
     RubricReference,
     Source,
     Storage,
+    TakenExport,
     Validation,
 )
 from blendtune_operator import render
@@ -81,6 +82,8 @@ RUBRIC_EVAL = RubricEvalSpec(
     baseline=RubricEvalBaseline(model=EvaluatedModel(uri="hf://org/base")),
     epochs=(EvaluatedEpoch(epoch=1, uri="pvc://models/after-1"),),
     rubric=RUBRIC,
+    interpolation=Interpolation(weights=(0.5,)),
+    export=TakenExport(uri="s3://models/taken"),
     gates=GATES,
     cluster=RubricEvalCluster(queue_name="gpus", backoff_limit=2),
     credentials=CREDENTIALS,
@@ -117,6 +120,7 @@ SAMPLES: dict[str, Any] = {
     "gpu_type": "h100-80gb",
     "uri": "pvc://elsewhere/thing",
     "stage": 3,
+    "weights": (0.25,),
     "interpolation": Interpolation(weights=(0.5, 0.7)),
 }
 # What the programs read: the trainer from the run's configuration, the evaluation from its own.

@@ -58,6 +58,7 @@ from blendtune_api.v1alpha1.interpolation import (
     CandidateScope,
     Interpolation,
     InterpolationStatus,
+    TakenExport,
 )
 from blendtune_api.v1alpha1.limits import (
     API_URL,
@@ -255,6 +256,7 @@ __all__ = [
     "StagePod",
     "State",
     "Storage",
+    "TakenExport",
     "Thinking",
     "Tracker",
     "TrainerStatus",

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from blendtune_api.marks import Mark, Rule
 from blendtune_api.v1alpha1.enums import ChatTemplate, Engine, JudgeKind, Metric, Thinking
 from blendtune_api.v1alpha1.gate import Gate
-from blendtune_api.v1alpha1.interpolation import Interpolation
+from blendtune_api.v1alpha1.interpolation import Interpolation, TakenExport
 from blendtune_api.v1alpha1.limits import (
     API_URL,
     BENCHMARK_NAME,
@@ -305,6 +305,9 @@ class RubricEvalSpec:
     engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
     interpolation: Annotated[Interpolation | None, _INTERPOLATION] = None
+    export: Annotated[
+        TakenExport | None, Mark("Where else to copy the model that interpolation takes. Unset: nowhere.")
+    ] = None
     gates: Annotated[tuple[Gate, ...], _GATES] = ()
     cluster: Annotated[RubricEvalCluster, Mark("The pod.")] = field(default_factory=RubricEvalCluster)
     credentials: Annotated[Credentials, Mark("Secrets and service account of the pod.")] = field(
@@ -331,5 +334,11 @@ class RubricEvalSpec:
             message=f"{_BASE_TO_INTERPOLATE}name it in baseline.model",
             check=lambda self: self.interpolation is None or self.baseline.model is not None,
             field_path="interpolation",
+        ),
+        Rule(
+            cel="!has(self.export) || has(self.interpolation)",
+            message="export copies the model that interpolation takes: set interpolation, or leave it out",
+            check=lambda self: self.export is None or self.interpolation is not None,
+            field_path="export",
         ),
     )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from blendtune_api.marks import Mark, Rule
-from blendtune_api.v1alpha1.enums import GateResult
+from blendtune_api.v1alpha1.enums import GateResult, LoraExport
+from blendtune_api.v1alpha1.limits import EXPORT_URI
 
 MAX_WEIGHTS = 8
 
@@ -34,6 +35,21 @@ class Interpolation:
             check=lambda self: len(set(self.weights)) == len(self.weights),
             field_path="weights",
         ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TakenExport:
+    uri: Annotated[
+        str,
+        Mark(
+            "Where to copy the model that is taken; the workspace copy stays.",
+            pattern=EXPORT_URI,
+            max_length=1024,
+        ),
+    ]
+    content: Annotated[LoraExport, Mark("Merged (the whole model), or Adapter if a LoRA made it.")] = (
+        LoraExport.MERGED
     )
 
 

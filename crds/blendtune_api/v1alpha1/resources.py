@@ -45,16 +45,6 @@ class BlendedFineTuneSpec:
         ),
     ] = None
 
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel="!has(self.export) || !has(self.evaluation) || !has(self.evaluation.interpolation)",
-            message="export copies the model before the evaluation could choose one by interpolation: leave "
-            "export out, and copy the model that status.model names",
-            check=lambda self: self.export is None or self.evaluation.interpolation is None,
-            field_path="export",
-        ),
-    )
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectMeta:
@@ -162,6 +152,7 @@ class RubricEval:
         "engine",
         "benchmarks",
         "interpolation",
+        "export",
     )
     RULES: ClassVar[tuple[Rule, ...]] = (
         _NAME_RULE,
@@ -169,7 +160,7 @@ class RubricEval:
         _frozen(
             FROZEN_FIELDS,
             "model, storage, baseline, epochs, rubric, judge, sampling, retention, thinking, engine, "
-            "benchmarks and interpolation are fixed once the evaluation has started: create a new "
+            "benchmarks, interpolation and export are fixed once the evaluation has started: create a new "
             "RubricEval, or delete this one and apply it again",
         ),
     )

@@ -35,8 +35,8 @@ def train_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
     return () if is_remote(spec.model.uri) else (spec.model.uri,)
 
 
-def export_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
-    """The URIs that the training writes beside the workspace."""
+def export_uris(spec: BlendedFineTuneSpec | RubricEvalSpec) -> tuple[str, ...]:
+    """The URIs that the model is copied to, beside the workspace."""
     return () if spec.export is None else (spec.export.uri,)
 
 
