@@ -59,6 +59,27 @@ def _gated_benchmarks(evaluation: Any) -> Any:
     return replace(evaluation, gates=tuple(gate for gate in evaluation.gates if gate.name is None))
 
 
+def _interpolation(interpolation: api.Interpolation) -> api.Interpolation:
+    return api.Interpolation(weights=tuple(dict.fromkeys(interpolation.weights)))
+
+
+def _evaluation(evaluation: Any) -> Any:
+    """Gates name benchmarks that are run; between what there is to compare lie other models."""
+    repaired = _gated_benchmarks(evaluation)
+    kept = (api.Metric.GENERAL, api.Metric.RETENTION, api.Metric.BENCHMARK)
+    if isinstance(repaired, api.Evaluation):
+        compared = repaired.baseline.enabled
+    else:
+        compared = repaired.baseline.model is not None
+    if compared and any(gate.metric in kept for gate in repaired.gates):
+        has_choice = repaired.interpolation is not None
+    else:
+        repaired, has_choice = replace(repaired, interpolation=None), False
+    if isinstance(repaired, api.RubricEvalSpec) and not has_choice:
+        repaired = replace(repaired, export=None)
+    return repaired
+
+
 def _one_of_two(first: str, second: str, fallback: Any) -> Callable[[Any], Any]:
     def repair(value: Any) -> Any:
         if getattr(value, first) is not None:
@@ -134,8 +155,9 @@ REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Training: _training,
     api.Judge: _judge,
     api.Gate: _one_threshold,
-    api.Evaluation: _gated_benchmarks,
-    api.RubricEvalSpec: _gated_benchmarks,
+    api.Interpolation: _interpolation,
+    api.Evaluation: _evaluation,
+    api.RubricEvalSpec: _evaluation,
     study.Objective: _objective,
     study.Bound: _bound,
     api.DeepSpeed: lambda deepspeed: replace(
