@@ -23,6 +23,7 @@ from blendtune_runtime.models.interpolation import (
     Origin,
     interpolated,
     origin_of,
+    require_interpolable,
     write_interpolated,
     write_scaled_adapter,
 )
@@ -37,13 +38,13 @@ def tensors_of(folder: Path) -> dict[str, Tensor]:
 
 def saved(folder: Path, seed: int, *, dtype: torch.dtype = torch.bfloat16, **settings: Any) -> Path:
     """A tiny model in a folder."""
-    shard = settings.pop("shard", "5GB")
+    shard, layers = settings.pop("shard", "5GB"), settings.pop("layers", 2)
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=64,
         hidden_size=16,
         intermediate_size=32,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         **settings,
     )
@@ -148,6 +149,19 @@ def test_models_that_do_not_fit_are_refused_by_name(tmp_path: Path, change: Any,
     with pytest.raises(BadModel, match=told):
         write_interpolated(base, tuned, 0.5, tmp_path / "between", ORIGIN)
     assert not (tmp_path / "between").exists()
+
+
+def test_what_will_not_lie_between_is_found_by_a_small_model(tmp_path: Path) -> None:
+    """Before the training: names are compared without the numbers of layers, and how weights are stored."""
+    base, small = saved(tmp_path / "base", 1, layers=3), saved(tmp_path / "small", 2)
+    require_interpolable(base, small)
+    tensors = tensors_of(base)
+    save_file({name: tensor for name, tensor in tensors.items() if "mlp" not in name}, base / WEIGHTS_FILE)
+    with pytest.raises(BadModel, match=r"has no model\.layers\.#\.mlp\.down_proj\.weight"):
+        require_interpolable(base, small)
+    save_file(tensors | {"model.norm.weight": torch.ones(16).to(torch.float8_e4m3fn)}, base / WEIGHTS_FILE)
+    with pytest.raises(BadModel, match=r"model.norm.weight in .* is stored as F8_E4M3"):
+        require_interpolable(base, small)
 
 
 def test_what_broke_off_is_written_anew(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ arXiv 2109.01903). A full model is written file by file: no more than one file o
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,8 @@ ORIGIN_FILE = "interpolation.json"
 ADAPTER_CONFIG = "adapter_config.json"
 _ARITHMETIC = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _NOT_SCALED = ("modules_to_save", "use_dora", "trainable_token_indices")  # of an adapter's config
+_QUANTISED = ("F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "I8", "U8")  # as safetensors names them
+_PLACE = re.compile(r"(?<=\.)\d+(?=\.)")  # of a layer or an expert
 _SHOWN = 3  # names of tensors in a message
 
 
@@ -82,6 +85,23 @@ def origin_of(folder: Path) -> Origin | None:
         return Origin(base=str(written["base"]), tuned=str(written["tuned"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def require_interpolable(base: Path, exported: Path) -> None:
+    """Raises BadModel if nothing will lie between the model in `base` and one that is exported as `exported`.
+
+    That may be a small model of the same architecture, with fewer layers: numbers in names are not compared.
+    """
+    with _Base.opened(base) as of_base:
+        known = {_PLACE.sub("#", name) for name in of_base.files}
+        for file in weight_files(exported):
+            with _reading(file) as read:
+                names = {_PLACE.sub("#", name) for name in read.keys()}  # noqa: SIM118
+            if missing := sorted(name for name in names if not {name, _bare(name)} & known):
+                raise BadModel(
+                    f"interpolation: {base} has no {_listed(missing)}, as the tuned model will have"
+                )
+        of_base.require_numbers(base)
 
 
 def write_scaled_adapter(adapter: Path, weight: float, folder: Path) -> None:
@@ -164,8 +184,20 @@ class _Base:
 
         A checkpoint of a bare model leaves out the first part of each name, such as `transformer.`.
         """
-        bare = name.partition(".")[2]
-        return next((each for each in (name, bare) if each in self.files), "")
+        return next((each for each in (name, _bare(name)) if each in self.files), "")
+
+    def require_numbers(self, folder: Path) -> None:
+        """Raises BadModel if weights are stored in numbers that cannot be weighed, such as 8 bits."""
+        for name, file in self.files.items():
+            if (stored := file.get_slice(name).get_dtype()) in _QUANTISED:
+                raise BadModel(
+                    f"interpolation: {name} in {folder} is stored as {stored}: take it in 16 or 32 bits"
+                )
+
+
+def _bare(name: str) -> str:
+    """The name without its first part."""
+    return name.partition(".")[2]
 
 
 @contextmanager
