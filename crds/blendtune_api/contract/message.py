@@ -37,8 +37,8 @@ def encode_message(outcome: Outcome) -> str:
 
     An outcome that is too large is compressed, except a Failure, which stays readable. If that is not enough,
     the message of a Failure and the unscored reason of an EvalResult are truncated, and trailing warnings and
-    bad rows of a BlendResult (bad_rows.jsonl has them all), trailing benchmarks of an EvalResult and the
-    candidates that were not taken (the report has them all) are dropped.
+    bad rows of a BlendResult (bad_rows.jsonl has them all) and, of an EvalResult, trailing benchmarks,
+    candidates that were not taken and the first epochs beside those (the report has them all) are dropped.
 
     Raises MessageError if the outcome is still too large.
     """
@@ -92,6 +92,8 @@ def _shortened(outcome: Outcome) -> Outcome:
         and len(outcome.interpolation.candidates) > 2
     ):
         return replace(outcome, interpolation=_fewer_candidates(outcome.interpolation))
+    if isinstance(outcome, EvalResult) and outcome.interpolation and outcome.epochs:
+        return replace(outcome, epochs=outcome.epochs[1:])
     if isinstance(outcome, BlendResult) and outcome.warnings:
         return replace(outcome, warnings=outcome.warnings[:-1])
     if isinstance(outcome, BlendResult) and outcome.bad_rows:
