@@ -240,8 +240,7 @@ def test_a_choice_that_has_no_room_keeps_what_was_taken_and_the_tuned_model() ->
     assert isinstance(again, EvalResult) and again.interpolation is not None
     kept = again.interpolation
     assert (kept.uri, kept.digest, kept.tuned_digest) == (chosen.uri, chosen.digest, chosen.tuned_digest)
-    weights = {each.weight for each in kept.candidates}
-    assert {pytest.approx(chosen.weight, rel=1e-5), 1.0} <= weights
+    assert [each.weight for each in kept.candidates] == pytest.approx([chosen.weight, 1.0], rel=1e-5)
     usual = replace(largest_eval_result(), epochs=(), benchmarks=(), interpolation=choice(4, taken=1))
     again = decode_message(encode_message(usual))
     assert isinstance(again, EvalResult) and again.interpolation is not None
