@@ -18,7 +18,7 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_core.benchmark_scores import Measured, benchmark_score
 from blendtune_core.gates import judge_gates, verdict_of
-from blendtune_core.interpolation import level_of
+from blendtune_core.power import level_of
 from blendtune_core.unfinished import enough_new_tokens
 from blendtune_eval.answering.subjects import Subject
 from blendtune_eval.answers import Scores, question_scores

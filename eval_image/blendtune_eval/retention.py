@@ -13,7 +13,7 @@ import numpy as np
 
 from blendtune_api.contract import digest_of, workspace
 from blendtune_api.v1alpha1 import RetentionScore, RetentionText, Role
-from blendtune_core.interpolation import level_of
+from blendtune_core.power import level_of
 from blendtune_core.retention import FEWEST_ROWS, RowLoss, retention_score
 from blendtune_eval.answering.answer import free_memory, load_model
 from blendtune_eval.answering.predict import Prediction, predict_all

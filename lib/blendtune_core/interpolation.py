@@ -1,7 +1,7 @@
 """The choice between a base model and what it was tuned to: the most learned within the gates.
 
 Whoever takes the best of several by the same questions is wrong more often than once in twenty, so all
-intervals are those of `level_of` the number of candidates: Bonferroni's, which hold for all of them together.
+intervals are those of `power.level_of` their number: Bonferroni's, which hold for all of them together.
 """
 
 from __future__ import annotations
@@ -18,16 +18,10 @@ from blendtune_api.v1alpha1 import (
     ScopeScore,
 )
 from blendtune_core.gates import Scores
-from blendtune_core.power import LEVEL
 
 TUNED = 1.0  # the weight of the model as it was tuned
 USUAL_WEIGHTS = (0.5, 0.7, 0.85)
 _LONGEST = 255  # characters of Candidate.not_passed
-
-
-def level_of(candidates: int) -> float:
-    """The level of each interval at which those of all candidates hold together in 95% of cases."""
-    return 1 - (1 - LEVEL) / max(1, candidates)
 
 
 def candidate(weight: float, scores: Scores, gates: Sequence[GateStatus]) -> Candidate:

@@ -14,12 +14,14 @@ from blendtune_api.v1alpha1 import (
     EvaluationSummary,
     Gate,
     GateResult,
+    Interpolation,
     InterpolationStatus,
     Metric,
 )
 from blendtune_core.diagnosis import Trained, diagnose
 from blendtune_core.gates import judge_gates
-from blendtune_core.interpolation import best, candidate, level_of, told_choice
+from blendtune_core.interpolation import best, candidate, told_choice
+from blendtune_core.power import candidates_of, detectable_difference, level_of
 
 PASSED, FAILED, OPEN = GateResult.PASSED, GateResult.FAILED, GateResult.INCONCLUSIVE
 MAX_DROP = Gate(metric=Metric.GENERAL, max_drop=0.1)
@@ -73,6 +75,13 @@ def test_what_is_taken_passes_or_is_the_tuned_model(candidates: list[Candidate])
 @pytest.mark.parametrize(("candidates", "level"), [(1, 0.95), (2, 0.975), (5, 0.99)])
 def test_each_interval_pays_for_the_number_of_candidates(candidates: int, level: float) -> None:
     assert level_of(candidates) == pytest.approx(level)
+
+
+def test_a_difference_must_be_larger_to_be_told_apart_for_several_candidates() -> None:
+    """(2.50 + 0.84) / (1.96 + 0.84) times as large for four."""
+    alone, among_four = (detectable_difference(45, candidates=count) for count in (1, 4))
+    assert among_four / alone == pytest.approx(1.19, abs=0.005)
+    assert [candidates_of(asked) for asked in (None, Interpolation(weights=(0.5, 0.7, 0.85)))] == [1, 4]
 
 
 def test_a_candidate_is_told_by_its_scores_and_gates() -> None:

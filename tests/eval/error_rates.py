@@ -35,8 +35,9 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_core.diagnosis import Trained, diagnose
 from blendtune_core.gates import judge_gates, verdict_of
-from blendtune_core.interpolation import best, candidate, level_of
+from blendtune_core.interpolation import best, candidate
 from blendtune_core.paired_scores import PairedValue, PairedValues, corrected
+from blendtune_core.power import level_of
 from blendtune_eval.rubric import Fact, Question
 from blendtune_eval.scoring.analyse import analyse
 from blendtune_eval.scoring.score import QuestionScore, WordingScore

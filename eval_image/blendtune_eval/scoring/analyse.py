@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import EpochScope, EpochScore, EvaluationDigests, Role, ScopeScore
 from blendtune_core.gates import verdict_of
-from blendtune_core.interpolation import level_of
 from blendtune_core.paired_scores import PairedValue, PairedValues, corrected
+from blendtune_core.power import level_of
 from blendtune_core.statistics import Interval
 from blendtune_eval.rubric import Category, Question
 from blendtune_eval.scoring.dimensions import (

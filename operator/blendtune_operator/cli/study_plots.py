@@ -100,7 +100,7 @@ def _best(study: BlendStudy) -> object:
     return study.status.recommendation.setting if study.status.recommendation else None
 
 
-def _without_share(summary: Summary) -> tuple[str, float, Method]:
+def _without_share(summary: Summary) -> tuple[str, float, Method, float]:
     return summary.setting.without_share
 
 
