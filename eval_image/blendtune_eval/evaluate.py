@@ -9,9 +9,10 @@ from blendtune_api.v1alpha1 import JudgeKind, Stage
 from blendtune_core.asked import told_asked
 from blendtune_eval.asking import ask, cases_of
 from blendtune_eval.evaluation import Evaluation, open_evaluation
+from blendtune_eval.interpolate import choose, copy_taken, keep_only_taken, with_candidates
 from blendtune_eval.report.build import Findings, build_report
 from blendtune_eval.report.files import read_report, write_report
-from blendtune_eval.result import MeasuredBenchmarks, result_of
+from blendtune_eval.result import MeasuredBenchmarks, result_of, scored
 from blendtune_eval.retention import measure_retention
 from blendtune_runtime.errors import BadConfiguration
 from blendtune_runtime.files import write_text
@@ -29,16 +30,26 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
         return kept
     if evaluation.benchmarks is not None:
         evaluation.benchmarks.prepare()
+    evaluation = with_candidates(evaluation)
     asked = ask(evaluation)
     cases = cases_of(evaluation.rubric, asked.answers)
     judgements = evaluation.judge.judge_all(cases.values())
     scores = cases.with_values(judgements.scores)
     measured = _measure(evaluation)
     retention = measure_retention(evaluation, asked.baseline)
-    result = result_of(evaluation, scores, measured, retention, asked.look)
+    found = {
+        model: scored(evaluation, model, scores, measured, retention, asked.look)
+        for model in evaluation.choosable
+    }
+    interpolation = None
+    if evaluation.candidates:
+        evaluation, interpolation = choose(evaluation, found)
+    result = result_of(evaluation, scores, found[evaluation.model], asked.look, interpolation)
     findings = Findings(
         answers=asked.answers, judgements=judgements, scores=scores, measured=measured, result=result
     )
+    keep_only_taken(evaluation)
+    copy_taken(evaluation)
     write_report(place.evaluation, build_report(evaluation, findings))
     write_text(place.result(Stage.EVAL), encode_message(result))
     _print_scores(result)
@@ -46,12 +57,15 @@ def evaluate(environment: Mapping[str, str]) -> EvalResult:
 
 
 def _measure(evaluation: Evaluation) -> MeasuredBenchmarks:
-    """Runs the benchmarks on each model that is compared."""
+    """Runs the benchmarks on the baseline and each model that may be taken."""
     benchmarks = evaluation.benchmarks
     if benchmarks is None:
         return {}
     results, gpus = evaluation.benchmark_results, evaluation.config.spec.cluster.gpus
-    by_model = {model: benchmarks.measure(model, results, gpus) for model in evaluation.compared}
+    by_model = {
+        model: benchmarks.measure(model, results, gpus)
+        for model in (*evaluation.compared[1:], *evaluation.choosable)
+    }
     return {
         name: {model: measured[name] for model, measured in by_model.items()} for name in benchmarks.names
     }

@@ -14,7 +14,14 @@ from blendtune_api.v1alpha1 import Engine, EvaluationDigests
 from blendtune_core.sequential import LOOKS
 from blendtune_core.verdict import not_comparable
 from blendtune_eval.answering.checkpoints import Places
-from blendtune_eval.answering.subjects import EarlierEpoch, Subject, open_baseline, open_epochs, open_model
+from blendtune_eval.answering.subjects import (
+    EarlierEpoch,
+    Subject,
+    WeighedModel,
+    open_baseline,
+    open_epochs,
+    open_model,
+)
 from blendtune_eval.answering.tensor_parallel import require_divisible
 from blendtune_eval.benchmarks import Benchmarks, open_benchmarks
 from blendtune_eval.judging.judge import Judge
@@ -33,7 +40,8 @@ BENCHMARK_RESULTS_FOLDER = "benchmark-results"
 class Evaluation:
     """The models to ask, with all that is needed to ask and judge them.
 
-    `training` is what the run that made the model left; None for a model of unknown origin.
+    `training` is what the run that made the model left; None for a model of unknown origin. `model` is whose
+    scores count: the `tuned` one, which the spec names, unless another of the `candidates` is taken.
     """
 
     config: EvalConfig
@@ -44,9 +52,11 @@ class Evaluation:
     judge: Judge
     training: TrainingRecord | None
     model: Subject
+    tuned: Subject
     baseline: Subject | None
     epochs: tuple[EarlierEpoch, ...]
     benchmarks: Benchmarks | None
+    candidates: tuple[WeighedModel, ...] = ()
 
     @property
     def compared(self) -> tuple[Subject, ...]:
@@ -55,8 +65,15 @@ class Evaluation:
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
-        """All models that are asked."""
-        return (*self.compared, *(earlier.subject for earlier in self.epochs))
+        """All models that are asked, each once."""
+        weighed = (each.subject for each in self.candidates)
+        earlier = (each.subject for each in self.epochs)
+        return tuple(dict.fromkeys((*self.compared, self.tuned, *weighed, *earlier)))
+
+    @property
+    def choosable(self) -> tuple[Subject, ...]:
+        """The models of which one is taken, the tuned one last."""
+        return (*(each.subject for each in self.candidates), self.tuned)
 
     @property
     def digests(self) -> EvaluationDigests:
@@ -75,7 +92,8 @@ class Evaluation:
     def identity(self) -> str:
         """The digest of all that decides the result."""
         spec, benchmarks = self.config.spec, self.benchmarks
-        asked = [self._digests(subject) for subject in self.subjects]
+        given = (self.tuned, *self.compared[1:], *(earlier.subject for earlier in self.epochs))
+        asked = [self._digests(subject) for subject in given]
         return digest_of(
             [
                 spec.gates,
@@ -84,6 +102,7 @@ class Evaluation:
                 asked,
                 benchmarks.digest if benchmarks else None,
                 *([LOOKS] if spec.stop_when_decided else []),
+                *([spec.interpolation] if spec.interpolation else []),
             ]
         )
 
@@ -134,6 +153,7 @@ def open_evaluation(environment: Mapping[str, str]) -> Evaluation:
         judge=judge,
         training=training,
         model=model,
+        tuned=model,
         baseline=baseline,
         epochs=epochs,
         benchmarks=benchmarks,

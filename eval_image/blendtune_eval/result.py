@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import TypeAlias
 
 from blendtune_api.contract import EvalResult, Workspace, storage_path
-from blendtune_api.v1alpha1 import BenchmarkScore, RetentionScore, UnfinishedAnswers, UnsureAnswers
+from blendtune_api.v1alpha1 import (
+    BenchmarkScore,
+    InterpolationStatus,
+    RetentionScore,
+    UnfinishedAnswers,
+    UnsureAnswers,
+)
 from blendtune_core.asked import asked_questions, open_gates
 from blendtune_core.benchmark_scores import Measured, benchmark_score
 from blendtune_core.gates import judge_gates, verdict_of
+from blendtune_core.power import level_of
 from blendtune_core.sequential import ONLY_LOOK, Look
 from blendtune_core.unfinished import enough_new_tokens
 from blendtune_eval.answering.subjects import Subject
@@ -21,43 +28,62 @@ from blendtune_eval.evaluation import Evaluation
 from blendtune_eval.scoring.analyse import analyse, epoch_score
 
 MeasuredBenchmarks: TypeAlias = Mapping[str, Mapping[Subject, Measured]]  # by name and model
+Retention: TypeAlias = Mapping[Subject, tuple[RetentionScore, ...]]
+
+
+def scored(
+    evaluation: Evaluation,
+    model: Subject,
+    scores: Scores,
+    measured: MeasuredBenchmarks,
+    kept: Retention,
+    look: Look = ONLY_LOOK,
+) -> EvalResult:
+    """What one of the models that may be taken scores beside the baseline: rubric, retention, benchmarks.
+
+    `scores` are of the questions that were asked, at this look at them.
+    """
+    baseline, candidates = evaluation.baseline, len(evaluation.choosable)
+    result = analyse(
+        evaluation.rubric.categories,
+        question_scores(evaluation.rubric, scores, model),
+        question_scores(evaluation.rubric, scores, baseline) if baseline is not None else None,
+        digests=replace(evaluation, model=model).digests,
+        not_compared=evaluation.not_compared,
+        look=look,
+        candidates=candidates,
+    )
+    benchmarks = tuple(_benchmark_scores(evaluation, model, measured))
+    return replace(result, retention=kept.get(model, ()), benchmarks=benchmarks)
 
 
 def result_of(
     evaluation: Evaluation,
     scores: Scores,
-    measured: MeasuredBenchmarks,
-    retention: tuple[RetentionScore, ...] = (),
+    found: EvalResult,
     look: Look = ONLY_LOOK,
+    interpolation: InterpolationStatus | None = None,
 ) -> EvalResult:
-    """What the scores of the questions that were asked amount to, at this look at them."""
-    by_model = {model: question_scores(evaluation.rubric, scores, model) for model in evaluation.subjects}
-    model = by_model[evaluation.model]
-    result = analyse(
-        evaluation.rubric.categories,
-        model,
-        by_model[evaluation.baseline] if evaluation.baseline is not None else None,
-        digests=evaluation.digests,
-        not_compared=evaluation.not_compared,
-        look=look,
-    )
-    result = replace(result, retention=retention, benchmarks=tuple(_benchmark_scores(evaluation, measured)))
+    """The result of the evaluation at this look, of whose model `found` is what it scores."""
     training, spec = evaluation.training, evaluation.config.spec
-    left = open_gates(spec.gates, result)
-    gates = judge_gates(spec.gates, result)
+    tuned = question_scores(evaluation.rubric, scores, evaluation.tuned)
+    left = open_gates(spec.gates, found)
     return replace(
-        result,
-        verdict=verdict_of(result, gates),
+        found,
+        verdict=verdict_of(found, judge_gates(spec.gates, found)),
         report_uri=_report_uri(evaluation),
         contaminated=len(training.contaminated or ()) if training else 0,
         epochs=tuple(
-            epoch_score(earlier.epoch, model, by_model[earlier.subject], look)
+            epoch_score(
+                earlier.epoch, tuned, question_scores(evaluation.rubric, scores, earlier.subject), look
+            )
             for earlier in evaluation.epochs
         ),
         unscored_reason=_unscored_reason(scores),
         unsure=_unsure(evaluation, scores),
         unfinished=_unfinished(evaluation, scores),
-        asked=asked_questions(len(model), len(evaluation.rubric.questions), look, left),
+        asked=asked_questions(len(tuned), len(evaluation.rubric.questions), look, left),
+        interpolation=interpolation,
     )
 
 
@@ -67,13 +93,19 @@ def _report_uri(evaluation: Evaluation) -> str:
     return f"pvc://{folder / Workspace(Path()).evaluation.name}"
 
 
-def _benchmark_scores(evaluation: Evaluation, measured: MeasuredBenchmarks) -> Iterator[BenchmarkScore]:
+def _benchmark_scores(
+    evaluation: Evaluation, model: Subject, measured: MeasuredBenchmarks
+) -> Iterator[BenchmarkScore]:
     """Those that gates are on come first: a status that has no room for all keeps the first."""
     gated = {gate.name for gate in evaluation.config.spec.gates}
     for name, by_model in sorted(measured.items(), key=lambda each: each[0] not in gated):
         baseline = by_model[evaluation.baseline] if evaluation.baseline is not None else None
         yield benchmark_score(
-            name, by_model[evaluation.model], baseline, compared=not evaluation.not_compared
+            name,
+            by_model[model],
+            baseline,
+            compared=not evaluation.not_compared,
+            level=level_of(len(evaluation.choosable)),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from blendtune_api.v1alpha1 import ScopeScore
+from blendtune_core.interpolation import USUAL_WEIGHTS
 from blendtune_core.outcome import MOSTLY_GENERAL, Compared, Outcome
 from blendtune_core.power import detectable_difference
 from blendtune_core.verdict import COVERAGE_FLOOR, GENERAL_MARGIN, Direction, direction
@@ -85,6 +86,17 @@ def keep_more(case: Compared) -> str:
             f"epochs. {_try_share(share, 1 / _STEP)}"
         )
     return f"{found}{_try_share(share, 1 / _STEP)} Else {_GENTLER}."
+
+
+def go_back(case: Compared) -> str:
+    """After forgetting: the way back towards the base model, unless it was tried."""
+    if case.outcome.scores.interpolation is not None:
+        return ""
+    weights = ", ".join(f"{weight:g}" for weight in USUAL_WEIGHTS)
+    return (
+        f"Without another training: a RubricEval of this model with interpolation: {{weights: [{weights}]}} "
+        "asks models between the base model and this one, and takes the best that passes the gates."
+    )
 
 
 def still_good(case: Compared) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from blendtune_api.v1alpha1 import AskedQuestions, Gate, GateResult, GateStatus
+from blendtune_api.v1alpha1 import AskedQuestions, Gate, GateResult, GateStatus, InterpolationStatus
 from blendtune_core.gates import Scores, judge_gates
+from blendtune_core.power import critical_of, level_of
 from blendtune_core.sequential import LOOKS, ONLY_LOOK, Look, looks
 
 
@@ -27,6 +28,21 @@ def asked_questions(
 
 def look_of(asked: AskedQuestions | None) -> Look:
     return ONLY_LOOK if asked is None else Look(asked.look, asked.looks)
+
+
+def critical_of_scores(scores: Scores) -> float:
+    """The critical value of the intervals of the rubric's scores: they pay for looks and candidates."""
+    return look_of(scores.asked).critical(level_of(candidates_among(scores.interpolation)))
+
+
+def critical_of_others(scores: Scores) -> float:
+    """That of the intervals of retention and benchmarks, which have no looks."""
+    return critical_of(candidates_among(scores.interpolation))
+
+
+def candidates_among(interpolation: InterpolationStatus | None) -> int:
+    """Of how many models one was taken."""
+    return 1 if interpolation is None else len(interpolation.candidates)
 
 
 def told_asked(asked: AskedQuestions) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import hypot, sqrt
+from statistics import NormalDist
 
 import numpy as np
 
 from blendtune_api.v1alpha1 import BenchmarkScore
 from blendtune_core import student_t
-from blendtune_core.power import UPPER_END, Z
+from blendtune_core.power import LEVEL
 from blendtune_core.statistics import Interval, Sample, delta_interval
 
 _LONGEST = 255  # characters of BenchmarkScore.also
@@ -33,9 +34,12 @@ class Measured:
 
 
 def benchmark_score(
-    name: str, model: Measured, baseline: Measured | None, *, compared: bool
+    name: str, model: Measured, baseline: Measured | None, *, compared: bool, level: float = LEVEL
 ) -> BenchmarkScore:
-    """The model's score and its difference from the baseline's; no difference unless `compared`."""
+    """The model's score and its difference from the baseline's; no difference unless `compared`.
+
+    `level` is that of the difference's interval.
+    """
     score = BenchmarkScore(
         name=name,
         metric=model.metric,
@@ -51,7 +55,7 @@ def benchmark_score(
     if not compared:
         return score
     delta = model.score - baseline.score
-    interval = _interval(delta, model, baseline)
+    interval = _interval(delta, model, baseline, level)
     if interval is None:
         return replace(score, delta=delta)
     return replace(score, delta=delta, delta_low=interval.low, delta_high=interval.high)
@@ -73,23 +77,24 @@ def _beside(name: str, baseline: Measured | None) -> str:
     return "" if score is None else f", base {score:.4g}"
 
 
-def _interval(delta: float, model: Measured, baseline: Measured) -> Interval | None:
-    """The difference's 95% interval; None where a standard error is not known.
+def _interval(delta: float, model: Measured, baseline: Measured, level: float) -> Interval | None:
+    """The difference's interval; None where a standard error is not known.
 
     Where both have a value for each sample it is paired: that of the rubric's differences if the values lie
     in [0, 1], else t times the standard error of the differences. Otherwise it comes from the standard errors
     of the two scores as if they were independent: too wide rather than too narrow.
     """
+    upper_end = (1 + level) / 2
     if len(model.samples) > 1 and len(model.samples) == len(baseline.samples):
         deltas = np.subtract(model.samples, baseline.samples)
         if _is_share(model.samples) and _is_share(baseline.samples):
-            return delta_interval(Sample.of(deltas.tolist(), [1.0] * len(deltas)))
+            return delta_interval(Sample.of(deltas.tolist(), [1.0] * len(deltas)), level)
         standard_error = float(np.std(deltas, ddof=1)) / sqrt(len(deltas))
-        margin = student_t.quantile(UPPER_END, len(deltas) - 1) * standard_error
+        margin = student_t.quantile(upper_end, len(deltas) - 1) * standard_error
     elif model.standard_error is None or baseline.standard_error is None:
         return None
     else:
-        margin = Z * hypot(model.standard_error, baseline.standard_error)
+        margin = NormalDist().inv_cdf(upper_end) * hypot(model.standard_error, baseline.standard_error)
     return Interval(delta - margin, delta + margin)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from blendtune_api.v1alpha1 import Diagnosis, DiagnosisVerdict, GateStatus, ScopeScore
 from blendtune_core import advice
 from blendtune_core.gates import Scores
+from blendtune_core.interpolation import told_choice
 from blendtune_core.outcome import Compared, Outcome, Trained
 from blendtune_core.verdict import COVERAGE_FLOOR, Direction
 
@@ -64,7 +65,8 @@ def _forgotten(case: Compared) -> Finding | None:
     overtrained = case.outcome.grew and case.in_domain_moved is not Direction.UP
     if overtrained and not case.general_loss_rose:
         return DiagnosisVerdict.OVERTRAINED, (case.outcome.fewer_epochs,)
-    return DiagnosisVerdict.FORGETTING, (advice.keep_more(case), case.outcome.fewer_epochs)
+    tries = (advice.keep_more(case), case.outcome.fewer_epochs, advice.go_back(case))
+    return DiagnosisVerdict.FORGETTING, tries
 
 
 def _overtrained(case: Compared) -> Finding | None:
@@ -132,6 +134,8 @@ def _evidence(outcome: Outcome) -> Iterator[str]:
     ]
     if losses:
         yield f"Validation loss: {', '.join(losses)}."
+    if outcome.scores.interpolation is not None:
+        yield told_choice(outcome.scores.interpolation)
     yield from outcome.curve_evidence
     gated = {gate.name for gate in outcome.gates if gate.name}
     benchmarks = [

@@ -18,6 +18,7 @@ from blendtune_api.v1alpha1 import (
     Gate,
     GateResult,
     GateStatus,
+    InterpolationStatus,
     Metric,
     Reason,
     RetentionScore,
@@ -53,6 +54,8 @@ class Scores(Protocol):
     def epochs(self) -> tuple[EpochScore, ...]: ...
     @property
     def coverage(self) -> float | None: ...
+    @property
+    def interpolation(self) -> InterpolationStatus | None: ...
     @property
     def not_compared(self) -> str: ...
     @property

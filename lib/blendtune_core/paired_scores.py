@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from blendtune_api.v1alpha1 import ScopeScore
+from blendtune_core.power import LEVEL
 from blendtune_core.sequential import ONLY_LOOK, Look
 from blendtune_core.statistics import (
     Interval,
@@ -46,13 +47,14 @@ class PairedValues:
     """The questions of one scope, with values in [minimum, 1].
 
     With `compared` false the two were asked or judged differently: the baseline has its score, but there is
-    no difference. Intervals and p-values pay for all looks that there are beside `look`.
+    no difference. `level` is that of the intervals, over all looks that there are beside `look`.
     """
 
     questions: Sequence[PairedValue]
     minimum: float = 0.0
     compared: bool = True
     look: Look = ONLY_LOOK
+    level: float = LEVEL
 
     def score(self, name: str) -> ScopeScore:
         """The weighted mean, clipped to [0, 1], and its difference from the baseline's."""
@@ -65,7 +67,7 @@ class PairedValues:
         if unscored:
             score = replace(score, worst=_clip(worst.mean), best=_clip(best.mean))
         if (mean := self._mean_of_known(values)) is not None:
-            level = self.look.level()
+            level = self.look.level(self.level)
             low, high = _ends(
                 mean_interval(worst, self.minimum, level), mean_interval(best, self.minimum, level)
             )
@@ -80,7 +82,7 @@ class PairedValues:
         return replace(
             score,
             p_value=self._p_value(),
-            minimum_detectable_effect=minimum_detectable_effect(deltas, self.look.critical()),
+            minimum_detectable_effect=minimum_detectable_effect(deltas, self.look.critical(self.level)),
         )
 
     def _p_value(self) -> float:
@@ -105,7 +107,7 @@ class PairedValues:
             return score
         delta = deltas.mean
         worst, best = self._sample(self._worst_deltas), self._sample(self._best_deltas)
-        level = self.look.level()
+        level = self.look.level(self.level)
         low, high = _ends(delta_interval(worst, level), delta_interval(best, level))
         score = replace(
             score, delta=_clip(delta, -1.0), delta_low=min(low, delta), delta_high=max(high, delta)
@@ -164,9 +166,13 @@ class PairedValues:
         return Sample.of(*map(list, zip(*kept, strict=True))) if kept else None
 
 
-def corrected(scores: Sequence[ScopeScore]) -> list[ScopeScore]:
-    """The scores, with the p-values of those that were tested corrected for their number."""
+def corrected(scores: Sequence[ScopeScore], candidates: int = 1) -> list[ScopeScore]:
+    """The scores, with the p-values of those that were tested corrected for their number.
+
+    They are those of one of so many `candidates`, whose number they are multiplied by, as Bonferroni does.
+    """
     p_values = holm({score.name: score.p_value for score in scores if score.p_value is not None})
+    p_values = {name: min(1.0, candidates * value) for name, value in p_values.items()}
     return [replace(score, p_value=p_values.get(score.name)) for score in scores]
 
 

@@ -8,7 +8,7 @@ from math import ceil, sqrt
 from statistics import NormalDist
 
 from blendtune_api.codec import Fault
-from blendtune_api.v1alpha1 import Gate, Metric
+from blendtune_api.v1alpha1 import Gate, Interpolation, Metric
 
 ASSUMED_DEVIATION = 0.3  # standard deviation of a question's delta, tuned against base model
 LEVEL = 0.95  # of intervals
@@ -43,6 +43,24 @@ def critical_value(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
+def level_of(candidates: int) -> float:
+    """The level of each interval at which those of all candidates hold together in 95% of cases (Bonferroni).
+
+    Candidates are the models of which one is to be taken by these intervals.
+    """
+    return 1 - (1 - LEVEL) / max(1, candidates)
+
+
+def critical_of(candidates: int) -> float:
+    """The critical value of an interval of `level_of` the candidates."""
+    return critical_value(level_of(candidates))
+
+
+def candidates_of(asked: Interpolation | None) -> int:
+    """The models of which an evaluation takes one: those between base and tuned model, and the tuned one."""
+    return 1 if asked is None else len(asked.weights) + 1
+
+
 def detectable_difference(
     questions: float, deviation: float = ASSUMED_DEVIATION, critical: float = Z
 ) -> float:
@@ -55,14 +73,23 @@ def detectable_difference(
 
 
 def unresolved(
-    gates: Iterable[Gate], counts: QuestionCounts, path: str, *, has_baseline: bool = True
+    gates: Iterable[Gate],
+    counts: QuestionCounts,
+    path: str,
+    *,
+    has_baseline: bool = True,
+    candidates: int = 1,
 ) -> tuple[Fault, ...]:
     """A fault at `path`[i] for each gate that will mostly be inconclusive, or can never pass.
 
-    The reason is that there are too few questions or, for a gate on a difference, that there is no baseline.
+    The reason is that there are too few questions, for as many `candidates` as one is to be taken of, or, for
+    a gate on a difference, that there is no baseline.
     """
     found = (
-        (index, why_unresolved(gate, counts) if has_baseline or not compares(gate) else NO_BASELINE)
+        (
+            index,
+            why_unresolved(gate, counts, candidates) if has_baseline or not compares(gate) else NO_BASELINE,
+        )
         for index, gate in enumerate(gates)
     )
     return tuple(Fault(f"{path}[{index}]", message) for index, message in found if message)
@@ -73,7 +100,7 @@ def compares(gate: Gate) -> bool:
     return gate.min_gain is not None or gate.max_drop is not None or gate.max_rise is not None
 
 
-def why_unresolved(gate: Gate, counts: QuestionCounts) -> str:
+def why_unresolved(gate: Gate, counts: QuestionCounts, candidates: int = 1) -> str:
     """Why there are too few questions for the gate, and what to do; empty if there are enough."""
     if gate.metric in (Metric.RETENTION, Metric.BENCHMARK):
         return ""
@@ -81,15 +108,15 @@ def why_unresolved(gate: Gate, counts: QuestionCounts) -> str:
     if questions == 0:
         return f"the rubric has no question for {gate.metric}: the gate will stay inconclusive"
     if gate.min_score is not None:
-        return out_of_reach(gate, counts)
+        return out_of_reach(gate, counts, candidates)
     if gate.max_drop is not None:
-        return _too_fine(f"{gate.metric} maxDrop", gate.max_drop, questions)
+        return _too_fine(f"{gate.metric} maxDrop", gate.max_drop, questions, candidates)
     if gate.min_gain:
-        return _too_fine(f"{gate.metric} minGain", gate.min_gain, questions)
+        return _too_fine(f"{gate.metric} minGain", gate.min_gain, questions, candidates)
     return ""
 
 
-def out_of_reach(gate: Gate, counts: QuestionCounts) -> str:
+def out_of_reach(gate: Gate, counts: QuestionCounts, candidates: int = 1) -> str:
     """A fault if even the interval of a perfect score lies below the gate's minScore; else empty.
 
     Wilson's interval of a perfect score over n questions begins at n / (n + z^2). That of businessImpact is
@@ -97,7 +124,8 @@ def out_of_reach(gate: Gate, counts: QuestionCounts) -> str:
     """
     metric, least, questions = gate.metric, gate.min_score or 0.0, counts.of(gate.metric)
     depth = 2 if metric is Metric.BUSINESS_IMPACT else 1
-    perfect = 1 - depth * Z**2 / (questions + Z**2)
+    squared = critical_of(candidates) ** 2
+    perfect = 1 - depth * squared / (questions + squared)
     if perfect >= least:
         return ""
     return (
@@ -106,8 +134,8 @@ def out_of_reach(gate: Gate, counts: QuestionCounts) -> str:
     )
 
 
-def _too_fine(gate: str, margin: float, questions: int) -> str:
-    least = detectable_difference(questions)
+def _too_fine(gate: str, margin: float, questions: int, candidates: int) -> str:
+    least = detectable_difference(questions, critical=critical_of(candidates))
     if margin >= least:
         return ""
     needed = f"ask {ceil(questions * (least / margin) ** 2)} questions, or " if margin else ""

@@ -13,6 +13,7 @@ from blendtune_core.power import (
     QuestionCounts,
     Z,
     compares,
+    critical_of,
     detectable_difference,
     out_of_reach,
 )
@@ -49,12 +50,13 @@ class Spread:
 class Measures:
     """What an evaluation measures: questions, most rows of retention, and what a pilot found.
 
-    `pilot` is by subject, as `GateStatus.subject` names it.
+    `pilot` is by subject, as `GateStatus.subject` names it. One of so many `candidates` is taken.
     """
 
     questions: QuestionCounts
     retention_rows: int
     has_baseline: bool = True
+    candidates: int = 1
     pilot: Mapping[str, Spread] = field(default_factory=dict)
 
 
@@ -86,7 +88,7 @@ def resolution(gate: Gate, measures: Measures) -> Resolution | None:
         units=units,
         deviation=deviation,
         is_measured=spread is not None,
-        least=detectable_difference(units, deviation),
+        least=detectable_difference(units, deviation, critical_of(measures.candidates)),
     )
     threshold = _threshold(gate)
     any_gain = gate.min_gain is not None and not threshold
@@ -101,7 +103,7 @@ def told(gate: Gate, measures: Measures) -> str:
         return "critical errors are counted, so the gate is always decided"
     if compares(gate) and not measures.has_baseline:
         return NO_BASELINE
-    if gate.min_score is not None and (reason := out_of_reach(gate, measures.questions)):
+    if gate.min_score is not None and (reason := out_of_reach(gate, measures.questions, measures.candidates)):
         return reason
     found = resolution(gate, measures)
     if found is None:
@@ -152,7 +154,7 @@ def _units(gate: Gate, measures: Measures) -> int:
 
 def _unknown(gate: Gate, measures: Measures) -> str:
     if gate.metric is Metric.BENCHMARK:
-        needed = _needed(_threshold(gate), ASSUMED_SAMPLE_DEVIATION)
+        needed = _needed(_threshold(gate), ASSUMED_SAMPLE_DEVIATION, measures.candidates)
         return (
             f"its number of samples is not known here: {_about(needed, 'samples')} tell the threshold apart"
         )
@@ -169,7 +171,8 @@ def _what_would(metric: Metric, threshold: float, found: Resolution, measures: M
     """Which number of units, and which other measure, would tell the threshold apart."""
     if threshold <= 0:
         return "No number of them shows that nothing at all changed: allow a small difference."
-    needed = max(FEWEST_UNITS, _needed(threshold, found.deviation))
+    candidates = measures.candidates
+    needed = max(FEWEST_UNITS, _needed(threshold, found.deviation, candidates))
     if metric is Metric.RETENTION:
         return (
             f"{_about(needed, 'rows')} would do: ask as many general questions, and hold out as many general "
@@ -180,8 +183,8 @@ def _what_would(metric: Metric, threshold: float, found: Resolution, measures: M
     more = f"{_about(needed, 'questions')} would do, or allow {found.least:.2g}."
     if metric not in (Metric.GENERAL, Metric.OVERALL):
         return more
-    rows = _needed(USUAL_RISE, measures.pilot.get("retention", _ASSUMED_ROWS).deviation)
-    samples = _needed(threshold, ASSUMED_SAMPLE_DEVIATION)
+    rows = _needed(USUAL_RISE, measures.pilot.get("retention", _ASSUMED_ROWS).deviation, candidates)
+    samples = _needed(threshold, ASSUMED_SAMPLE_DEVIATION, candidates)
     return (
         f"{more} What was kept is seen by `retention`: {_about(max(FEWEST_UNITS, rows), 'rows').lower()} "
         f"decide maxRise {USUAL_RISE:g}; or by a `benchmark` of {_about(samples, 'samples').lower()}."
@@ -191,9 +194,10 @@ def _what_would(metric: Metric, threshold: float, found: Resolution, measures: M
 _ASSUMED_ROWS = Spread(deviation=ASSUMED_ROW_DEVIATION, units=0)
 
 
-def _needed(threshold: float, deviation: float) -> int:
+def _needed(threshold: float, deviation: float, candidates: int) -> int:
     """The units over which a difference of `threshold` is found with 80% power."""
-    return ceil((detectable_difference(1, deviation) / threshold) ** 2) if threshold > 0 else 0
+    least = detectable_difference(1, deviation, critical_of(candidates))
+    return ceil((least / threshold) ** 2) if threshold > 0 else 0
 
 
 def _about(count: int, unit: str) -> str:

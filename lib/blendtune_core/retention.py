@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from blendtune_api.v1alpha1 import RetentionScore, RetentionText
 from blendtune_core import student_t
-from blendtune_core.power import UPPER_END
+from blendtune_core.power import LEVEL
 from blendtune_core.statistics import RESAMPLES, SEED, Interval
 
 FEWEST_ROWS = 10  # of a bootstrap; with fewer, nothing is told
@@ -35,15 +35,17 @@ class RowLoss:
     divergence: float  # KL(base, tuned)
 
 
-def retention_score(text: RetentionText, rows: Sequence[RowLoss]) -> RetentionScore | None:
-    """Losses per token and their rise, with its 95% interval; None for fewer than FEWEST_ROWS rows."""
+def retention_score(
+    text: RetentionText, rows: Sequence[RowLoss], level: float = LEVEL
+) -> RetentionScore | None:
+    """Losses per token and their rise, with its interval; None for fewer than FEWEST_ROWS rows."""
     rows = [row for row in rows if row.tokens > 0]
     if len(rows) < FEWEST_ROWS:
         return None
     tokens = np.array([row.tokens for row in rows], np.float64)
     rises = np.array([row.tuned - row.base for row in rows], np.float64)
     total = float(tokens.sum())
-    interval = rise_interval(tokens, rises)
+    interval = rise_interval(tokens, rises, level)
     return RetentionScore(
         text=text,
         rows=len(rows),
@@ -57,15 +59,15 @@ def retention_score(text: RetentionText, rows: Sequence[RowLoss]) -> RetentionSc
     )
 
 
-def rise_interval(tokens: Floats, rises: Floats) -> Interval:
-    """The 95% interval of sum(rises) / sum(tokens), by a bootstrap over the rows. Both are [rows].
+def rise_interval(tokens: Floats, rises: Floats, level: float = LEVEL) -> Interval:
+    """The interval of sum(rises) / sum(tokens), by a bootstrap over the rows. Both are [rows].
 
     It is the expanded percentile interval (Hesterberg 2015, The American Statistician 69:371): plain
     percentiles are too narrow by sqrt((n-1)/n), and because they use z instead of t.
     """
     n = len(tokens)
     ratios = np.concatenate([_resampled(tokens, rises, batch) for batch in range(RESAMPLES // _BATCH)])
-    expansion = sqrt(n / (n - 1)) * student_t.quantile(UPPER_END, n - 1)
+    expansion = sqrt(n / (n - 1)) * student_t.quantile((1 + level) / 2, n - 1)
     tail = NormalDist().cdf(-expansion)
     low, high = np.quantile(ratios, [tail, 1 - tail])
     return Interval(float(low), float(high))

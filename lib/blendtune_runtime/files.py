@@ -1,9 +1,10 @@
-"""Atomic writes: to a temporary file in the same folder, which is synced and then renamed."""
+"""Atomic writes: to a temporary file or folder in the same folder, which is synced and then renamed."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,30 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that replaces `folder` when the block ends without an error.
+
+    The block creates it. Its files may be read by all: safetensors makes them private to their user, but
+    other stages may run as another.
+    """
+    unfinished = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    yield unfinished
+    for file in (path for path in unfinished.rglob("*") if path.is_file()):
+        file.chmod(0o644)
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+    flush_folder(unfinished)
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    unfinished.rename(folder)
+    flush_folder(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

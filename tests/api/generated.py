@@ -51,15 +51,6 @@ def _one_threshold(gate: api.Gate) -> api.Gate:
     return api.Gate(metric=gate.metric, **{name: getattr(gate, name)})
 
 
-def _evaluation(evaluation: Any) -> Any:
-    """Gates name benchmarks that are run, and what may stop has gates that answers decide."""
-    gates = evaluation.gates
-    stops = any(gate.is_on_answers for gate in gates) and not any(
-        gate.max_critical_errors is not None for gate in gates
-    )
-    return _gated_benchmarks(replace(evaluation, stop_when_decided=evaluation.stop_when_decided and stops))
-
-
 def _template(template: study.StudyTemplate) -> study.StudyTemplate:
     evaluation = replace(template.spec.evaluation, stop_when_decided=False)
     return replace(template, spec=replace(template.spec, evaluation=evaluation))
@@ -71,6 +62,36 @@ def _gated_benchmarks(evaluation: Any) -> Any:
     if len(named) <= api.MAX_BENCHMARKS:
         return replace(evaluation, benchmarks=named)
     return replace(evaluation, gates=tuple(gate for gate in evaluation.gates if gate.name is None))
+
+
+def _interpolation(interpolation: api.Interpolation) -> api.Interpolation:
+    return api.Interpolation(weights=tuple(dict.fromkeys(interpolation.weights)))
+
+
+def _evaluation(evaluation: Any) -> Any:
+    """Gates name benchmarks that are run; between what there is to compare lie other models."""
+    repaired = _gated_benchmarks(evaluation)
+    kept = (api.Metric.GENERAL, api.Metric.RETENTION, api.Metric.BENCHMARK)
+    if isinstance(repaired, api.Evaluation):
+        compared = repaired.baseline.enabled
+    else:
+        compared = repaired.baseline.model is not None
+    if compared and any(gate.metric in kept for gate in repaired.gates):
+        has_choice = repaired.interpolation is not None
+    else:
+        repaired, has_choice = replace(repaired, interpolation=None), False
+    if isinstance(repaired, api.RubricEvalSpec) and not has_choice:
+        repaired = replace(repaired, export=None)
+    return replace(repaired, stop_when_decided=repaired.stop_when_decided and _may_stop(repaired))
+
+
+def _may_stop(evaluation: Any) -> bool:
+    """Whether gates could end the asking: those on answers, with no count and no choice among models."""
+    return (
+        evaluation.interpolation is None
+        and any(gate.is_on_answers for gate in evaluation.gates)
+        and all(gate.max_critical_errors is None for gate in evaluation.gates)
+    )
 
 
 def _one_of_two(first: str, second: str, fallback: Any) -> Callable[[Any], Any]:
@@ -151,6 +172,7 @@ REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Evaluation: _evaluation,
     api.RubricEvalSpec: _evaluation,
     study.StudyTemplate: _template,
+    api.Interpolation: _interpolation,
     study.Objective: _objective,
     study.Bound: _bound,
     api.DeepSpeed: lambda deepspeed: replace(

@@ -137,6 +137,19 @@ BAD_INPUT = [
     bad("stopping with a count", "spec.evaluation", stopping(
         {"metric": "general", "maxDrop": 0.1}, {"metric": "overall", "maxCriticalErrors": 0}),
         "counts over all questions", at=STOPPING),
+    bad("weight of the base model", "spec.evaluation.interpolation", {"weights": [0]}, "greater than 0",
+        at="spec.evaluation.interpolation.weights[0]"),
+    bad("weight of the tuned model", "spec.evaluation.interpolation", {"weights": [1]}, "less than 1",
+        at="spec.evaluation.interpolation.weights[0]"),
+    bad("weight twice", "spec.evaluation.interpolation", {"weights": [0.5, 0.5]}, "asked once",
+        at="spec.evaluation.interpolation.weights"),
+    bad("no weight", "spec.evaluation.interpolation", {"weights": []}, "at least 1 item",
+        at="spec.evaluation.interpolation.weights"),
+    bad("nothing to keep", "spec.evaluation.interpolation", {"weights": [0.5]}, "add one on what was known"),
+    bad("nothing to go back to", "spec.evaluation",
+        {"baseline": {"enabled": False}, "interpolation": {"weights": [0.5]},
+         "gates": [{"metric": "general", "maxDrop": 0.1}]}, "set baseline.enabled",
+        at="spec.evaluation.interpolation"),
     bad("judge not set", "spec.evaluation.judge.kind", "OpenAI", "openAI must be set when",
         at="spec.evaluation.judge.openAI"),
     bad("key in a URL", JUDGE, judge("https://me:key@api"), "must match", at=f"{JUDGE}.openAI.url"),
@@ -395,6 +408,7 @@ def test_stopping_by_divergence_needs_general_rows_held_out(
 
 
 def test_a_study_refuses_runs_that_stop_early(minimal_fine_tune: Document) -> None:
+    spec = minimal_fine_tune["spec"]
     gates = [{"metric": "general", "maxDrop": 0.1}]
     template = {"spec": {**spec, "evaluation": {"stopWhenDecided": True, "gates": gates}}}
     study = {

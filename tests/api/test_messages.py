@@ -100,6 +100,37 @@ def epoch_scope() -> api.EpochScope:
     return api.EpochScope(score=DICE.random(), gain=DICE.random(), low=-DICE.random(), high=DICE.random())
 
 
+def candidate(weight: float) -> api.Candidate:
+    return api.Candidate(
+        weight=weight,
+        in_domain=candidate_scope(),
+        general=candidate_scope(),
+        rise=DICE.random(),
+        gates=api.GateResult.FAILED,
+        not_passed="general maxDrop, retention maxRise, benchmark mmlu maxDrop",
+    )
+
+
+def candidate_scope() -> api.CandidateScope:
+    return api.CandidateScope(
+        score=DICE.random(), delta=DICE.random(), low=-DICE.random(), high=DICE.random()
+    )
+
+
+def choice(candidates: int, taken: int) -> api.InterpolationStatus:
+    """The choice among so many candidates, by the index of the one that is taken."""
+    weights = [(number + 1) / candidates for number in range(candidates)]
+    workspace = f"pvc://blendtune/{word(60)}/{word(40)}"
+    return api.InterpolationStatus(
+        weight=weights[taken],
+        uri=f"{workspace}/interpolated/{weights[taken]!r}/model",
+        digest=SHA256[:40] + SHA256[::-1][:24],
+        tuned_uri=f"{workspace}/model",
+        tuned_digest=SHA256[::-1],
+        candidates=tuple(map(candidate, weights)),
+    )
+
+
 def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
     sources = tuple(
         api.BlendedSource(
@@ -215,6 +246,19 @@ def test_what_has_no_room_are_the_last_benchmarks() -> None:
     again = decode_message(encode_message(replace(few, benchmarks=few.benchmarks[:4])))
     assert isinstance(again, EvalResult)
     assert len(again.benchmarks) == 4
+
+
+def test_a_choice_that_has_no_room_keeps_what_was_taken_and_the_tuned_model() -> None:
+    chosen = choice(api.MAX_WEIGHTS + 1, taken=4)
+    again = decode_message(encode_message(replace(largest_eval_result(), interpolation=chosen)))
+    assert isinstance(again, EvalResult) and again.interpolation is not None
+    kept = again.interpolation
+    assert (kept.uri, kept.digest, kept.tuned_digest) == (chosen.uri, chosen.digest, chosen.tuned_digest)
+    assert [each.weight for each in kept.candidates] == pytest.approx([chosen.weight, 1.0], rel=1e-5)
+    usual = replace(largest_eval_result(), epochs=(), benchmarks=(), interpolation=choice(4, taken=1))
+    again = decode_message(encode_message(usual))
+    assert isinstance(again, EvalResult) and again.interpolation is not None
+    assert len(again.interpolation.candidates) == 4
 
 
 def test_an_everyday_result_is_plain_json() -> None:

@@ -25,6 +25,7 @@ from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import (
     DiagnosisVerdict,
     EvaluationDigests,
+    EvaluationSummary,
     Gate,
     GateResult,
     Metric,
@@ -34,7 +35,9 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_core.diagnosis import Trained, diagnose
 from blendtune_core.gates import judge_gates, verdict_of
+from blendtune_core.interpolation import best, candidate
 from blendtune_core.paired_scores import PairedValue, PairedValues, corrected
+from blendtune_core.power import level_of
 from blendtune_core.sequential import ONLY_LOOK, Look
 from blendtune_eval.rubric import Fact, Question
 from blendtune_eval.scoring.analyse import analyse
@@ -226,6 +229,57 @@ def _wrong(result: EvalResult, gates: Sequence[Gate], *, edge: bool) -> Iterator
         claims |= {DiagnosisVerdict.FORGETTING, DiagnosisVerdict.HARMED}
     if diagnosis in claims:
         yield "diagnosis"
+
+
+def chosen(random: np.random.Generator, name: str, size: int, candidates: int, *, paying: bool) -> bool:
+    """Whether a candidate is taken that the gate wrongly passed.
+
+    All candidates were asked the same questions, each has lost just what the gate allows, and they learned
+    more or less by chance. `paying`: their intervals pay for their number.
+    """
+    world, gate = WORLDS[name], Gate(metric=Metric.GENERAL, max_drop=MARGIN)
+    level = level_of(candidates if paying else 1)
+    general = _draw_all(random, size, GENERAL, -MARGIN, world, candidates)
+    domain = _draw_all(random, size, IN_DOMAIN, world.gain, world, candidates)
+    found = []
+    for number, (after, learned) in enumerate(zip(general[1:], domain[1:], strict=True), start=1):
+        scores = EvaluationSummary(
+            name="e",
+            coverage=1.0,
+            general=_scope_of("general", general[0], after, level),
+            in_domain=_scope_of("inDomain", domain[0], learned, level),
+        )
+        found.append(candidate(number / candidates, scores, judge_gates([gate], scores)))
+    return best(found).gates is GateResult.PASSED
+
+
+def _draw_all(
+    random: np.random.Generator, n: int, base: float, change: float, world: World, candidates: int
+) -> list[Floats]:
+    """Scores of the base model and each candidate on the same questions, [n, WORDINGS] each."""
+    question = random.standard_normal((n, 1, 1)) * world.question
+    wording = random.standard_normal((n, WORDINGS, 1)) * world.wording
+
+    def answers(target: float) -> Floats:
+        own = random.standard_normal((n, 1, 1)) * world.by_model
+        noise = random.logistic(size=(n, WORDINGS, world.criteria))
+        right: Floats = (_level(target, world) + question + own + wording + noise > 0).mean(-1)
+        return right
+
+    before = answers(base)
+    changed = base + change / (1 - world.kept)
+    return [
+        before,
+        *(np.where(random.random((n, 1)) < world.kept, before, answers(changed)) for _ in range(candidates)),
+    ]
+
+
+def _scope_of(name: str, before: Floats, after: Floats, level: float) -> ScopeScore:
+    pairs = [
+        PairedValue(model=model, baseline=baseline)
+        for model, baseline in zip(after.mean(1).tolist(), before.mean(1).tolist(), strict=True)
+    ]
+    return PairedValues(questions=pairs, level=level).score(name)
 
 
 def tolerance(rate: float, trials: int) -> float:

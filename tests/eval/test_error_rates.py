@@ -17,6 +17,7 @@ from tests.eval.error_rates import (
     WORLDS,
     Rates,
     analysed,
+    chosen,
     line,
     scopes_of,
     simulate,
@@ -132,3 +133,21 @@ def test_retention_and_its_gate(rows: int, monkeypatch: pytest.MonkeyPatch, tria
     assert LEAST - tolerance(LEAST, trials) <= held / trials <= MOST + tolerance(MOST, trials)
     for decided in (GateResult.PASSED, GateResult.FAILED):
         assert results[decided] / trials <= MOST_ERRORS + tolerance(MOST_ERRORS, trials)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("candidates", [2, 4, 9])
+def test_the_choice_among_candidates_keeps_the_gates_error(
+    name: str, candidates: int, trials: int = 300
+) -> None:
+    """All have lost just what the gate allows: one that it passes is an error, and so is taking it."""
+    random = np.random.default_rng([candidates, list(WORLDS).index(name)])
+    wrong: Counter[bool] = Counter()
+    for paying in (True, False):
+        for _ in range(trials):
+            wrong[paying] += chosen(random, name, 100, candidates, paying=paying)
+    print(
+        f"| {candidates} candidates, {name} | {wrong[True] / trials:.1%} | "
+        f"without paying for their number {wrong[False] / trials:.1%}"
+    )
+    assert wrong[True] / trials <= 0.05 + tolerance(0.05, trials)

@@ -31,6 +31,7 @@ from blendtune_api.v1alpha1 import (
     Evaluation,
     Export,
     Gate,
+    Interpolation,
     KeySelector,
     LocalObjectReference,
     Metric,
@@ -43,6 +44,7 @@ from blendtune_api.v1alpha1 import (
     RubricReference,
     Source,
     Storage,
+    TakenExport,
     Validation,
 )
 from blendtune_operator import render
@@ -80,7 +82,9 @@ RUBRIC_EVAL = RubricEvalSpec(
     baseline=RubricEvalBaseline(model=EvaluatedModel(uri="hf://org/base")),
     epochs=(EvaluatedEpoch(epoch=1, uri="pvc://models/after-1"),),
     rubric=RUBRIC,
-    gates=GATES,
+    interpolation=Interpolation(weights=(0.5,)),
+    export=TakenExport(uri="s3://models/taken"),
+    gates=(Gate(metric=Metric.GENERAL, min_score=0.5),),
     cluster=RubricEvalCluster(queue_name="gpus", backoff_limit=2),
     credentials=CREDENTIALS,
 )
@@ -117,6 +121,8 @@ SAMPLES: dict[str, Any] = {
     "gpu_type": "h100-80gb",
     "uri": "pvc://elsewhere/thing",
     "stage": 3,
+    "weights": (0.25,),
+    "interpolation": Interpolation(weights=(0.5, 0.7)),
 }
 # What the programs read: the trainer from the run's configuration, the evaluation from its own.
 READ_BY_PROGRAMS = (
@@ -128,6 +134,8 @@ READ_BY_PROGRAMS = (
     "evaluation.rubric",
     "evaluation.every_epoch",
     "evaluation.benchmarks",
+    "evaluation.interpolation",
+    "interpolation",
     "baseline",
     "benchmarks",
     "epochs",

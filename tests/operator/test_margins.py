@@ -16,6 +16,7 @@ from blendtune_api.v1alpha1 import (
     EvaluatedModel,
     Evaluation,
     Gate,
+    Interpolation,
     KeySelector,
     Metric,
     Reason,
@@ -89,6 +90,15 @@ def test_a_difference_to_nothing_is_warned_of() -> None:
     assert [fault.path for fault in alone] == ["spec.gates[0]"]
     assert "there is no baseline" in alone[0].message
     assert too_fine(rubric_eval(gates=(COARSE, SCORE), baseline=BASELINE), None) == ()
+
+
+def test_intervals_that_pay_for_candidates_tell_less_apart() -> None:
+    """With 22 general questions 0.19 is told apart for one model, but not for nine of which one is taken."""
+    gate = Gate(metric=Metric.GENERAL, max_drop=0.19)
+    among = Interpolation(weights=tuple(number / 10 for number in range(1, 9)))
+    assert too_fine(rubric_eval(gates=(gate,), baseline=BASELINE), None) == ()
+    (found,) = too_fine(rubric_eval(gates=(gate,), baseline=BASELINE, interpolation=among), None)
+    assert found.path == "spec.gates[0]"
 
 
 def test_a_mended_gate_is_no_longer_warned_of() -> None:

@@ -23,6 +23,7 @@ from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadData, DoesNotFit
 from blendtune_runtime.files import write_text
 from blendtune_runtime.held_out import held_out_file, write_held_out
+from blendtune_runtime.models.upload import try_upload
 from blendtune_runtime.program import run_program
 from blendtune_runtime.uris import store_path
 from blendtune_runtime.workspace_lock import hold
@@ -47,7 +48,6 @@ from blendtune_trainer.tokens.thinking import Mode, notes, resolved, with_thinki
 from blendtune_trainer.tokens.token_cache import Repeats, TokenCache
 from blendtune_trainer.tokens.token_files import TokenFiles
 from blendtune_trainer.training.compared import compared_positions
-from blendtune_trainer.training.upload import try_upload
 
 # In the blend's folder: everything that decided the blend, and the rubric's prompts found in its rows.
 INPUTS_FILE = "inputs.json"

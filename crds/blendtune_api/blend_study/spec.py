@@ -36,6 +36,7 @@ BESIDE_THE_RUBRIC = (Metric.RETENTION, Metric.BENCHMARK)  # they have a change, 
 
 _Share = Annotated[float, Mark("Share of in-domain data, 0..1.", minimum=0, maximum=1)]
 _Epochs = Annotated[float, Mark("Number of epochs.", exclusive_minimum=0, maximum=1000)]
+_LearningRate = Annotated[float, Mark("Peak learning rate.", exclusive_minimum=0, maximum=1)]
 _Method = Annotated[Method, Mark("full or lora.")]
 _Seed = Annotated[int, Mark("Seed of blend and training.", minimum=0, maximum=2**31 - 1)]
 
@@ -89,6 +90,13 @@ class Axes:
     method: Annotated[
         tuple[_Method, ...], Mark("Ways to fine-tune. Empty: the template's own.", max_items=2)
     ] = ()
+    learning_rate: Annotated[
+        tuple[_LearningRate, ...],
+        Mark(
+            "Peak learning rates: lower ones learn less and forget less. Empty: the template's own.",
+            max_items=MAX_SHARES,
+        ),
+    ] = ()
     seeds: Annotated[
         tuple[_Seed, ...],
         Mark(
@@ -103,7 +111,7 @@ class Axes:
             cel="size(self.inDomainShare)"
             + "".join(
                 f" * (has(self.{axis}) && size(self.{axis}) > 0 ? size(self.{axis}) : 1)"
-                for axis in ("models", "epochs", "method", "seeds")
+                for axis in ("models", "epochs", "method", "learningRate", "seeds")
             )
             + f" <= {MAX_RUNS}",
             message=f"a study has at most {MAX_RUNS} runs: the product of the lengths of its axes",
@@ -115,7 +123,7 @@ class Axes:
     def combinations(self) -> int:
         """The number of runs."""
         result = len(self.in_domain_share)
-        for axis in (self.models, self.epochs, self.method, self.seeds):
+        for axis in (self.models, self.epochs, self.method, self.learning_rate, self.seeds):
             result *= max(1, len(axis))
         return result
 

@@ -63,6 +63,9 @@ class StudyRun:
     revision: Annotated[str, Mark("Its revision.", max_length=255)] = "main"
     epochs: Annotated[float, Mark("Epochs, as the axis counts them.", minimum=0)]
     method: Annotated[Method, Mark("full or lora.")]
+    learning_rate: Annotated[
+        float | None, Mark("Peak learning rate; absent if it is the template's.", exclusive_minimum=0)
+    ] = None
     seed: Annotated[int, Mark("Seed of blend and training.", minimum=0)]
     state: Annotated[StudyRunState, Mark("Pending, Running, Succeeded or Failed.")] = StudyRunState.PENDING
     scores: Annotated[
@@ -84,6 +87,9 @@ class StudySetting:
     model: Annotated[str, Mark("URI of the base model.", max_length=1024)]
     epochs: Annotated[float, Mark("Epochs, as the axis counts them.", minimum=0)]
     method: Annotated[Method, Mark("full or lora.")]
+    learning_rate: Annotated[
+        float | None, Mark("Peak learning rate; absent if it is the template's.", exclusive_minimum=0)
+    ] = None
     runs: Annotated[int, Mark("Runs, one for each seed.", minimum=0)] = 0
     objective: Annotated[float, Mark("Mean of the metric to maximize.", minimum=0, maximum=1)]
     constrained: Annotated[

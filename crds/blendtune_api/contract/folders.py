@@ -58,6 +58,10 @@ class Workspace:
         """The folder with `model` and `adapter` as they were after epoch `number`, counted from 1."""
         return Workspace(self.root / "epochs" / str(number))
 
+    def interpolated(self, weight: float) -> Workspace:
+        """The folder with `model` and `adapter` between the base model and the tuned one at a weight."""
+        return Workspace(self.root / "interpolated" / f"{weight!r}")
+
     @property
     def evaluation(self) -> Path:
         return self.root / "eval"

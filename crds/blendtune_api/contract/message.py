@@ -17,6 +17,7 @@ from blendtune_api.contract.outcome import (
     RubricResult,
     TrainResult,
 )
+from blendtune_api.v1alpha1 import InterpolationStatus
 
 MESSAGE_LIMIT_BYTES = 4096  # what the kubelet keeps of a termination message
 _INFLATED_LIMIT_BYTES = 1_000_000
@@ -36,8 +37,8 @@ def encode_message(outcome: Outcome) -> str:
 
     An outcome that is too large is compressed, except a Failure, which stays readable. If that is not enough,
     the message of a Failure and the unscored reason of an EvalResult are truncated, and trailing warnings and
-    bad rows of a BlendResult (bad_rows.jsonl has them all) and trailing benchmarks of an EvalResult (the
-    report has them all) are dropped.
+    bad rows of a BlendResult (bad_rows.jsonl has them all) and, of an EvalResult, trailing benchmarks,
+    candidates that were not taken and the first epochs beside those (the report has them all) are dropped.
 
     Raises MessageError if the outcome is still too large.
     """
@@ -85,11 +86,27 @@ def _shortened(outcome: Outcome) -> Outcome:
         return replace(outcome, unsure=outcome.unsure[:-1])
     if isinstance(outcome, EvalResult) and outcome.benchmarks:
         return replace(outcome, benchmarks=outcome.benchmarks[:-1])
+    if (
+        isinstance(outcome, EvalResult)
+        and outcome.interpolation
+        and len(outcome.interpolation.candidates) > 2
+    ):
+        return replace(outcome, interpolation=_fewer_candidates(outcome.interpolation))
+    if isinstance(outcome, EvalResult) and outcome.interpolation and outcome.epochs:
+        return replace(outcome, epochs=outcome.epochs[1:])
     if isinstance(outcome, BlendResult) and outcome.warnings:
         return replace(outcome, warnings=outcome.warnings[:-1])
     if isinstance(outcome, BlendResult) and outcome.bad_rows:
         return replace(outcome, bad_rows=outcome.bad_rows[:-1])
     raise MessageError(f"the {type(outcome).__name__} is larger than {MESSAGE_LIMIT_BYTES} bytes")
+
+
+def _fewer_candidates(interpolation: InterpolationStatus) -> InterpolationStatus:
+    """Without the first candidate that is neither the one that was taken nor the tuned model."""
+    *others, tuned = interpolation.candidates
+    left_out = next(each for each in others if each.weight != interpolation.weight)
+    kept = (*(each for each in others if each is not left_out), tuned)
+    return replace(interpolation, candidates=kept)
 
 
 def _fits(text: str) -> bool:

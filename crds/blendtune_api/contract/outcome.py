@@ -13,6 +13,7 @@ from blendtune_api.v1alpha1 import (
     EpochModel,
     EpochScore,
     EvaluationDigests,
+    InterpolationStatus,
     Reason,
     RetentionScore,
     RoleDivergence,
@@ -114,6 +115,7 @@ class EvalResult:
     unsure: tuple[UnsureAnswers, ...] = ()  # the most frequent reason first
     unfinished: UnfinishedAnswers | None = None
     asked: AskedQuestions | None = None  # where it may stop early
+    interpolation: InterpolationStatus | None = None
     unscored_reason: str = ""  # the most frequent reason, if questions are unscored
 
 

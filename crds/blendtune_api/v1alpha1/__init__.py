@@ -53,6 +53,14 @@ from blendtune_api.v1alpha1.evaluation import (
     Sampling,
 )
 from blendtune_api.v1alpha1.gate import NAME_OF_BENCHMARK, RISE_OF_RETENTION, Gate, subject_of
+from blendtune_api.v1alpha1.interpolation import (
+    MAX_WEIGHTS,
+    Candidate,
+    CandidateScope,
+    Interpolation,
+    InterpolationStatus,
+    TakenExport,
+)
 from blendtune_api.v1alpha1.limits import (
     API_URL,
     API_VERSION,
@@ -163,6 +171,7 @@ __all__ = [
     "MAX_EPOCH_LOSSES",
     "MAX_EPOCH_MODELS",
     "MAX_SOURCES",
+    "MAX_WEIGHTS",
     "MODEL_URI",
     "NAME_MAX_LENGTH",
     "NAME_OF_BENCHMARK",
@@ -189,6 +198,8 @@ __all__ = [
     "BlendedFineTuneStatus",
     "BlendedSource",
     "Budget",
+    "Candidate",
+    "CandidateScope",
     "ChatTemplate",
     "Checkpoint",
     "Cluster",
@@ -219,6 +230,8 @@ __all__ = [
     "Gate",
     "GateResult",
     "GateStatus",
+    "Interpolation",
+    "InterpolationStatus",
     "Judge",
     "JudgeKind",
     "KeySelector",
@@ -257,6 +270,7 @@ __all__ = [
     "State",
     "StoppingMetric",
     "Storage",
+    "TakenExport",
     "Thinking",
     "Tracker",
     "TrainerStatus",

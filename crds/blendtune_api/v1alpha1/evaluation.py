@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from blendtune_api.marks import Mark, Rule
-from blendtune_api.v1alpha1.enums import ChatTemplate, Engine, JudgeKind, Thinking
+from blendtune_api.v1alpha1.enums import ChatTemplate, Engine, JudgeKind, Metric, Thinking
 from blendtune_api.v1alpha1.gate import Gate
+from blendtune_api.v1alpha1.interpolation import Interpolation, TakenExport
 from blendtune_api.v1alpha1.limits import (
     API_URL,
     BENCHMARK_NAME,
@@ -180,11 +181,35 @@ _STOPS_EARLY = (
         ),
         field_path="stopWhenDecided",
     ),
+    Rule(
+        cel="!has(self.stopWhenDecided) || !self.stopWhenDecided || !has(self.interpolation)",
+        message="interpolation compares several models by the same questions, so all must be asked: leave one "
+        "of interpolation and stopWhenDecided out",
+        check=lambda self: not self.stop_when_decided or self.interpolation is None,
+        field_path="stopWhenDecided",
+    ),
 )
 
 _STOP_WHEN_DECIDED = Mark(
     "Ask the tuned model in five parts, in a seeded order, and stop after the first that decides every gate "
     "on a score. Intervals and p-values pay for the looks."
+)
+_GATED_INTERPOLATION = Rule(
+    cel="!has(self.interpolation) || (has(self.gates) && self.gates.exists(gate, "
+    "gate.metric in ['general', 'retention', 'benchmark']))",
+    message="interpolation takes the best model within the gates: add one on what was known (general, "
+    "retention or a benchmark), else the tuned model is always taken",
+    check=lambda self: (
+        self.interpolation is None
+        or any(gate.metric in (Metric.GENERAL, Metric.RETENTION, Metric.BENCHMARK) for gate in self.gates)
+    ),
+    field_path="interpolation",
+)
+_BASE_TO_INTERPOLATE = "interpolation needs a base model to go back to: "
+
+_INTERPOLATION = Mark(
+    "Models between the base model and the tuned one are asked too, and the one with the best in-domain "
+    "score that passes all gates is taken. Unset: none."
 )
 _ENGINE = Mark(
     "What runs the evaluated models: transformers, or vllm, a server that the pod starts for each model in "
@@ -220,13 +245,25 @@ class Evaluation:
     )
     engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
+    interpolation: Annotated[Interpolation | None, _INTERPOLATION] = None
     cluster: Annotated[EvaluationCluster, Mark("The evaluation pod.")] = field(
         default_factory=EvaluationCluster
     )
     gates: Annotated[tuple[Gate, ...], _GATES] = ()
     stop_when_decided: Annotated[bool, _STOP_WHEN_DECIDED] = False
 
-    RULES: ClassVar[tuple[Rule, ...]] = (_GATED_BENCHMARKS, *_STOPS_EARLY)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        _GATED_BENCHMARKS,
+        _GATED_INTERPOLATION,
+        *_STOPS_EARLY,
+        Rule(
+            cel="!has(self.interpolation) || !has(self.baseline) || !has(self.baseline.enabled) || "
+            "self.baseline.enabled",
+            message=f"{_BASE_TO_INTERPOLATE}set baseline.enabled",
+            check=lambda self: self.interpolation is None or self.baseline.enabled,
+            field_path="interpolation",
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -301,6 +338,10 @@ class RubricEvalSpec:
     ] = Thinking.AUTO
     engine: Annotated[Engine, _ENGINE] = Engine.TRANSFORMERS
     benchmarks: Annotated[tuple[_BenchmarkName, ...], _BENCHMARKS] = ()
+    interpolation: Annotated[Interpolation | None, _INTERPOLATION] = None
+    export: Annotated[
+        TakenExport | None, Mark("Where else to copy the model that interpolation takes. Unset: nowhere.")
+    ] = None
     gates: Annotated[tuple[Gate, ...], _GATES] = ()
     stop_when_decided: Annotated[bool, _STOP_WHEN_DECIDED] = False
     cluster: Annotated[RubricEvalCluster, Mark("The pod.")] = field(default_factory=RubricEvalCluster)
@@ -320,4 +361,20 @@ class RubricEvalSpec:
         ),
     ] = None
 
-    RULES: ClassVar[tuple[Rule, ...]] = (_GATED_BENCHMARKS, *_STOPS_EARLY)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        _GATED_BENCHMARKS,
+        _GATED_INTERPOLATION,
+        *_STOPS_EARLY,
+        Rule(
+            cel="!has(self.interpolation) || (has(self.baseline) && has(self.baseline.model))",
+            message=f"{_BASE_TO_INTERPOLATE}name it in baseline.model",
+            check=lambda self: self.interpolation is None or self.baseline.model is not None,
+            field_path="interpolation",
+        ),
+        Rule(
+            cel="!has(self.export) || has(self.interpolation)",
+            message="export copies the model that interpolation takes: set interpolation, or leave it out",
+            check=lambda self: self.export is None or self.interpolation is not None,
+            field_path="export",
+        ),
+    )

@@ -136,6 +136,7 @@ class BlendedFineTune:
         "evaluation.engine",
         "evaluation.benchmarks",
         "evaluation.stopWhenDecided",
+        "evaluation.interpolation",
         "evaluation.cluster",
     )
     RULES: ClassVar[tuple[Rule, ...]] = (
@@ -172,6 +173,8 @@ class RubricEval:
         "engine",
         "benchmarks",
         "stopWhenDecided",
+        "interpolation",
+        "export",
     )
     RULES: ClassVar[tuple[Rule, ...]] = (
         _NAME_RULE,
@@ -179,7 +182,7 @@ class RubricEval:
         _frozen(
             FROZEN_FIELDS,
             "model, storage, baseline, epochs, rubric, judge, sampling, retention, thinking, engine, "
-            "benchmarks and stopWhenDecided are fixed once the evaluation has started: create a new "
-            "RubricEval, or delete this one and apply it again",
+            "benchmarks, stopWhenDecided, interpolation and export are fixed once the evaluation has started: "
+            "create a new RubricEval, or delete this one and apply it again",
         ),
     )

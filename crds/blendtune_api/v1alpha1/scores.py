@@ -8,6 +8,7 @@ from typing import Annotated
 from blendtune_api.marks import Mark
 from blendtune_api.v1alpha1.enums import DiagnosisVerdict, GateResult, Metric, RetentionText, Verdict
 from blendtune_api.v1alpha1.gate import subject_of
+from blendtune_api.v1alpha1.interpolation import INTERPOLATION_STATUS, InterpolationStatus
 from blendtune_api.v1alpha1.limits import MAX_BENCHMARKS, MAX_EPOCH_MODELS
 
 _LOW = "Lower end of the 95% interval, with what is unscored counted against the model."
@@ -241,6 +242,7 @@ class EvaluationSummary:
     unsure: Annotated[tuple[UnsureAnswers, ...], UNSURE_ANSWERS] = ()
     unfinished: Annotated[UnfinishedAnswers | None, UNFINISHED_ANSWERS] = None
     asked: Annotated[AskedQuestions | None, ASKED_QUESTIONS] = None
+    interpolation: Annotated[InterpolationStatus | None, INTERPOLATION_STATUS] = None
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from blendtune_api.marks import Mark
 from blendtune_api.v1alpha1.enums import BadRowReason, ConditionStatus, Role, Stage, State, Verdict
+from blendtune_api.v1alpha1.interpolation import INTERPOLATION_STATUS, InterpolationStatus
 from blendtune_api.v1alpha1.limits import (
     ATTEMPTS_KEPT,
     MAX_BAD_ROW_REASONS,
@@ -190,7 +191,9 @@ class TrainingStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelStatus:
-    uri: Annotated[str, Mark("Where the tuned model lies.", max_length=1024)]
+    uri: Annotated[
+        str, Mark("Where the tuned model lies; by interpolation, the one that was taken.", max_length=1024)
+    ]
     digest: Annotated[str, Mark("Digest of its weights.", max_length=128)]
 
 
@@ -261,5 +264,6 @@ class RubricEvalStatus:
     unsure: Annotated[tuple[UnsureAnswers, ...], UNSURE_ANSWERS] = ()
     unfinished: Annotated[UnfinishedAnswers | None, UNFINISHED_ANSWERS] = None
     asked: Annotated[AskedQuestions | None, ASKED_QUESTIONS] = None
+    interpolation: Annotated[InterpolationStatus | None, INTERPOLATION_STATUS] = None
     digests: Annotated[EvaluationDigests | None, Mark("What was compared.")] = None
     report_uri: Annotated[str, Mark("Folder of the report.", max_length=1024)] = ""

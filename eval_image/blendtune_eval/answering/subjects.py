@@ -34,6 +34,14 @@ class EarlierEpoch:
     subject: Subject
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeighedModel:
+    """A model between the baseline and the tuned one, nearer to that the larger its weight."""
+
+    weight: float
+    subject: Subject
+
+
 def open_model(
     config: EvalConfig, places: Places, rubric: Rubric, *, trained: bool, rendering: Rendering = PLAIN
 ) -> Subject:

@@ -13,6 +13,7 @@ from blendtune_documents.charts import Points, gate_plot, line_chart
 from blendtune_documents.pages import Filters, render
 from blendtune_documents.plane import Dot, Plane, Segment
 from blendtune_eval.report.asked import asked_in_words
+from blendtune_eval.report.between import between
 from blendtune_eval.report.grades import JudgeAgreement
 from blendtune_eval.report.measures import groups, measures
 from blendtune_eval.report.model import Report
@@ -40,6 +41,7 @@ def render_page(report: Report, agreement: JudgeAgreement | None = None) -> str:
         "unread": unread(report),
         "asked": asked_in_words(report),
         "gates": [(gate, gate_plot(gate)) for gate in document["gates"]],
+        "between": between(report),
         "measures": list(groups(measures(report))),
         "sights": sights(report),
         "questions": shown_questions(report),

@@ -8,7 +8,7 @@ from math import ceil
 
 from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import GateResult, GateStatus, Metric, ScopeScore
-from blendtune_core.asked import look_of
+from blendtune_core.asked import critical_of_others, critical_of_scores
 from blendtune_core.gates import scope_of
 from blendtune_core.power import Z, detectable_difference
 from blendtune_core.verdict import GENERAL_MARGIN
@@ -49,9 +49,10 @@ def _of_gate(gate: GateStatus, scores: EvalResult) -> Sight | None:
     if gate.value is None or gate.low is None or gate.high is None:
         return None
     scope = scope_of(gate.metric, scores)
+    critical = critical_of_others(scores) if scope is None else critical_of_scores(scores)
     if gate.rule == "maxCriticalErrors":
         return _of_count(gate, scope)
-    least = smallest_difference(gate.low, gate.high, _critical(scores) if scope is not None else Z)
+    least = smallest_difference(gate.low, gate.high, critical)
     too_fine = gate.rule in _MARGINS and 0 < gate.threshold < least
     return Sight(
         name=f"{title(gate.metric)} {gate.name}".strip(),
@@ -95,17 +96,12 @@ def _of_count(gate: GateStatus, scope: ScopeScore | None) -> Sight | None:
     )
 
 
-def _critical(scores: EvalResult) -> float:
-    """That of the intervals of the rubric's scores."""
-    return look_of(scores.asked).critical()
-
-
 def _of_verdict(scores: EvalResult) -> Iterator[Sight]:
     """No gate asks for the general score: the verdict does."""
     general = scores.general
     if general.delta_low is None or general.delta_high is None:
         return
-    least = smallest_difference(general.delta_low, general.delta_high, _critical(scores))
+    least = smallest_difference(general.delta_low, general.delta_high, critical_of_scores(scores))
     too_fine = least > GENERAL_MARGIN
     finer = "" if not too_fine else " That is more than the verdict allows: it can seldom show what is kept."
     yield Sight(

@@ -9,6 +9,7 @@ from blendtune_api.contract import EvalResult
 from blendtune_api.v1alpha1 import EpochScope, EpochScore, EvaluationDigests, Role, ScopeScore
 from blendtune_core.gates import verdict_of
 from blendtune_core.paired_scores import PairedValue, PairedValues, corrected
+from blendtune_core.power import level_of
 from blendtune_core.sequential import ONLY_LOOK, Look
 from blendtune_core.statistics import Interval
 from blendtune_eval.rubric import Category, Question
@@ -53,15 +54,17 @@ def analyse(
     digests: EvaluationDigests = _NO_DIGESTS,
     not_compared: str = "",
     look: Look = ONLY_LOOK,
+    candidates: int = 1,
 ) -> EvalResult:
     """The scores of all scopes and, beside a baseline, the verdict where there are no gates.
 
     Both models were asked the same questions. `not_compared` is the reason why the two may not be compared:
     the baseline then has its scores, but there are no differences and no verdict. `digests` say what decided
-    the scores. Intervals and p-values pay for the looks beside `look`. Epochs, benchmarks and the place of
-    the report are left empty.
+    the scores. Intervals and p-values pay for the looks beside `look`; where the model is to be chosen from
+    several `candidates`, they hold for all of them together. Epochs, benchmarks and the place of the report
+    are left empty.
     """
-    paired = _Paired.of(scores, baseline, compared=not not_compared, look=look)
+    paired = _Paired.of(scores, baseline, compared=not not_compared, look=look, candidates=candidates)
     general, in_domain = _domains(paired)
     coverage = min(_coverage(scores), _coverage(baseline or scores))
     impact = Measure(
@@ -107,7 +110,8 @@ class _Paired:
 
     pairs: tuple[tuple[QuestionScore, QuestionScore | None], ...]
     compared: bool
-    look: Look
+    look: Look = ONLY_LOOK
+    candidates: int = 1
 
     @classmethod
     def of(
@@ -117,12 +121,14 @@ class _Paired:
         *,
         compared: bool = True,
         look: Look = ONLY_LOOK,
+        candidates: int = 1,
     ) -> _Paired:
         """Raises KeyError for a question that the baseline was not asked."""
         if baseline is None:
-            return cls(tuple((score, None) for score in scores), compared, look)
+            return cls(tuple((score, None) for score in scores), compared, look, candidates)
         by_question = {score.question.id: score for score in baseline}
-        return cls(tuple((score, by_question[score.question.id]) for score in scores), compared, look)
+        pairs = tuple((score, by_question[score.question.id]) for score in scores)
+        return cls(pairs, compared, look, candidates)
 
     def where(self, belongs: Callable[[Question], bool]) -> _Paired:
         return replace(self, pairs=tuple(pair for pair in self.pairs if belongs(pair[0].question)))
@@ -150,7 +156,11 @@ class _Paired:
             for model, baseline in self.pairs
         ]
         return PairedValues(
-            questions=questions, minimum=measure.minimum, compared=self.compared, look=self.look
+            questions=questions,
+            minimum=measure.minimum,
+            compared=self.compared,
+            look=self.look,
+            level=level_of(self.candidates),
         )
 
 
@@ -160,7 +170,8 @@ def _domains(paired: _Paired) -> list[ScopeScore]:
         [
             paired.within(Role.GENERAL).tested_score(GENERAL),
             paired.within(Role.IN_DOMAIN).tested_score(IN_DOMAIN),
-        ]
+        ],
+        paired.candidates,
     )
 
 

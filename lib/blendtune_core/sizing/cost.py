@@ -59,14 +59,20 @@ def checkpoint_bytes(weights: Weights, element: int = 2) -> int:
 
 
 def disk_bytes(
-    weights: Weights, keep: int, *, downloaded: bool, epoch_models: int = 0, element: int = 2
+    weights: Weights,
+    keep: int,
+    *,
+    downloaded: bool,
+    epoch_models: int = 0,
+    interpolated: int = 0,
+    element: int = 2,
 ) -> int:
     """The most bytes that a run needs in its workspace: base model, `keep` checkpoints and one being written,
-    the tuned model and the models of earlier epochs.
+    the tuned model, the models of earlier epochs and those between it and the base model.
 
     The base model counts, in 16 bits, only if it is downloaded. A LoRA leaves the merged model and the
     adapter. The blend is not included: about 6 bytes per token of the sources.
     """
     base = 2 * weights.base if downloaded else 0
     tuned = element * (weights.trained + weights.frozen)
-    return base + (keep + 1) * checkpoint_bytes(weights, element) + (1 + epoch_models) * tuned
+    return base + (keep + 1) * checkpoint_bytes(weights, element) + (1 + epoch_models + interpolated) * tuned

@@ -113,6 +113,7 @@ def estimate(
             keep,
             downloaded=downloaded,
             epoch_models=_epoch_models(spec),
+            interpolated=len(spec.evaluation.interpolation.weights) if spec.evaluation.interpolation else 0,
             element=setup.element,
         ),
     )

@@ -12,7 +12,7 @@ from blendtune_api.v1alpha1 import BlendedFineTune, Evaluation, Gate, RubricEval
 from blendtune_core.asked import told_looks
 from blendtune_core.gates import Scores
 from blendtune_core.pilot import spreads
-from blendtune_core.power import QuestionCounts
+from blendtune_core.power import QuestionCounts, candidates_of
 from blendtune_core.resolution import Measures, Spread, told
 from blendtune_documents.yaml_lines import InvalidYaml, plain, read_documents
 from blendtune_operator.cli.manifest import ManifestError
@@ -37,6 +37,7 @@ def told_power(
         questions=questions,
         retention_rows=evaluation.retention.rows,
         has_baseline=has_baseline,
+        candidates=candidates_of(evaluation.interpolation),
         pilot=measured,
     )
     if evaluation.stop_when_decided:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -72,9 +72,20 @@ def _print(objects: Iterable[LocalObject], claims: Path, console: Console) -> No
     evaluations = {object.metadata.name: object for object in objects if isinstance(object, RubricEval)}
     for object in _roots(objects):
         workspace = _workspace(object, claims)
-        paths = [("report", workspace.evaluation / "report.html"), ("model", workspace.model)]
+        paths = [("report", workspace.evaluation / "report.html"), *_models(object, workspace)]
         existing = [(name, path) for name, path in paths if path.exists()]
         print_result(console, object, evaluations.get(object.metadata.name), existing)
+
+
+def _models(object: LocalObject, workspace: Workspace) -> Iterator[tuple[str, Path]]:
+    """The model that a run has made; where one between it and its base was taken, both."""
+    summary = object.status.evaluation if isinstance(object, BlendedFineTune) else object.status
+    chosen = summary.interpolation if summary is not None else None
+    if chosen is not None and chosen.uri != chosen.tuned_uri:
+        yield "model", workspace.interpolated(chosen.weight).model
+        yield "as tuned", workspace.model
+    else:
+        yield "model", workspace.model
 
 
 def _workspace(object: LocalObject, claims: Path) -> Workspace:

@@ -12,7 +12,8 @@ from blendtune_operator.plan.study.presentation import describe, high, low, scor
 from blendtune_operator.plan.study.recommendation import pareto_front
 from blendtune_operator.plan.study.runs import observations
 
-_RUN_HEADS = ("run", "share", "model", "epochs", "method", "seed", "state", "scores", "GPU hours", "")
+_RUN_HEADS = ("run", "share", "model", "epochs", "method", "learning rate", "seed", "state", "scores",
+              "GPU hours", "")  # fmt: skip
 
 
 def study_page(study: BlendStudy) -> str:
@@ -66,6 +67,7 @@ def _runs(runs: Iterable[StudyRun]) -> list[tuple[str, ...]]:
             run.model,
             f"{run.epochs:g}",
             run.method,
+            "" if run.learning_rate is None else f"{run.learning_rate:g}",
             str(run.seed),
             run.state,
             "; ".join(map(_told, run.scores)),

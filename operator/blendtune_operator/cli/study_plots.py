@@ -23,7 +23,7 @@ _CURVES: tuple[_Curve, _Curve] = (
 def curves(
     study: BlendStudy, observed: Sequence[Observation], summaries: Sequence[Summary]
 ) -> Iterator[tuple[str, Plane]]:
-    """A name and a plot for each model, length and method: both metrics over the share of in-domain data."""
+    """A name and a plot for each setting of the other axes: both metrics over the share of in-domain data."""
     for alike, found in groupby(sorted(summaries, key=_without_share), _without_share):
         group = sorted(found, key=lambda one: one.setting.share)
         runs = [run for run in observed if run.setting.without_share == alike]
@@ -100,7 +100,7 @@ def _best(study: BlendStudy) -> object:
     return study.status.recommendation.setting if study.status.recommendation else None
 
 
-def _without_share(summary: Summary) -> tuple[str, float, Method]:
+def _without_share(summary: Summary) -> tuple[str, float, Method, float]:
     return summary.setting.without_share
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 from blendtune_api.v1alpha1 import (
     BenchmarkScore,
     BlendedFineTune,
+    Candidate,
     ConditionStatus,
     ConditionType,
     EvaluationSummary,
@@ -31,6 +32,7 @@ from blendtune_api.v1alpha1 import (
     TrainingStatus,
 )
 from blendtune_core.asked import told_asked
+from blendtune_core.interpolation import told_choice
 from blendtune_core.unfinished import told_unfinished
 from blendtune_operator.plan.progress import DIVERGENCE
 
@@ -159,6 +161,11 @@ def print_result(
             console.print(_retention_line(kept))
         for gate in scored.gates:
             console.print(_gate_line(gate))
+        if scored.interpolation is not None:
+            for candidate in scored.interpolation.candidates:
+                console.print(_candidate_line(candidate, taken=scored.interpolation.weight))
+            if not isinstance(object, BlendedFineTune):  # whose diagnosis tells it
+                console.print(told_choice(scored.interpolation), soft_wrap=True)
     if isinstance(object, BlendedFineTune) and object.status.diagnosis:
         console.print(
             f"diagnosis  {object.status.diagnosis.verdict}: {object.status.diagnosis.message}", soft_wrap=True
@@ -269,6 +276,16 @@ def _retention_line(kept: RetentionScore) -> str:
     return (
         f"retention  {kept.text}: loss {kept.loss:.3f}, base {kept.baseline:.3f}, rise {kept.rise:+.3f} "
         f"({kept.rise_low:+.3f} to {kept.rise_high:+.3f}) nats per token"
+    )
+
+
+def _candidate_line(candidate: Candidate, *, taken: float) -> Text:
+    domains = (("in-domain", candidate.in_domain), ("general", candidate.general))
+    scores = ", ".join(f"{name} {scope.score:.3f}" for name, scope in domains if scope is not None)
+    return Text.assemble(
+        f"weight {candidate.weight:g}: {scores} ",
+        (str(candidate.gates), _GATE_STYLE[candidate.gates]),
+        " (taken)" if candidate.weight == taken else "",
     )
 
 

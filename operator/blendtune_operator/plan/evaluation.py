@@ -9,6 +9,7 @@ from blendtune_api.v1alpha1 import (
     ConditionStatus,
     ConditionType,
     EvaluationSummary,
+    ModelStatus,
     Reason,
     RubricEvalSpec,
     RubricEvalStatus,
@@ -116,4 +117,7 @@ def _copy_scores(draft: FineTuneDraft, status: RubricEvalStatus) -> None:
     }
     draft.update(evaluation=EvaluationSummary(name=name, **copied))
     message = f"scored by RubricEval {name}; the report lies at {status.report_uri}"
+    if (chosen := status.interpolation) is not None:
+        draft.update(model=ModelStatus(uri=chosen.uri, digest=chosen.digest))
+        message += f"; the model of weight {chosen.weight:g} is taken and lies at {chosen.uri}"
     draft.set(_CONDITION, ConditionStatus.TRUE, Reason.COMPLETED, message)

@@ -11,7 +11,7 @@ from blendtune_api.v1alpha1 import (
     Reason,
 )
 from blendtune_core.builtin_rubrics import builtin_counts
-from blendtune_core.power import QuestionCounts, unresolved
+from blendtune_core.power import QuestionCounts, candidates_of, unresolved
 from blendtune_operator.names import Run
 from blendtune_operator.plan import StatusT
 from blendtune_operator.plan.draft import Draft
@@ -27,11 +27,15 @@ def too_fine(run: Run, counts: QuestionCounts | None) -> tuple[Fault, ...]:
     if isinstance(run, BlendedFineTune):
         path, evaluation = "spec.evaluation.gates", run.spec.evaluation
         rubric, gates, has_baseline = evaluation.rubric, evaluation.gates, evaluation.baseline.enabled
+        asked = evaluation.interpolation
     else:
         path, rubric, gates = "spec.gates", run.spec.rubric, run.spec.gates
+        asked = run.spec.interpolation
         has_baseline = run.spec.baseline.model is not None
     counts = counts or builtin_counts(rubric.builtin or "", rubric.general_from or "")
-    return unresolved(gates, counts, path, has_baseline=has_baseline) if counts else ()
+    if counts is None:
+        return ()
+    return unresolved(gates, counts, path, has_baseline=has_baseline, candidates=candidates_of(asked))
 
 
 def warn_of_margins(draft: Draft[StatusT]) -> PhaseResult:

@@ -86,6 +86,7 @@ def run_evaluation(draft: EvalDraft) -> PhaseResult:
         unsure=result.unsure,
         unfinished=result.unfinished,
         asked=result.asked,
+        interpolation=result.interpolation,
     )
     scored = f"{result.coverage:.0%} of {'the' if result.asked is None else 'these'} questions were judged"
     if result.asked is not None:
@@ -97,6 +98,8 @@ def run_evaluation(draft: EvalDraft) -> PhaseResult:
     if result.unfinished is not None:
         scored += f"; {told_unfinished(result.unfinished)}"
     message = f"{scored}; the report lies at {result.report_uri}"
+    if (chosen := result.interpolation) is not None:
+        message += f"; the model of weight {chosen.weight:g} is taken and lies at {chosen.uri}"
     if len(result.benchmarks) < len(set(draft.run.spec.benchmarks)):
         message += f" and alone has all benchmarks: only {len(result.benchmarks)} had room here"
     draft.set(ConditionType.EVALUATION_SUCCEEDED, ConditionStatus.TRUE, Reason.COMPLETED, message)

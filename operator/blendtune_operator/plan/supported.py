@@ -136,5 +136,5 @@ def _uris(run: Run) -> Iterator[tuple[str, str]]:
             yield f"spec.blend.sources[{index}].uri", source.uri
         if run.spec.blend.validation.uri:
             yield "spec.blend.validation.uri", run.spec.blend.validation.uri
-        if run.spec.export:
-            yield "spec.export.uri", run.spec.export.uri
+    if run.spec.export:
+        yield "spec.export.uri", run.spec.export.uri

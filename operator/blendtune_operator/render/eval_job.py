@@ -9,7 +9,7 @@ from blendtune_operator.names import Object
 from blendtune_operator.render import pod
 from blendtune_operator.render.config import Pinned
 from blendtune_operator.render.job import job
-from blendtune_operator.render.uris import eval_uris, is_remote, mounted_claims
+from blendtune_operator.render.uris import eval_uris, export_uris, is_remote, mounted_claims
 from blendtune_operator.settings import Settings
 
 EVAL_CONTAINER = "eval"
@@ -18,7 +18,7 @@ EVAL_CONTAINER = "eval"
 def eval_job(run: RubricEval, pinned: Pinned[EvalConfig], attempt: int, settings: Settings) -> Object:
     config = pinned.config
     spec = config.spec
-    uris = eval_uris(spec)
+    uris, exports = eval_uris(spec), export_uris(spec)
     training = config.training_workspace
     claims = {training.persistent_volume_claim: True} if training else {}
     context = pod.PodContext(
@@ -26,9 +26,9 @@ def eval_job(run: RubricEval, pinned: Pinned[EvalConfig], attempt: int, settings
         stage=Stage.EVAL,
         attempt=attempt,
         config_map=names.eval_config(run.metadata.name, pinned.revision),
-        claims=claims | mounted_claims(spec.storage, uris),
+        claims=claims | mounted_claims(spec.storage, uris, exports),
         credentials=spec.credentials,
-        with_secret=any(map(is_remote, uris)),
+        with_secret=any(map(is_remote, (*uris, *exports))),
         grace_period=settings.grace_period,
         rubric=spec.rubric.config_map_ref,
         devices=pod.Devices(preset=config.gpu, count=spec.cluster.gpus),

@@ -9,14 +9,18 @@ from blendtune_api import codec
 from blendtune_api.contract import RunConfig
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
+    BlendedFineTuneSpec,
     EpochModel,
     EvaluatedEpoch,
     EvaluatedModel,
+    LoraExport,
+    Method,
     ModelStatus,
     RubricEvalBaseline,
     RubricEvalCluster,
     RubricEvalSpec,
     Stage,
+    TakenExport,
 )
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object
@@ -59,6 +63,8 @@ def rubric_eval(
         thinking=spec.model.thinking,
         engine=evaluation.engine,
         benchmarks=evaluation.benchmarks,
+        interpolation=evaluation.interpolation,
+        export=_export_after_choice(spec),
         gates=run.spec.evaluation.gates,
         stop_when_decided=evaluation.stop_when_decided,
         cluster=RubricEvalCluster(
@@ -76,3 +82,12 @@ def rubric_eval(
         "metadata": names.metadata(run, names.rubric_eval(name), Stage.EVAL),
         "spec": codec.encode(child),
     }
+
+
+def _export_after_choice(spec: BlendedFineTuneSpec) -> TakenExport | None:
+    """Where the evaluation copies the model that it takes; None where the training copies its own."""
+    if spec.export is None or spec.evaluation.interpolation is None:
+        return None
+    is_lora = spec.training.method is Method.LORA
+    content = spec.training.lora.export if is_lora else LoraExport.MERGED
+    return TakenExport(uri=spec.export.uri, content=content)

@@ -35,8 +35,8 @@ def train_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
     return () if is_remote(spec.model.uri) else (spec.model.uri,)
 
 
-def export_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
-    """The URIs that the training writes beside the workspace."""
+def export_uris(spec: BlendedFineTuneSpec | RubricEvalSpec) -> tuple[str, ...]:
+    """The URIs that the model is copied to, beside the workspace."""
     return () if spec.export is None else (spec.export.uri,)
 
 
@@ -87,6 +87,8 @@ def training_workspace(uri: str) -> Storage | None:
     if claim_of(uri) is None or path.name != Workspace(Path()).model.name or len(path.parts) < 3:
         return None
     claim, *folders = path.parent.parts
+    if len(folders) > 2 and folders[-2] == Workspace(Path()).interpolated(1.0).root.parent.name:
+        folders = folders[:-2]
     return Storage(persistent_volume_claim=claim, path="/".join(folders))
 
 

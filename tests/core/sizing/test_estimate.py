@@ -15,6 +15,7 @@ from blendtune_api.v1alpha1 import (
     Budget,
     Cluster,
     Evaluation,
+    Interpolation,
     Model,
     Role,
     Source,
@@ -127,6 +128,14 @@ def test_the_models_of_earlier_epochs_take_disk(budget: Budget, kept: int) -> No
     shape = read_shape(LLAMA["7B"])
     sizes = [estimate(each, shape, A100, Attention.SDPA).disk_bytes for each in (plain, scored)]
     assert sizes[1] - sizes[0] == kept * 2 * shape.parameters
+
+
+def test_models_between_base_and_tuned_take_disk() -> None:
+    plain = spec(Budget(epochs=1))
+    choosing = replace(plain, evaluation=Evaluation(interpolation=Interpolation(weights=(0.5, 0.7, 0.85))))
+    shape = read_shape(LLAMA["7B"])
+    sizes = [estimate(each, shape, A100, Attention.SDPA).disk_bytes for each in (plain, choosing)]
+    assert sizes[1] - sizes[0] == 3 * 2 * shape.parameters
 
 
 def test_the_disk_of_a_lora() -> None:

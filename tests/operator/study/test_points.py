@@ -68,6 +68,18 @@ def test_an_axis_that_is_left_out_takes_the_template() -> None:
     assert (only.model, only.method, only.seed) == (spec.model, spec.training.method, spec.training.seed)
 
 
+def test_a_learning_rate_is_an_axis_that_leaves_the_names_of_other_runs_alone() -> None:
+    """The template's own rate is that of a study without the axis."""
+    own = study().spec.template.spec.training.learning_rate
+    plain = study(Axes(in_domain_share=(0.5,)))
+    rates = study(Axes(in_domain_share=(0.5,), learning_rate=(own, 1e-6)))
+    (before,) = grid(plain.spec)
+    same, lower = grid(rates.spec)
+    assert same == before and same.name("mix") == before.name("mix") != lower.name("mix")
+    assert [run_spec(rates, one).training.learning_rate for one in (same, lower)] == [own, 1e-6]
+    assert Axes(in_domain_share=(0.5, 1), learning_rate=(own, 1e-6)).combinations == 4
+
+
 def test_names_tell_the_share_and_are_those_of_the_values_alone() -> None:
     few, many = study(Axes(in_domain_share=(0.5,), seeds=(1,))), study(WHOLE)
     names = {one.name("mix") for one in grid(many.spec)}

@@ -24,7 +24,9 @@ from blendtune_api.v1alpha1 import (
     Checkpoint,
     DeepSpeed,
     EarlyStopping,
+    Evaluation,
     Export,
+    Interpolation,
     Precision,
     Reason,
 )
@@ -297,6 +299,17 @@ def test_the_model_is_copied_to_its_second_home_by_rank_0_alone(make_run: MakeRu
     finally:
         first.kill()
     assert weights_digest(run.folder / "models" / "ads") == run.result.model_digest
+
+
+def test_where_the_evaluation_chooses_it_copies_the_model(make_run: MakeRun) -> None:
+    """The tuned model is not copied before another may be taken in its place."""
+    run = make_run()
+    evaluation = Evaluation(interpolation=Interpolation(weights=(0.5,)))
+    spec = replace(run.config.spec, export=Export(uri="pvc://models/ads"), evaluation=evaluation)
+    run = replace(run, config=replace(run.config, spec=spec))
+    assert run.train() == [0]
+    assert run.result.model_digest
+    assert not (run.folder / "models" / "ads").exists()
 
 
 def test_a_folder_that_holds_no_model_is_refused(make_run: MakeRun, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from blendtune_api.v1alpha1 import Attention, BlendedFineTuneSpec, Method, Preci
 from blendtune_core.lora import unknown_targets
 from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadModel, is_storage_full
+from blendtune_runtime.models.interpolation import require_interpolable
 from blendtune_trainer.model.attention import attend_within_examples
 from blendtune_trainer.model.load import attention_implementation
 from blendtune_trainer.model.lora import linear_layers, merged_model, with_adapter
@@ -29,9 +30,9 @@ _CPU = torch.device("cpu")
 def try_model(spec: BlendedFineTuneSpec, base: Path, tokenizer: Any) -> None:
     """Tries on a small model what the training does with the one in `base` before and after its steps.
 
-    `tokenizer` is the one to train with. Raises BadModel if examples of one bin see one another, or if what
-    is exported is not loaded as it was. A model that cannot be made small is not tried: the training itself
-    still checks the first of the two.
+    `tokenizer` is the one to train with. Raises BadModel if examples of one bin see one another, if what is
+    exported is not loaded as it was, or if an evaluation with interpolation could not weigh it with the base
+    model. A model that cannot be made small is not tried: the training itself still checks the first.
     """
     with tempfile.TemporaryDirectory(prefix="blendtune-trial-") as place:
         small = Path(place) / "base"
@@ -53,6 +54,8 @@ def try_model(spec: BlendedFineTuneSpec, base: Path, tokenizer: Any) -> None:
             raise BadModel(_not_exported(spec, f"{type(error).__name__}: {error}")) from error
         if unlike is not None:
             raise BadModel(_not_exported(spec, unlike))
+        if spec.evaluation.interpolation is not None:
+            require_interpolable(base, folders[-1])
 
 
 def _loaded(spec: BlendedFineTuneSpec, folder: Path) -> Any:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import GenerationConfig
 
-from blendtune_runtime.files import flush_folder
+from blendtune_runtime.files import replacing_folder
 from blendtune_trainer.blending.lineage import Lineage, write_lineage
 from blendtune_trainer.model.lora import merged_model
 from blendtune_trainer.model.settings_files import write_config, write_generation_config, write_tokenizer
@@ -58,7 +54,7 @@ def write_adapter(
     adapted: Any, base: Path, tokenizer: Any, folder: Path, weights: dict[str, Any] | None = None
 ) -> None:
     """Writes the adapter of a peft model with `weights`, by default its own, and the tokenizer."""
-    with _replacing_folder(folder) as unfinished:
+    with replacing_folder(folder) as unfinished:
         adapted.save_pretrained(unfinished, state_dict=weights, save_embedding_layers=False)
         write_tokenizer(base, tokenizer, unfinished)
 
@@ -73,7 +69,7 @@ def write_model(
 ) -> None:
     """Writes the model with `weights`, by default its own, and the settings and tokenizer of `base`."""
     own = model.generation_config
-    with _replacing_folder(folder) as unfinished:
+    with replacing_folder(folder) as unfinished:
         model.generation_config = GenerationConfig()  # some base models' does not pass the check on saving
         model.save_pretrained(unfinished, state_dict=weights, max_shard_size=MAX_SHARD_SIZE)
         model.generation_config = own
@@ -92,25 +88,3 @@ def _weights(engine: Any, ranks: Ranks, *, only_trained: bool) -> dict[str, Any]
     else:
         state = engine.module_state_dict(exclude_frozen_parameters=only_trained) if ranks.is_first else None
     return {name.removeprefix(prefix): weight for name, weight in (state or {}).items()}
-
-
-@contextmanager
-def _replacing_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder that replaces `folder` when the block ends without an error."""
-    unfinished = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    yield unfinished
-    for file in unfinished.iterdir():
-        file.chmod(
-            0o644
-        )  # safetensors makes files private to its user, but evaluation may run as another user
-        with file.open("rb") as opened:
-            os.fsync(opened.fileno())
-    flush_folder(unfinished)
-    old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    unfinished.rename(folder)
-    flush_folder(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)

@@ -28,6 +28,7 @@ from blendtune_core.sizing.layout import Setup
 from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_runtime.errors import BadData
 from blendtune_runtime.files import write_text
+from blendtune_runtime.models.upload import upload
 from blendtune_runtime.uris import StorePath, store_path
 from blendtune_trainer.blending.lineage import Lineage, read_lineage
 from blendtune_trainer.blending.packed import PackedBlend
@@ -53,7 +54,6 @@ from blendtune_trainer.training.plan import Plan, make_plan, planned_models
 from blendtune_trainer.training.report import TrainingReport
 from blendtune_trainer.training.separation import require_separation
 from blendtune_trainer.training.throughput import model_flops_utilisation
-from blendtune_trainer.training.upload import upload
 from blendtune_trainer.training.validation import record
 
 EXPORTED_FILE = "exported.json"  # the result, written once the models are in the workspace
@@ -321,9 +321,11 @@ def exported_folder(training: Training, workspace: Workspace) -> Path:
 
 
 def _export_target(job: Job) -> StorePath | None:
-    """Where the model is copied to, if anywhere."""
-    export = job.config.spec.export
-    return store_path(export.uri, job.run.claims, "spec.export.uri") if export is not None else None
+    """Where the model is copied to, if anywhere. By interpolation the evaluation copies the one it takes."""
+    spec = job.config.spec
+    if spec.export is None or spec.evaluation.interpolation is not None:
+        return None
+    return store_path(spec.export.uri, job.run.claims, "spec.export.uri")
 
 
 def _publish(job: Job, result: TrainResult) -> None:

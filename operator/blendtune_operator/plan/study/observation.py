@@ -18,17 +18,20 @@ from blendtune_core.power import Z
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Setting:
-    """What a study varies beside the seed: share of in-domain data (0..1), model URI, epochs and method."""
+    """What a study varies beside the seed: share of in-domain data (0..1), model URI, epochs, method and peak
+    learning rate, which is 0 for the template's own.
+    """
 
     share: float
     model: str
     epochs: float
     method: Method
+    learning_rate: float = 0.0
 
     @property
-    def without_share(self) -> tuple[str, float, Method]:
+    def without_share(self) -> tuple[str, float, Method, float]:
         """All values but the share: equal for settings that differ in their share alone."""
-        return self.model, self.epochs, self.method
+        return self.model, self.epochs, self.method, self.learning_rate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -29,18 +29,23 @@ _SHARED = "shared"  # a folder beside those of the runs: the base model answers 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """The values of one run. `epochs` has the unit of spec.axes.epochs."""
+    """The values of one run. `epochs` has the unit of spec.axes.epochs.
+
+    `learning_rate` is None for the template's own, so that a study that gets this axis keeps its runs.
+    """
 
     share: float
     model: Model
     epochs: float
     method: Method
     seed: int
+    learning_rate: float | None = None
 
     @property
-    def without_share(self) -> tuple[str, float, Method]:
+    def without_share(self) -> tuple[str, float, Method, float]:
         """As `Setting.without_share` of the point's setting."""
-        return model_name(self.model.uri, self.model.revision), self.epochs, self.method
+        model = model_name(self.model.uri, self.model.revision)
+        return model, self.epochs, self.method, self.learning_rate or 0.0
 
     def name(self, study: str) -> str:
         """The run's name: the same values give the same name, whatever other values the axes have."""
@@ -65,11 +70,19 @@ def points(spec: BlendStudySpec, shares: Iterable[float]) -> tuple[Point, ...]:
         axes.models or (template.model,),
         axes.epochs or (_template_epochs(spec),),
         axes.method or (template.training.method,),
+        axes.learning_rate or (template.training.learning_rate,),
         shares,
     )
     found = (
-        Point(share=share, model=model, epochs=epochs, method=method, seed=seed)
-        for seed, model, epochs, method, share in combinations
+        Point(
+            share=share,
+            model=model,
+            epochs=epochs,
+            method=method,
+            seed=seed,
+            learning_rate=None if rate == template.training.learning_rate else rate,
+        )
+        for seed, model, epochs, method, rate, share in combinations
     )
     return tuple(dict.fromkeys(found))
 
@@ -89,7 +102,12 @@ def run_spec(study: BlendStudy, point: Point) -> BlendedFineTuneSpec:
             budget=_budget(study.spec, point),
             sources=tuple(_weighted(template.blend.sources, point.share)),
         ),
-        training=replace(template.training, method=point.method, seed=point.seed),
+        training=replace(
+            template.training,
+            method=point.method,
+            seed=point.seed,
+            learning_rate=point.learning_rate or template.training.learning_rate,
+        ),
         storage=Storage(persistent_volume_claim=claim, path="/".join((*path, name)), shared_path=shared),
         export=None if export is None else Export(uri=f"{export.uri.rstrip('/')}/{name}"),
         suspend=study.spec.suspend,

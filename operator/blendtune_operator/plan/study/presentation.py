@@ -27,6 +27,7 @@ def setting_status(summary: Summary) -> StudySetting:
         model=setting.model,
         epochs=setting.epochs,
         method=setting.method,
+        learning_rate=setting.learning_rate or None,
         runs=summary.runs,
         objective=summary.objective.value,
         constrained=summary.constrained.value,
@@ -76,6 +77,9 @@ def describe(setting: Setting, among: Iterable[Setting]) -> str:
         words.append(f"{setting.epochs:g} epoch{'' if setting.epochs == 1 else 's'}")
     if len({other.method for other in among}) > 1:
         words.append(setting.method)
+    if len({other.learning_rate for other in among}) > 1:
+        rate = f"{setting.learning_rate:g}" if setting.learning_rate else "of the template"
+        words.append(f"learning rate {rate}")
     return ", ".join(words)
 
 

@@ -102,6 +102,7 @@ def pending_run(name: str, point: Point) -> StudyRun:
         revision=point.model.revision,
         epochs=point.epochs,
         method=point.method,
+        learning_rate=point.learning_rate,
         seed=point.seed,
     )
 
@@ -115,6 +116,7 @@ def reset_run(run: StudyRun) -> StudyRun:
         revision=run.revision,
         epochs=run.epochs,
         method=run.method,
+        learning_rate=run.learning_rate,
         seed=run.seed,
     )
 
@@ -146,6 +148,7 @@ def setting_of(run: StudyRun) -> Setting:
         model=model_name(run.model, run.revision),
         epochs=run.epochs,
         method=run.method,
+        learning_rate=run.learning_rate or 0.0,
     )
 
 

@@ -16,7 +16,7 @@ _SHARE_DIGITS = 4
 
 
 def refine(spec: BlendStudySpec, runs: Sequence[StudyRun]) -> tuple[Point, ...]:
-    """The points to add: for each model, epochs and method the share in the middle of the gap to refine.
+    """The points to add: for each setting of the other axes the share in the middle of the gap to refine.
 
     Nothing is added while a run is pending or running, nor beyond spec.search.maxRuns.
     """
@@ -57,5 +57,5 @@ def _next_share(group: Sequence[Summary], max_drop: float) -> float | None:
     return round((low + high) / 2, _SHARE_DIGITS)
 
 
-def _without_share(summary: Summary) -> tuple[str, float, Method]:
+def _without_share(summary: Summary) -> tuple[str, float, Method, float]:
     return summary.setting.without_share

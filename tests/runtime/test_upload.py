@@ -11,8 +11,8 @@ import pytest
 from tests.s3_server import Fault, S3Server
 
 from blendtune_runtime.errors import BadConfiguration, StageError, Transient
+from blendtune_runtime.models.upload import _Target, try_upload, upload
 from blendtune_runtime.uris import StorePath
-from blendtune_trainer.training.upload import _Target, try_upload, upload
 
 NOW = {
     "config.json": b"new settings",
