@@ -84,7 +84,7 @@ RUBRIC_EVAL = RubricEvalSpec(
     rubric=RUBRIC,
     interpolation=Interpolation(weights=(0.5,)),
     export=TakenExport(uri="s3://models/taken"),
-    gates=(Gate(metric=Metric.GENERAL, min_score=0.5),),
+    gates=(*GATES, Gate(metric=Metric.GENERAL, max_drop=0.1)),
     cluster=RubricEvalCluster(queue_name="gpus", backoff_limit=2),
     credentials=CREDENTIALS,
 )
