@@ -137,6 +137,9 @@ BAD_INPUT = [
     bad("stopping with a count", "spec.evaluation", stopping(
         {"metric": "general", "maxDrop": 0.1}, {"metric": "overall", "maxCriticalErrors": 0}),
         "counts over all questions", at=STOPPING),
+    bad("stopping among several models", "spec.evaluation",
+        {**stopping({"metric": "general", "maxDrop": 0.1}), "interpolation": {"weights": [0.5]}},
+        "leave one of interpolation and stopWhenDecided out", at=STOPPING),
     bad("weight of the base model", "spec.evaluation.interpolation", {"weights": [0]}, "greater than 0",
         at="spec.evaluation.interpolation.weights[0]"),
     bad("weight of the tuned model", "spec.evaluation.interpolation", {"weights": [1]}, "less than 1",

@@ -183,8 +183,8 @@ _STOPS_EARLY = (
     ),
     Rule(
         cel="!has(self.stopWhenDecided) || !self.stopWhenDecided || !has(self.interpolation)",
-        message="interpolation compares several models by the same questions, so all must be asked: leave one "
-        "of interpolation and stopWhenDecided out",
+        message="interpolation compares several models by the same questions, so all must be asked: leave "
+        "one of interpolation and stopWhenDecided out",
         check=lambda self: not self.stop_when_decided or self.interpolation is None,
         field_path="stopWhenDecided",
     ),

@@ -182,7 +182,7 @@ class RubricEval:
         _frozen(
             FROZEN_FIELDS,
             "model, storage, baseline, epochs, rubric, judge, sampling, retention, thinking, engine, "
-            "benchmarks, stopWhenDecided, interpolation and export are fixed once the evaluation has started: "
-            "create a new RubricEval, or delete this one and apply it again",
+            "benchmarks, stopWhenDecided, interpolation and export are fixed once the evaluation has "
+            "started: create a new RubricEval, or delete this one and apply it again",
         ),
     )
