@@ -66,6 +66,14 @@ class Cluster(Protocol):
         """Creates the object and returns it. Raises AlreadyExists or Refused."""
         ...
 
+    async def has_made(self, found: Object, wanted: Object) -> bool:
+        """Whether `found` came of creating `wanted`: by this process, or, by its content, by one before it.
+
+        Labels and owner references are not compared: anybody may write them. Raises Refused where the API
+        server does not say what `wanted` would be.
+        """
+        ...
+
     async def delete(self, obj: Object) -> None:
         """Deletes this very object (UID precondition) and its pods with it. No error when it is gone."""
         ...

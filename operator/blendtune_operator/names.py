@@ -163,8 +163,19 @@ def owner_reference(run: Parent) -> Object:
 
 def is_owned_by(child: Mapping[str, Any], uid: str) -> bool:
     """Whether `uid` controls the child."""
-    references = child["metadata"].get("ownerReferences") or []
-    return any(reference["uid"] == uid and reference.get("controller") for reference in references)
+    return controller_uid(child) == uid
+
+
+def controller_uid(obj: Mapping[str, Any]) -> str:
+    """The UID of what controls the object, by its own word; empty without one."""
+    references = obj["metadata"].get("ownerReferences") or []
+    return next((str(reference["uid"]) for reference in references if reference.get("controller")), "")
+
+
+def number(obj: Mapping[str, Any], label: str) -> int | None:
+    """The whole number in a label; None without one, or with other text: users may change any label."""
+    text = (obj["metadata"].get("labels") or {}).get(label, "")
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _numbered(name: str, number: int) -> str:

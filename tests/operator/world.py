@@ -17,6 +17,7 @@ from blendtune_operator.conditions import timestamp
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan import Event
 from blendtune_operator.reconcile import reconcile
+from blendtune_operator.same_content import is_same_content
 from blendtune_operator.settings import Settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -37,6 +38,7 @@ class World:
         self.hidden: set[str] = set()  # names that the cache leaves out
         self.progress_answer: Progress | None = None
         self.conflicts = 0  # status writes that will be answered with a conflict
+        self.made: set[str] = set()  # UIDs of what this operator has created, until it is started anew
         self._last_uid = 0
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -67,7 +69,12 @@ class World:
             raise AlreadyExists(name)
         self.created.append((obj["kind"], name))
         self.writes += 1
-        return _copy(self.put(obj))
+        stored = self.put(obj)
+        self.made.add(stored["metadata"]["uid"])
+        return _copy(stored)
+
+    async def has_made(self, found: Object, wanted: Object) -> bool:
+        return found["metadata"]["uid"] in self.made or is_same_content(found, wanted)
 
     async def delete(self, obj: Object) -> None:
         current = self.objects.get(_key(obj))
@@ -188,6 +195,7 @@ class World:
                     "name": f"{job['metadata']['name']}-worker-{index}",
                     "namespace": job["metadata"]["namespace"],
                     "labels": {**template["metadata"]["labels"], names.REPLICA_INDEX: str(index)},
+                    "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
                 },
                 "spec": template["spec"],
             }
@@ -233,7 +241,7 @@ class World:
         uid = obj["metadata"]["uid"]
         for child in list(self.objects.values()):
             owners = child["metadata"].get("ownerReferences", [])
-            if any(reference["uid"] == uid for reference in owners):
+            if child["kind"] != Kind.POD and any(reference["uid"] == uid for reference in owners):
                 self.remove(child)
 
     def put(self, obj: Object) -> Object:

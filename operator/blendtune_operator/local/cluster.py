@@ -14,6 +14,7 @@ from blendtune_operator.local.workloads import Workloads
 from blendtune_operator.names import OWNER_UID, Kind, Object
 from blendtune_operator.plan import Event
 from blendtune_operator.progress import fetch_progress
+from blendtune_operator.same_content import is_same_content
 
 
 class LocalCluster:
@@ -51,6 +52,9 @@ class LocalCluster:
         if created["kind"] in (Kind.JOB, Kind.PYTORCH_JOB):
             self._workloads.start(created)
         return created
+
+    async def has_made(self, found: Object, wanted: Object) -> bool:
+        return is_same_content(found, wanted)
 
     async def delete(self, obj: Object) -> None:
         current = self._store.get(*key_of(obj))

@@ -50,7 +50,7 @@ _POD_CREATION_TIMEOUT = timedelta(minutes=1)  # after it a child without pods is
 
 def run_stage(draft: Draft[StatusT], stage: StageRun[ResultT]) -> ResultT | Stop:
     """The result of the stage once an attempt has succeeded; until then why there is none yet."""
-    attempt = _current_attempt(draft, stage)
+    attempt = last_attempt(draft.status, stage.stage)
     if attempt is None or attempt.end_time is not None:
         return _start_next(draft, stage, attempt)
     child = draft.children.find(*names.attempt_child(draft.run.metadata.name, stage.stage, attempt.number))
@@ -72,22 +72,6 @@ def run_stage(draft: Draft[StatusT], stage: StageRun[ResultT]) -> ResultT | Stop
             return _report_queued(draft, stage, attempt)
         case JobPhase.ACTIVE:
             return _watch_attempt(draft, stage, attempt, child, pods)
-
-
-def _current_attempt(draft: Draft[StatusT], stage: StageRun[ResultT]) -> Attempt | None:
-    """The last recorded attempt, or a later one whose child exists although the status write failed."""
-    attempt = last_attempt(draft.status, stage.stage)
-    found = draft.children.attempts(stage.stage)
-    latest = max(found, default=0)
-    if latest <= (attempt.number if attempt else 0):
-        return attempt
-    created = found[latest]["metadata"].get("creationTimestamp")
-    return _open_attempt(draft, stage, latest, created or timestamp(draft.now))
-
-
-def _open_attempt(draft: Draft[StatusT], stage: StageRun[ResultT], number: int, start: str) -> Attempt:
-    draft.update(start_time=draft.status.start_time or start)
-    return open_attempt(draft, stage.stage, number, moment(start))
 
 
 def _start_next(draft: Draft[StatusT], stage: StageRun[ResultT], last: Attempt | None) -> Stop:
@@ -115,7 +99,8 @@ def _start_next(draft: Draft[StatusT], stage: StageRun[ResultT], last: Attempt |
     for old, child in draft.children.attempts(stage.stage).items():
         if old <= number - ATTEMPTS_KEPT:
             draft.delete(child)
-    _open_attempt(draft, stage, number, timestamp(draft.now))
+    draft.update(start_time=draft.status.start_time or timestamp(draft.now))
+    open_attempt(draft, stage.stage, number, draft.now)
     return wait(draft, stage.condition, Reason.STARTING, f"attempt {number} is starting")
 
 

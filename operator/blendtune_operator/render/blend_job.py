@@ -24,6 +24,7 @@ def blend_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
         stage=Stage.BLEND,
         attempt=attempt,
         config_map=names.run_config(run.metadata.name, pinned.revision),
+        config_digest=pinned.digest,
         claims=mounted_claims(spec.storage, uris, export_uris(spec)),
         credentials=spec.credentials,
         with_secret=any(map(is_remote, (*uris, *export_uris(spec)))),

@@ -72,6 +72,7 @@ def _template(
         stage=Stage.TRAIN,
         attempt=attempt,
         config_map=names.run_config(run.metadata.name, pinned.revision),
+        config_digest=pinned.digest,
         claims=mounted_claims(spec.storage, uris, exports),
         credentials=spec.credentials,
         with_secret=any(map(is_remote, exports)) or _uses_tracking_server(spec.training),
