@@ -6,7 +6,6 @@ import logging
 import time
 import uuid
 from collections import deque
-from datetime import UTC, datetime
 
 import aiohttp
 
@@ -173,7 +172,7 @@ class KubernetesCluster:
 
     async def emit_event(self, obj: Object, event: Event) -> None:
         metadata = obj["metadata"]
-        now = timestamp(datetime.now(UTC))
+        now = timestamp(self._api.clock.now())
         body = {
             "apiVersion": "v1",
             "kind": "Event",

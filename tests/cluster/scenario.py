@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,6 +94,7 @@ def scenario(
     folder: Path,
     environment: Mapping[str, str] | None = None,
     token: str | None = None,
+    program: Sequence[str] = ("blendtune_operator",),
 ) -> Iterator[Scenario]:
     """An operator for one namespace, with the rights of `token`. It must end by SIGTERM, with exit code 0."""
     with ExitStack() as stack:
@@ -101,7 +102,10 @@ def scenario(
         controllers = stack.enter_context(running(FakeControllers(plane.client, namespace)))
         served = {"BLENDTUNE_NAMESPACES": namespace, "BLENDTUNE_LEASE_NAMESPACE": namespace}
         operator = OperatorProcess(
-            plane.kubeconfig(proxy.url, token), folder / "operator.log", {**served, **(environment or {})}
+            plane.kubeconfig(proxy.url, token),
+            folder / "operator.log",
+            {**served, **(environment or {})},
+            program,
         )
         operator.start()
         stack.callback(_stop, operator)
