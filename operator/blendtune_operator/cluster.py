@@ -58,6 +58,10 @@ class Cluster(Protocol):
         """The pods whose label names.OWNER_UID is `owner_uid`, as they are now."""
         ...
 
+    async def workload(self, job: Object) -> Object | None:
+        """The Workload with which Kueue queues a Job or PyTorchJob, as it is now; None without one."""
+        ...
+
     async def serves(self, kind: Kind) -> bool:
         """Whether the API server knows this kind: PyTorchJobs need the training operator."""
         ...

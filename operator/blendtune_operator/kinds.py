@@ -112,7 +112,7 @@ KINDS: Mapping[Kind, ParentKind[Any, Any]] = {
         running_children=_running_attempts,
         without_uncreated=_without_uncreated_attempts,
         has_failures=_has_failed_attempts,
-        optional_children=(Kind.PYTORCH_JOB,),
+        optional_children=(Kind.PYTORCH_JOB, Kind.WORKLOAD),
         pod_to_ask=pod_to_ask,
     ),
     Kind.RUBRIC_EVAL: ParentKind(
@@ -122,6 +122,7 @@ KINDS: Mapping[Kind, ParentKind[Any, Any]] = {
         running_children=_running_attempts,
         without_uncreated=_without_uncreated_attempts,
         has_failures=_has_failed_attempts,
+        optional_children=(Kind.WORKLOAD,),
     ),
     Kind.BLEND_STUDY: ParentKind(
         status=BlendStudyStatus,

@@ -18,6 +18,7 @@ from blendtune_operator.names import (
     METRICS_PORT,
     METRICS_PORT_NAME,
     OWNER_UID,
+    WORKLOAD_JOB_UID,
     Kind,
     Object,
 )
@@ -63,6 +64,13 @@ class KubernetesCluster:
         selector = f"{OWNER_UID}={owner_uid}"
         pages = [page async for page, _ in list_pages(self._api, Kind.POD, namespace, selector)]
         return [obj for page in pages for obj in page]
+
+    async def workload(self, job: Object) -> Object | None:
+        selector = f"{WORKLOAD_JOB_UID}={job['metadata']['uid']}"
+        namespace = job["metadata"]["namespace"]
+        async for page, _ in list_pages(self._api, Kind.WORKLOAD, namespace, selector):
+            return next(iter(page), None)
+        return None
 
     async def serves(self, kind: Kind) -> bool:
         served, until = self._served.get(kind, (False, 0.0))

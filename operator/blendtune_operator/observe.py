@@ -10,6 +10,7 @@ from blendtune_api import codec
 from blendtune_operator.cluster import Cluster, Key
 from blendtune_operator.kinds import KINDS, ParentKind
 from blendtune_operator.names import Kind, Object, Parent
+from blendtune_operator.obstacles import observe_obstacles
 from blendtune_operator.plan import Plan
 from blendtune_operator.plan.children import Children, claimed, is_terminating
 from blendtune_operator.plan.earlier_version import with_children_recorded
@@ -53,11 +54,14 @@ class Snapshot:
 
 
 async def observe_cached(cluster: Cluster, key: Key) -> Snapshot | None:
-    """What the watches have shown, without a request; None when there is no such object, or it is going."""
+    """What the watches have shown; None when there is no such object, or it is going.
+
+    It costs a request only while the run waits for something that is not watched.
+    """
     obj = cluster.cached(key.kind, key.namespace, key.name)
     if obj is None or is_terminating(obj):
         return None
-    return await _snapshot(cluster, obj)
+    return await _with_obstacles(cluster, await _snapshot(cluster, obj))
 
 
 async def observe(cluster: Cluster, key: Key) -> Snapshot | None:
@@ -79,7 +83,7 @@ async def observe(cluster: Cluster, key: Key) -> Snapshot | None:
             children = children.without(kind, name)
             if found is not None and children.recorded.has(found):
                 children = children.with_object(found)
-    return replace(snapshot, children=children)
+    return await _with_obstacles(cluster, replace(snapshot, children=children))
 
 
 async def observe_pods(cluster: Cluster, snapshot: Snapshot) -> Snapshot | None:
@@ -108,6 +112,12 @@ async def observe_progress(
     if progress is None:
         return None
     return replace(snapshot, children=replace(snapshot.children, progress=progress))
+
+
+async def _with_obstacles(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
+    if isinstance(snapshot.parent, codec.InvalidObject):
+        return snapshot
+    return replace(snapshot, children=await observe_obstacles(cluster, snapshot.parent, snapshot.children))
 
 
 async def _snapshot(cluster: Cluster, obj: Object) -> Snapshot:

@@ -18,7 +18,8 @@ _JOB_LABELS = (
 def is_same_content(one: Object, other: Object) -> bool:
     """Whether two objects of one kind, both as an API server has stored them, ask for the same.
 
-    Metadata and status are not compared, nor whether a Job is suspended: a queue may have done that since.
+    Metadata and status are not compared, nor what may have changed since: whether a queue or a study has
+    suspended it, and how much of the study's GPU hours was left for it.
     """
     return bool(_content(one) == _content(other))
 
@@ -29,6 +30,10 @@ def _content(obj: Object) -> Any:
         for key, value in obj.items()
         if key not in ("apiVersion", "kind", "metadata", "status") and value
     }
+    if obj["kind"] == Kind.BLENDED_FINE_TUNE:
+        cluster = obj["spec"].get("cluster", {})
+        kept = {key: value for key, value in cluster.items() if key != "activeDeadlineSeconds"}
+        content["spec"] = {**obj["spec"], "cluster": kept, "suspend": False}
     if obj["kind"] == Kind.JOB:
         content["spec"] = _job_spec(obj["spec"])
     if obj["kind"] == Kind.PYTORCH_JOB:

@@ -95,11 +95,12 @@ def scenario(
     environment: Mapping[str, str] | None = None,
     token: str | None = None,
     program: Sequence[str] = ("blendtune_operator",),
+    controllers: FakeControllers | None = None,
 ) -> Iterator[Scenario]:
     """An operator for one namespace, with the rights of `token`. It must end by SIGTERM, with exit code 0."""
     with ExitStack() as stack:
         proxy = stack.enter_context(fault_proxy(plane.server))
-        controllers = stack.enter_context(running(FakeControllers(plane.client, namespace)))
+        controllers = stack.enter_context(running(controllers or FakeControllers(plane.client, namespace)))
         served = {"BLENDTUNE_NAMESPACES": namespace, "BLENDTUNE_LEASE_NAMESPACE": namespace}
         operator = OperatorProcess(
             plane.kubeconfig(proxy.url, token),

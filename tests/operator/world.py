@@ -34,6 +34,7 @@ class World:
         self.events: list[Event] = []
         self.writes = 0
         self.unserved: set[Kind] = set()
+        self.workloads: dict[str, Object] = {}  # Kueue's, by the UID of their Job
         self.refused: dict[str, str] = {}
         self.hidden: set[str] = set()  # names that the cache leaves out
         self.progress_answer: Progress | None = None
@@ -57,6 +58,9 @@ class World:
     def _children(self, owner_uid: str) -> list[Object]:
         labelled = ((obj, obj["metadata"].get("labels", {})) for obj in self.objects.values())
         return [_copy(obj) for obj, labels in labelled if labels.get(names.OWNER_UID) == owner_uid]
+
+    async def workload(self, job: Object) -> Object | None:
+        return _copy(self.workloads.get(job["metadata"]["uid"]))
 
     async def serves(self, kind: Kind) -> bool:
         return kind not in self.unserved
@@ -180,7 +184,8 @@ class World:
         return [pod for pod in self.pods(job) if pod["status"]["phase"] in ("Pending", "Running")]
 
     def start(self, job: Object, phase: str = "Running", **status: object) -> None:
-        """Makes the pods of a Job or gang; running ones have their containers running."""
+        """Makes the pods of a Job or gang, which no queue holds; running ones have running containers."""
+        _policy(job)["suspend"] = False
         if self.pods(job):
             for pod in self.pods(job):
                 self._run_pod(pod, phase, status)
@@ -288,6 +293,12 @@ class World:
 
     def __iter__(self) -> Iterator[Object]:
         return iter(self.objects.values())
+
+
+def _policy(job: Object) -> Object:
+    """Where a Job or PyTorchJob says that it is suspended."""
+    policy: Object = job["spec"] if job["kind"] == Kind.JOB else job["spec"]["runPolicy"]
+    return policy
 
 
 def _template(job: Object) -> tuple[int, Object]:

@@ -43,12 +43,16 @@ class LocalCluster:
         del namespace
         return [object for object in self.cached_children(owner_uid) if object["kind"] == Kind.POD]
 
+    async def workload(self, job: Object) -> Object | None:
+        del job
+        return None
+
     async def serves(self, kind: Kind) -> bool:
         del kind
         return True
 
     async def create(self, obj: Object) -> Object:
-        created = self._store.create(obj, _run_uid(obj))
+        created = self._store.create(_admitted(obj), _run_uid(obj))
         if created["kind"] in (Kind.JOB, Kind.PYTORCH_JOB):
             self._workloads.start(created)
         return created
@@ -85,6 +89,16 @@ class LocalCluster:
 
     async def emit_event(self, obj: Object, event: Event) -> None:
         self.events.append((obj["metadata"]["name"], event))
+
+
+def _admitted(obj: Object) -> Object:
+    """Without the suspension in which a queue holds what is created: there are no queues here."""
+    if obj["kind"] == Kind.JOB:
+        return {**obj, "spec": {**obj["spec"], "suspend": False}}
+    if obj["kind"] == Kind.PYTORCH_JOB:
+        policy = {**obj["spec"]["runPolicy"], "suspend": False}
+        return {**obj, "spec": {**obj["spec"], "runPolicy": policy}}
+    return obj
 
 
 def _run_uid(obj: Object) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -32,14 +32,17 @@ class Children:
     """The objects that a plan is made from; `of` sorts out which of them are the owner's.
 
     `objects` are those that the status of their owner records, `foreign` those that only say that they
-    belong to it. `progress` is the answer of rank 0, if it was asked for this plan; `unserved` are the kinds
-    that the API server does not know.
+    belong to it. `progress` is the answer of rank 0, if it was asked for this plan; `queued_by` are the
+    Workloads of the Jobs that a queue holds, by the UID of the Job; `missing` says what is not there that the
+    pods wait for; `unserved` are the kinds that the API server does not know.
     """
 
     objects: tuple[Object, ...] = ()
     foreign: tuple[Object, ...] = ()
     recorded: Recorded = field(default_factory=Recorded)
     progress: Progress | None = None
+    queued_by: Mapping[str, Object] = field(default_factory=dict)
+    missing: str = ""
     unserved: frozenset[Kind] = frozenset()
 
     @classmethod
@@ -183,6 +186,14 @@ def is_terminating(obj: Object) -> bool:
 def is_live(pod: Object) -> bool:
     """Whether the pod may still run a container or hold a device."""
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+
+
+def has_started(pod: Object) -> bool:
+    """Whether a container of the pod has run, or runs."""
+    status = pod.get("status") or {}
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    states = [item.get("state") or {} for item in containers]
+    return any(state.get("running") or state.get("terminated") for state in states)
 
 
 def pod_index(pod: Object) -> int:

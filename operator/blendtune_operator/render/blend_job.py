@@ -46,4 +46,5 @@ def blend_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
     )
     containers = [pod.main_container(context, user, blend)]
     template = pod.template(context, user, containers, init_containers=[check])
-    return job(run, names.blend_job(run.metadata.name, attempt), Stage.BLEND, attempt, template)
+    name = names.blend_job(run.metadata.name, attempt)
+    return job(run, name, Stage.BLEND, attempt, template, spec.cluster.queue_name)

@@ -29,7 +29,8 @@ def train_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
         "kind": Kind.PYTORCH_JOB.value,
         "metadata": names.metadata(run, name, Stage.TRAIN, attempt, labels),
         "spec": {
-            "runPolicy": {"cleanPodPolicy": "Running"},
+            # With a queue it is created suspended: nothing runs past the quota that the queue keeps.
+            "runPolicy": {"cleanPodPolicy": "Running", **({"suspend": True} if cluster.queue_name else {})},
             "pytorchReplicaSpecs": {
                 "Worker": {
                     "replicas": cluster.nodes,
