@@ -48,13 +48,14 @@ class NamedControllers(FakeControllers):
         ends = self.outcomes.get((run, stage), PodOutcome())
         outcome = PodOutcome(exit_code=None, address=ends.address) if self.held.get(run) == stage else ends
         self.policy = lambda *_: outcome
-        if (
-            names.number(pod, names.ATTEMPT) is None or labels.get(names.STAGE) != stage
-        ):  # as no kubelet minds
-            pod = {
-                **pod,
-                "metadata": {**pod["metadata"], "labels": {**labels, names.ATTEMPT: "1", names.STAGE: stage}},
-            }
+        # No kubelet minds labels: they are put right for the fake one.
+        index = names.number(pod, names.REPLICA_INDEX) if names.REPLICA_INDEX in labels else 0
+        right = {
+            names.STAGE: stage,
+            names.ATTEMPT: "1",
+            names.REPLICA_INDEX: str(7 if index is None else index),
+        }
+        pod = {**pod, "metadata": {**pod["metadata"], "labels": {**labels, **right}}}
         super()._sync_pod(pod)
 
 
