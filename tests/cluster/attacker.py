@@ -45,6 +45,8 @@ class NamedControllers(FakeControllers):
             stage = next(
                 (item for item in ("blend", "train", "eval") if f"-{item}" in pod["metadata"]["name"]), ""
             )
+        if not stage:
+            return
         ends = self.outcomes.get((run, stage), PodOutcome())
         outcome = PodOutcome(exit_code=None, address=ends.address) if self.held.get(run) == stage else ends
         self.policy = lambda *_: outcome
@@ -187,6 +189,10 @@ def with_pinned(change: Callable[[Any], None]) -> Callable[[Object], Object]:
         return {**config_map, "data": {"config.json": json.dumps(document)}}
 
     return forge
+
+
+def images(document: Any) -> None:
+    document["images"] = dict.fromkeys(document["images"], f"{EVIL}/image:1")
 
 
 def editor(client: Client, namespace: str) -> Client:

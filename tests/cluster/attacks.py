@@ -6,28 +6,45 @@ table of docs/security.md.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
-from tests.cluster.attacker import (
-    EVIL,
-    Attacker,
-    as_new,
-    refused,
-    with_evil_images,
-    with_pinned,
+from tests.cluster.attack_steps import (
+    broken_labels,
+    foreign_namespace,
+    forged_result,
+    impossible_progress,
+    impossible_result,
+    pod_that_stays,
+    refused_template,
+    status_at_creation,
+    stray_claim,
+    written_status,
 )
-from tests.cluster.client import config_map
-from tests.cluster.fake_controllers import PodOutcome
-from tests.operator.builders import eval_result, fine_tune, train_result
+from tests.cluster.attacker import EVIL, Attacker, images, with_evil_images, with_pinned
+from tests.cluster.forging import (
+    account,
+    edited_configuration,
+    edited_evaluation,
+    evaluation_with_scores,
+    forged_before,
+    forged_while,
+    model,
+    nodes,
+    other_rubric,
+    relabelled_configuration,
+    removed_configuration,
+    replaced_blend_job,
+    replaced_evaluation,
+    replaced_training,
+    replaced_while,
+    rubric,
+    with_data,
+    without_labels,
+    without_owner,
+)
 
-from blendtune_api import codec
-from blendtune_api.contract import encode_message
-from blendtune_api.v1alpha1 import Cluster, StagePod
-from blendtune_operator import names
-from blendtune_operator.names import Kind, Object
+from blendtune_operator.names import Kind
 
 _RECORDED = "the status, which no user may write, records the UID of each child"
 _DIGEST = "the status records its digest, and the pods verify the file that they mount"
@@ -41,368 +58,6 @@ class Attack:
     cannot: str
     because: str
     carry_out: Callable[[Attacker], None]
-
-
-def forged_before(kind: Kind, suffix: str, forge: Callable[[Object], Object]) -> Callable[[Attacker], None]:
-    """Puts a child there before the run makes it: the run is suspended from the start."""
-
-    def carry_out(attacker: Attacker) -> None:
-        attacker.apply_suspended()
-        attacker.client.create(forge(attacker.rendered(kind)))
-        attacker.edit(suspend=False)
-        attacker.assert_conflict(kind, suffix)
-        attacker.remove(kind, suffix)
-        attacker.assert_honest_end()
-
-    return carry_out
-
-
-def forged_while(
-    hold: str, condition: str, kind: Kind, suffix: str, forge: Callable[[Object], Object]
-) -> Callable[[Attacker], None]:
-    """Puts a child of a later stage there while an earlier one runs."""
-
-    def carry_out(attacker: Attacker) -> None:
-        attacker.apply(hold)
-        attacker.wait_until_running(condition)
-        attacker.client.create(forge(attacker.rendered(kind)))
-        attacker.release()
-        attacker.assert_conflict(kind, suffix)
-        attacker.remove(kind, suffix)
-        attacker.assert_honest_end()
-
-    return carry_out
-
-
-def replaced_while(
-    hold: str, condition: str, kind: Kind, suffix: str, forge: Callable[[Object], Object]
-) -> Callable[[Attacker], None]:
-    """Deletes a child and puts another in its place."""
-
-    def carry_out(attacker: Attacker) -> None:
-        attacker.apply(hold)
-        attacker.wait_until_running(condition)
-        attacker.replace(kind, suffix, forge)
-        attacker.assert_conflict(kind, suffix)
-        attacker.remove(kind, suffix)
-        attacker.assert_honest_end()
-
-    return carry_out
-
-
-def images(document: Any) -> None:
-    document["images"] = dict.fromkeys(document["images"], f"{EVIL}/image:1")
-
-
-def rubric(document: Any) -> None:
-    document["spec"]["evaluation"] = {"rubric": {"configMapRef": {"name": EVIL, "key": "rubric.yaml"}}}
-
-
-def nodes(document: Any) -> None:
-    document["gpu"] |= {"nodeSelector": {"pool": EVIL}, "tolerations": [{"operator": "Exists"}]}
-
-
-def account(document: Any) -> None:
-    document["spec"]["credentials"] = {"serviceAccountName": EVIL}
-
-
-def model(document: Any) -> None:
-    document["spec"]["model"]["uri"] = f"hf://{EVIL}/model"
-
-
-def other_rubric(child: Object) -> Object:
-    return {**child, "spec": {**child["spec"], "rubric": {"configMapRef": {"name": EVIL, "key": "r.yaml"}}}}
-
-
-def with_data(data: Any, **content: Any) -> Callable[[Object], Object]:
-    return lambda child: {**child, "data": data, **content}
-
-
-def without_owner(child: Object) -> Object:
-    metadata = {key: value for key, value in child["metadata"].items() if key != "ownerReferences"}
-    return with_evil_images({**child, "metadata": metadata})
-
-
-def without_labels(child: Object) -> Object:
-    return with_evil_images({**child, "metadata": {**child["metadata"], "labels": {}}})
-
-
-def removed_configuration(attacker: Attacker) -> None:
-    attacker.apply("blend")
-    attacker.wait_until_running("DataBlended")
-    known = attacker.child(Kind.CONFIG_MAP, "-run")
-    attacker.client.delete(known)
-    attacker.assert_honest_end()
-    assert attacker.child(Kind.CONFIG_MAP, "-run")["data"] == known["data"]
-
-
-def edited_configuration(attacker: Attacker) -> None:
-    attacker.apply("blend")
-    attacker.wait_until_running("DataBlended")
-    name = f"{attacker.name}-run"
-    error = refused(
-        lambda: attacker.client.patch(
-            Kind.CONFIG_MAP, attacker.namespace, name, {"data": {"config.json": "{}"}}
-        )
-    )
-    assert error.status == 422
-    attacker.assert_honest_end()
-
-
-def relabelled_configuration(attacker: Attacker) -> None:
-    attacker.apply("blend")
-    attacker.wait_until_running("DataBlended")
-    for label in (names.REVISION, names.STAGE):
-        change = {"metadata": {"labels": {label: "x"}}}
-        attacker.client.patch(Kind.CONFIG_MAP, attacker.namespace, f"{attacker.name}-run", change)
-    attacker.assert_honest_end()
-
-
-def replaced_training(attacker: Attacker) -> None:
-    attacker.apply("train")
-    attacker.wait_until_running("TrainingSucceeded")
-    attacker.replace(Kind.PYTORCH_JOB, "-train-1", with_evil_images)
-    attacker.assert_honest_end()
-    attempts = [item for item in attacker.world.status(attacker.name)["attempts"] if item["stage"] == "train"]
-    assert attempts[0]["cause"].startswith("Disrupted")
-    assert attempts[-1]["number"] > 1
-
-
-def replaced_blend_job(attacker: Attacker) -> None:
-    attacker.apply("blend")
-    attacker.wait_until_running("DataBlended")
-    attacker.replace(Kind.JOB, "-blend", with_evil_images)
-    attacker.assert_honest_end()
-
-
-def replaced_evaluation(attacker: Attacker) -> None:
-    attacker.apply("eval")
-    attacker.wait_until_running("EvaluationSucceeded")
-    attacker.replace(Kind.RUBRIC_EVAL, "", other_rubric)
-    attacker.assert_conflict(Kind.RUBRIC_EVAL, "")
-    attacker.remove(Kind.RUBRIC_EVAL, "")
-    attacker.assert_honest_end()
-
-
-def edited_evaluation(change: Any, undo: Any = None) -> Callable[[Attacker], None]:
-    def carry_out(attacker: Attacker) -> None:
-        attacker.apply("eval")
-        attacker.wait_until_running("EvaluationSucceeded")
-        for step in filter(None, (change, undo)):
-            attacker.client.patch(Kind.RUBRIC_EVAL, attacker.namespace, attacker.name, {"spec": step})
-        attacker.release()
-        attacker.assert_conflict(Kind.RUBRIC_EVAL, "", "EvaluationSucceeded")
-        assert "evaluation" not in attacker.world.status(attacker.name)
-        attacker.remove(Kind.RUBRIC_EVAL, "")
-        attacker.assert_honest_end()
-
-    return carry_out
-
-
-def evaluation_with_scores(attacker: Attacker) -> None:
-    """A RubricEval that is as ours would be, but comes with scores: the API server drops them."""
-    attacker.apply("train")
-    attacker.wait_until_running("TrainingSucceeded")
-    forged = attacker.rendered(Kind.RUBRIC_EVAL)
-    forged["spec"]["model"]["digest"] = train_result().model_digest
-    scores = codec.encode(eval_result(in_domain=0.9))
-    now = "2026-01-01T00:00:00Z"
-    succeeded = {
-        "type": "Succeeded",
-        "status": "True",
-        "reason": "Completed",
-        "message": "",
-        "lastTransitionTime": now,
-    }
-    attacker.client.create({**forged, "status": {**scores, "conditions": [succeeded]}})
-    attacker.assert_honest_end()
-
-
-def written_status(kind: Kind) -> Callable[[Attacker], None]:
-    def carry_out(attacker: Attacker) -> None:
-        attacker.apply("eval")
-        attacker.wait_until_running("EvaluationSucceeded")
-        obj = attacker.child(kind, "")
-        for status in ({"state": "Succeeded"}, {"pinned": {"revision": 1, "digest": EVIL}}):
-            assert refused(lambda status=status: attacker.client.set_status(obj, status)).status == 403
-        attacker.client.patch(
-            kind, attacker.namespace, attacker.name, {"status": {"startTime": None, "pinned": None}}
-        )
-        if kind is Kind.BLENDED_FINE_TUNE:
-            assert attacker.child(kind, "")["status"]["pinned"]
-        attacker.assert_honest_end()
-
-    return carry_out
-
-
-def status_at_creation(attacker: Attacker) -> None:
-    run = replace(
-        fine_tune(), metadata=replace(fine_tune().metadata, name=attacker.name, namespace=attacker.namespace)
-    )
-    document = codec.encode_object(run)
-    document["metadata"] = {"name": attacker.name, "namespace": attacker.namespace}
-    document["status"] = {"pinned": {"revision": 1, "digest": EVIL}, "startTime": "2026-01-01T00:00:00Z"}
-    created = attacker.client.create(document)
-    assert "status" not in created
-    attacker.assert_honest_end()
-
-
-def pod(attacker: Attacker, name: str, labels: Any, owners: Any = ()) -> Object:
-    container = {"name": names.TRAIN_CONTAINER, "image": f"{EVIL}/image:1"}
-    metadata = {
-        "name": name,
-        "namespace": attacker.namespace,
-        "labels": labels,
-        "ownerReferences": list(owners),
-    }
-    return attacker.client.create(
-        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
-    )
-
-
-def labels_of(attacker: Attacker, **changes: str) -> dict[str, str]:
-    run = attacker.child(Kind.BLENDED_FINE_TUNE, "")
-    base = {
-        names.OWNER_UID: run["metadata"]["uid"],
-        names.STAGE: "train",
-        names.ATTEMPT: "1",
-        names.REPLICA_INDEX: "0",
-    }
-    return {**base, **changes}
-
-
-def ended_with(attacker: Attacker, forged: Object, digest: str) -> None:
-    """As the kubelet would: the pod has succeeded and left a result."""
-    state = {"terminated": {"exitCode": 0, "message": encode_message(train_result(model_digest=digest))}}
-    container = {"name": names.TRAIN_CONTAINER, "image": "", "imageID": "", "ready": False, "restartCount": 0}
-    attacker.world.client.set_status(
-        forged, {"phase": "Succeeded", "containerStatuses": [{**container, "state": state}]}
-    )
-
-
-def forged_result(attacker: Attacker) -> None:
-    attacker.apply("train")
-    attacker.wait_until_running("TrainingSucceeded")
-    owner = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "name": "x",
-        "uid": "00000000-0000-0000-0000-000000000001",
-    }
-    for name, owners in (("bare", ()), ("owned", [{**owner, "controller": True}])):
-        forged = pod(attacker, f"a-{attacker.name}-{name}", labels_of(attacker), owners)
-        ended_with(attacker, {**forged, "kind": "Pod"}, EVIL)
-    attacker.assert_honest_end()
-
-
-def pod_that_stays(attacker: Attacker) -> None:
-    """A live pod with the run's labels must not hold back the next attempt."""
-    crashed = PodOutcome(exit_code=1, message="")
-    attacker.controllers.outcomes[attacker.name, "train"] = crashed
-    attacker.apply("blend", cluster=Cluster(nodes=1, gpus_per_node=1, backoff_limit=20))
-    attacker.wait_until_running("DataBlended")
-    pod(attacker, f"{attacker.name}-stays", labels_of(attacker, **{"app.kubernetes.io/instance": "stays"}))
-    attacker.controllers.held["stays"] = "train"
-    attacker.release()
-    attacker.world.wait_for(
-        "another attempt",
-        lambda: attacker.world.client.get(Kind.PYTORCH_JOB, attacker.namespace, f"{attacker.name}-train-2"),
-    )
-    attacker.controllers.outcomes.pop((attacker.name, "train"))
-    attacker.assert_honest_end()
-
-
-def broken_labels(attacker: Attacker) -> None:
-    attacker.apply("train")
-    attacker.wait_until_running("TrainingSucceeded")
-    for index, value in enumerate(("one", "-1", "9" * 60, "")):
-        broken = {names.ATTEMPT: value, names.REPLICA_INDEX: value, names.STAGE: value[:8]}
-        pod(attacker, f"{attacker.name}-broken-{index}", labels_of(attacker, **broken))
-    selector = f"{names.OWNER_UID}={labels_of(attacker)[names.OWNER_UID]}"
-    change = {"metadata": {"labels": {names.ATTEMPT: "one", names.STAGE: "two"}}}
-    for own in attacker.world.client.list(Kind.POD, attacker.namespace, selector):
-        attacker.client.patch(Kind.POD, attacker.namespace, own["metadata"]["name"], change)
-    attacker.client.patch(Kind.PYTORCH_JOB, attacker.namespace, f"{attacker.name}-train-1", change)
-    attacker.assert_honest_end()
-
-
-def template(**spec: Any) -> Cluster:
-    return Cluster(nodes=1, gpus_per_node=1, blend=StagePod(pod_template={"spec": spec}))
-
-
-def refused_template(reason: str, words: str, **spec: Any) -> Callable[[Attacker], None]:
-    def carry_out(attacker: Attacker) -> None:
-        attacker.apply(cluster=template(**spec))
-        condition = attacker.world.wait_for(
-            f"it says {reason}",
-            lambda: (
-                (found := attacker.world.condition("Accepted", attacker.name)).get("status") == "False"
-                and found
-            ),
-        )
-        assert condition["reason"] == reason
-        assert words in condition["message"]
-        assert not [name for kind, name in attacker.world.children(attacker.name) if kind == Kind.JOB]
-
-    return carry_out
-
-
-def foreign_namespace(attacker: Attacker) -> None:
-    """Objects of another namespace with the run's UID in labels and owner references."""
-    attacker.apply("train")
-    attacker.wait_until_running("TrainingSucceeded")
-    other = f"{attacker.namespace}-other"
-    attacker.world.client.call("POST", "/api/v1/namespaces", {"metadata": {"name": other}})
-    known = with_pinned(images)(as_new(attacker.child(Kind.CONFIG_MAP, "-run")))
-    attacker.world.client.create({**known, "metadata": {**known["metadata"], "namespace": other}})
-    attacker.assert_honest_end()
-    attacker.world.client.call("DELETE", f"/api/v1/namespaces/{other}")
-
-
-def stray_claim(attacker: Attacker) -> None:
-    """A ConfigMap of another name that says it is the run's, with the highest revision."""
-    attacker.apply_suspended()
-    forged = with_pinned(images)(attacker.rendered(Kind.CONFIG_MAP))
-    labels = {**forged["metadata"]["labels"], names.REVISION: "99"}
-    forged["metadata"] = {**forged["metadata"], "name": f"{attacker.name}-stray", "labels": labels}
-    attacker.client.create(forged)
-    attacker.client.create(config_map(attacker.namespace, f"{attacker.name}-bare"))
-    attacker.edit(suspend=False)
-    attacker.assert_honest_end()
-
-
-def impossible_result(attacker: Attacker) -> None:
-    """The image of the training leaves numbers that no status may have."""
-    message = json.dumps({"kind": "TrainResult", "result": {**codec.encode(train_result()), "steps": -7}})
-    attacker.controllers.outcomes[attacker.name, "train"] = PodOutcome(message=message)
-    attacker.apply(cluster=Cluster(nodes=1, gpus_per_node=1, backoff_limit=0))
-    attacker.world.wait_for_state("Failed", name=attacker.name)
-    assert "must be at least 0" in attacker.world.condition("Failed", attacker.name)["message"]
-
-
-def impossible_progress(attacker: Attacker) -> None:
-    from tests.cluster.test_life import serving
-
-    answer = {
-        "step": -5,
-        "steps": 10**18,
-        "loss": -1.0,
-        "remainingSeconds": 1e300,
-        "saveSeconds": 1e300,
-        "tokens": -1,
-    }
-    with serving(json.dumps(answer)) as address:
-        attacker.controllers.outcomes[attacker.name, "train"] = PodOutcome(address=address)
-        attacker.apply("train")
-        attacker.wait_until_running("TrainingSucceeded")
-        shown = attacker.world.wait_for(
-            "what can be shown is", lambda: attacker.world.status(attacker.name).get("trainerStatus")
-        )
-        assert {item["name"] for item in shown["metrics"]} == {"step", "steps"}
-        assert shown["progressPercentage"] == 0
-        assert "estimatedRemainingSeconds" not in shown
-    attacker.controllers.outcomes.pop((attacker.name, "train"))
-    attacker.assert_honest_end()
 
 
 CONFIG, JOB, TRAINING, EVALUATION = Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL
