@@ -102,8 +102,9 @@ def test_every_stage_waits_for_the_queue_and_a_preempted_training_goes_on(world:
 
 def test_a_queue_and_no_kueue(world: Scenario) -> None:
     world.apply(cluster=QUEUED)
-    message = world.wait_for("it is told", lambda: world.condition("DataBlended").get("message"))
-    assert "it waits for Kueue, and the API server knows no Workload" in message
+    words = "it waits for Kueue, and the API server knows no Workload"
+    world.wait_for("it is told", lambda: words in world.condition("DataBlended").get("message", ""))
+    assert world.status()["state"] == "Queued"
     assert not live_pods(world)
 
 
@@ -148,7 +149,8 @@ def test_a_rubric_that_is_not_there(world: Scenario, data: dict[str, str] | None
     reference = RubricReference(config_map_ref=KeySelector(name="my-rubric", key="rubric.yaml"))
     world.apply(evaluation=Evaluation(rubric=reference))
     world.wait_for("it is named", lambda: words in world.condition("DataBlended").get("message", ""))
-    patch = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"rubric.yaml": "x"}}
+    metadata = {"name": "my-rubric", "namespace": world.namespace}
+    patch = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"rubric.yaml": "x"}}
     query = f"{path}/my-rubric?fieldManager=tests&force=true"
     world.client.call("PATCH", query, patch, "application/apply-patch+yaml")
     world.wait_for(
