@@ -64,14 +64,18 @@ def encode(value: object) -> Any:
     raise TypeError(f"a {type(value).__name__} has no JSON form")
 
 
-def decode(cls: type[T], data: object, path: str = "", *, lenient: bool = False) -> T:
+def decode(
+    cls: type[T], data: object, path: str = "", *, lenient: bool = False, within_bounds: bool = False
+) -> T:
     """Decodes `data` as the dataclass `cls`. Raises InvalidObject with every fault; paths begin at `path`.
 
-    With `lenient`, for data that another version wrote, unknown fields are ignored and neither bounds nor
-    rules are checked.
+    With `lenient`, for data that another version wrote, unknown fields are ignored; bounds and rules are
+    checked only `within_bounds`, for data that goes into a status.
     """
     faults: list[Fault] = []
-    tolerance = Tolerance.UNKNOWN_FIELDS | Tolerance.BOUNDS if lenient else Tolerance.NOTHING
+    tolerance = Tolerance.NOTHING
+    if lenient:
+        tolerance = Tolerance.UNKNOWN_FIELDS if within_bounds else Tolerance.UNKNOWN_FIELDS | Tolerance.BOUNDS
     result = object_reader(cls, tolerance)(data, path, faults)
     if faults:
         raise InvalidObject(faults)

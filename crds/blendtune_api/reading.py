@@ -14,6 +14,8 @@ from blendtune_api.faults import Fault, describe, join, unknown_fields
 from blendtune_api.fields import fields_of, is_int_or_string, rules_of, unwrap
 from blendtune_api.marks import Mark
 
+_INT_END = 2**63  # what an API server stores
+
 
 class Tolerance(Flag):
     """What a reader accepts without a fault."""
@@ -193,9 +195,11 @@ def _to_bool(data: Any) -> bool:
 
 def _to_int(data: Any) -> int:
     if isinstance(data, float) and data.is_integer():
-        return int(data)
+        data = int(data)
     if isinstance(data, bool) or not isinstance(data, int):
         raise ValueError(f"must be an integer, not {describe(data)}")
+    if abs(data) >= _INT_END:
+        raise ValueError("must fit into 64 bits")
     return data
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from blendtune_api import codec
-from blendtune_api.contract import Env, ExitCode, Failure, Outcome, encode_message
+from blendtune_api.contract import Env, ExitCode, Failure, Outcome, encode_message, text_digest
 from blendtune_api.v1alpha1 import Reason
 from blendtune_runtime.errors import BadConfiguration, StageError, is_storage_full, storage_full
 from blendtune_runtime.redaction import redacted, without_secrets
@@ -49,14 +49,21 @@ def leave_message(outcome: Outcome, environment: Mapping[str, str] = os.environ)
 def load_config(kind: type[T], environment: Mapping[str, str]) -> tuple[T, Path]:
     """The configuration that the environment names, and the folder under which claims are mounted.
 
-    Raises BadConfiguration, with every fault, if it cannot be read.
+    Raises BadConfiguration, with every fault, if it cannot be read, or is not what the operator has pinned.
     """
     try:
         path, claims = Path(environment[Env.CONFIG]), Path(environment[Env.CLAIMS])
     except KeyError as error:
         raise BadConfiguration(f"the environment variable {error.args[0]} is not set") from error
     try:
-        return codec.decode(kind, json.loads(path.read_text())), claims
+        text = path.read_text()
+        pinned = environment.get(Env.CONFIG_DIGEST)
+        if pinned and text_digest(text) != pinned:
+            raise BadConfiguration(
+                f"{path} is not what the operator has pinned (sha256 {pinned}): somebody has replaced its "
+                "ConfigMap; delete that, and raise spec.retry"
+            )
+        return codec.decode(kind, json.loads(text)), claims
     except (OSError, ValueError) as error:
         raise BadConfiguration(f"{path}: {error}") from error
 

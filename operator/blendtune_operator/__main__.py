@@ -52,7 +52,7 @@ async def operate(settings: Settings, process: ProcessSettings) -> bool:
         ))  # fmt: skip
         telemetry.leader.set_function(lease.held.is_set)
         resync = Resync(api, cache, queue, telemetry, process.namespaces, process.resync_interval)
-        controller = Controller(cluster, queue, settings, telemetry)
+        controller = Controller(cluster, queue, settings, telemetry, api.clock.now)
         health = Health(watches, cluster)
         await stack.enter_async_context(serve(process.port, registry, health.healthy, health.ready))
         background = [asyncio.create_task(lease.run()), asyncio.create_task(health.run())]

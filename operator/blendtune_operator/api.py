@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio import client, config
 
+from blendtune_operator.clock import ServerClock
 from blendtune_operator.names import Kind, Object
 
 TIMEOUT_SECONDS = 30.0
@@ -48,6 +49,7 @@ class Api:
         """`count` is called with the method and status of each request; status 0: no answer."""
         self._client = api_client
         self._count = count
+        self.clock = ServerClock()
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         return await self.request("GET", path, query)
@@ -97,6 +99,7 @@ class Api:
             self._count(method, 0)
             raise ApiError(0, "Unreachable", f"{method} {path}: {error!r}") from error
         self._count(method, response.status)
+        self.clock.heard(response.headers.get("Date"))
         if 200 <= response.status < 300:
             return _document(content)
         raise _refusal(response, content, f"{method} {path}")

@@ -58,12 +58,24 @@ class Cluster(Protocol):
         """The pods whose label names.OWNER_UID is `owner_uid`, as they are now."""
         ...
 
+    async def workload(self, job: Object) -> Object | None:
+        """The Workload with which Kueue queues a Job or PyTorchJob, as it is now; None without one."""
+        ...
+
     async def serves(self, kind: Kind) -> bool:
         """Whether the API server knows this kind: PyTorchJobs need the training operator."""
         ...
 
     async def create(self, obj: Object) -> Object:
         """Creates the object and returns it. Raises AlreadyExists or Refused."""
+        ...
+
+    async def has_made(self, found: Object, wanted: Object) -> bool:
+        """Whether `found` came of creating `wanted`: by this process, or, by its content, by one before it.
+
+        Labels and owner references are not compared: anybody may write them. Raises Refused where the API
+        server does not say what `wanted` would be.
+        """
         ...
 
     async def delete(self, obj: Object) -> None:

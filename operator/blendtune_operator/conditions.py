@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from blendtune_api.v1alpha1 import Condition, ConditionStatus, ConditionType, Reason, State
@@ -114,6 +114,14 @@ def initialise_conditions(
             unknown = Finding(type, ConditionStatus.UNKNOWN, Reason.PENDING, "not known yet")
             conditions = set_condition(conditions, unknown, generation, now)
     return conditions
+
+
+def as_of_generation(conditions: Conditions, generation: int) -> Conditions:
+    """The conditions, all of them of this generation: a plan looks at the whole object.
+
+    `kubectl wait` waits for conditions that speak of the present spec.
+    """
+    return tuple(replace(condition, observed_generation=generation) for condition in conditions)
 
 
 def state_of(conditions: Iterable[Condition]) -> State:

@@ -93,6 +93,17 @@ def _without_uncreated_attempts(before: StatusT, planned: StatusT, name: str, ch
     )
 
 
+def _without_uncreated_runs(
+    before: BlendStudyStatus, planned: BlendStudyStatus, _: str, children: Children
+) -> BlendStudyStatus:
+    """The status before, with the runs that were created."""
+    created = {
+        run.name: run for run in planned.runs if run.uid and children.find(Kind.BLENDED_FINE_TUNE, run.name)
+    }
+    known = tuple(created.pop(run.name, run) for run in before.runs)
+    return replace(before, runs=(*known, *created.values()))
+
+
 KINDS: Mapping[Kind, ParentKind[Any, Any]] = {
     Kind.BLENDED_FINE_TUNE: ParentKind(
         status=BlendedFineTuneStatus,
@@ -101,7 +112,7 @@ KINDS: Mapping[Kind, ParentKind[Any, Any]] = {
         running_children=_running_attempts,
         without_uncreated=_without_uncreated_attempts,
         has_failures=_has_failed_attempts,
-        optional_children=(Kind.PYTORCH_JOB,),
+        optional_children=(Kind.PYTORCH_JOB, Kind.WORKLOAD),
         pod_to_ask=pod_to_ask,
     ),
     Kind.RUBRIC_EVAL: ParentKind(
@@ -111,13 +122,14 @@ KINDS: Mapping[Kind, ParentKind[Any, Any]] = {
         running_children=_running_attempts,
         without_uncreated=_without_uncreated_attempts,
         has_failures=_has_failed_attempts,
+        optional_children=(Kind.WORKLOAD,),
     ),
     Kind.BLEND_STUDY: ParentKind(
         status=BlendStudyStatus,
         plan=blend_study.plan,
         blocked=blend_study.blocked,
         running_children=_running_runs,
-        without_uncreated=lambda before, *_: before,
+        without_uncreated=_without_uncreated_runs,
         has_failures=lambda _: False,
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from datetime import UTC, datetime
+from collections import deque
 
 import aiohttp
 
@@ -18,11 +18,13 @@ from blendtune_operator.names import (
     METRICS_PORT,
     METRICS_PORT_NAME,
     OWNER_UID,
+    WORKLOAD_JOB_UID,
     Kind,
     Object,
 )
 from blendtune_operator.plan import Event
 from blendtune_operator.progress import fetch_progress
+from blendtune_operator.same_content import is_same_content
 from blendtune_operator.watching.cache import Cache
 
 _log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ _SERVED_SECONDS = 300.0  # for how long the answer that a kind is served is reus
 _UNSERVED_SECONDS = 5.0
 _EVENT_MESSAGE_LIMIT = 1024  # of a core/v1 Event
 _REFUSED = (400, 403, 404, 422)
+_CREATED_KEPT = 1000  # an object is recorded in a status as soon as it is created
 
 
 class KubernetesCluster:
@@ -41,6 +44,7 @@ class KubernetesCluster:
         self._cache = cache
         self._session = session
         self._served: dict[Kind, tuple[bool, float]] = {}
+        self._created: deque[str] = deque(maxlen=_CREATED_KEPT)  # UIDs
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         try:
@@ -60,6 +64,13 @@ class KubernetesCluster:
         selector = f"{OWNER_UID}={owner_uid}"
         pages = [page async for page, _ in list_pages(self._api, Kind.POD, namespace, selector)]
         return [obj for page in pages for obj in page]
+
+    async def workload(self, job: Object) -> Object | None:
+        selector = f"{WORKLOAD_JOB_UID}={job['metadata']['uid']}"
+        namespace = job["metadata"]["namespace"]
+        async for page, _ in list_pages(self._api, Kind.WORKLOAD, namespace, selector):
+            return next(iter(page), None)
+        return None
 
     async def serves(self, kind: Kind) -> bool:
         served, until = self._served.get(kind, (False, 0.0))
@@ -89,7 +100,27 @@ class KubernetesCluster:
                 raise Refused(str(error)) from error
             raise
         self._cache.apply(created)
+        self._created.append(created["metadata"]["uid"])
         return created
+
+    async def has_made(self, found: Object, wanted: Object) -> bool:
+        if found["metadata"]["uid"] in self._created:
+            return True
+        kind, metadata = Kind(wanted["kind"]), wanted["metadata"]
+        other = {**wanted, "metadata": {**metadata, "name": f"x{uuid.uuid4().hex[:12]}"}}
+        try:
+            # What the API server would store: with its defaults, and with what admission webhooks change.
+            stored = await self._api.request(
+                "POST",
+                kind.path(metadata["namespace"]),
+                {"dryRun": "All", "fieldManager": FIELD_MANAGER},
+                other,
+            )
+        except ApiError as error:
+            if error.status in _REFUSED:
+                raise Refused(f"{kind} {metadata['name']} could not be compared: {error}") from error
+            raise
+        return is_same_content(found, {**stored, "kind": kind.value})
 
     async def delete(self, obj: Object) -> None:
         metadata = obj["metadata"]
@@ -149,7 +180,7 @@ class KubernetesCluster:
 
     async def emit_event(self, obj: Object, event: Event) -> None:
         metadata = obj["metadata"]
-        now = timestamp(datetime.now(UTC))
+        now = timestamp(self._api.clock.now())
         body = {
             "apiVersion": "v1",
             "kind": "Event",

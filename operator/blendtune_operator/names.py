@@ -24,6 +24,7 @@ class Kind(StrEnum):
     JOB = "Job"
     PYTORCH_JOB = "PyTorchJob"
     POD = "Pod"
+    WORKLOAD = "Workload"  # with which Kueue queues a Job
 
     @property
     def api_version(self) -> str:
@@ -49,6 +50,7 @@ _API_VERSIONS = {
     Kind.JOB: "batch/v1",
     Kind.PYTORCH_JOB: "kubeflow.org/v1",
     Kind.POD: "v1",
+    Kind.WORKLOAD: "kueue.x-k8s.io/v1beta2",
 }
 PARENT_KINDS = (Kind.BLENDED_FINE_TUNE, Kind.RUBRIC_EVAL, Kind.BLEND_STUDY)
 CHILD_KINDS = (Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL, Kind.BLENDED_FINE_TUNE)
@@ -60,6 +62,7 @@ ATTEMPT = f"{GROUP}/attempt"
 REVISION = f"{GROUP}/revision"  # of the pinned configuration
 REPLICA_INDEX = "training.kubeflow.org/replica-index"  # set by the training operator on the pods of a gang
 QUEUE_NAME = "kueue.x-k8s.io/queue-name"
+WORKLOAD_JOB_UID = "kueue.x-k8s.io/job-uid"  # set by Kueue on a Workload
 
 TRAIN_CONTAINER = "pytorch"  # required by the training operator
 RENDEZVOUS_PORT_NAME = "pytorchjob-port"
@@ -163,8 +166,19 @@ def owner_reference(run: Parent) -> Object:
 
 def is_owned_by(child: Mapping[str, Any], uid: str) -> bool:
     """Whether `uid` controls the child."""
-    references = child["metadata"].get("ownerReferences") or []
-    return any(reference["uid"] == uid and reference.get("controller") for reference in references)
+    return controller_uid(child) == uid
+
+
+def controller_uid(obj: Mapping[str, Any]) -> str:
+    """The UID of what controls the object, by its own word; empty without one."""
+    references = obj["metadata"].get("ownerReferences") or []
+    return next((str(reference["uid"]) for reference in references if reference.get("controller")), "")
+
+
+def number(obj: Mapping[str, Any], label: str) -> int | None:
+    """The whole number in a label; None without one, or with other text: users may change any label."""
+    text = (obj["metadata"].get("labels") or {}).get(label, "")
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _numbered(name: str, number: int) -> str:

@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from blendtune_api import codec
-from blendtune_operator import names
 from blendtune_operator.cluster import Cluster, Key
 from blendtune_operator.kinds import KINDS, ParentKind
 from blendtune_operator.names import Kind, Object, Parent
+from blendtune_operator.obstacles import observe_obstacles
 from blendtune_operator.plan import Plan
-from blendtune_operator.plan.children import Children, is_terminating
+from blendtune_operator.plan.children import Children, claimed, is_terminating
+from blendtune_operator.plan.earlier_version import with_children_recorded
+from blendtune_operator.plan.recorded import record
 from blendtune_operator.settings import Settings
 
 
@@ -44,15 +46,22 @@ class Snapshot:
         return bool(codec.encode(plan.status) != codec.encode(self.status))
 
     def with_child(self, child: Object) -> Snapshot:
-        return replace(self, children=self.children.with_object(child))
+        """With a child that is ours, and the status as it will record it."""
+        parent: Any = self.parent
+        if not isinstance(parent, codec.InvalidObject):
+            parent = replace(parent, status=record(parent.status, child))
+        return replace(self, parent=parent, children=self.children.with_object(child))
 
 
 async def observe_cached(cluster: Cluster, key: Key) -> Snapshot | None:
-    """What the watches have shown, without a request; None when there is no such object, or it is going."""
+    """What the watches have shown; None when there is no such object, or it is going.
+
+    It costs a request only while the run waits for something that is not watched.
+    """
     obj = cluster.cached(key.kind, key.namespace, key.name)
     if obj is None or is_terminating(obj):
         return None
-    return await _snapshot(cluster, obj)
+    return await _with_obstacles(cluster, await _snapshot(cluster, obj))
 
 
 async def observe(cluster: Cluster, key: Key) -> Snapshot | None:
@@ -72,9 +81,9 @@ async def observe(cluster: Cluster, key: Key) -> Snapshot | None:
         if kind not in children.unserved:
             found = await cluster.get(kind, key.namespace, name)
             children = children.without(kind, name)
-            if found is not None and names.is_owned_by(found, obj["metadata"]["uid"]):
+            if found is not None and children.recorded.has(found):
                 children = children.with_object(found)
-    return replace(snapshot, children=children)
+    return await _with_obstacles(cluster, replace(snapshot, children=children))
 
 
 async def observe_pods(cluster: Cluster, snapshot: Snapshot) -> Snapshot | None:
@@ -105,14 +114,22 @@ async def observe_progress(
     return replace(snapshot, children=replace(snapshot.children, progress=progress))
 
 
+async def _with_obstacles(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
+    if isinstance(snapshot.parent, codec.InvalidObject):
+        return snapshot
+    return replace(snapshot, children=await observe_obstacles(cluster, snapshot.parent, snapshot.children))
+
+
 async def _snapshot(cluster: Cluster, obj: Object) -> Snapshot:
     optional = KINDS[Kind(obj["kind"])].optional_children
     unserved = frozenset([kind for kind in optional if not await cluster.serves(kind)])
-    children = Children.of(obj, cluster.cached_children(obj["metadata"]["uid"]), unserved)
     try:
-        return Snapshot(obj, codec.decode_object(obj), children)
+        parent = codec.decode_object(obj)
     except codec.InvalidObject as error:
-        return Snapshot(obj, error, children)
+        return Snapshot(obj, error, Children(unserved=unserved))
+    labelled = cluster.cached_children(obj["metadata"]["uid"])
+    parent = with_children_recorded(parent, claimed(parent, labelled))
+    return Snapshot(obj, parent, Children.of(parent, labelled, unserved))
 
 
 def _versions(children: Children) -> set[tuple[str, str]]:

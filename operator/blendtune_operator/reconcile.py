@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,9 @@ from blendtune_operator.cluster import AlreadyExists, Cluster, Conflict, Key, Re
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.observe import Snapshot, observe, observe_cached, observe_pods, observe_progress
 from blendtune_operator.plan import Plan
+from blendtune_operator.plan.children import is_terminating
+from blendtune_operator.plan.conflict import name_conflict
+from blendtune_operator.plan.recorded import record
 from blendtune_operator.settings import Settings
 
 AnyPlan = Plan[Any]
@@ -87,10 +91,10 @@ async def _plan_with_pods(
 async def _create_children(
     cluster: Cluster, snapshot: Snapshot, plan: AnyPlan, now: datetime, settings: Settings
 ) -> AnyPlan:
-    """Creates what the plan wants. Returns the plan that is left to carry out.
+    """Creates what the plan wants, and records it in the status. Returns the plan that is left to carry out.
 
-    Where a child of ours was there already, the plan is made again with it. Where a child can't be created,
-    the plan says so, and changes nothing else.
+    Where the pinned configuration was there already, the plan is made again with it: the other children
+    follow from it. Where a child can't be created, the plan says so, and changes nothing else.
     """
     while True:
         for child in plan.create:
@@ -103,7 +107,8 @@ async def _create_children(
                 )
                 return _blocked(snapshot, status, error.reason, str(error), now, settings.obstacle_interval)
             snapshot = snapshot.with_child(found)
-            if not is_new:
+            plan = replace(plan, status=record(plan.status, found))
+            if not is_new and found["kind"] == Kind.CONFIG_MAP:
                 break
         else:
             return plan
@@ -122,13 +127,25 @@ async def _create_or_adopt(cluster: Cluster, obj: Object, child: Object) -> tupl
         found = await cluster.get(kind, metadata["namespace"], metadata["name"])
     if found is None:
         raise Conflict(f"{kind} {metadata['name']} was there and is gone")
-    labels = found["metadata"].get("labels") or {}
-    ours = names.is_owned_by(found, obj["metadata"]["uid"])
-    if not ours or any(labels.get(name) != value for name, value in metadata["labels"].items()):
-        whose = "has lost its labels" if ours else "belongs to something else"
-        message = f"{kind} {metadata['name']} is there already and {whose}: remove it, or choose another name"
-        raise _Obstructed(Reason.NAME_CONFLICT, message)
+    try:
+        fault = await _foreign(cluster, obj, child, found)
+    except Refused as error:
+        raise _Obstructed(Reason.CHILD_REFUSED, str(error)) from error
+    if fault:
+        raise _Obstructed(Reason.NAME_CONFLICT, name_conflict(found, fault))
     return found, False
+
+
+async def _foreign(cluster: Cluster, obj: Object, wanted: Object, found: Object) -> str:
+    """Why the child that was found is not ours; empty for what an operator made that could not record it."""
+    if is_terminating(found):
+        return "is being deleted"
+    if not names.is_owned_by(found, obj["metadata"]["uid"]):
+        return "belongs to something else"
+    labels = found["metadata"].get("labels") or {}
+    if any(labels.get(name) != value for name, value in wanted["metadata"]["labels"].items()):
+        return "has lost its labels"
+    return "" if await cluster.has_made(found, wanted) else "is not what the operator would have made"
 
 
 async def _change_children(cluster: Cluster, plan: AnyPlan) -> None:

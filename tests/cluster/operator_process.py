@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.cluster.control_plane import ROOT, free_port
@@ -18,14 +18,22 @@ SOURCES = ("crds", "operator")
 class OperatorProcess:
     """`python -m blendtune_operator` with short times; `kill` and `start` may come from any thread."""
 
-    def __init__(self, kubeconfig: Path, log: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        kubeconfig: Path,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("blendtune_operator",),
+    ) -> None:
+        """`program` is the module that runs the operator, with its arguments."""
+        self._program = program
         self.port = free_port()
         self.log = log
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in SOURCES),
+            "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("", *SOURCES)),
             "KUBECONFIG": str(kubeconfig),
             "BLENDTUNE_HTTP_PORT": str(self.port),
             "BLENDTUNE_BACKOFF_BASE_SECONDS": "0.2",
@@ -40,7 +48,7 @@ class OperatorProcess:
         with self._lock, self.log.open("ab") as log:
             assert not self.is_running, "the operator already runs"
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "blendtune_operator"],
+                [sys.executable, "-m", *self._program],
                 env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

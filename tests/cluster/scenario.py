@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,14 +94,19 @@ def scenario(
     folder: Path,
     environment: Mapping[str, str] | None = None,
     token: str | None = None,
+    program: Sequence[str] = ("blendtune_operator",),
+    controllers: FakeControllers | None = None,
 ) -> Iterator[Scenario]:
     """An operator for one namespace, with the rights of `token`. It must end by SIGTERM, with exit code 0."""
     with ExitStack() as stack:
         proxy = stack.enter_context(fault_proxy(plane.server))
-        controllers = stack.enter_context(running(FakeControllers(plane.client, namespace)))
+        controllers = stack.enter_context(running(controllers or FakeControllers(plane.client, namespace)))
         served = {"BLENDTUNE_NAMESPACES": namespace, "BLENDTUNE_LEASE_NAMESPACE": namespace}
         operator = OperatorProcess(
-            plane.kubeconfig(proxy.url, token), folder / "operator.log", {**served, **(environment or {})}
+            plane.kubeconfig(proxy.url, token),
+            folder / "operator.log",
+            {**served, **(environment or {})},
+            program,
         )
         operator.start()
         stack.callback(_stop, operator)
@@ -126,7 +131,7 @@ def end_state(scenario: Scenario, name: str) -> Any:
 def _without_times(value: Any, name: str) -> Any:
     if isinstance(value, dict):
         skipped = ("startTime", "endTime", "completionTime", "lastTransitionTime", "lastUpdatedTime",
-                   "trainingSeconds", "trainerStatus")  # fmt: skip
+                   "trainingSeconds", "trainerStatus", "uid", "pinned")  # fmt: skip
         return {key: _without_times(item, name) for key, item in value.items() if key not in skipped}
     if isinstance(value, list):
         return [_without_times(item, name) for item in value]

@@ -20,7 +20,7 @@ from tests.cluster.scenario import Scenario, scenario
 from blendtune_api.codec import encode
 from blendtune_api.contract import ExitCode, Failure, Progress, encode_message
 from blendtune_api.v1alpha1 import Cluster, Reason
-from blendtune_operator.names import METRICS_PORT, QUEUE_NAME, Kind, Object
+from blendtune_operator.names import METRICS_PORT, Kind, Object
 
 RUNNING = PodOutcome(exit_code=None)
 BFT = Kind.BLENDED_FINE_TUNE
@@ -163,26 +163,6 @@ def test_suspend_and_resume(world: Scenario, stage: str, condition: str) -> None
 def live_pods(world: Scenario) -> list[Object]:
     pods = world.client.list(Kind.POD, world.namespace)
     return [pod for pod in pods if pod["status"].get("phase") in ("Pending", "Running")]
-
-
-def test_a_queue_holds_the_training_back_and_lets_it_go(world: Scenario) -> None:
-    """The test acts as Kueue, which suspends what carries its label, and admits it later."""
-    hold(world, "train")
-    world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, queue_name="gpus"))
-    name = "ads-train-1"
-    job = world.wait_for("a training", lambda: world.client.get(Kind.PYTORCH_JOB, world.namespace, name))
-    assert job["metadata"]["labels"][QUEUE_NAME] == "gpus"
-    suspend(world, name, True)
-    world.wait_for_state("Queued")
-    world.wait_for("its pods are gone", lambda: not live_pods(world))
-    release(world)
-    suspend(world, name, False)
-    world.wait_for_state("Succeeded")
-    assert world.status()["training"]["restarts"] == 0
-
-
-def suspend(world: Scenario, name: str, value: bool) -> None:
-    world.client.patch(Kind.PYTORCH_JOB, world.namespace, name, {"spec": {"runPolicy": {"suspend": value}}})
 
 
 def test_a_child_deleted_by_hand_is_made_again_while_it_runs(world: Scenario) -> None:

@@ -131,9 +131,7 @@ def check(world: World, before: BlendedFineTuneStatus, created_before: int) -> N
     assert status.failures <= run.spec.cluster.backoff_limit + 1
     encoded = codec.encode(status)
     assert codec.decode(BlendedFineTuneStatus, encoded) == status, "the status breaks its own bounds"
-    children = Children.of(
-        world.objects[Kind.BLENDED_FINE_TUNE, run.metadata.namespace, run.metadata.name], list(world)
-    )
+    children = Children.of(run, list(world))
     plans = [fine_tune_plan.plan(run, children, world.now, world.settings) for _ in range(2)]
     assert plans[0] == plans[1], "the plan is not a function of the world"
     if not world.hidden:

@@ -20,7 +20,7 @@ from tests.operator.scenarios import (
 from tests.operator.world import World
 
 from blendtune_api.v1alpha1 import Cluster, ConditionType, Reason
-from blendtune_operator.names import Kind, Object, Run
+from blendtune_operator.names import Kind, Run
 from blendtune_operator.plan import fine_tune as fine_tune_plan
 from blendtune_operator.plan import rubric_eval as rubric_eval_plan
 from blendtune_operator.plan.children import Children
@@ -28,14 +28,13 @@ from blendtune_operator.plan.draft import EvalDraft, FineTuneDraft
 from blendtune_operator.plan.phase import Continue, PhaseResult, Stop, run_phases
 
 
-def children_of(world: World, kind: Kind, run: Run) -> Children:
-    owner: Object = world.objects[kind, run.metadata.namespace, run.metadata.name]
-    return Children.of(owner, list(world), frozenset(world.unserved))
+def children_of(world: World, run: Run) -> Children:
+    return Children.of(run, list(world), frozenset(world.unserved))
 
 
 def draft_of(world: World) -> FineTuneDraft:
     run = world.fine_tune()
-    children = children_of(world, Kind.BLENDED_FINE_TUNE, run)
+    children = children_of(world, run)
     return FineTuneDraft(run, run.status, children, world.now, world.settings)
 
 
@@ -117,7 +116,7 @@ def test_no_phase_stops_the_plan_in_which_a_run_succeeds() -> None:
     world = new_evaluation()
     world.succeed(world.job("ads-eval"), eval_result())
     run = world.rubric_eval()
-    children = children_of(world, Kind.RUBRIC_EVAL, run)
+    children = children_of(world, run)
     draft = EvalDraft(run, run.status, children, world.now, world.settings)
     assert run_phases(draft, rubric_eval_plan.PHASES) == Continue()
     assert draft.is_true(ConditionType.SUCCEEDED)

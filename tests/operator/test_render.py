@@ -82,17 +82,16 @@ class TestPyTorchJob:
         assert env(spec["containers"][0])[Env.GRACE_SECONDS] == "900"
 
     @pytest.mark.parametrize("queue", ["", "gpus"])
-    def test_a_queue_labels_training_and_evaluation_only_and_suspend_is_never_written(
-        self, queue: str
-    ) -> None:
+    def test_a_queue_labels_every_job_and_is_given_it_suspended(self, queue: str) -> None:
         found = children(fine_tune(cluster=Cluster(queue_name=queue)))
         labelled = [name for name, child in found.items() if names.QUEUE_NAME in child["metadata"]["labels"]]
-        assert labelled == (["PyTorchJob"] if queue else [])
+        assert labelled == (["ads-blend", "PyTorchJob"] if queue else [])
         assert found["RubricEval"]["spec"]["cluster"].get("queueName", "") == queue
         job = children(rubric_eval(cluster=RubricEvalCluster(queue_name=queue)))["ads-eval"]
         assert job["metadata"]["labels"].get(names.QUEUE_NAME, "") == queue
         jobs = [found["ads-blend"], found["PyTorchJob"], job]
-        assert not any("suspend" in json.dumps(job["spec"]) for job in jobs)
+        suspended = [job["spec"].get("runPolicy", job["spec"]).get("suspend", False) for job in jobs]
+        assert suspended == [bool(queue)] * 3
 
 
 class TestJobs:

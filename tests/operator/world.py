@@ -17,6 +17,7 @@ from blendtune_operator.conditions import timestamp
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan import Event
 from blendtune_operator.reconcile import reconcile
+from blendtune_operator.same_content import is_same_content
 from blendtune_operator.settings import Settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,10 +34,12 @@ class World:
         self.events: list[Event] = []
         self.writes = 0
         self.unserved: set[Kind] = set()
+        self.workloads: dict[str, Object] = {}  # Kueue's, by the UID of their Job
         self.refused: dict[str, str] = {}
         self.hidden: set[str] = set()  # names that the cache leaves out
         self.progress_answer: Progress | None = None
         self.conflicts = 0  # status writes that will be answered with a conflict
+        self.made: set[str] = set()  # UIDs of what this operator has created, until it is started anew
         self._last_uid = 0
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -56,6 +59,9 @@ class World:
         labelled = ((obj, obj["metadata"].get("labels", {})) for obj in self.objects.values())
         return [_copy(obj) for obj, labels in labelled if labels.get(names.OWNER_UID) == owner_uid]
 
+    async def workload(self, job: Object) -> Object | None:
+        return _copy(self.workloads.get(job["metadata"]["uid"]))
+
     async def serves(self, kind: Kind) -> bool:
         return kind not in self.unserved
 
@@ -67,7 +73,12 @@ class World:
             raise AlreadyExists(name)
         self.created.append((obj["kind"], name))
         self.writes += 1
-        return _copy(self.put(obj))
+        stored = self.put(obj)
+        self.made.add(stored["metadata"]["uid"])
+        return _copy(stored)
+
+    async def has_made(self, found: Object, wanted: Object) -> bool:
+        return found["metadata"]["uid"] in self.made or is_same_content(found, wanted)
 
     async def delete(self, obj: Object) -> None:
         current = self.objects.get(_key(obj))
@@ -173,7 +184,8 @@ class World:
         return [pod for pod in self.pods(job) if pod["status"]["phase"] in ("Pending", "Running")]
 
     def start(self, job: Object, phase: str = "Running", **status: object) -> None:
-        """Makes the pods of a Job or gang; running ones have their containers running."""
+        """Makes the pods of a Job or gang, which no queue holds; running ones have running containers."""
+        _policy(job)["suspend"] = False
         if self.pods(job):
             for pod in self.pods(job):
                 self._run_pod(pod, phase, status)
@@ -188,6 +200,7 @@ class World:
                     "name": f"{job['metadata']['name']}-worker-{index}",
                     "namespace": job["metadata"]["namespace"],
                     "labels": {**template["metadata"]["labels"], names.REPLICA_INDEX: str(index)},
+                    "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
                 },
                 "spec": template["spec"],
             }
@@ -233,7 +246,7 @@ class World:
         uid = obj["metadata"]["uid"]
         for child in list(self.objects.values()):
             owners = child["metadata"].get("ownerReferences", [])
-            if any(reference["uid"] == uid for reference in owners):
+            if child["kind"] != Kind.POD and any(reference["uid"] == uid for reference in owners):
                 self.remove(child)
 
     def put(self, obj: Object) -> Object:
@@ -280,6 +293,12 @@ class World:
 
     def __iter__(self) -> Iterator[Object]:
         return iter(self.objects.values())
+
+
+def _policy(job: Object) -> Object:
+    """Where a Job or PyTorchJob says that it is suspended."""
+    policy: Object = job["spec"] if job["kind"] == Kind.JOB else job["spec"]["runPolicy"]
+    return policy
 
 
 def _template(job: Object) -> tuple[int, Object]:

@@ -68,6 +68,9 @@ class StudyRun:
     ] = None
     seed: Annotated[int, Mark("Seed of blend and training.", minimum=0)]
     state: Annotated[StudyRunState, Mark("Pending, Running, Succeeded or Failed.")] = StudyRunState.PENDING
+    uid: Annotated[
+        str, Mark("UID of its BlendedFineTune: no other of its name is listened to.", max_length=64)
+    ] = ""
     scores: Annotated[
         tuple[StudyScore, ...], Mark("Its scores.", max_items=len(Metric), list_map_keys=("name",))
     ] = ()

@@ -5,7 +5,7 @@ outcome as a termination message (JSON, at most 4,096 bytes), which it also writ
 """
 
 from blendtune_api.contract.config import UNKNOWN_DATE, EvalConfig, GpuPreset, RunConfig
-from blendtune_api.contract.digests import digest_of
+from blendtune_api.contract.digests import digest_of, text_digest
 from blendtune_api.contract.folders import Workspace, benchmarks_folder, storage_path, workspace
 from blendtune_api.contract.message import MESSAGE_LIMIT_BYTES, MessageError, decode_message, encode_message
 from blendtune_api.contract.outcome import (
@@ -83,6 +83,7 @@ __all__ = [
     "encode_message",
     "indexed_files",
     "storage_path",
+    "text_digest",
     "weight_files",
     "weights_digest",
     "workspace",

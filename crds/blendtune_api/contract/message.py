@@ -52,13 +52,15 @@ def encode_message(outcome: Outcome) -> str:
 def decode_message(text: str) -> Outcome:
     """The outcome that a container left. Raises MessageError if the text holds none.
 
-    Unknown fields are ignored: the image may be newer than the operator.
+    Unknown fields are ignored: the image may be newer than the operator. Values that no status may have are
+    refused: the image may be anybody's.
     """
     try:
         document = json.loads(text)
         if "deflated" in document:
             document = json.loads(_inflate(document["deflated"]))
-        return codec.decode(_OUTCOMES[document["kind"]], document["result"], lenient=True)
+        kind = _OUTCOMES[document["kind"]]
+        return codec.decode(kind, document["result"], lenient=True, within_bounds=True)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, zlib.error) as error:
         raise MessageError(f"no outcome in the termination message: {error}") from error
 

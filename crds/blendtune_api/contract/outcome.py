@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from blendtune_api.contract.config import UNKNOWN_DATE
+from blendtune_api.marks import Mark
 from blendtune_api.v1alpha1 import (
     AskedQuestions,
     BadRows,
@@ -24,6 +26,12 @@ from blendtune_api.v1alpha1 import (
     UnsureAnswers,
     Verdict,
 )
+
+# What goes into a status has the bounds that it has there.
+Count = Annotated[int, Mark("A number of things.", minimum=0)]
+Amount = Annotated[float | None, Mark("A loss, a time or a rate; None: unknown.", minimum=0)]
+Digest = Annotated[str, Mark("A digest.", max_length=128)]
+Text = Annotated[str, Mark("Words for people.", max_length=1024)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,10 +70,10 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BlendResult:
-    digest: str  # of the ordered blend
+    digest: Digest  # of the ordered blend
     config_digest: str
-    tokens: int
-    steps: int
+    tokens: Count
+    steps: Count
     sources: tuple[BlendedSource, ...]
     parameters: int  # of the base model
     adapter_parameters: int = 0  # trained by a LoRA
@@ -83,16 +91,16 @@ class BlendResult:
 class TrainResult:
     config_digest: str
     blend_digest: str
-    steps: int
-    tokens: int
-    model_digest: str
-    final_loss: float | None = None
+    steps: Count
+    tokens: Count
+    model_digest: Digest
+    final_loss: Amount = None
     validation_loss: tuple[SourceLoss, ...] = ()
     divergence: tuple[RoleDivergence, ...] = ()
     stopped_early: str = ""  # why, before the last planned step
-    gpu_seconds: float | None = None
-    tokens_per_second_per_gpu: float | None = None
-    mfu: float | None = None
+    gpu_seconds: Amount = None
+    tokens_per_second_per_gpu: Amount = None
+    mfu: Amount = None
     epochs: tuple[EpochModel, ...] = ()  # without the last epoch, whose model is `model_digest`
 
 
@@ -103,11 +111,11 @@ class EvalResult:
     in_domain: ScopeScore
     dimensions: tuple[ScopeScore, ...]
     categories: tuple[ScopeScore, ...]
-    coverage: float
+    coverage: Annotated[float, Mark("Of the questions.", minimum=0, maximum=1)]
     digests: EvaluationDigests
     verdict: Verdict | None = None
-    not_compared: str = ""
-    report_uri: str = ""
+    not_compared: Text = ""
+    report_uri: Text = ""
     contaminated: int = 0  # rubric questions found in the training rows
     epochs: tuple[EpochScore, ...] = ()
     benchmarks: tuple[BenchmarkScore, ...] = ()

@@ -12,6 +12,7 @@ class Env(StrEnum):
     """Environment variables that the operator sets: in every pod, or in pods of the stage that is named."""
 
     CONFIG = "BLENDTUNE_CONFIG"  # path of CONFIG_FILE
+    CONFIG_DIGEST = "BLENDTUNE_CONFIG_DIGEST"  # text_digest of CONFIG_FILE; a file of another is refused
     CLAIMS = "BLENDTUNE_CLAIMS"  # folder in which every claim is mounted, each under its own name
     TERMINATION_LOG = "BLENDTUNE_TERMINATION_LOG"
     RUBRIC = "BLENDTUNE_RUBRIC"  # path of the user's rubric; unset for a built-in one

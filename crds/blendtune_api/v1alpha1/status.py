@@ -61,6 +61,25 @@ class Attempt:
         None
     )
     counted: Annotated[bool, Mark("Whether it counts against backoffLimit.")] = False
+    uid: Annotated[
+        str, Mark("UID of its Job or PyTorchJob: no other of its name is listened to.", max_length=64)
+    ] = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PinnedStatus:
+    """The pinned configuration: a ConfigMap with other contents is not the run's."""
+
+    revision: Annotated[int, Mark("Its revision, from 1.", minimum=1)]
+    digest: Annotated[str, Mark("sha256 of config.json in its ConfigMap.", max_length=128)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChildStatus:
+    """A child that the operator has made: another object of this name is not the run's."""
+
+    name: Annotated[str, Mark("Its name.", max_length=63)]
+    uid: Annotated[str, Mark("Its UID.", max_length=64)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,6 +219,7 @@ class ModelStatus:
 _CONDITIONS = Mark("The conditions, by type.", max_items=16, list_map_keys=("type",))
 _STATE = Mark("Summary of the conditions, for people. Programs read the conditions.")
 _ATTEMPTS = Mark("The latest attempts.", max_items=ATTEMPTS_KEPT)
+_PINNED = Mark("The pinned configuration of the last attempt.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -210,6 +230,7 @@ class BlendedFineTuneStatus:
     state: Annotated[State | None, _STATE] = None
     conditions: Annotated[tuple[Condition, ...], _CONDITIONS] = ()
     attempts: Annotated[tuple[Attempt, ...], _ATTEMPTS] = ()
+    pinned: Annotated[PinnedStatus | None, _PINNED] = None
     retry: Annotated[int, Mark("The spec.retry that was acted upon.", minimum=0)] = 0
     failures: Annotated[
         int, Mark("Failed attempts of the present stage that count against backoffLimit.", minimum=0)
@@ -222,6 +243,7 @@ class BlendedFineTuneStatus:
     blend: Annotated[BlendStatus | None, Mark("The blend that was achieved.")] = None
     training: Annotated[TrainingStatus | None, Mark("The training in numbers.")] = None
     model: Annotated[ModelStatus | None, Mark("The tuned model.")] = None
+    rubric_eval: Annotated[ChildStatus | None, Mark("The RubricEval from which the scores come.")] = None
     evaluation: Annotated[EvaluationSummary | None, Mark("The scores.")] = None
     diagnosis: Annotated[Diagnosis | None, Mark("What to change next.")] = None
 
@@ -234,6 +256,7 @@ class RubricEvalStatus:
     state: Annotated[State | None, _STATE] = None
     conditions: Annotated[tuple[Condition, ...], _CONDITIONS] = ()
     attempts: Annotated[tuple[Attempt, ...], _ATTEMPTS] = ()
+    pinned: Annotated[PinnedStatus | None, _PINNED] = None
     retry: Annotated[int, Mark("The spec.retry that was acted upon.", minimum=0)] = 0
     failures: Annotated[
         int, Mark("Failed attempts of the present stage that count against backoffLimit.", minimum=0)

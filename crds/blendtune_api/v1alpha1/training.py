@@ -244,7 +244,7 @@ class Cluster:
         str, Mark("Preset of node selector, toleration, memory and peak FLOP/s.", min_length=1, max_length=63)
     ] = "a100-80gb"
     queue_name: Annotated[
-        str, Mark("Kueue LocalQueue of the train and eval pods. Empty: none.", max_length=253)
+        str, Mark("Kueue LocalQueue of the pods of all stages. Empty: none.", max_length=253)
     ] = ""
     backoff_limit: Annotated[
         int,

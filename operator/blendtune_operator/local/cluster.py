@@ -14,6 +14,7 @@ from blendtune_operator.local.workloads import Workloads
 from blendtune_operator.names import OWNER_UID, Kind, Object
 from blendtune_operator.plan import Event
 from blendtune_operator.progress import fetch_progress
+from blendtune_operator.same_content import is_same_content
 
 
 class LocalCluster:
@@ -42,15 +43,22 @@ class LocalCluster:
         del namespace
         return [object for object in self.cached_children(owner_uid) if object["kind"] == Kind.POD]
 
+    async def workload(self, job: Object) -> Object | None:
+        del job
+        return None
+
     async def serves(self, kind: Kind) -> bool:
         del kind
         return True
 
     async def create(self, obj: Object) -> Object:
-        created = self._store.create(obj, _run_uid(obj))
+        created = self._store.create(_admitted(obj), _run_uid(obj))
         if created["kind"] in (Kind.JOB, Kind.PYTORCH_JOB):
             self._workloads.start(created)
         return created
+
+    async def has_made(self, found: Object, wanted: Object) -> bool:
+        return is_same_content(found, wanted)
 
     async def delete(self, obj: Object) -> None:
         current = self._store.get(*key_of(obj))
@@ -81,6 +89,16 @@ class LocalCluster:
 
     async def emit_event(self, obj: Object, event: Event) -> None:
         self.events.append((obj["metadata"]["name"], event))
+
+
+def _admitted(obj: Object) -> Object:
+    """Without the suspension in which a queue holds what is created: there are no queues here."""
+    if obj["kind"] == Kind.JOB:
+        return {**obj, "spec": {**obj["spec"], "suspend": False}}
+    if obj["kind"] == Kind.PYTORCH_JOB:
+        policy = {**obj["spec"]["runPolicy"], "suspend": False}
+        return {**obj, "spec": {**obj["spec"], "runPolicy": policy}}
+    return obj
 
 
 def _run_uid(obj: Object) -> str | None:

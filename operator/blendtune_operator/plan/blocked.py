@@ -12,6 +12,7 @@ from blendtune_operator.conditions import (
     RUBRIC_EVAL_CONDITIONS,
     Conditions,
     Finding,
+    as_of_generation,
     initialise_conditions,
     set_condition,
     state_of,
@@ -51,4 +52,4 @@ def not_accepted(
     """The conditions with Accepted set to False; those of `types` that are missing are added as Unknown."""
     finding = Finding(ConditionType.ACCEPTED, ConditionStatus.FALSE, reason, message)
     conditions = initialise_conditions(conditions, types, generation, now)
-    return set_condition(conditions, finding, generation, now)
+    return as_of_generation(set_condition(conditions, finding, generation, now), generation)

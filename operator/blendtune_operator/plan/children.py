@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
 
@@ -11,9 +11,11 @@ from blendtune_api.contract import Progress
 from blendtune_api.v1alpha1 import Stage
 from blendtune_operator import names
 from blendtune_operator.conditions import moment
-from blendtune_operator.names import Kind, Object
+from blendtune_operator.names import Kind, Object, Parent
+from blendtune_operator.plan.recorded import Recorded, recorded_by
 
 _SUCCEEDED = ("Complete", "Succeeded")
+_UNKNOWN_INDEX = 2**31
 
 
 class JobPhase(Enum):
@@ -27,31 +29,35 @@ class JobPhase(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Children:
-    """The objects that a plan is made from; `of` drops those of other runs.
+    """The objects that a plan is made from; `of` sorts out which of them are the owner's.
 
-    `progress` is the answer of rank 0, if it was asked for this plan; `unserved` are the kinds that the API
-    server does not know.
+    `objects` are those that the status of their owner records, `foreign` those that only say that they
+    belong to it. `progress` is the answer of rank 0, if it was asked for this plan; `queued_by` are the
+    Workloads of the Jobs that a queue holds, by the UID of the Job; `missing` says what is not there that the
+    pods wait for; `unserved` are the kinds that the API server does not know.
     """
 
     objects: tuple[Object, ...] = ()
+    foreign: tuple[Object, ...] = ()
+    recorded: Recorded = field(default_factory=Recorded)
     progress: Progress | None = None
+    queued_by: Mapping[str, Object] = field(default_factory=dict)
+    missing: str = ""
     unserved: frozenset[Kind] = frozenset()
 
     @classmethod
-    def of(cls, owner: Object, objects: list[Object], unserved: frozenset[Kind] = frozenset()) -> Children:
-        """The children of one owner: pods by their label, all others by label and controller reference.
-
-        Objects of other namespaces are dropped: a user of another namespace may label theirs as they like.
-        """
-        uid, namespace = owner["metadata"]["uid"], owner["metadata"]["namespace"]
-        own = [
-            obj
-            for obj in objects
-            if obj["metadata"]["namespace"] == namespace
-            and _labels(obj).get(names.OWNER_UID) == uid
-            and (obj["kind"] == Kind.POD or names.is_owned_by(obj, uid))
-        ]
-        return cls(objects=tuple(own), unserved=unserved)
+    def of(
+        cls, owner: Parent, objects: Iterable[Object], unserved: frozenset[Kind] = frozenset()
+    ) -> Children:
+        """The children of one owner, of what `claimed` leaves of the objects."""
+        recorded = recorded_by(owner.status)
+        candidates = claimed(owner, objects)
+        return cls(
+            objects=tuple(obj for obj in candidates if recorded.has(obj)),
+            foreign=tuple(obj for obj in candidates if not recorded.has(obj)),
+            recorded=recorded,
+            unserved=unserved,
+        )
 
     def with_object(self, obj: Object) -> Children:
         return replace(self, objects=(*self.objects, obj))
@@ -65,6 +71,7 @@ class Children:
 
         A pod that ended may be deleted by now and still explain why its attempt failed.
         """
+        pods = [pod for pod in pods if self.recorded.has(pod)]
         present = {pod["metadata"]["uid"] for pod in pods}
         ended = (pod for pod in self._of(Kind.POD) if not is_live(pod))
         gone = (pod for pod in ended if pod["metadata"]["uid"] not in present)
@@ -78,11 +85,8 @@ class Children:
 
     def attempts(self, stage: Stage) -> dict[int, Object]:
         """The Jobs or PyTorchJobs of a stage, by attempt."""
-        return {
-            int(_labels(obj)[names.ATTEMPT]): obj
-            for obj in self.workloads()
-            if _labels(obj).get(names.STAGE) == stage and names.ATTEMPT in _labels(obj)
-        }
+        recorded = ((self.recorded.attempts.get(obj["metadata"]["uid"]), obj) for obj in self.workloads())
+        return {at[1]: obj for at, obj in recorded if at is not None and at[0] is stage}
 
     def pods(self, stage: Stage, attempt: int | None = None) -> tuple[Object, ...]:
         """The pods of a stage, or of one attempt of it, in the order of their index.
@@ -93,9 +97,10 @@ class Children:
         pods = [
             pod
             for pod in self._of(Kind.POD)
-            if _labels(pod).get(names.STAGE) == stage and attempt in (None, _attempt_of(pod))
+            for of_stage, number in (self.recorded.attempts[names.controller_uid(pod)],)
+            if of_stage is stage and attempt in (None, number)
         ]
-        latest: dict[tuple[int, int], str] = {}
+        latest: dict[tuple[str, int], str] = {}
         for pod in pods:
             latest[_slot(pod)] = max(latest.get(_slot(pod), ""), _created(pod))
         current = (pod for pod in pods if is_live(pod) or _created(pod) == latest[_slot(pod)])
@@ -105,8 +110,28 @@ class Children:
         """All children except the pods, which are deleted with their Jobs."""
         return tuple(obj for obj in self.objects if obj["kind"] != Kind.POD)
 
+    def claimed_workloads(self) -> tuple[Object, ...]:
+        """With those that the status does not record, which the garbage collector would remove too."""
+        return tuple(obj for obj in (*self.objects, *self.foreign) if obj["kind"] != Kind.POD)
+
     def _of(self, kind: Kind) -> Iterator[Object]:
         return (obj for obj in self.objects if obj["kind"] == kind)
+
+
+def claimed(owner: Parent, objects: Iterable[Object]) -> tuple[Object, ...]:
+    """The objects that say that they are children of this owner: by their label, all but pods also by the
+    controller reference.
+
+    Objects of other namespaces are dropped: a user of another namespace may label theirs as they like.
+    """
+    uid, namespace = owner.metadata.uid, owner.metadata.namespace
+    return tuple(
+        obj
+        for obj in objects
+        if obj["metadata"]["namespace"] == namespace
+        and _labels(obj).get(names.OWNER_UID) == uid
+        and (obj["kind"] == Kind.POD or names.is_owned_by(obj, uid))
+    )
 
 
 def phase_of(job: Object) -> JobPhase:
@@ -163,17 +188,28 @@ def is_live(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
+def has_started(pod: Object) -> bool:
+    """Whether a container of the pod has run, or runs."""
+    status = pod.get("status") or {}
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    states = [item.get("state") or {} for item in containers]
+    return any(state.get("running") or state.get("terminated") for state in states)
+
+
 def pod_index(pod: Object) -> int:
-    """The index of a pod within its gang; 0 for the only pod of a Job."""
-    return int(_labels(pod).get(names.REPLICA_INDEX, 0))
+    """The index of a pod within its gang; 0 for the only pod of a Job.
+
+    A pod whose label somebody has made unreadable counts as the last.
+    """
+    if names.REPLICA_INDEX not in _labels(pod):
+        return 0
+    index = names.number(pod, names.REPLICA_INDEX)
+    return _UNKNOWN_INDEX if index is None else index
 
 
-def _attempt_of(pod: Object) -> int:
-    return int(_labels(pod).get(names.ATTEMPT, 0))
-
-
-def _slot(pod: Object) -> tuple[int, int]:
-    return _attempt_of(pod), pod_index(pod)
+def _slot(pod: Object) -> tuple[str, int]:
+    """What only one live pod may fill: an attempt, by the UID of its child, and an index in it."""
+    return names.controller_uid(pod), pod_index(pod)
 
 
 def _created(pod: Object) -> str:

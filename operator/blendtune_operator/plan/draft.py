@@ -91,7 +91,8 @@ class Draft(Generic[StatusT]):
         self._requeue_after = delay if self._requeue_after is None else min(self._requeue_after, delay)
 
     def plan(self) -> Plan[StatusT]:
-        self.update(state=conditions.state_of(self.status.conditions))
+        found = conditions.as_of_generation(self.status.conditions, self.run.metadata.generation)
+        self.update(conditions=found, state=conditions.state_of(found))
         return Plan(
             status=self.status,
             create=tuple(self._creates),

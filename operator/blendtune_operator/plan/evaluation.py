@@ -18,6 +18,7 @@ from blendtune_operator import names, render
 from blendtune_operator.conditions import find, is_true
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan.children import is_terminating
+from blendtune_operator.plan.conflict import name_conflict
 from blendtune_operator.plan.draft import FineTuneDraft
 from blendtune_operator.plan.phase import Continue, PhaseResult, Stop
 from blendtune_operator.plan.pinning import pin_next_run
@@ -33,6 +34,10 @@ def run_evaluation(draft: FineTuneDraft) -> PhaseResult:
     child = evaluation_of(draft)
     if child is None:
         return _start(draft)
+    if _is_edited(child) and not is_terminating(child):
+        draft.requeue_after(draft.settings.obstacle_interval)
+        message = name_conflict(child, "was edited by somebody: a run takes no scores of it")
+        return wait(draft, _CONDITION, Reason.NAME_CONFLICT, message)
     status = codec.decode(RubricEvalStatus, child.get("status") or {}, lenient=True)
     if is_true(status.conditions, ConditionType.SUCCEEDED):
         _copy_scores(draft, status)
@@ -56,6 +61,14 @@ def run_evaluation(draft: FineTuneDraft) -> PhaseResult:
 def evaluation_of(draft: FineTuneDraft) -> Object | None:
     """The RubricEval of the run; None while there is none."""
     return draft.children.find(Kind.RUBRIC_EVAL, names.rubric_eval(draft.run.metadata.name))
+
+
+def _is_edited(child: Object) -> bool:
+    """Whether somebody has changed the spec of the RubricEval, which the operator never does.
+
+    Each change raises the generation, also one that was undone: what ran in between cannot be known.
+    """
+    return int(child["metadata"].get("generation", 1)) > 1
 
 
 def _is_outdated(draft: FineTuneDraft, child: Object, status: RubricEvalStatus) -> bool:

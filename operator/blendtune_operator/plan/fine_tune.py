@@ -13,6 +13,7 @@ from blendtune_operator.names import Kind
 from blendtune_operator.plan import Plan
 from blendtune_operator.plan.blend import run_blend
 from blendtune_operator.plan.children import Children
+from blendtune_operator.plan.conflict import refuse_replaced_children
 from blendtune_operator.plan.draft import FineTuneDraft
 from blendtune_operator.plan.evaluation import evaluation_of, run_evaluation
 from blendtune_operator.plan.lifecycle import (
@@ -100,6 +101,7 @@ PHASES: Sequence[Phase[FineTuneDraft]] = (
     judge_edited_gates,
     stop_if_finished,
     validate,
+    refuse_replaced_children,
     report_suspension,
     warn_of_margins,
     run_blend,

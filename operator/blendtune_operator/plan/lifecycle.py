@@ -105,11 +105,11 @@ def remove_expired_children(draft: Draft[StatusT]) -> None:
     """Deletes the children of a run that ended spec.ttlSecondsAfterFinished ago, but not its data."""
     time_to_live = draft.run.spec.ttl_seconds_after_finished
     completion = draft.status.completion_time
-    if time_to_live is None or completion is None or not draft.children.workloads():
+    if time_to_live is None or completion is None or not draft.children.claimed_workloads():
         return
     left = moment(completion) + timedelta(seconds=time_to_live) - draft.now
     if left > timedelta():
         draft.requeue_after(left)
         return
-    for child in draft.children.workloads():
+    for child in draft.children.claimed_workloads():
         draft.delete(child)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from blendtune_api.contract import EvalConfig, RunConfig
 from blendtune_operator import render
 from blendtune_operator.names import Object, Run
-from blendtune_operator.plan.draft import EvalDraft, FineTuneDraft
+from blendtune_operator.plan import StatusT
+from blendtune_operator.plan.draft import Draft, EvalDraft, FineTuneDraft
 from blendtune_operator.render.config import (
     ConfigT,
     Pinned,
@@ -17,7 +19,6 @@ from blendtune_operator.render.config import (
     read,
     repin_eval,
     repin_run,
-    revision_of,
 )
 from blendtune_operator.settings import Settings
 
@@ -26,20 +27,22 @@ RunT = TypeVar("RunT", bound=Run)
 
 def latest_run(draft: FineTuneDraft) -> Pinned[RunConfig] | None:
     """The configuration that the last attempt ran with."""
-    return _latest(draft.children.config_maps(), RunConfig)
+    return _latest(draft, RunConfig)
 
 
 def pin_next_run(draft: FineTuneDraft) -> tuple[Pinned[RunConfig], tuple[Object, ...]]:
     """The configuration of the next attempt, and its ConfigMap when that has to be created."""
     run, latest = draft.run, latest_run(draft)
-    pinned = repin_run(latest, run, draft.settings) if latest else pin_run(run, draft.settings)
+    pinned = repin_run(latest, run, draft.settings) if latest else _again(draft, pin_run(run, draft.settings))
     return pinned, () if pinned is latest else (render.run_config(run, pinned),)
 
 
 def pin_next_eval(draft: EvalDraft) -> tuple[Pinned[EvalConfig], tuple[Object, ...]]:
     """The configuration of the next attempt, and its ConfigMap when that has to be created."""
-    run, latest = draft.run, _latest(draft.children.config_maps(), EvalConfig)
-    pinned = repin_eval(latest, run, draft.settings) if latest else pin_eval(run, draft.settings)
+    run, latest = draft.run, _latest(draft, EvalConfig)
+    pinned = (
+        repin_eval(latest, run, draft.settings) if latest else _again(draft, pin_eval(run, draft.settings))
+    )
     return pinned, () if pinned is latest else (render.eval_config(run, pinned),)
 
 
@@ -57,5 +60,15 @@ def render_attempt(
     return (*config_maps, job(run, pinned, attempt, settings))
 
 
-def _latest(config_maps: tuple[Object, ...], kind: type[ConfigT]) -> Pinned[ConfigT] | None:
-    return read(max(config_maps, key=revision_of), kind) if config_maps else None
+def _latest(draft: Draft[StatusT], kind: type[ConfigT]) -> Pinned[ConfigT] | None:
+    """The configuration that the status records, where its ConfigMap is still there."""
+    pinned, found = draft.status.pinned, draft.children.config_maps()
+    return read(found[0], kind, pinned.revision) if pinned and found else None
+
+
+def _again(draft: Draft[StatusT], fresh: Pinned[ConfigT]) -> Pinned[ConfigT]:
+    """A configuration in place of a ConfigMap that was removed: another content has another name."""
+    known = draft.status.pinned
+    if known is None:
+        return fresh
+    return replace(fresh, revision=known.revision + (fresh.digest != known.digest))

@@ -13,7 +13,17 @@ from blendtune_operator.conditions import moment
 from blendtune_operator.names import Object
 from blendtune_operator.plan.children import pod_index
 
-_IMAGE_ERRORS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+_CHECK_NAME = "check the image name in spec.cluster and the pull secrets of the service account"
+# By the kubelet's reason for not having an image: what to do.
+_IMAGE_ERRORS = {
+    "ErrImagePull": _CHECK_NAME,
+    "ImagePullBackOff": _CHECK_NAME,
+    "InvalidImageName": "correct the image name in spec.cluster",
+    "ErrImageNeverPull": "the node may not pull: load the image there, or set imagePullPolicy in podTemplate",
+    "ImageInspectError": "the node cannot read the image that it has: remove it there to pull it again",
+    "RegistryUnavailable": "the registry does not answer: it is tried again by itself once it does",
+    "SignatureValidationFailed": "the node accepts only signed images: sign it, or take one that is signed",
+}
 _CREATION_ERRORS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 _OUT_OF_MEMORY = "OOMKilled"
 _EVICTED = "Evicted"
@@ -73,7 +83,7 @@ def obstacle(pods: Iterable[Object]) -> Obstacle | None:
             waiting = (container.get("state") or {}).get("waiting") or {}
             text = ": ".join(filter(None, (waiting.get("reason"), waiting.get("message"))))
             if waiting.get("reason") in _IMAGE_ERRORS:
-                advice = "check the image name in spec.cluster and the pull secrets of the service account"
+                advice = _IMAGE_ERRORS[waiting["reason"]]
                 return Obstacle(
                     Reason.IMAGE_PULL_FAILED,
                     f"pod {name} cannot pull image {container.get('image', '')} ({text}): {advice}",

@@ -6,7 +6,7 @@ A run never fails or waits for want of an answer.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from blendtune_api.contract import Progress, TrainResult
 from blendtune_api.v1alpha1 import (
@@ -30,6 +30,8 @@ from blendtune_operator.settings import Settings
 _STALE_AFTER_INTERVALS = 4
 _CHECKPOINT_BYTES = "checkpointBytes"
 DIVERGENCE = {Role.GENERAL: "divergenceGeneral", Role.IN_DOMAIN: "divergenceInDomain"}  # metrics' names
+_LONGEST_SAVE = timedelta(days=1).total_seconds()  # pods get twice as long to end
+_LONGEST_REMAINING = timedelta(days=10 * 365).total_seconds()
 
 
 def pod_to_ask(run: BlendedFineTune, children: Children, now: datetime, settings: Settings) -> Object | None:
@@ -93,8 +95,12 @@ def final_trainer_status(known: TrainerStatus | None, result: TrainResult, now: 
 
 
 def trainer_status(progress: Progress, now: datetime) -> TrainerStatus:
-    """The progress as status.trainerStatus; unknown values are left out."""
-    values = {
+    """The progress as status.trainerStatus; what is unknown, or cannot be, is left out.
+
+    The image may be a user's own, and say anything.
+    """
+    step, steps = max(0, progress.step), max(0, progress.steps)
+    values: dict[str, float | int | None] = {
         "loss": progress.loss,
         "learningRate": progress.learning_rate,
         DIVERGENCE[Role.GENERAL]: progress.divergence_general,
@@ -102,20 +108,22 @@ def trainer_status(progress: Progress, now: datetime) -> TrainerStatus:
         "tokensPerSecond": progress.tokens_per_second,
         "tokensPerSecondPerGpu": progress.tokens_per_second_per_gpu,
         "mfu": progress.mfu,
-        "step": progress.step,
-        "steps": progress.steps or None,
+        "step": step,
+        "steps": steps or None,
         "tokens": progress.tokens,
-        SAVE_SECONDS: progress.save_seconds,
+        SAVE_SECONDS: progress.save_seconds if (progress.save_seconds or 0) <= _LONGEST_SAVE else None,
         _CHECKPOINT_BYTES: progress.checkpoint_bytes,
     }
     remaining = progress.remaining_seconds
+    if remaining is not None and not 0 <= remaining <= _LONGEST_REMAINING:
+        remaining = None
     return TrainerStatus(
-        progress_percentage=min(100, 100 * progress.step // progress.steps) if progress.steps else None,
-        estimated_remaining_seconds=None if remaining is None else max(0, round(remaining)),
+        progress_percentage=min(100, 100 * step // steps) if steps else None,
+        estimated_remaining_seconds=None if remaining is None else round(remaining),
         metrics=tuple(
             NamedValue(name=name, value=f"{value:.6g}" if isinstance(value, float) else str(value))
             for name, value in values.items()
-            if value is not None
+            if value is not None and value >= 0
         ),
         last_updated_time=timestamp(now),
     )

@@ -21,6 +21,7 @@ from blendtune_core.unfinished import told_unfinished
 from blendtune_operator import render
 from blendtune_operator.plan import Plan
 from blendtune_operator.plan.children import Children
+from blendtune_operator.plan.conflict import refuse_replaced_children
 from blendtune_operator.plan.draft import EvalDraft
 from blendtune_operator.plan.lifecycle import (
     apply_retry,
@@ -124,6 +125,7 @@ PHASES: Sequence[Phase[EvalDraft]] = (
     judge_edited_gates,
     stop_if_finished,
     validate_spec,
+    refuse_replaced_children,
     report_suspension,
     warn_of_margins,
     run_evaluation,

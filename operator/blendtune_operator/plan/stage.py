@@ -27,8 +27,10 @@ from blendtune_operator.plan.attempts import (
 )
 from blendtune_operator.plan.children import JobPhase, active_since, is_live, is_terminating, phase_of
 from blendtune_operator.plan.draft import Draft
+from blendtune_operator.plan.lingering import how_to_free, lingering, waiting_pods
 from blendtune_operator.plan.phase import Continue, PhaseResult, Stop
 from blendtune_operator.plan.pods import Cause
+from blendtune_operator.plan.queueing import report_queued
 from blendtune_operator.plan.stage_end import (
     PODS_LAG,
     handle_failure,
@@ -50,7 +52,7 @@ _POD_CREATION_TIMEOUT = timedelta(minutes=1)  # after it a child without pods is
 
 def run_stage(draft: Draft[StatusT], stage: StageRun[ResultT]) -> ResultT | Stop:
     """The result of the stage once an attempt has succeeded; until then why there is none yet."""
-    attempt = _current_attempt(draft, stage)
+    attempt = last_attempt(draft.status, stage.stage)
     if attempt is None or attempt.end_time is not None:
         return _start_next(draft, stage, attempt)
     child = draft.children.find(*names.attempt_child(draft.run.metadata.name, stage.stage, attempt.number))
@@ -69,25 +71,9 @@ def run_stage(draft: Draft[StatusT], stage: StageRun[ResultT]) -> ResultT | Stop
         case _ if draft.run.spec.suspend:
             return _stop_attempt(draft, stage, attempt, child)
         case JobPhase.QUEUED:
-            return _report_queued(draft, stage, attempt)
+            return report_queued(draft, stage.condition, attempt, child)
         case JobPhase.ACTIVE:
             return _watch_attempt(draft, stage, attempt, child, pods)
-
-
-def _current_attempt(draft: Draft[StatusT], stage: StageRun[ResultT]) -> Attempt | None:
-    """The last recorded attempt, or a later one whose child exists although the status write failed."""
-    attempt = last_attempt(draft.status, stage.stage)
-    found = draft.children.attempts(stage.stage)
-    latest = max(found, default=0)
-    if latest <= (attempt.number if attempt else 0):
-        return attempt
-    created = found[latest]["metadata"].get("creationTimestamp")
-    return _open_attempt(draft, stage, latest, created or timestamp(draft.now))
-
-
-def _open_attempt(draft: Draft[StatusT], stage: StageRun[ResultT], number: int, start: str) -> Attempt:
-    draft.update(start_time=draft.status.start_time or start)
-    return open_attempt(draft, stage.stage, number, moment(start))
 
 
 def _start_next(draft: Draft[StatusT], stage: StageRun[ResultT], last: Attempt | None) -> Stop:
@@ -101,6 +87,7 @@ def _start_next(draft: Draft[StatusT], stage: StageRun[ResultT], last: Attempt |
         return wait(draft, stage.condition, Reason.PENDING, text)
     if live:
         text = f"attempt {number} waits for the last to end: {describe_pods(live)} left"
+        text += how_to_free(live, draft.now)
         return wait(draft, stage.condition, Reason.BACKING_OFF, text)
     deadline = _check_deadline(draft, stage, timedelta())
     if isinstance(deadline, Stop):
@@ -115,7 +102,8 @@ def _start_next(draft: Draft[StatusT], stage: StageRun[ResultT], last: Attempt |
     for old, child in draft.children.attempts(stage.stage).items():
         if old <= number - ATTEMPTS_KEPT:
             draft.delete(child)
-    _open_attempt(draft, stage, number, timestamp(draft.now))
+    draft.update(start_time=draft.status.start_time or timestamp(draft.now))
+    open_attempt(draft, stage.stage, number, draft.now)
     return wait(draft, stage.condition, Reason.STARTING, f"attempt {number} is starting")
 
 
@@ -124,14 +112,6 @@ def _stop_attempt(draft: Draft[StatusT], stage: StageRun[ResultT], attempt: Atte
     add_training_time(draft, stage.condition, attempt, draft.now)
     draft.delete(child)
     return wait(draft, stage.condition, Reason.SUSPENDED, f"attempt {attempt.number} is being stopped")
-
-
-def _report_queued(draft: Draft[StatusT], stage: StageRun[ResultT], attempt: Attempt) -> Stop:
-    """A queue has not admitted the child yet, or has preempted it: then the time that it ran is counted."""
-    add_training_time(draft, stage.condition, attempt, draft.now)
-    queue = draft.run.spec.cluster.queue_name
-    place = f" in queue {queue}" if queue else ""
-    return wait(draft, stage.condition, Reason.QUEUED, f"attempt {attempt.number} waits{place} for room")
 
 
 def _watch_attempt(
@@ -144,6 +124,9 @@ def _watch_attempt(
     """Says what the pods of an active child do or wait for, and stops them when the deadline has passed."""
     live = [pod for pod in pods if is_live(pod)]
     obstacle = pod_reading.obstacle(live)
+    if obstacle is None and draft.children.missing:
+        draft.requeue_after(draft.settings.obstacle_interval)
+        obstacle = pod_reading.Obstacle(Reason.STARTING, draft.children.missing)
     if draft.reason_before(stage.condition) != Reason.RUNNING:
         since = pod_reading.running_since(live)
         if obstacle is not None:
@@ -158,7 +141,8 @@ def _watch_attempt(
         cause = Cause(reason=Reason.DEADLINE_EXCEEDED, message=text)
         close_attempt(draft, stage.condition, attempt, cause)
         return deadline
-    but = f"; but {obstacle.message}" if obstacle else ""
+    told = obstacle.message if obstacle else lingering(live, stage.container, draft.now)
+    but = f"; but {told}" if told else ""
     return wait(draft, stage.condition, Reason.RUNNING, f"attempt {attempt.number} is running{but}")
 
 
@@ -172,9 +156,16 @@ def _await_pods(
     """No container runs yet. Where no pod is created in time, only the events of the child tell why."""
     left = (active_since(child) or moment(attempt.start_time)) + _POD_CREATION_TIMEOUT - draft.now
     if live or left > timedelta():
-        if not live:
+        if left > timedelta():
             draft.requeue_after(left)
-        return wait(draft, stage.condition, Reason.STARTING, f"attempt {attempt.number} is starting")
+        message = f"attempt {attempt.number} is starting"
+        if left <= timedelta() and (names_of := waiting_pods(live)):
+            draft.requeue_after(draft.settings.obstacle_interval)
+            message += (
+                f"; {names_of} no container yet: `kubectl describe pod` says why, such as a ConfigMap, a "
+                "Secret or a claim that is not there, or a volume that does not attach"
+            )
+        return wait(draft, stage.condition, Reason.STARTING, message)
     kind, name = child["kind"], child["metadata"]["name"]
     message = (
         f"no pod was made for {kind} {name}: `kubectl describe {kind.lower()} {name}` says why; a quota, an "

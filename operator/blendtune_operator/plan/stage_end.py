@@ -14,6 +14,7 @@ from blendtune_operator.plan import pods as pod_reading
 from blendtune_operator.plan.attempts import backoff, close_attempt, last_attempt
 from blendtune_operator.plan.children import ended_at, failure_of, is_live
 from blendtune_operator.plan.draft import Draft
+from blendtune_operator.plan.lingering import how_to_free
 from blendtune_operator.plan.phase import Stop
 from blendtune_operator.plan.pods import Cause
 from blendtune_operator.plan.stage_run import (
@@ -49,7 +50,8 @@ def handle_missing_child(
     """
     live = [pod for pod in pods if is_live(pod)]
     if live or child is not None:
-        message = f"attempt {attempt.number} is being stopped: {describe_pods(live)} left"
+        left = f"{describe_pods(live)} left{how_to_free(live, draft.now)}"
+        message = f"attempt {attempt.number} is being stopped: {left}"
         return wait_under_same_reason(draft, stage.condition, message)
     suspended = draft.reason_before(stage.condition) == Reason.SUSPENDED
     kind, name = names.attempt_child(draft.run.metadata.name, stage.stage, attempt.number)
@@ -100,7 +102,10 @@ def handle_failure(
     """The child failed: once all its pods have ended, the attempt is closed with what explains it best."""
     live = [pod for pod in pods if is_live(pod)]
     if live:  # the way they end may explain more than the first failure did
-        message = f"attempt {attempt.number} failed: waiting for {describe_pods(live)} to end"
+        message = (
+            f"attempt {attempt.number} failed: waiting for {describe_pods(live)} to end"
+            f"{how_to_free(live, draft.now)}"
+        )
         return wait_under_same_reason(draft, stage.condition, message)
     cause = pod_reading.cause_of_failure(pods, failure_of(child))
     return _retry_or_fail(draft, stage, attempt, cause, ended_at(child))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from blendtune_api.codec import Fault
+from blendtune_api.faults import describe
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     Cluster,
@@ -105,10 +106,10 @@ def _evaluated_models(run: Run) -> Iterator[tuple[str, str]]:
 
 def _service_accounts(run: Run, settings: Settings) -> Iterator[Refusal]:
     allowed = settings.allowed_service_accounts
-    if allowed is None:
-        return
     for path, name in _named_service_accounts(run):
-        if name not in allowed:
+        if not isinstance(name, str):
+            yield Refusal(Reason.INVALID_SPEC, Fault(path, f"must be a string, not {describe(name)}"))
+        elif allowed is not None and name not in allowed:
             known = f"use one of {', '.join(sorted(allowed))}, or leave it out" if allowed else "leave it out"
             message = f"service account {name!r} is not allowed to runs: {known}; an administrator may add it"
             yield Refusal(Reason.SERVICE_ACCOUNT_NOT_ALLOWED, Fault(path, message))

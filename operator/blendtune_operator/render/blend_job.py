@@ -24,6 +24,7 @@ def blend_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
         stage=Stage.BLEND,
         attempt=attempt,
         config_map=names.run_config(run.metadata.name, pinned.revision),
+        config_digest=pinned.digest,
         claims=mounted_claims(spec.storage, uris, export_uris(spec)),
         credentials=spec.credentials,
         with_secret=any(map(is_remote, (*uris, *export_uris(spec)))),
@@ -45,4 +46,5 @@ def blend_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
     )
     containers = [pod.main_container(context, user, blend)]
     template = pod.template(context, user, containers, init_containers=[check])
-    return job(run, names.blend_job(run.metadata.name, attempt), Stage.BLEND, attempt, template)
+    name = names.blend_job(run.metadata.name, attempt)
+    return job(run, name, Stage.BLEND, attempt, template, spec.cluster.queue_name)

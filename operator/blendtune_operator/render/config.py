@@ -8,7 +8,14 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
 
 from blendtune_api import codec
-from blendtune_api.contract import CONFIG_FILE, UNKNOWN_DATE, EvalConfig, GpuPreset, RunConfig
+from blendtune_api.contract import (
+    CONFIG_FILE,
+    UNKNOWN_DATE,
+    EvalConfig,
+    GpuPreset,
+    RunConfig,
+    text_digest,
+)
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, Stage
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object, Run
@@ -20,10 +27,24 @@ ConfigT = TypeVar("ConfigT", RunConfig, EvalConfig)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pinned(Generic[ConfigT]):
-    """A configuration and its revision. A change of `cluster` or `credentials` makes the next revision."""
+    """A configuration and its revision. A change of `cluster` or `credentials` makes the next revision.
+
+    `text` is what the ConfigMap holds; empty: what this version writes.
+    """
 
     config: ConfigT
     revision: int = 1
+    text: str = ""
+
+    @property
+    def document(self) -> str:
+        """The configuration as its pods read it."""
+        return self.text or json.dumps(codec.encode(self.config), sort_keys=True, indent=1)
+
+    @property
+    def digest(self) -> str:
+        """Digest of the document, which its pods verify."""
+        return text_digest(self.document)
 
 
 def pin_run(run: BlendedFineTune, settings: Settings) -> Pinned[RunConfig]:
@@ -83,11 +104,16 @@ def eval_config(run: RubricEval, pinned: Pinned[EvalConfig]) -> Object:
     return _config_map(run, names.eval_config(run.metadata.name, pinned.revision), pinned)
 
 
-def read(config_map: Object, kind: type[ConfigT]) -> Pinned[ConfigT]:
+def read(config_map: Object, kind: type[ConfigT], revision: int) -> Pinned[ConfigT]:
     """The configuration that a ConfigMap pins. Raises ValueError when it holds anything else."""
-    text = config_map.get("data", {}).get(CONFIG_FILE, "null")
+    text = _text_in(config_map)
     config: ConfigT = _decode(cast(Any, kind), text)
-    return Pinned(config=config, revision=revision_of(config_map))
+    return Pinned(config=config, revision=revision, text=text)
+
+
+def digest_in(config_map: Object) -> str:
+    """Digest of the document that a ConfigMap holds."""
+    return text_digest(_text_in(config_map))
 
 
 @lru_cache(maxsize=256)  # each plan of a run reads its ConfigMap, which never changes
@@ -96,7 +122,12 @@ def _decode(kind: Any, text: str) -> Any:
 
 
 def revision_of(config_map: Object) -> int:
-    return int(config_map["metadata"].get("labels", {}).get(names.REVISION, "1"))
+    """The revision by the label; 0 where that is no number."""
+    return names.number(config_map, names.REVISION) or 0
+
+
+def _text_in(config_map: Object) -> str:
+    return str((config_map.get("data") or {}).get(CONFIG_FILE, ""))
 
 
 def _config_map(run: Run, name: str, pinned: Pinned[ConfigT]) -> Object:
@@ -105,7 +136,7 @@ def _config_map(run: Run, name: str, pinned: Pinned[ConfigT]) -> Object:
         "kind": Kind.CONFIG_MAP.value,
         "metadata": names.metadata(run, name, extra={names.REVISION: str(pinned.revision)}),
         "immutable": True,
-        "data": {CONFIG_FILE: json.dumps(codec.encode(pinned.config), sort_keys=True, indent=1)},
+        "data": {CONFIG_FILE: pinned.document},
     }
 
 

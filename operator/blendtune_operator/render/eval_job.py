@@ -26,6 +26,7 @@ def eval_job(run: RubricEval, pinned: Pinned[EvalConfig], attempt: int, settings
         stage=Stage.EVAL,
         attempt=attempt,
         config_map=names.eval_config(run.metadata.name, pinned.revision),
+        config_digest=pinned.digest,
         claims=claims | mounted_claims(spec.storage, uris, exports),
         credentials=spec.credentials,
         with_secret=any(map(is_remote, (*uris, *exports))),

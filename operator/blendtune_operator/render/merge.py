@@ -31,8 +31,12 @@ def merge(base: Any, overlay: Any) -> Any:
 
 def _list_key(items: Sequence[Any]) -> str | None:
     if items and all(isinstance(item, Mapping) for item in items):
-        return next((key for key in _LIST_KEYS if all(key in item for item in items)), None)
+        return next((key for key in _LIST_KEYS if all(_has_text(item, key) for item in items)), None)
     return None
+
+
+def _has_text(item: Mapping[Any, Any], key: str) -> bool:
+    return isinstance(item.get(key), str)
 
 
 def _merge_by(key: str, base: list[Any], overlay: list[Any]) -> list[Any]:

@@ -32,14 +32,16 @@ class Devices:
 class PodContext:
     """What the containers of one pod have in common.
 
-    `claims` maps the name of each mounted PersistentVolumeClaim to whether it is read-only. `with_secret`
-    gives the containers the Secret of `credentials` as environment variables.
+    `config_digest` is that of the pinned configuration in `config_map`: whoever may write ConfigMaps may
+    replace it before a pod mounts it. `claims` maps the name of each mounted PersistentVolumeClaim to whether
+    it is read-only. `with_secret` gives the containers the Secret of `credentials` as environment variables.
     """
 
     run: Run
     stage: Stage
     attempt: int
     config_map: str
+    config_digest: str
     claims: Mapping[str, bool]
     credentials: Credentials
     with_secret: bool
@@ -120,6 +122,7 @@ def grace_seconds(context: PodContext) -> int:
 def _common_env(context: PodContext) -> list[Object]:
     env = [
         variable(Env.CONFIG, f"{names.CONFIG_FOLDER}/{CONFIG_FILE}"),
+        variable(Env.CONFIG_DIGEST, context.config_digest),
         variable(Env.CLAIMS, names.CLAIMS_FOLDER),
         variable(Env.TERMINATION_LOG, TERMINATION_LOG),
         variable(Env.ATTEMPT, context.attempt),

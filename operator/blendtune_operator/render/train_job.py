@@ -17,6 +17,7 @@ from blendtune_operator.settings import Settings
 
 SAVE_SECONDS = "saveSeconds"  # metric of status.trainerStatus: the longest time that a checkpoint took
 _CURRENT_STEP = timedelta(minutes=1)
+_LONGEST_GRACE = 2**31  # seconds
 
 
 def train_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, settings: Settings) -> Object:
@@ -28,7 +29,8 @@ def train_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
         "kind": Kind.PYTORCH_JOB.value,
         "metadata": names.metadata(run, name, Stage.TRAIN, attempt, labels),
         "spec": {
-            "runPolicy": {"cleanPodPolicy": "Running"},
+            # With a queue it is created suspended: nothing runs past the quota that the queue keeps.
+            "runPolicy": {"cleanPodPolicy": "Running", **({"suspend": True} if cluster.queue_name else {})},
             "pytorchReplicaSpecs": {
                 "Worker": {
                     "replicas": cluster.nodes,
@@ -48,7 +50,7 @@ def grace_period(run: BlendedFineTune, settings: Settings) -> timedelta:
     """
     pod_spec = run.spec.cluster.train.pod_template.get("spec")
     seconds = pod_spec.get("terminationGracePeriodSeconds") if isinstance(pod_spec, Mapping) else None
-    if isinstance(seconds, int):
+    if isinstance(seconds, int) and 0 <= seconds <= _LONGEST_GRACE:  # another is the API server's to refuse
         return timedelta(seconds=seconds)
     metrics = run.status.trainer_status.metrics if run.status.trainer_status else ()
     saves = [float(metric.value) for metric in metrics if metric.name == SAVE_SECONDS]
@@ -72,6 +74,7 @@ def _template(
         stage=Stage.TRAIN,
         attempt=attempt,
         config_map=names.run_config(run.metadata.name, pinned.revision),
+        config_digest=pinned.digest,
         claims=mounted_claims(spec.storage, uris, exports),
         credentials=spec.credentials,
         with_secret=any(map(is_remote, exports)) or _uses_tracking_server(spec.training),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from blendtune_operator.api import Api, ApiError, list_pages
 from blendtune_operator.cluster import Cluster, Key
@@ -26,12 +26,19 @@ class Controller:
     """Reconciles what is in the queue; the only caller of reconcile."""
 
     def __init__(
-        self, cluster: Cluster, queue: WorkQueue[Key], settings: Settings, telemetry: Telemetry
+        self,
+        cluster: Cluster,
+        queue: WorkQueue[Key],
+        settings: Settings,
+        telemetry: Telemetry,
+        now: Callable[[], datetime],
     ) -> None:
+        """`now` is the time by the API server's clock, aware."""
         self._cluster = cluster
         self._queue = queue
         self._settings = settings
         self._telemetry = telemetry
+        self._now = now
 
     async def work(self, allowed: asyncio.Event) -> None:
         """One worker: reconciles keys while `allowed` is set. When cancelled, completes the current one."""
@@ -52,7 +59,7 @@ class Controller:
         result = Result.SUCCESS
         try:
             with self._telemetry.timed(key.kind):
-                after = await reconcile(self._cluster, key, self._settings, datetime.now(UTC))
+                after = await reconcile(self._cluster, key, self._settings, self._now())
         except ApiError as error:
             result = Result.RETRY
             delay = self._queue.failed(key, error.retry_after or 0.0)

@@ -7,10 +7,11 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from blendtune_operator.api import Api, ApiError
+from blendtune_operator.clock import utc_now
 
 _log = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ class Lease:
 
     async def _write(self, lease: dict[str, Any], holder: str) -> None:
         settings = self._settings
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        now = utc_now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         before = lease.get("spec") or {}
         changes_hands = holder != before.get("holderIdentity")
         spec = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.operator.study.studies import StudyWorld, kneed, study
 
-from blendtune_api.blend_study import Axes, BlendStudy, StudyState
+from blendtune_api.blend_study import Axes, BlendStudy, Stopping, StudyState
 from blendtune_operator.names import Kind, Object
 
 PARALLELISM = 2
@@ -39,6 +39,7 @@ class KilledWorld(StudyWorld):
         self.seen += before
         if self.seen == self._n and before is not self._after:
             self._n = 0
+            self.made.clear()  # another process knows nothing of what this one has created
             raise Killed
 
     def settle(self) -> None:
@@ -49,8 +50,9 @@ class KilledWorld(StudyWorld):
         assert len(self.active()) <= PARALLELISM
 
 
-def run_study(world: KilledWorld) -> BlendStudy:
-    world.apply(study(Axes(in_domain_share=(0.25, 1.0), seeds=(1, 2)), parallelism=PARALLELISM))
+def run_study(world: KilledWorld, stopping: Stopping) -> BlendStudy:
+    axes = Axes(in_domain_share=(0.25, 1.0), seeds=(1, 2))
+    world.apply(study(axes, parallelism=PARALLELISM, stopping=stopping))
     world.settle()
     removed = world.active()[0]
     world.remove(world.objects[Kind.BLENDED_FINE_TUNE, "team", removed])
@@ -59,15 +61,16 @@ def run_study(world: KilledWorld) -> BlendStudy:
     return world.study
 
 
-def test_a_crash_at_any_write_changes_nothing() -> None:
+@pytest.mark.parametrize("stopping", [Stopping(), Stopping(gpu_hours=1000)], ids=["no budget", "a budget"])
+def test_a_crash_at_any_write_changes_nothing(stopping: Stopping) -> None:
     undisturbed = KilledWorld(0, after=False)
-    expected = run_study(undisturbed)
+    expected = run_study(undisturbed, stopping)
     assert expected.status.state is StudyState.SUCCEEDED
     assert undisturbed.seen > 10
     for n in range(1, undisturbed.seen + 1):
         for after in (False, True):
             world = KilledWorld(n, after=after)
-            found = run_study(world)
+            found = run_study(world, stopping)
             where = f"killed {'after' if after else 'before'} write {n}"
             assert found.status.recommendation == expected.status.recommendation, where
             assert [run.state for run in found.status.runs] == [run.state for run in expected.status.runs], (
@@ -79,5 +82,5 @@ def test_a_crash_at_any_write_changes_nothing() -> None:
 @pytest.mark.parametrize("n", [0, 1, 5])
 def test_the_operator_is_killed_at_the_write_that_the_test_names(n: int) -> None:
     world = KilledWorld(n, after=False)
-    run_study(world)
+    run_study(world, Stopping())
     assert world.seen >= n

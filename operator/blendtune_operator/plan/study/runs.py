@@ -67,11 +67,13 @@ def track_run(
         message = "its BlendedFineTune cannot be read by this version of the operator"
         run = replace(before or pending, state=StudyRunState.RUNNING, message=message)
         return TrackedRun(run=run, object=obj, hours_by_now=run.gpu_hours or 0.0)
+    uid = str(obj["metadata"]["uid"])
     removed = before.removed_gpu_hours if before else 0.0
     hours = removed + _ended_hours(child)
     run = replace(
         pending,
         state=_state(child),
+        uid=uid,
         gpu_hours=round(hours, _HOUR_DIGITS),
         removed_gpu_hours=removed,
         message=_message(child),

@@ -22,6 +22,7 @@ from blendtune_operator.conditions import (
     STUDY_CONDITIONS,
     Conditions,
     Finding,
+    as_of_generation,
     find,
     initialise_conditions,
     is_refused,
@@ -61,6 +62,7 @@ def study_status(
         *_end_findings(ending, runs),
     ):
         conditions = set_condition(conditions, finding, study.metadata.generation, now)
+    conditions = as_of_generation(conditions, study.metadata.generation)
     expected = expected_total(runs)
     return replace(
         before,

@@ -1,0 +1,91 @@
+"""Which children are ours: those that the status of their owner records.
+
+A user of a namespace may write any object in it, with any label and owner reference, but no status. So an
+object that says that it belongs to a run is believed only where the status says so too: by its UID, and the
+pinned configuration by the digest of what it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from blendtune_api.blend_study import BlendStudyStatus
+from blendtune_api.v1alpha1 import (
+    ATTEMPTS_KEPT,
+    Attempt,
+    BlendedFineTuneStatus,
+    ChildStatus,
+    PinnedStatus,
+    RubricEvalStatus,
+    Stage,
+)
+from blendtune_operator import names
+from blendtune_operator.names import Kind, Object
+from blendtune_operator.render.config import digest_in, revision_of
+
+AnyStatus = BlendedFineTuneStatus | RubricEvalStatus | BlendStudyStatus
+AnyStatusT = TypeVar("AnyStatusT", BlendedFineTuneStatus, RubricEvalStatus, BlendStudyStatus)
+RunStatusT = TypeVar("RunStatusT", BlendedFineTuneStatus, RubricEvalStatus)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recorded:
+    """What a status records: stage and number of each attempt by UID, UIDs of others, the pinned digest."""
+
+    attempts: Mapping[str, tuple[Stage, int]] = field(default_factory=dict)
+    others: frozenset[str] = frozenset()
+    pinned: str = ""
+
+    def has(self, child: Object) -> bool:
+        """Whether the child is recorded; a pod is, if an attempt that is recorded controls it."""
+        match child["kind"]:
+            case Kind.CONFIG_MAP:
+                return bool(self.pinned) and digest_in(child) == self.pinned
+            case Kind.POD:
+                return names.controller_uid(child) in self.attempts
+            case _:
+                uid = child["metadata"]["uid"]
+                return uid in self.attempts or uid in self.others
+
+
+def recorded_by(status: AnyStatus) -> Recorded:
+    """What the status records."""
+    if isinstance(status, BlendStudyStatus):
+        return Recorded(others=frozenset(run.uid for run in status.runs if run.uid))
+    evaluation = status.rubric_eval if isinstance(status, BlendedFineTuneStatus) else None
+    return Recorded(
+        attempts={item.uid: (item.stage, item.number) for item in status.attempts if item.uid},
+        others=frozenset([evaluation.uid]) if evaluation else frozenset(),
+        pinned=status.pinned.digest if status.pinned else "",
+    )
+
+
+def record(status: AnyStatusT, child: Object) -> AnyStatusT:
+    """The status with a child that is ours recorded. The run of a study must be in it already."""
+    metadata = child["metadata"]
+    uid, name = metadata["uid"], metadata["name"]
+    if isinstance(status, BlendStudyStatus):
+        runs = tuple(replace(run, uid=uid) if run.name == name else run for run in status.runs)
+        return replace(status, runs=runs)
+    if child["kind"] == Kind.CONFIG_MAP:
+        return replace(status, pinned=PinnedStatus(revision=revision_of(child), digest=digest_in(child)))
+    if child["kind"] == Kind.RUBRIC_EVAL and isinstance(status, BlendedFineTuneStatus):
+        return replace(status, rubric_eval=ChildStatus(name=name, uid=uid))
+    return _with_attempt(status, child)
+
+
+def _with_attempt(status: RunStatusT, child: Object) -> RunStatusT:
+    """With the UID of the attempt's child, and its creation as the start: the API server's time."""
+    labels, metadata = child["metadata"]["labels"], child["metadata"]
+    stage, number = Stage(labels[names.STAGE]), int(labels[names.ATTEMPT])
+    others: list[Attempt] = [item for item in status.attempts if (item.stage, item.number) != (stage, number)]
+    attempt = Attempt(
+        stage=stage, number=number, start_time=metadata["creationTimestamp"], uid=metadata["uid"]
+    )
+    return replace(
+        status,
+        attempts=tuple([*others, attempt][-ATTEMPTS_KEPT:]),
+        start_time=status.start_time or attempt.start_time,
+    )

@@ -1,0 +1,59 @@
+"""Every attack of the threat model, on a real API server, by an editor of the namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.cluster.attacker import Attacker, NamedControllers, editor, remove_roles
+from tests.cluster.attacks import ATTACKS
+from tests.cluster.client import Client
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.scenario import Scenario, scenario
+from tests.cluster.test_rights import RULES, service_account
+
+from blendtune_operator.names import Kind
+
+NAMESPACE = "attacked"
+ALLOWED = {"BLENDTUNE_ALLOWED_SERVICE_ACCOUNTS": "runs"}
+
+
+@pytest.fixture(scope="module")
+def world(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
+    """An operator with the rights that it ships with, which serves all attacks."""
+    client = plane.client
+    client.call("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    token = service_account(client, NAMESPACE, [*RULES["run"], *RULES["lease"]])
+    controllers = NamedControllers(client, NAMESPACE)
+    folder = tmp_path_factory.mktemp("attacks")
+    with scenario(plane, NAMESPACE, folder, ALLOWED, token, controllers=controllers) as started:
+        yield started
+    client.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
+
+
+@pytest.fixture(scope="module")
+def dora(world: Scenario) -> Iterator[Client]:
+    yield editor(world.client, NAMESPACE)
+    remove_roles(world.client)
+
+
+@contextmanager
+def attacked(world: Scenario, dora: Client, name: str) -> Iterator[Attacker]:
+    """The run goes afterwards, with all that it has left."""
+    said = len(world.operator.text())
+    yield Attacker(world, dora, name)
+    assert "Traceback" not in world.operator.text()[said:]
+    run = world.client.get(Kind.BLENDED_FINE_TUNE, NAMESPACE, name)
+    if run is not None:
+        world.client.delete({**run, "kind": Kind.BLENDED_FINE_TUNE.value})
+
+
+def test_there_are_at_least_25() -> None:
+    assert len(ATTACKS) >= 25
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_it_fails(world: Scenario, dora: Client, name: str) -> None:
+    with attacked(world, dora, f"run-{name}"[:36]) as attacker:
+        ATTACKS[name].carry_out(attacker)
