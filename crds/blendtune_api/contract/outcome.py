@@ -32,6 +32,7 @@ Count = Annotated[int, Mark("A number of things.", minimum=0)]
 Amount = Annotated[float | None, Mark("A loss, a time or a rate; None: unknown.", minimum=0)]
 Digest = Annotated[str, Mark("A digest.", max_length=128)]
 Text = Annotated[str, Mark("Words for people.", max_length=1024)]
+Why = Annotated[str, Mark("A reason for people.", max_length=512)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +98,7 @@ class TrainResult:
     final_loss: Amount = None
     validation_loss: tuple[SourceLoss, ...] = ()
     divergence: tuple[RoleDivergence, ...] = ()
-    stopped_early: str = ""  # why, before the last planned step
+    stopped_early: Why = ""  # before the last planned step
     gpu_seconds: Amount = None
     tokens_per_second_per_gpu: Amount = None
     mfu: Amount = None
