@@ -82,7 +82,7 @@ BAD_INPUT = [
     bad("unknown role", f"{SOURCE}.role", "domain", "must be inDomain or general, not 'domain'"),
     bad("thinking unquoted", "spec.model.thinking", True, "must be auto, on or off, in quotes, not true"),
     bad("role a list", f"{SOURCE}.role", ["x"], "must be inDomain or general, not a list"),
-    bad("uri without scheme", f"{SOURCE}.uri", "/data/ads", "must match ^(hf|s3|pvc|file)://"),
+    bad("uri without scheme", f"{SOURCE}.uri", "/data/ads", "must match ^((hf|s3|pvc|file)://"),
     bad("blank in a uri", f"{SOURCE}.uri", "pvc://a b", "must match"),
     bad("newline after a uri", f"{SOURCE}.uri", "pvc://a\n", "must match"),
     bad("long uri", f"{SOURCE}.uri", "pvc://" + "a" * 2000, "must have at most 1024 characters"),

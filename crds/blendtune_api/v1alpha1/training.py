@@ -18,7 +18,7 @@ from blendtune_api.v1alpha1.enums import (
     Tracker,
 )
 from blendtune_api.v1alpha1.limits import EXPORT_URI
-from blendtune_api.v1alpha1.pods import StagePod
+from blendtune_api.v1alpha1.pods import RehearsePod, StagePod
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,7 +189,7 @@ class Cluster:
         str, Mark("Preset of node selector, toleration, memory and peak FLOP/s.", min_length=1, max_length=63)
     ] = "a100-80gb"
     queue_name: Annotated[
-        str, Mark("Kueue LocalQueue of the train and eval pods. Empty: none.", max_length=253)
+        str, Mark("Kueue LocalQueue of the rehearse, train and eval pods. Empty: none.", max_length=253)
     ] = ""
     backoff_limit: Annotated[
         int,
@@ -201,6 +201,9 @@ class Cluster:
         int | None,
         Mark("Longest training time over all attempts, queueing not counted.", minimum=1, maximum=2**31 - 1),
     ] = None
+    rehearse: Annotated[
+        RehearsePod, Mark("Pod of the rehearse Job, which runs only where a source is self://.")
+    ] = field(default_factory=RehearsePod)
     blend: Annotated[StagePod, Mark("Pod of the blend Job.")] = field(default_factory=StagePod)
     train: Annotated[StagePod, Mark("Pods of the PyTorchJob.")] = field(default_factory=StagePod)
     eval: Annotated[StagePod, Mark("Pod of the eval Job.")] = field(default_factory=StagePod)
