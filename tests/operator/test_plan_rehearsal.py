@@ -83,6 +83,7 @@ def test_a_failure_ends_the_run_and_a_retry_rehearses_again() -> None:
     assert status(world).state is State.FAILED
     assert condition(world, REHEARSED) == (ConditionStatus.FALSE, Reason.BAD_CONFIGURATION)
     edit(world, retry=1)
+    world.wait(60)
     assert world.created[-1] == ("Job", "ads-rehearse-2")
     assert status(world).state is State.REHEARSING
 

@@ -20,7 +20,7 @@ from blendtune_api.v1alpha1.limits import (
 
 AUTO = "auto"
 REHEARSAL_MAX_NEW_TOKENS = 512
-REHEARSAL_TEMPERATURE = 1.0  # what the model says by itself, neither flattened nor sharpened
+REHEARSAL_TEMPERATURE = 0.7  # what most chat models are used with: fewer words from the far tail
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +78,7 @@ class SelfRehearsal:
     temperature: Annotated[
         float | None,
         Mark(
-            "Of the sampling. Unset: 1, the model as it is. 0: greedy, which needs prompts.",
+            "Of the sampling. Unset: 0.7. 0: greedy, which needs prompts.",
             minimum=0,
             maximum=2,
         ),
