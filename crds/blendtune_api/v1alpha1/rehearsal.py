@@ -19,7 +19,7 @@ from blendtune_api.v1alpha1.limits import (
 )
 
 AUTO = "auto"
-REHEARSAL_MAX_NEW_TOKENS = 512
+REHEARSAL_MAX_NEW_TOKENS = {False: 512, True: 2048}  # by whether answers begin with thoughts
 REHEARSAL_TEMPERATURE = 0.7  # what most chat models are used with: fewer words from the far tail
 
 
@@ -86,7 +86,8 @@ class SelfRehearsal:
     max_new_tokens: Annotated[
         int | None,
         Mark(
-            "Longest question and longest answer, in tokens; a longer one is left out. Unset: 512.",
+            "Longest question and longest answer, in tokens; a longer one is left out. Unset: 512, or "
+            "2,048 where answers begin with thoughts.",
             minimum=8,
             maximum=32_768,
         ),
@@ -119,9 +120,8 @@ class SelfRehearsal:
     def resolved_temperature(self) -> float:
         return REHEARSAL_TEMPERATURE if self.temperature is None else self.temperature
 
-    @property
-    def resolved_max_new_tokens(self) -> int:
-        return self.max_new_tokens or REHEARSAL_MAX_NEW_TOKENS
+    def resolved_max_new_tokens(self, thinking: bool) -> int:
+        return self.max_new_tokens or REHEARSAL_MAX_NEW_TOKENS[thinking]
 
     @property
     def resolved_engine(self) -> Engine:

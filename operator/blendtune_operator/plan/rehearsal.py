@@ -37,6 +37,8 @@ def run_rehearsal(draft: FineTuneDraft) -> PhaseResult:
     result = run_stage(draft, stage)
     if isinstance(result, Stop):
         _update_progress(draft)
+        if result.reason == Reason.DOES_NOT_FIT:
+            draft.set(ConditionType.SIZED, ConditionStatus.FALSE, Reason.DOES_NOT_FIT, result.message)
         return result
     draft.update(rehearsal=RehearsalStatus(progress_percentage=100, sources=result.sources))
     message = "; ".join(map(describe_rehearsal, result.sources))

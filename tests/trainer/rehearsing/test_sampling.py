@@ -23,7 +23,13 @@ def model(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokeniz
 
 
 def sampling(**changes: Any) -> Sampling:
-    values = {"temperature": 1.0, "max_new_tokens": 30, "stop_token_ids": frozenset({2}), **changes}
+    values = {
+        "temperature": 1.0,
+        "max_new_tokens": 30,
+        "context": 512,
+        "stop_token_ids": frozenset({2}),
+        **changes,
+    }
     return Sampling(**values)
 
 
@@ -69,3 +75,14 @@ def test_a_text_may_end_by_its_words(model: Any) -> None:
     )
     assert {len(continuation.token_ids) for continuation in found} == {8}  # it is looked at every 8 tokens
     assert all(continuation.finished for continuation in found)
+
+
+def test_no_row_is_longer_than_the_context(model: Any) -> None:
+    """A model of absolute positions has no more of them; rows that are cut do not disturb the others."""
+    free = continue_prompts(model, PROMPTS, sampling(temperature=0, stop_token_ids=frozenset()), generator())
+    cut = continue_prompts(
+        model, PROMPTS, sampling(temperature=0, stop_token_ids=frozenset(), context=20), generator()
+    )
+    for prompt, long, short in zip(PROMPTS, free, cut, strict=True):
+        assert short.token_ids == long.token_ids[: 20 - len(prompt)]
+        assert not short.finished

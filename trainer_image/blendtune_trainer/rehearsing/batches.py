@@ -23,6 +23,7 @@ class WrittenRow:
     answer: str = ""
     reasoning: str = ""
     finished: bool = True  # neither was cut
+    fault: str = ""  # a RejectedBecause: why the question was not asked
 
 
 class Batches:

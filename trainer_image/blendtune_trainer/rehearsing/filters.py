@@ -55,6 +55,8 @@ class RowFilter:
 
     def judge(self, row: WrittenRow) -> KeptRow | RejectedBecause:
         """The row to learn from, or why it is left out."""
+        if row.fault:
+            return RejectedBecause(row.fault)
         if not row.finished:
             return RejectedBecause.UNFINISHED
         words = normalised_words(row.question)

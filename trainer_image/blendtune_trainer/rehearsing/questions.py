@@ -42,7 +42,7 @@ def _questions(source: RowSource, faults: SourceFaults) -> Iterator[str]:
         except RowFault:
             continue
         question = _first_question(conversation)
-        if question:
+        if question and _is_unicode(question):
             yield question
 
 
@@ -57,6 +57,14 @@ def _first_question(conversation: Conversation) -> str:
     return ""
 
 
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _key(question: str, seed: int) -> bytes:
-    content = question.encode(errors="surrogatepass")
+    content = question.encode()
     return hashlib.blake2b(content, digest_size=16, key=seed.to_bytes(8, "big")).digest()

@@ -16,17 +16,21 @@ from typing import Any
 from transformers.utils import logging as transformers_logging
 
 from blendtune_api.contract import Env, RehearseResult, Workspace, weights_digest
-from blendtune_api.v1alpha1 import RejectedBecause, Source, Stage
+from blendtune_api.v1alpha1 import RejectedBecause, Source, Stage, Thinking
+from blendtune_core.sizing.describe import refusal
 from blendtune_runtime.chat.conversation import Conversation
 from blendtune_runtime.chat.open_turn import open_user_turn
 from blendtune_runtime.chat.rendering import Rendering
 from blendtune_runtime.chat.tokenizer import load_tokenizer
-from blendtune_runtime.errors import BadModel, Preempted
+from blendtune_runtime.errors import BadModel, DoesNotFit, Preempted
 from blendtune_runtime.program import run_program
 from blendtune_runtime.workspace_lock import hold, hold_when_free
 from blendtune_trainer.blending.assemble import blend_source, split
 from blendtune_trainer.blending.blend import BlendBudget, BlendSource
 from blendtune_trainer.model.base_model import fetch_base_model
+from blendtune_trainer.model.load import require_attention
+from blendtune_trainer.model.memory import sizing_setup
+from blendtune_trainer.preflight.positions import require_positions
 from blendtune_trainer.preflight.vocabulary import require_own_tokenizer
 from blendtune_trainer.preflight.weights import require_weights
 from blendtune_trainer.ranks.signals import STOP_SIGNALS
@@ -84,6 +88,7 @@ class _Known:
     chat: ChatEncoder
     sources: dict[int, BlendSource]  # by their place in the spec
     asked: Collection[int]  # keys of their questions
+    thinking: bool  # whether answers begin with thoughts
 
 
 def _rehearse(run: Run, progress: RehearsalProgress, batch_rows: int) -> RehearseResult:
@@ -91,12 +96,12 @@ def _rehearse(run: Run, progress: RehearsalProgress, batch_rows: int) -> Rehears
     base = fetch_base_model(spec.model, run.claims, run.shared, run.config.uid)
     _require_asking(run, base)
     tokenizer = load_tokenizer(base, spec.model.chat_template)
-    require_own_tokenizer(tokenizer, require_weights(base))
+    _require_trainable(run, base, tokenizer)
     known = with_thinking(spec.model.thinking, lambda mode: _read(run, tokenizer, mode))
     encode = partial(_encoded, known.chat, spec.training.sequence_length)
     rows = RowFilter(PromptSearch(load_prompts(run.workspace.rubric)), known.asked, encode)
     writers = {
-        index: _writer(run, source, index, base, tokenizer, known.chat, batch_rows)
+        index: _writer(run, source, index, base, tokenizer, known, batch_rows)
         for index, source in enumerate(spec.blend.sources)
         if source.is_self
     }
@@ -119,6 +124,18 @@ def _rehearse(run: Run, progress: RehearsalProgress, batch_rows: int) -> Rehears
     result = RehearseResult(config_digest=run.config.digest, sources=told)
     save_result(run, Stage.REHEARSE, result)
     return result
+
+
+def _require_trainable(run: Run, base: Path, tokenizer: Any) -> None:
+    """Raises what the blend would, before anything is written for a training that cannot begin."""
+    spec = run.config.spec
+    refused = refusal(sizing_setup(spec, base, run.config.gpu))
+    if refused is not None:
+        raise DoesNotFit(f"spec.cluster: {refused}")
+    model = require_weights(base)
+    require_own_tokenizer(tokenizer, model)
+    require_attention(spec.training, model.config)
+    require_positions(spec.training.sequence_length, model)
 
 
 def _write_all(
@@ -186,22 +203,22 @@ def _read(run: Run, tokenizer: Any, mode: Mode) -> _Known:
         rendering=rendering,
         on_reasoning=mode.on_reasoning,
     ) as encoder:
-        resolved(spec.model.thinking, mode, encoder.chat.renderer)
+        thinking = resolved(spec.model.thinking, mode, encoder.chat.renderer)
         encoded = encode_sources(run, encoder, asked, with_self=False)
     places = [index for index, source in enumerate(spec.blend.sources) if not source.is_self]
     parts = split(encoded.sources, spec.blend.validation.resolved_fraction, encoded.validation)
     sources = {
         index: blend_source(part, spec.blend, index) for index, part in zip(places, parts, strict=True)
     }
-    return _Known(chat=encoder.chat, sources=sources, asked=asked.keys)
+    return _Known(chat=encoder.chat, sources=sources, asked=asked.keys, thinking=thinking is Thinking.ON)
 
 
 def _writer(
-    run: Run, source: Source, index: int, base: Path, tokenizer: Any, chat: ChatEncoder, batch_rows: int
+    run: Run, source: Source, index: int, base: Path, tokenizer: Any, known: _Known, batch_rows: int
 ) -> Writer:
-    spec, rehearsal = run.config.spec, source.rehearsal
+    spec, rehearsal, renderer = run.config.spec, source.rehearsal, known.chat.renderer
     if rehearsal.prompts is None:
-        turn = open_user_turn(chat.renderer, tokenizer.bos_token or "")
+        turn = open_user_turn(renderer, tokenizer.bos_token or "")
         questions = Questions(turn=turn)
     else:
         field = f"spec.blend.sources[{index}].selfRehearsal.prompts"
@@ -211,11 +228,12 @@ def _writer(
         source=source.name,
         seed=spec.blend.seed,
         temperature=rehearsal.resolved_temperature,
-        max_new_tokens=rehearsal.resolved_max_new_tokens,
+        max_new_tokens=rehearsal.resolved_max_new_tokens(known.thinking),
+        context=spec.training.sequence_length,
         batch_rows=batch_rows,
     )
     load = partial(load_writer, base, spec.training.precision)
-    return Writer(load, tokenizer, chat.renderer, questions, manner)
+    return Writer(load, tokenizer, renderer, questions, manner)
 
 
 def _encoded(

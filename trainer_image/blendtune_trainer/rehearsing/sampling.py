@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ class Sampling:
 
     temperature: float  # 0 is greedy
     max_new_tokens: int
+    context: int  # tokens of a prompt and its continuation together, at most
     stop_token_ids: frozenset[int]
     ends: Callable[[Sequence[int]], bool] | None = None  # whether tokens hold a text that ends them
 
@@ -45,9 +47,11 @@ def continue_prompts(
     device = generator.device
     ids, mask = _padded(prompts, device)
     cache = DynamicCache(config=model.config)
+    takes = signature(model.forward).parameters
+    last_logits = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
     going = list(range(len(prompts)))
     written: list[list[int]] = [[] for _ in prompts]
-    finished = [False] * len(prompts)
+    finished, cut = [False] * len(prompts), [False] * len(prompts)
     position = mask.sum(dim=1, keepdim=True) - 1  # of the last token of each row
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     for step in range(sampling.max_new_tokens):
@@ -57,24 +61,25 @@ def continue_prompts(
             position_ids=positions,
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            **last_logits,
         )
         ids = _chosen(output.logits[:, -1].to(device), sampling.temperature, generator)
         for row, token in zip(going, ids[:, 0].tolist(), strict=True):
-            if finished[row]:
+            if finished[row] or cut[row]:
                 continue
             if token in sampling.stop_token_ids:
                 finished[row] = True
             else:
                 written[row].append(token)
+                cut[row] = len(prompts[row]) + len(written[row]) >= sampling.context
         if step % _SEGMENT == _SEGMENT - 1:
             for row in going:
                 finished[row] = finished[row] or (sampling.ends is not None and sampling.ends(written[row]))
-        if all(finished[row] for row in going):
+        if all(finished[row] or cut[row] for row in going):
             break
-        position = position + 1
+        position = (position + 1).clamp(max=sampling.context - 1)  # of rows that ended, nothing is used
         mask = torch.cat([mask, mask.new_ones((len(going), 1))], dim=1)
-        left = [index for index, row in enumerate(going) if not finished[row]]
+        left = [index for index, row in enumerate(going) if not (finished[row] or cut[row])]
         if step % _SEGMENT == _SEGMENT - 1 and len(left) < len(going) and _divisible(cache):
             kept = torch.tensor(left)
             cache.batch_select_indices(kept)  # on the CPU: the layers may lie on several devices

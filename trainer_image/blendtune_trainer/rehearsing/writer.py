@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 
 from blendtune_api.contract import digest_of
+from blendtune_api.v1alpha1 import RejectedBecause
 from blendtune_runtime.chat.conversation import ChatRole, of_texts
 from blendtune_runtime.chat.jinja import TemplateRefusal
 from blendtune_runtime.chat.open_turn import OpenTurn, written_answer
@@ -44,6 +45,7 @@ class Manner:
     seed: int
     temperature: float
     max_new_tokens: int  # of a question, and of an answer
+    context: int  # tokens of a row, at most
     batch_rows: int
 
 
@@ -84,12 +86,15 @@ class Writer:
         """The rows of a batch."""
         generator = torch.Generator(self._model.device).manual_seed(self._seed(number))
         rows = self._asked(number, generator)
-        askable = [row for row in rows if row.finished and row.question]
-        prompts = {id(row): self._prompt(row.question) for row in askable}
-        asked = [row for row in askable if prompts[id(row)] is not None]
-        answers = iter(self._continue([prompts[id(row)] or [] for row in asked], self._stops, generator))
-        answered = {id(row): next(answers) for row in asked}
-        return [self._row(row, answered.get(id(row))) for row in rows]
+        prompts = [self._prompt(row.question) if row.finished and row.question else None for row in rows]
+        asked = [prompt for prompt in prompts if isinstance(prompt, list)]
+        answers = iter(self._continue(asked, self._stops, generator))
+        return [
+            self._row(row, next(answers))
+            if isinstance(prompt, list)
+            else replace(row, fault=prompt or row.fault)
+            for row, prompt in zip(rows, prompts, strict=True)
+        ]
 
     @cached_property
     def _model(self) -> Any:
@@ -100,6 +105,7 @@ class Writer:
         return Sampling(
             temperature=self._manner.temperature,
             max_new_tokens=self._manner.max_new_tokens,
+            context=self._manner.context,
             stop_token_ids=self._renderer.stop_token_ids(),
         )
 
@@ -114,6 +120,7 @@ class Writer:
         sampling = Sampling(
             temperature=self._manner.temperature,
             max_new_tokens=self._manner.max_new_tokens,
+            context=self._manner.context,
             stop_token_ids=self._ends_of(turn),
             ends=None if turn.ends_with_token else lambda ids: turn.end in self._text(ids),
         )
@@ -127,9 +134,7 @@ class Writer:
             text, finished = text.partition(turn.end)[0], True
         return WrittenRow(question=text.strip(), finished=finished)
 
-    def _row(self, row: WrittenRow, answer: Continuation | None) -> WrittenRow:
-        if answer is None:
-            return row
+    def _row(self, row: WrittenRow, answer: Continuation) -> WrittenRow:
         said = written_answer(self._renderer, self._text(answer.token_ids))
         return WrittenRow(
             question=row.question,
@@ -138,14 +143,15 @@ class Writer:
             finished=answer.finished,
         )
 
-    def _prompt(self, question: str) -> list[int] | None:
-        """The tokens that ask a question; None for one that cannot be asked."""
+    def _prompt(self, question: str) -> list[int] | RejectedBecause:
+        """The tokens that ask a question, or why it cannot be asked."""
         if self._renderer.control.find(question) is not None:
-            return None
+            return RejectedBecause.UNRENDERABLE
         try:
-            return self._encoded(self._renderer.prompt(of_texts([(ChatRole.USER, question)])))
+            prompt = self._encoded(self._renderer.prompt(of_texts([(ChatRole.USER, question)])))
         except TemplateRefusal:
-            return None
+            return RejectedBecause.UNRENDERABLE
+        return prompt if len(prompt) < self._manner.context else RejectedBecause.TOO_LONG
 
     def _continue(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, generator: torch.Generator
