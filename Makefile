@@ -23,7 +23,7 @@ TOOK = @echo "make $@: $$(( $$(date +%s) - $(BEGIN) )) s"
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
 
-demo: $(INSTALLED) $(MODEL) ## fine-tune a small model on this machine and score it (BLEND=domain-only forgets; DOMAIN=healthcare|legal)
+demo: $(INSTALLED) $(MODEL) ## fine-tune a small model on this machine and score it (BLEND=domain-only forgets; BLEND=self needs no general data; DOMAIN=healthcare|legal)
 	$(BIN)/blendtune run $(addprefix -f ,$(DEMO)/$(BLEND).yaml $(wildcard $(DEMO)/rubric.yaml)) --workdir $(DEMO_RUN)
 
 study: $(INSTALLED) $(MODEL) ## which share of in-domain data to use, measured on the small model (an hour or more)

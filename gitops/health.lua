@@ -1,7 +1,8 @@
 -- The health of a BlendedFineTune, a RubricEval or a BlendStudy for Argo CD: Healthy only when it succeeded and its
 -- gates passed, or it recommends a setting.
 -- Argo CD gives it the resource as `obj`, without the string and math libraries.
-local stages = {"DataBlended", "TrainingSucceeded", "EvaluationSucceeded"} -- in their order; a RubricEval has the last
+-- In their order. A run without self:// lacks the first; a RubricEval has only the last.
+local stages = {"DataRehearsed", "DataBlended", "TrainingSucceeded", "EvaluationSucceeded"}
 
 -- Why a spec is refused until its author changes it. Any other obstacle may pass, and the run then goes on by itself.
 local refusals = {InvalidSpec = true, NotSupported = true, UnknownGpuType = true, ServiceAccountNotAllowed = true}

@@ -13,6 +13,7 @@ _PER_RANGE = "[$__range:$__interval]"
 _COLOURS = {
     State.PENDING: "text",
     State.QUEUED: "yellow",
+    State.REHEARSING: "super-light-purple",
     State.BLENDING: "purple",
     State.TRAINING: "blue",
     State.EVALUATING: "light-blue",

@@ -32,6 +32,11 @@ class SharedFolder:
         return self.root / "tokens"
 
     @property
+    def rehearsals(self) -> Path:
+        """Rows that base models have written, by the digest of all that decides them."""
+        return self.root / "rehearsals"
+
+    @property
     def models(self) -> Path:
         """Models from hf:// or s3://: base models by URI and revision, evaluated ones by URI and content."""
         return self.root / "models"

@@ -74,7 +74,10 @@ def keep_more(case: Compared) -> str:
     if share is None:
         return f"{found}Give the general data more weight; {_GENTLER}."
     if share >= 1.0:
-        return f"{found}The blend holds no general data: add a general source of equal weight."
+        return (
+            f"{found}The blend holds no general data: add a general source of equal weight, with uri self:// "
+            "if you have no data for it."
+        )
     if share <= MOSTLY_GENERAL:
         return (
             f"{found}Only {share:.0%} of the blend was in-domain, so more general data is no remedy: "

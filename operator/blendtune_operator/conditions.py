@@ -10,7 +10,8 @@ from blendtune_api.v1alpha1 import Condition, ConditionStatus, ConditionType, Re
 
 Conditions = tuple[Condition, ...]
 
-FINE_TUNE_CONDITIONS = tuple(type for type in ConditionType if type is not ConditionType.RECOMMENDED)
+_OF_SOME_RUNS = (ConditionType.DATA_REHEARSED, ConditionType.RECOMMENDED)  # the first: where it rehearses
+FINE_TUNE_CONDITIONS = tuple(type for type in ConditionType if type not in _OF_SOME_RUNS)
 RUBRIC_EVAL_CONDITIONS = (
     ConditionType.ACCEPTED,
     ConditionType.EVALUATION_SUCCEEDED,
@@ -27,6 +28,7 @@ STUDY_CONDITIONS = (
     ConditionType.FAILED,
 )
 _STAGES = (
+    (ConditionType.DATA_REHEARSED, State.REHEARSING),
     (ConditionType.DATA_BLENDED, State.BLENDING),
     (ConditionType.TRAINING_SUCCEEDED, State.TRAINING),
     (ConditionType.EVALUATION_SUCCEEDED, State.EVALUATING),

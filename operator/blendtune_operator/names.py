@@ -81,6 +81,10 @@ def run_config(run: str, revision: int = 1) -> str:
     return _numbered(f"{run}-run", revision)
 
 
+def rehearse_job(run: str, attempt: int = 1) -> str:
+    return _numbered(f"{run}-rehearse", attempt)
+
+
 def blend_job(run: str, attempt: int = 1) -> str:
     return _numbered(f"{run}-blend", attempt)
 
@@ -104,6 +108,8 @@ def eval_job(run: str, attempt: int = 1) -> str:
 def attempt_child(run: str, stage: Stage, attempt: int) -> tuple[Kind, str]:
     """Kind and name of the child that is one attempt of a stage."""
     match stage:
+        case Stage.REHEARSE:
+            return Kind.JOB, rehearse_job(run, attempt)
         case Stage.BLEND:
             return Kind.JOB, blend_job(run, attempt)
         case Stage.TRAIN:

@@ -28,6 +28,7 @@ def _uris(*schemes: str) -> st.SearchStrategy[str]:
 PATTERNS = {
     api.MODEL_URI: _uris("hf", "s3", "pvc", "file"),
     api.DATA_URI: _uris("hf", "s3", "pvc", "file"),
+    api.SOURCE_URI: _uris("hf", "s3", "pvc", "file") | st.just(api.SELF_URI),
     api.EXPORT_URI: _uris("s3", "pvc", "file"),
     api.HUB_SPLIT: st.from_regex(api.HUB_SPLIT, fullmatch=True),
     api.HUB_CONFIG: LABELS,
@@ -154,14 +155,31 @@ def _rubric(rubric: api.RubricReference) -> api.RubricReference:
     return replace(one, general_from=None) if one.builtin == one.general_from else one
 
 
+def _source(source: api.Source) -> api.Source:
+    one: api.Source = _hub_alone(source)
+    if one.is_self:
+        return replace(one, role=api.Role.GENERAL, columns=None)
+    return replace(one, self_rehearsal=None)
+
+
+def _rehearsal(rehearsal: api.SelfRehearsal) -> api.SelfRehearsal:
+    tokens = rehearsal.tokens if isinstance(rehearsal.tokens, int) else "auto"
+    greedy = rehearsal.temperature == 0 and rehearsal.prompts is None
+    return replace(rehearsal, tokens=tokens, temperature=0.7 if greedy else rehearsal.temperature)
+
+
 def _blend(blend: api.Blend) -> api.Blend:
+    if blend.self_sources and not any(source.role is api.Role.IN_DOMAIN for source in blend.sources):
+        blend = replace(blend, budget=api.Budget(tokens=1000))
     return blend if isinstance(blend.max_bad_rows, int) else replace(blend, max_bad_rows="0.5%")
 
 
 # What makes a generated value keep the rules of its type.
 REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Budget: _one_of_two("epochs", "tokens", 3),
-    api.Source: _hub_alone,
+    api.Source: _source,
+    api.RehearsalPrompts: _hub_alone,
+    api.SelfRehearsal: _rehearsal,
     api.Blend: _blend,
     api.Columns: _columns,
     api.Validation: _validation,

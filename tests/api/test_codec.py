@@ -62,6 +62,15 @@ def bad(name: str, path: str, value: object, message: str, at: str | None = None
     return pytest.param(path, value, where, message, id=name)
 
 
+def rehearsed(**rehearsal: object) -> list[Document]:
+    """In-domain rows, and a source of the base model's own."""
+    ads = {"name": "ads", "role": "inDomain", "uri": "pvc://data/ads.jsonl", "weight": 1}
+    return [
+        ads,
+        {"name": "known", "role": "general", "uri": "self://", "weight": 1, "selfRehearsal": rehearsal},
+    ]
+
+
 def judge(url: str) -> Document:
     return {"kind": "OpenAI", "openAI": {"url": url, "model": "m"}}
 
@@ -71,6 +80,8 @@ def stopping(*gates: Document) -> Document:
 
 
 SOURCE = "spec.blend.sources.0"
+SOURCES = "spec.blend.sources"
+AT, REHEARSAL = "spec.blend.sources[0]", "spec.blend.sources[1].selfRehearsal"
 JUDGE = "spec.evaluation.judge"
 RUBRIC = "spec.evaluation.rubric"
 STAGE = "spec.training.deepspeed.stage"
@@ -88,7 +99,21 @@ BAD_INPUT = [
     bad("unknown role", f"{SOURCE}.role", "domain", "must be inDomain or general, not 'domain'"),
     bad("thinking unquoted", "spec.model.thinking", True, "must be auto, on or off, in quotes, not true"),
     bad("role a list", f"{SOURCE}.role", ["x"], "must be inDomain or general, not a list"),
-    bad("uri without scheme", f"{SOURCE}.uri", "/data/ads", "must match ^(hf|s3|pvc|file)://"),
+    bad("uri without scheme", f"{SOURCE}.uri", "/data/ads", "must match ^((hf|s3|pvc|file)://"),
+    bad("self in-domain", f"{SOURCE}.uri", "self://", "only be a general source", at=f"{AT}.role"),
+    bad("self with more", f"{SOURCE}.uri", "self://x", "must match"),
+    bad("rehearsal of data", f"{SOURCE}.selfRehearsal", {}, "goes with uri self:// only"),
+    bad("columns of self", SOURCES, [{**rehearsed()[1], "columns": {"messages": "m"}}], "leave columns out",
+        at=f"{AT}.columns"),
+    bad("self alone", SOURCES, rehearsed()[1:], "add a source of role inDomain", at="spec.blend.budget"),
+    bad("no tokens", SOURCES, rehearsed(tokens=0), "auto, or a number", at=f"{REHEARSAL}.tokens"),
+    bad("some tokens", SOURCES, rehearsed(tokens="some"), "auto, or a number", at=f"{REHEARSAL}.tokens"),
+    bad("greedy questions", SOURCES, rehearsed(temperature=0), "raise temperature, or set prompts",
+        at=f"{REHEARSAL}.temperature"),
+    bad("split of no hub", SOURCES, rehearsed(prompts={"uri": "pvc://a", "split": "test"}), "hf://datasets/",
+        at=f"{REHEARSAL}.prompts"),
+    bad("self as prompts", SOURCES, rehearsed(prompts={"uri": "self://"}), "must match",
+        at=f"{REHEARSAL}.prompts.uri"),
     bad("blank in a uri", f"{SOURCE}.uri", "pvc://a b", "must match"),
     bad("newline after a uri", f"{SOURCE}.uri", "pvc://a\n", "must match"),
     bad("long uri", f"{SOURCE}.uri", "pvc://" + "a" * 2000, "must have at most 1024 characters"),

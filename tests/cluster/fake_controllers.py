@@ -13,20 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.cluster.client import Client, Refused
-from tests.operator.builders import blend_result, eval_result, train_result
+from tests.operator.builders import result_of
 
-from blendtune_api.contract import Outcome, encode_message
+from blendtune_api.contract import encode_message
 from blendtune_operator.conditions import timestamp
 from blendtune_operator.names import ATTEMPT, OWNER_UID, REPLICA_INDEX, STAGE, Kind, Object
 
 # An object may change or go away at any time, and a new kind's storage takes a moment to be ready.
 _TRANSIENT = (403, 404, 409, 429)
 JOB_NAME = "training.kubeflow.org/job-name"
-_RESULTS: dict[str, Callable[[], Outcome]] = {
-    "blend": blend_result,
-    "train": train_result,
-    "eval": eval_result,
-}
 
 
 @dataclass(frozen=True)
@@ -85,11 +80,10 @@ class FakeControllers:
             status = {"phase": "Running", "startTime": now, "containerStatuses": [running], **address}
             self.client.set_status(pod, status)
         elif outcome.exit_code is not None:
-            result = _RESULTS[labels[STAGE]]
             message = outcome.message
             if message is None:
                 succeeded = outcome.exit_code == 0 and first
-                message = encode_message(result()) if succeeded else ""
+                message = encode_message(result_of(labels[STAGE])) if succeeded else ""
             ended = {
                 "exitCode": outcome.exit_code,
                 "reason": outcome.reason or "Completed",

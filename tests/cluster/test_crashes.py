@@ -8,6 +8,7 @@ import pytest
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fault_proxy import Exchange, Fault
 from tests.cluster.scenario import Scenario, end_state, scenario
+from tests.operator.builders import self_blend
 
 
 class CrashAfter:
@@ -47,7 +48,7 @@ def test_a_crash_between_any_two_writes_changes_nothing(
     with scenario(plane, namespace, folder) as world:
         undisturbed = CrashAfter(world, "calm")
         world.proxy.rule = undisturbed
-        world.apply("calm")
+        world.apply("calm", blend=self_blend())
         world.wait_for_state("Succeeded", "Failed", name="calm")
         expected, expected_creations = end_state(world, "calm"), sorted(world.creations("calm"))
         assert world.status("calm")["state"] == "Succeeded"
@@ -57,7 +58,7 @@ def test_a_crash_between_any_two_writes_changes_nothing(
             run = f"killed{n}"
             rule = CrashAfter(world, run, n)
             world.proxy.rule = rule
-            world.apply(run)
+            world.apply(run, blend=self_blend())
             world.wait_for_state("Succeeded", "Failed", name=run)
             assert end_state(world, run) == expected, f"killed after {n} writes"
             assert sorted(world.creations(run)) == expected_creations, f"killed after {n} writes"

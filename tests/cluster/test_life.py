@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cluster.client import Refused
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fake_controllers import PodOutcome
 from tests.cluster.scenario import Scenario, scenario
+from tests.operator.builders import self_blend
 
 from blendtune_api.codec import encode
 from blendtune_api.contract import ExitCode, Failure, Progress, encode_message
@@ -40,6 +42,11 @@ def hold(world: Scenario, stage: str) -> None:
 
 def release(world: Scenario) -> None:
     world.controllers.policy = lambda *_: PodOutcome()
+
+
+def reaching(stage: str) -> dict[str, Any]:
+    """The spec of a run that has this stage."""
+    return {"blend": self_blend()} if stage == "rehearse" else {}
 
 
 def edit(world: Scenario, change: Object, name: str = "ads") -> None:
@@ -146,11 +153,16 @@ def test_a_bad_configuration_fails_at_once_and_runs_again_once_it_is_mended(worl
 
 @pytest.mark.parametrize(
     ("stage", "condition"),
-    [("blend", "DataBlended"), ("train", "TrainingSucceeded"), ("eval", "EvaluationSucceeded")],
+    [
+        ("rehearse", "DataRehearsed"),
+        ("blend", "DataBlended"),
+        ("train", "TrainingSucceeded"),
+        ("eval", "EvaluationSucceeded"),
+    ],
 )
 def test_suspend_and_resume(world: Scenario, stage: str, condition: str) -> None:
     hold(world, stage)
-    world.apply()
+    world.apply(**reaching(stage))
     running(world, condition)
     edit(world, {"suspend": True})
     world.wait_for_state("Suspended")
@@ -217,11 +229,16 @@ def test_a_model_that_does_not_fit_never_gets_a_gpu(world: Scenario) -> None:
     assert not world.client.list(Kind.PYTORCH_JOB, world.namespace)
 
 
-@pytest.mark.parametrize("stage", ["blend", "train", "eval"])
+@pytest.mark.parametrize("stage", ["rehearse", "blend", "train", "eval"])
 def test_a_deleted_run_leaves_nothing_behind(world: Scenario, stage: str) -> None:
-    conditions = {"blend": "DataBlended", "train": "TrainingSucceeded", "eval": "EvaluationSucceeded"}
+    conditions = {
+        "rehearse": "DataRehearsed",
+        "blend": "DataBlended",
+        "train": "TrainingSucceeded",
+        "eval": "EvaluationSucceeded",
+    }
     hold(world, stage)
-    run = world.apply()
+    run = world.apply(**reaching(stage))
     running(world, conditions[stage])
     world.client.delete(run)
     world.wait_for("all is gone", lambda: not world.children() and not live_pods(world))
@@ -298,3 +315,18 @@ def test_what_has_started_is_frozen_and_the_message_says_so(world: Scenario) -> 
         edit(world, {"retry": 1})
     release(world)
     world.wait_for_state("Succeeded")
+
+
+def test_the_base_model_rehearses_before_the_blend(world: Scenario) -> None:
+    """Attempts that are lost, then the rows; the run goes on to its end and each child is made once."""
+    killed = PodOutcome(exit_code=137, message="", reason="OOMKilled")
+    world.controllers.policy = lambda stage, attempt: (
+        killed if (stage, attempt) == ("rehearse", 1) else PodOutcome()
+    )
+    world.apply(blend=self_blend())
+    world.wait_for_state("Succeeded")
+    status = world.status()
+    stages = [(attempt["stage"], attempt["number"]) for attempt in status["attempts"]]
+    assert stages == [("rehearse", 1), ("rehearse", 2), ("blend", 1), ("train", 1)]
+    assert status["rehearsal"]["sources"][0]["rejected"][0] == {"reason": "Unfinished", "rows": 20}
+    assert world.condition("DataRehearsed")["status"] == "True"

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fake_controllers import PodOutcome
 from tests.cluster.scenario import Scenario, scenario
+from tests.operator.builders import self_blend
 
 from blendtune_operator.names import Kind
 
@@ -20,10 +21,11 @@ def states(world: Scenario) -> list[str]:
 
 
 def running(world: Scenario) -> int:
-    """How many runs know that their training runs: `Training` begins before its pods do."""
+    """How many runs know that their pods rehearse or train: the state begins before its pods do."""
     runs = world.client.list(Kind.BLENDED_FINE_TUNE, world.namespace)
     conditions = [item for run in runs for item in (run.get("status") or {}).get("conditions") or []]
-    return [(item["type"], item["reason"]) for item in conditions].count(("TrainingSucceeded", "Running"))
+    stages = ("DataRehearsed", "TrainingSucceeded")
+    return [item["type"] in stages and item["reason"] == "Running" for item in conditions].count(True)
 
 
 def writes(world: Scenario) -> int:
@@ -45,10 +47,12 @@ def test_nothing_is_written_when_nothing_changes(plane: ControlPlane, namespace:
         for number in range(FINISHED):
             world.apply(f"done{number}")
         world.wait_for("all have finished", lambda: states(world).count("Succeeded") == FINISHED, 400, 1)
-        world.controllers.policy = lambda stage, _: PodOutcome(exit_code=None if stage == "train" else 0)
+        world.controllers.policy = lambda stage, _: PodOutcome(
+            exit_code=None if stage in ("rehearse", "train") else 0
+        )
         for number in range(RUNNING):
-            world.apply(f"busy{number}")
-        world.wait_for("the others train", lambda: running(world) == RUNNING, 400, 1)
+            world.apply(f"busy{number}", **({"blend": self_blend()} if number % 2 else {}))
+        world.wait_for("the others rehearse or train", lambda: running(world) == RUNNING, 400, 1)
         settle(world)
         before, known = writes(world), len(world.proxy.writes)
         world.wait_for_relists(RELISTS)

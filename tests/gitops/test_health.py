@@ -12,7 +12,15 @@ import pytest
 import yaml
 from gitops.__main__ import config_map, settings
 from lupa import lua51
-from tests.operator.builders import GATES, benchmark, eval_result, fine_tune, retention, rubric_eval
+from tests.operator.builders import (
+    GATES,
+    benchmark,
+    eval_result,
+    fine_tune,
+    retention,
+    rubric_eval,
+    self_blend,
+)
 from tests.operator.scenarios import (
     blended,
     edit,
@@ -104,6 +112,10 @@ def backing_off() -> World:
     return world
 
 
+def rehearsing() -> World:
+    return new_world(blend=self_blend())
+
+
 def suspended() -> World:
     world = training()
     edit(world, suspend=True)
@@ -154,6 +166,7 @@ def removed_children() -> World:
 
 FINE_TUNES = [
     pytest.param(not_seen, "Progressing", "has not seen this generation", id="not seen"),
+    pytest.param(rehearsing, "Progressing", "Rehearsing: attempt 1 is starting", id="rehearsing"),
     pytest.param(new_world, "Progressing", "Blending: attempt 1 is starting", id="blending"),
     pytest.param(blended, "Progressing", "Training: attempt 1 is starting", id="blended"),
     pytest.param(training, "Progressing", "Training: attempt 1 is running", id="training"),

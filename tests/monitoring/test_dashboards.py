@@ -167,4 +167,4 @@ def test_a_run_that_trains_is_told_from_one_that_has_trained(scraped: Prometheus
     assert names == {"running"}
     states = expression(found["runs.json: States over time"])
     numbers = {each["metric"]["name"]: float(each["value"][1]) for each in scraped.query(states)}
-    assert numbers == {"queued": 2, "running": 4, "failed": 7, "finished": 6, "better": 6, "refused": 7}
+    assert numbers == {"queued": 2, "running": 5, "failed": 8, "finished": 7, "better": 7, "refused": 8}

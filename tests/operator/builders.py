@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from blendtune_api.contract import BlendResult, EvalResult, Layout, Memory, TrainResult
+from blendtune_api.contract import (
+    BlendResult,
+    EvalResult,
+    Layout,
+    Memory,
+    Outcome,
+    RehearseResult,
+    TrainResult,
+)
 from blendtune_api.v1alpha1 import (
     BenchmarkScore,
     Blend,
@@ -20,6 +29,9 @@ from blendtune_api.v1alpha1 import (
     Metric,
     Model,
     ObjectMeta,
+    RehearsedSource,
+    RejectedBecause,
+    RejectedRows,
     RetentionScore,
     RetentionText,
     Role,
@@ -72,6 +84,32 @@ LAYOUT = Layout(
         logits=2_000_000_000,
     ),
 )
+
+
+def self_blend(**changes: Any) -> Blend:
+    """A blend whose general rows the base model writes."""
+    sources = (
+        Source(name="ads", role=Role.IN_DOMAIN, uri="pvc://datasets/ads.jsonl", weight=50),
+        Source(name="known", role=Role.GENERAL, uri="self://", weight=50),
+    )
+    return replace(Blend(budget=Budget(epochs=3), sources=sources), **changes)
+
+
+def rehearse_result() -> RehearseResult:
+    source = RehearsedSource(
+        name="known",
+        rows=100,
+        tokens=5_000,
+        longest=200,
+        written=128,
+        reused=0,
+        digest="rows-1",
+        rejected=(
+            RejectedRows(reason=RejectedBecause.UNFINISHED, rows=20),
+            RejectedRows(reason=RejectedBecause.NEAR_RUBRIC, rows=8),
+        ),
+    )
+    return RehearseResult(config_digest="config-1", sources=(source,))
 
 
 def blend_result(**changes: Any) -> BlendResult:
@@ -152,3 +190,14 @@ def eval_result(in_domain: float = 0.5, general: float = 0.0, margin: float = 0.
         report_uri="pvc://blendtune/team/ads/eval",
         benchmarks=(BenchmarkScore(name="mmlu", metric="acc", score=0.5, n=14042),),
     )
+
+
+def result_of(stage: str) -> Outcome:
+    """What a stage leaves that succeeds."""
+    made: dict[str, Callable[[], Outcome]] = {
+        "rehearse": rehearse_result,
+        "blend": blend_result,
+        "train": train_result,
+        "eval": eval_result,
+    }
+    return made[stage]()

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.operator.builders import blend_result, eval_result, fine_tune, rubric_eval, train_result
+from tests.operator.builders import (
+    blend_result,
+    eval_result,
+    fine_tune,
+    rehearse_result,
+    rubric_eval,
+    self_blend,
+    train_result,
+)
 from tests.operator.world import World
 
 from blendtune_api.contract import ExitCode, Failure, encode_message
@@ -14,6 +22,13 @@ from blendtune_api.v1alpha1 import Cluster, Reason
 def new_world(**spec: object) -> World:
     world = World()
     world.apply(fine_tune(**spec))
+    world.settle()
+    return world
+
+
+def rehearsed() -> World:
+    world = new_world(blend=self_blend())
+    world.succeed(world.job("ads-rehearse"), rehearse_result())
     world.settle()
     return world
 

@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.operator.builders import GATES, blend_result, eval_result, fine_tune, train_result
+from tests.operator.builders import GATES, fine_tune, result_of, self_blend
 from tests.operator.world import World
 
 from blendtune_api import codec
@@ -22,8 +22,8 @@ from blendtune_operator.names import STAGE, Kind, Object
 from blendtune_operator.plan import fine_tune as fine_tune_plan
 from blendtune_operator.plan.children import Children
 
-RESULTS = {"blend": blend_result(), "train": train_result(), "eval": eval_result()}
 LATCHES = {
+    ConditionType.DATA_REHEARSED: "rehearse",
     ConditionType.DATA_BLENDED: "blend",
     ConditionType.TRAINING_SUCCEEDED: "train",
     ConditionType.EVALUATION_SUCCEEDED: "eval",
@@ -59,7 +59,7 @@ def happen(world: World, happening: Happening) -> None:
         case (Happening.PODS_START, job) if job is not None and not _held(job):
             world.start(job)
         case (Happening.JOB_SUCCEEDS, job) if job is not None and not _held(job):
-            world.succeed(job, RESULTS[job["metadata"]["labels"][STAGE]])
+            world.succeed(job, result_of(job["metadata"]["labels"][STAGE]))
         case (Happening.JOB_SUCCEEDS_WITHOUT_RESULT, job) if job is not None and not _held(job):
             world.succeed(job, None)
         case (Happening.JOB_CRASHES, job) if job is not None and not _held(job):
@@ -121,7 +121,7 @@ def check(world: World, before: BlendedFineTuneStatus, created_before: int) -> N
         if is_true(before.conditions, latch):
             assert is_true(status.conditions, latch), f"{latch} was forgotten"
             assert not any(f"-{stage}" in name for _, name in new), f"{stage} ran again"
-    for stage in ("blend", "train"):
+    for stage in ("rehearse", "blend", "train"):
         running = [
             job for job in world.jobs() if f"-{stage}" in job["metadata"]["name"] and world.live_pods(job)
         ]
@@ -157,11 +157,14 @@ def finish(world: World) -> None:
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(st.lists(st.sampled_from(Happening), max_size=25))
-def test_invariants_hold_whatever_happens_and_the_run_can_succeed(happenings: list[Happening]) -> None:
+@given(st.booleans(), st.lists(st.sampled_from(Happening), max_size=25))
+def test_invariants_hold_whatever_happens_and_the_run_can_succeed(
+    rehearses: bool, happenings: list[Happening]
+) -> None:
     world = World()
     evaluation = replace(fine_tune().spec.evaluation, gates=GATES)
-    world.apply(fine_tune(evaluation=evaluation, cluster=Cluster(nodes=2, backoff_limit=2)))
+    blend = {"blend": self_blend()} if rehearses else {}
+    world.apply(fine_tune(evaluation=evaluation, cluster=Cluster(nodes=2, backoff_limit=2), **blend))
     world.settle()
     for happening in happenings:
         before, created = world.fine_tune().status, len(world.created)

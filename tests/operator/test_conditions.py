@@ -33,7 +33,10 @@ def conditions(*said: Said) -> Conditions:
 
 def test_initial_conditions_are_all_unknown() -> None:
     found = conditions()
-    assert {item.type for item in found} == set(ConditionType) - {ConditionType.RECOMMENDED}
+    assert {item.type for item in found} == set(ConditionType) - {
+        ConditionType.RECOMMENDED,
+        ConditionType.DATA_REHEARSED,
+    }
     assert {item.status for item in found} == {UNKNOWN}
 
 
@@ -68,6 +71,9 @@ TRAINED: Said = (ConditionType.TRAINING_SUCCEEDED, TRUE, Reason.COMPLETED)
             ),
             State.BLENDING,
             id="refused while it runs",
+        ),
+        pytest.param(
+            ((ConditionType.DATA_REHEARSED, UNKNOWN, Reason.RUNNING),), State.REHEARSING, id="rehearsing"
         ),
         pytest.param(((ConditionType.DATA_BLENDED, UNKNOWN, Reason.RUNNING),), State.BLENDING, id="blending"),
         pytest.param(

@@ -12,7 +12,7 @@ from dataclasses import is_dataclass, replace
 from typing import Any, get_args, get_origin
 
 import pytest
-from tests.operator.builders import blend_result, eval_result, fine_tune, rubric_eval, train_result
+from tests.operator.builders import fine_tune, result_of, rubric_eval
 from tests.operator.world import World
 
 from blendtune_api.contract import ExitCode
@@ -42,6 +42,7 @@ from blendtune_api.v1alpha1 import (
     RubricEvalCluster,
     RubricEvalSpec,
     RubricReference,
+    SelfRehearsal,
     Source,
     Storage,
     TakenExport,
@@ -66,6 +67,7 @@ FINE_TUNE = BlendedFineTuneSpec(
     blend=Blend(
         sources=(
             Source(name="ads", role=Role.IN_DOMAIN, uri="s3://data/ads.jsonl", weight=1.0, max_epochs=4.0),
+            Source(name="known", role=Role.GENERAL, uri="self://", weight=1.0),
         ),
         budget=Budget(epochs=2.0),
         validation=Validation(fraction=0.1),
@@ -99,6 +101,7 @@ SAMPLES: dict[str, Any] = {
     "validation.uri": "pvc://held-out/rows.jsonl",
     "split": "test",
     "config": "en",
+    "self_rehearsal": SelfRehearsal(tokens=1000),
     "target_modules": ("q_proj",),
     "overrides": {"zero_optimization": {"overlap_comm": True}},
     "tracking": ("wandb",),
@@ -206,11 +209,10 @@ def life(run: Run, lost_attempts: int) -> World:
 
 def _play(world: World, job: Object, lost_attempts: int) -> None:
     labels = job["metadata"]["labels"]
-    results = {"blend": blend_result(), "train": train_result(), "eval": eval_result()}
     if int(labels[ATTEMPT]) <= lost_attempts:
         world.fail(job, 1)
     else:
-        world.succeed(job, results[labels[STAGE]])
+        world.succeed(job, result_of(labels[STAGE]))
 
 
 def after_failure(run: Run) -> World:

@@ -16,6 +16,7 @@ LONGEST = "a" * NAME_MAX_LENGTH
     "name",
     [
         names.run_config(LONGEST, 99),
+        names.rehearse_job(LONGEST, 999),
         names.blend_job(LONGEST, 999),
         names.eval_job(LONGEST, 999),
         names.worker_host(names.train_job(LONGEST, 999), 1023),
@@ -29,6 +30,7 @@ def test_the_longest_name_leaves_room_for_every_child_and_its_pods(name: str) ->
 @pytest.mark.parametrize(
     ("stage", "attempt", "expected"),
     [
+        pytest.param(Stage.REHEARSE, 2, (Kind.JOB, "ads-rehearse-2"), id="rehearse again"),
         pytest.param(Stage.BLEND, 1, (Kind.JOB, "ads-blend"), id="blend"),
         pytest.param(Stage.BLEND, 2, (Kind.JOB, "ads-blend-2"), id="blend again"),
         pytest.param(Stage.TRAIN, 1, (Kind.PYTORCH_JOB, "ads-train-1"), id="train"),

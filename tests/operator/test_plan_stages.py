@@ -38,7 +38,8 @@ class TestStages:
         assert status(world).state is State.BLENDING
         assert status(world).start_time == "2026-01-01T00:00:00Z"
         assert {item.type for item in status(world).conditions} == set(ConditionType) - {
-            ConditionType.RECOMMENDED
+            ConditionType.RECOMMENDED,
+            ConditionType.DATA_REHEARSED,
         }
         assert condition(world, ConditionType.ACCEPTED) == (ConditionStatus.TRUE, Reason.ACCEPTED)
         assert condition(world, ConditionType.SUSPENDED) == (ConditionStatus.FALSE, Reason.NOT_SUSPENDED)

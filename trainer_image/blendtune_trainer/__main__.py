@@ -1,4 +1,4 @@
-"""The commands of the trainer image: `python -m blendtune_trainer blend | launch | train`."""
+"""The commands of the trainer image: `python -m blendtune_trainer rehearse | blend | launch | train`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="blendtune_trainer", description=__doc__)
     parser.add_argument(
         "command",
-        choices=("blend", "launch", "train"),
-        help="blend: prepare the data; launch: start this node's ranks; train: run as one rank",
+        choices=("rehearse", "blend", "launch", "train"),
+        help="rehearse: let the base model write rows; blend: prepare the data; launch: start this node's "
+        "ranks; train: run as one rank",
     )
     match parser.parse_args(arguments).command:
+        case "rehearse":
+            from blendtune_trainer.rehearsing import rehearse
+
+            return rehearse.main()
         case "blend":
             from blendtune_trainer import prepare
 

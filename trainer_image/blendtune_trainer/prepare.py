@@ -46,12 +46,11 @@ from blendtune_trainer.tokens.digests import file_digest
 from blendtune_trainer.tokens.row_encoder import RowEncoder
 from blendtune_trainer.tokens.thinking import Mode, notes, resolved, with_thinking
 from blendtune_trainer.tokens.token_cache import Repeats, TokenCache
-from blendtune_trainer.tokens.token_files import TokenFiles
+from blendtune_trainer.tokens.token_files import TOKENS_FOLDER, TokenFiles
 from blendtune_trainer.training.compared import compared_positions
 
 # In the blend's folder: everything that decided the blend, and the rubric's prompts found in its rows.
 INPUTS_FILE = "inputs.json"
-_TOKENS_FOLDER = "tokens.unfinished"  # in the workspace while its rows are encoded
 _WARNINGS = 4  # in the result, at most
 _WARNING_LENGTH = 300  # characters, at most
 
@@ -112,7 +111,7 @@ def _prepare(run: Run) -> BlendResult:
     tokenizer = load_tokenizer(base, spec.model.chat_template)
     prompts = load_prompts(workspace.rubric)
     _try(run, base, tokenizer, [prompt.text for prompt in prompts])
-    with TokenFiles(workspace.root / _TOKENS_FOLDER) as tokens:
+    with TokenFiles(workspace.root / TOKENS_FOLDER) as tokens:
         return _blend(run, base, setup, tokenizer, prompts, tokens)
 
 

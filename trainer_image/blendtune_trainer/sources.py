@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from blendtune_api.v1alpha1 import BadRows, Source, Validation
-from blendtune_runtime.uris import data_location
+from blendtune_runtime.chat.conversation import Conversation
+from blendtune_runtime.uris import HubData, StorePath, data_location
 from blendtune_trainer.rows.collect import Row, RowSource, collect
 from blendtune_trainer.rows.console import console_progress
-from blendtune_trainer.rows.contamination import PromptSearch
 from blendtune_trainer.rows.faults import BadRowList, Faults, SourceFaults, merged
 from blendtune_trainer.rows.notes import Notes
 from blendtune_trainer.rows.splits import Split
@@ -36,10 +37,18 @@ class EncodedSources:
         return (*(examples for _, examples in self.sources), *validation)
 
 
-def encode_sources(run: Run, encoder: RowEncoder, tokens: TokenFiles, search: PromptSearch) -> EncodedSources:
-    """The examples of all sources and of the validation rows, whose tokens `tokens` holds then.
+class Search(Protocol):
+    """Looks at each row of the sources."""
 
-    `search` looks through the rows of the sources. Raises BadData with the faults of all, Transient if a
+    def search(self, place: str, conversation: Conversation) -> None: ...
+
+
+def encode_sources(
+    run: Run, encoder: RowEncoder, tokens: TokenFiles, search: Search, *, with_self: bool = True
+) -> EncodedSources:
+    """The examples of all sources, or of all but those self://, and of the validation rows.
+
+    `tokens` holds their tokens then. `search` looks through the rows of the sources. Raises BadData with the faults of all, Transient if a
     store or the hub does not answer, and BadConfiguration if it may not be read. The workspace's
     bad_rows.jsonl lists the bad rows in either case.
     """
@@ -53,6 +62,7 @@ def encode_sources(run: Run, encoder: RowEncoder, tokens: TokenFiles, search: Pr
         sources = tuple(
             (source, work.encode(source.name, source, f"sources[{index}]", search))
             for index, source in enumerate(blend.sources)
+            if with_self or not source.is_self
         )
         validation = None
         if blend.validation.uri is not None:
@@ -80,18 +90,20 @@ class _Work:
     told: list[SourceFaults]  # of each source so far
     warnings: list[str]
 
-    def encode(
-        self, name: str, data: Source | Validation, where: str, search: PromptSearch | None
-    ) -> Examples:
+    def encode(self, name: str, data: Source | Validation, where: str, search: Search | None) -> Examples:
         """The examples of the rows of `data`, which `spec.blend` has at `where`."""
         blend, field, uri = self.run.config.spec.blend, f"spec.blend.{where}", data.uri or ""
         earlier_faults = self.faults.count
         faults = SourceFaults(self.faults, source=name, policy=blend.bad_rows, listing=self.listing)
         notes = Notes()
-        source = RowSource(
-            location=data_location(
+        if isinstance(data, Source) and data.is_self:
+            location: HubData | StorePath = StorePath(url=str(self.run.workspace.rehearsed(data.name)))
+        else:
+            location = data_location(
                 uri, self.run.claims, f"{field}.uri", split=data.split, config=data.config
-            ),
+            )
+        source = RowSource(
+            location=location,
             field=field,
             columns=data.columns,
             purpose=Split.TRAIN if search is not None else Split.VALIDATION,
@@ -121,7 +133,7 @@ class _Work:
         self.warnings.extend(f"{name}: {line}" for line in notes.warnings())
 
 
-def _searched(rows: Iterable[Row], search: PromptSearch) -> Iterator[Row]:
+def _searched(rows: Iterable[Row], search: Search) -> Iterator[Row]:
     """The rows, each searched for the prompts of the rubric."""
     for row in rows:
         search.search(row.place, row.conversation)

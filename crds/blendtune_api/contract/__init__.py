@@ -16,6 +16,7 @@ from blendtune_api.contract.outcome import (
     Memory,
     Outcome,
     Progress,
+    RehearseResult,
     RubricResult,
     TrainResult,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "ReadRubric",
     "ReadTraining",
     "ReadWording",
+    "RehearseResult",
     "RubricResult",
     "RunConfig",
     "TrainResult",

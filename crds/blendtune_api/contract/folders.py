@@ -28,6 +28,10 @@ class Workspace:
         """One JSON line per row that cannot be learnt from: source, place, reason, message."""
         return self.root / "bad_rows.jsonl"
 
+    def rehearsed(self, source: str) -> Path:
+        """The rows that the base model has written for a source self://."""
+        return self.root / "rehearse" / f"{source}.jsonl"
+
     @property
     def blend(self) -> Path:
         return self.root / "blend"

@@ -14,6 +14,7 @@ from blendtune_api.contract.outcome import (
     EvalResult,
     Failure,
     Outcome,
+    RehearseResult,
     RubricResult,
     TrainResult,
 )
@@ -24,7 +25,8 @@ _INFLATED_LIMIT_BYTES = 1_000_000
 _CUT = " [...]"
 _CUT_STEP = 50  # characters that are cut at a time
 _OUTCOMES: dict[str, type[Outcome]] = {
-    kind.__name__: kind for kind in (RubricResult, BlendResult, TrainResult, EvalResult, Failure)
+    kind.__name__: kind
+    for kind in (RubricResult, RehearseResult, BlendResult, TrainResult, EvalResult, Failure)
 }
 
 

@@ -17,6 +17,7 @@ from blendtune_api.v1alpha1 import (
     EvaluationDigests,
     InterpolationStatus,
     Reason,
+    RehearsedSource,
     RetentionScore,
     RoleDivergence,
     ScopeScore,
@@ -67,6 +68,14 @@ class Layout:
     bins_per_micro_batch: int
     activation_checkpointing: bool
     memory: Memory
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RehearseResult:
+    """The base model has written the rows of the sources self://; they are in the workspace."""
+
+    config_digest: str
+    sources: tuple[RehearsedSource, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,12 +145,12 @@ class Failure:
     message: str
 
 
-Outcome = RubricResult | BlendResult | TrainResult | EvalResult | Failure
+Outcome = RubricResult | RehearseResult | BlendResult | TrainResult | EvalResult | Failure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """The response of rank 0 to `GET /progress`, as JSON."""
+    """The response of rank 0 to `GET /progress`, as JSON. In a rehearsal a step is a token that is kept."""
 
     step: int
     steps: int
@@ -156,4 +165,4 @@ class Progress:
     remaining_seconds: float | None = None
     save_seconds: float | None = None  # the slowest checkpoint of this attempt, until all ranks had saved
     checkpoint_bytes: int | None = None  # size of the latest checkpoint
-    phase: str = ""  # loading, validating, training, saving, exporting
+    phase: str = ""  # loading, validating, training, saving, exporting; rehearsing

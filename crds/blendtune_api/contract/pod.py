@@ -23,7 +23,7 @@ class Env(StrEnum):
     RANKS_PER_NODE = "BLENDTUNE_RANKS_PER_NODE"  # train: processes to start, one per GPU
     MASTER_ADDR = "MASTER_ADDR"  # train: host of rank 0
     MASTER_PORT = "MASTER_PORT"  # train: its rendezvous port
-    METRICS_PORT = "BLENDTUNE_METRICS_PORT"  # train: /metrics and /progress of rank 0
+    METRICS_PORT = "BLENDTUNE_METRICS_PORT"  # train: /metrics and /progress of rank 0; rehearse: /progress
     GRACE_SECONDS = "BLENDTUNE_GRACE_SECONDS"  # time from SIGTERM to SIGKILL
 
 

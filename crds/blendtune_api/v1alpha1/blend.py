@@ -16,17 +16,23 @@ from blendtune_api.v1alpha1.limits import (
     DNS_LABEL,
     GENERAL_MAX_EPOCHS,
     HUB_CONFIG,
+    HUB_DATA,
+    HUB_ONLY_CEL,
     HUB_SPLIT,
     MAX_SOURCES,
     PERCENT,
+    SELF_MAX_EPOCHS,
+    SELF_URI,
+    SOURCE_URI,
     VALIDATION_FRACTION,
+    is_hub_data,
 )
+from blendtune_api.v1alpha1.rehearsal import SelfRehearsal
 
-_HUB_DATA = "hf://datasets/"
 _HUB_ALONE = Rule(
-    cel=f"!(has(self.split) || has(self.config)) || (has(self.uri) && self.uri.startsWith('{_HUB_DATA}'))",
-    message=f"split and config are for a uri that begins with {_HUB_DATA}",
-    check=lambda self: not (self.split or self.config) or (self.uri or "").startswith(_HUB_DATA),
+    cel=HUB_ONLY_CEL,
+    message=f"split and config are for a uri that begins with {HUB_DATA}",
+    check=lambda self: not (self.split or self.config) or is_hub_data(self.uri),
 )
 _SPLIT = Mark(
     "Split of an hf:// data set. Unset: train. A data set without it is refused with those that it has.",
@@ -74,8 +80,9 @@ class Source:
         str,
         Mark(
             "Rows of conversations in JSON, CSV, Parquet or Arrow files: hf://datasets/org/name, s3://, "
-            "pvc://claim/path, or file:///path in local mode.",
-            pattern=DATA_URI,
+            "pvc://claim/path, or file:///path in local mode. self://, for a general source: the base model "
+            "writes its rows.",
+            pattern=SOURCE_URI,
             max_length=1024,
         ),
     ]
@@ -90,8 +97,8 @@ class Source:
     max_epochs: Annotated[
         float | None,
         Mark(
-            "Most passes over this source. Unset: 4 for a general source, the budget's epochs rounded up for "
-            "an in-domain one. A blend that needs more is refused.",
+            "Most passes over this source. Unset: 4 for a general source, 2 for self://, the budget's epochs "
+            "rounded up for an in-domain one. A blend that needs more is refused.",
             exclusive_minimum=0,
             maximum=1000,
         ),
@@ -100,13 +107,48 @@ class Source:
     config: Annotated[str | None, _CONFIG] = None
 
     columns: Annotated[Columns | None, _COLUMNS] = None
+    self_rehearsal: Annotated[
+        SelfRehearsal | None, Mark("How the rows of a uri self:// are written. Unset: by its defaults.")
+    ] = None
 
-    RULES: ClassVar[tuple[Rule, ...]] = (_HUB_ALONE,)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        _HUB_ALONE,
+        Rule(
+            cel=f"self.uri != '{SELF_URI}' || self.role == 'general'",
+            message=f"{SELF_URI} is what the base model knows already: it can only be a general source",
+            check=lambda self: not self.is_self or self.role is Role.GENERAL,
+            field_path="role",
+        ),
+        Rule(
+            cel=f"self.uri == '{SELF_URI}' || !has(self.selfRehearsal)",
+            message=f"selfRehearsal says how rows are written: it goes with uri {SELF_URI} only",
+            check=lambda self: self.is_self or self.self_rehearsal is None,
+            field_path="selfRehearsal",
+        ),
+        Rule(
+            cel=f"self.uri != '{SELF_URI}' || !has(self.columns)",
+            message=f"the rows of {SELF_URI} have no other columns than messages: leave columns out",
+            check=lambda self: not self.is_self or self.columns is None,
+            field_path="columns",
+        ),
+    )
+
+    @property
+    def is_self(self) -> bool:
+        """Whether the base model writes the rows."""
+        return self.uri == SELF_URI
+
+    @property
+    def rehearsal(self) -> SelfRehearsal:
+        """How the base model writes the rows."""
+        return self.self_rehearsal or SelfRehearsal()
 
     def resolved_max_epochs(self, budget: Budget) -> float:
         """The most passes over this source; by default infinite for in-domain data and a budget of tokens."""
         if self.max_epochs is not None:
             return self.max_epochs
+        if self.is_self:
+            return SELF_MAX_EPOCHS
         if self.role is Role.GENERAL:
             return GENERAL_MAX_EPOCHS
         return float(ceil(budget.epochs)) if budget.epochs is not None else float("inf")
@@ -191,7 +233,24 @@ class Blend:
             check=lambda self: _is_share(self.max_bad_rows),
             field_path="maxBadRows",
         ),
+        Rule(
+            cel=f"!has(self.budget.epochs) || !self.sources.exists(s, s.uri == '{SELF_URI}') || "
+            "self.sources.exists(s, s.role == 'inDomain')",
+            message=f"epochs are passes over the in-domain data: beside {SELF_URI}, add a source of role "
+            "inDomain, or set budget.tokens",
+            check=lambda self: (
+                self.budget.epochs is None
+                or not self.self_sources
+                or any(source.role is Role.IN_DOMAIN for source in self.sources)
+            ),
+            field_path="budget",
+        ),
     )
+
+    @property
+    def self_sources(self) -> tuple[Source, ...]:
+        """The sources whose rows the base model writes."""
+        return tuple(source for source in self.sources if source.is_self)
 
     def allowed_bad_rows(self, rows: int) -> int:
         """The most bad rows of a source of so many `rows` that may be dropped."""

@@ -158,11 +158,25 @@ class Metric(StrEnum):
     BENCHMARK = "benchmark"
 
 
+class RejectedBecause(StrEnum):
+    """Why a row that the base model has written is not learnt from."""
+
+    EMPTY = "Empty"  # no question, or no answer
+    UNFINISHED = "Unfinished"  # cut at maxNewTokens
+    TOO_LONG = "TooLong"  # over the sequence length
+    UNRENDERABLE = "Unrenderable"  # it holds a control token, or the chat template refuses it
+    DUPLICATE = "Duplicate"  # its question was asked before
+    NEAR_DUPLICATE = "NearDuplicate"  # most of its question was
+    IN_DOMAIN = "InDomain"  # another source asks the same
+    NEAR_RUBRIC = "NearRubric"  # it asks what the rubric asks, or shares a phrase with it
+
+
 class State(StrEnum):
     """The summary of the conditions, for the printer column."""
 
     PENDING = "Pending"
     QUEUED = "Queued"
+    REHEARSING = "Rehearsing"
     BLENDING = "Blending"
     TRAINING = "Training"
     EVALUATING = "Evaluating"
@@ -172,6 +186,7 @@ class State(StrEnum):
 
 
 class Stage(StrEnum):
+    REHEARSE = "rehearse"
     BLEND = "blend"
     TRAIN = "train"
     EVAL = "eval"
@@ -179,6 +194,7 @@ class Stage(StrEnum):
 
 class ConditionType(StrEnum):
     ACCEPTED = "Accepted"
+    DATA_REHEARSED = "DataRehearsed"
     DATA_BLENDED = "DataBlended"
     SIZED = "Sized"
     TRAINING_SUCCEEDED = "TrainingSucceeded"

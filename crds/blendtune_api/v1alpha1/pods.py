@@ -115,3 +115,15 @@ class StagePod:
             preserve_unknown_fields=True,
         ),
     ] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RehearsePod(StagePod):
+    gpus: Annotated[
+        int,
+        Mark(
+            "GPUs of the pod, of cluster.gpuType; several share the model.",
+            minimum=0,
+            maximum=16,
+        ),
+    ] = 1

@@ -16,6 +16,7 @@ from blendtune_api.v1alpha1.limits import (
     MAX_EPOCH_MODELS,
     MAX_SOURCES,
 )
+from blendtune_api.v1alpha1.rehearsal import RehearsalStatus
 from blendtune_api.v1alpha1.scores import (
     ASKED_QUESTIONS,
     BENCHMARK_SCORES,
@@ -52,7 +53,7 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    stage: Annotated[Stage, Mark("blend, train or eval.")]
+    stage: Annotated[Stage, Mark("rehearse, blend, train or eval.")]
     number: Annotated[int, Mark("Number of the attempt, from 1.", minimum=1)]
     start_time: Annotated[str, Mark("When it started.", format="date-time")]
     end_time: Annotated[str | None, Mark("When it ended.", format="date-time")] = None
@@ -240,6 +241,7 @@ class BlendedFineTuneStatus:
     ] = 0
     trainer_status: Annotated[TrainerStatus | None, Mark("Live progress of the training.")] = None
     rubric: Annotated[RubricStatus | None, Mark("The rubric, as it was checked before the blend.")] = None
+    rehearsal: Annotated[RehearsalStatus | None, Mark("The rehearsal, where a source is self://.")] = None
     blend: Annotated[BlendStatus | None, Mark("The blend that was achieved.")] = None
     training: Annotated[TrainingStatus | None, Mark("The training in numbers.")] = None
     model: Annotated[ModelStatus | None, Mark("The tuned model.")] = None

@@ -19,7 +19,7 @@ from blendtune_api.v1alpha1.enums import (
     Tracker,
 )
 from blendtune_api.v1alpha1.limits import COMPARED_POSITIONS, EXPORT_URI, MAX_COMPARED_POSITIONS
-from blendtune_api.v1alpha1.pods import StagePod
+from blendtune_api.v1alpha1.pods import RehearsePod, StagePod
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -256,6 +256,9 @@ class Cluster:
         int | None,
         Mark("Longest training time over all attempts, queueing not counted.", minimum=1, maximum=2**31 - 1),
     ] = None
+    rehearse: Annotated[
+        RehearsePod, Mark("Pod of the rehearse Job, which runs only where a source is self://.")
+    ] = field(default_factory=RehearsePod)
     blend: Annotated[StagePod, Mark("Pod of the blend Job.")] = field(default_factory=StagePod)
     train: Annotated[StagePod, Mark("Pods of the PyTorchJob.")] = field(default_factory=StagePod)
     eval: Annotated[StagePod, Mark("Pod of the eval Job.")] = field(default_factory=StagePod)

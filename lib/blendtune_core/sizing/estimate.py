@@ -73,6 +73,7 @@ class Estimate:
     stages: tuple[StageEstimate, ...]
     training: TrainingCost  # of the budget, or of a million tokens if the budget is not known in tokens
     budget_known: bool
+    rehearsed_tokens: int  # that the base model writes for the sources self://, of that budget; 0 for none
     checkpoint_bytes: int
     disk_bytes: int
 
@@ -107,6 +108,7 @@ def estimate(
         stages=tuple(stage_estimate(setup, stage) for stage in STAGES),
         training=training_cost(setup, tokens or MILLION, mfu),
         budget_known=tokens is not None,
+        rehearsed_tokens=rehearsed_tokens(spec, tokens or MILLION),
         checkpoint_bytes=checkpoint_bytes(setup.weights, setup.element),
         disk_bytes=disk_bytes(
             setup.weights,
@@ -125,6 +127,20 @@ def _epoch_models(spec: BlendedFineTuneSpec) -> int:
     if epochs is None or not spec.evaluation.every_epoch:
         return 0
     return ceil(epochs) - 1
+
+
+def rehearsed_tokens(spec: BlendedFineTuneSpec, tokens: int) -> int:
+    """Tokens of the rows that the base model writes for a blend of so many `tokens`, and that are kept.
+
+    The weights are taken for shares of tokens, whatever the unit of the blend.
+    """
+    blend = spec.blend
+    weights = sum(source.weight for source in blend.sources)
+    return sum(
+        source.rehearsal.asked_tokens
+        or ceil(tokens * source.weight / weights / source.resolved_max_epochs(blend.budget))
+        for source in blend.self_sources
+    )
 
 
 def stage_estimate(setup: Setup, stage: int) -> StageEstimate:

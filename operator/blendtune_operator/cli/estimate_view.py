@@ -49,6 +49,11 @@ def _facts(estimate: Estimate) -> Iterator[tuple[str, str]]:
         f"{cost.tokens_per_second:,.0f} tokens/s at an assumed MFU of {cost.assumed_mfu:g}"
     )
     yield "training", f"{amount}{cost.tokens:,} tokens, {cost.steps:,} steps: {duration}"
+    if estimate.rehearsed_tokens:
+        yield (
+            "rehearsal",
+            f"{amount}{cost.tokens:,} tokens, the base model writes {estimate.rehearsed_tokens:,}",
+        )
     yield (
         "disk",
         f"{format_size(estimate.disk_bytes)} with checkpoints of "

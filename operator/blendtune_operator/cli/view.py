@@ -22,6 +22,7 @@ from blendtune_api.v1alpha1 import (
     EvaluationSummary,
     GateResult,
     GateStatus,
+    RehearsalStatus,
     RetentionScore,
     Role,
     RubricEval,
@@ -35,11 +36,13 @@ from blendtune_core.asked import told_asked
 from blendtune_core.interpolation import told_choice
 from blendtune_core.unfinished import told_unfinished
 from blendtune_operator.plan.progress import DIVERGENCE
+from blendtune_operator.plan.rehearsal import describe_rehearsal
 
 LocalObject = BlendedFineTune | RubricEval
 
 _GATE_STYLE = {GateResult.PASSED: "green", GateResult.FAILED: "red", GateResult.INCONCLUSIVE: "yellow"}
 _STAGES = (
+    ("rehearse", State.REHEARSING, ConditionType.DATA_REHEARSED),
     ("blend", State.BLENDING, ConditionType.DATA_BLENDED),
     ("train", State.TRAINING, ConditionType.TRAINING_SUCCEEDED),
     ("evaluate", State.EVALUATING, ConditionType.EVALUATION_SUCCEEDED),
@@ -89,9 +92,8 @@ def live_view(object: LocalObject, note: str) -> RenderableType:
         style = "green" if done else "cyan" if under_way else "dim"
         detail: RenderableType = Text(condition.message if done else "", "dim")
         if under_way:
-            trainer = object.status.trainer_status if isinstance(object, BlendedFineTune) else None
-            training = state is State.TRAINING and trainer is not None
-            detail = _progress(trainer) if training and trainer else Text(note or condition.message)
+            progress = _told_progress(object)
+            detail = _progress(progress) if progress else Text(note or condition.message)
         table.add_row(Text("done" if done else "", style), Text(name, style), detail)
     title = Text.assemble(
         (object.metadata.name, "bold"), f"  {status.state or State.PENDING}  ", (note, "yellow")
@@ -99,15 +101,37 @@ def live_view(object: LocalObject, note: str) -> RenderableType:
     return Group(title, table)
 
 
-def _progress(trainer: TrainerStatus) -> RenderableType:
-    bar = ProgressBar(total=100, completed=trainer.progress_percentage or 0, width=24)
+def _told_progress(object: LocalObject) -> TrainerStatus | RehearsalStatus | None:
+    """What the pods of the stage under way have told of their progress."""
+    if not isinstance(object, BlendedFineTune):
+        return None
+    match object.status.state:
+        case State.REHEARSING:
+            return object.status.rehearsal
+        case State.TRAINING:
+            return object.status.trainer_status
+        case _:
+            return None
+
+
+def _progress(told: TrainerStatus | RehearsalStatus) -> RenderableType:
+    bar = ProgressBar(total=100, completed=told.progress_percentage or 0, width=24)
     row = Table.grid(padding=(0, 1))
-    row.add_row(bar, Text("  ".join(progress_words(trainer))))
+    row.add_row(bar, Text("  ".join(progress_words(told))))
     return row
 
 
-def progress_words(trainer: TrainerStatus) -> Iterator[str]:
-    """Progress in words: step, loss, throughput, expected time."""
+def progress_words(told: TrainerStatus | RehearsalStatus) -> Iterator[str]:
+    """Progress in words: of a training step, loss and throughput; the expected time."""
+    if isinstance(told, TrainerStatus):
+        yield from _training_words(told)
+    elif told.progress_percentage is not None:
+        yield f"{told.progress_percentage}%"
+    if told.estimated_remaining_seconds is not None:
+        yield f"ETA {timedelta(seconds=told.estimated_remaining_seconds)}"
+
+
+def _training_words(trainer: TrainerStatus) -> Iterator[str]:
     metrics = {metric.name: metric.value for metric in trainer.metrics}
     if "step" in metrics and "steps" in metrics:
         yield f"step {metrics['step']}/{metrics['steps']}"
@@ -117,16 +141,14 @@ def progress_words(trainer: TrainerStatus) -> Iterator[str]:
         yield f"KL {float(metrics[DIVERGENCE[Role.GENERAL]]):.3g}"
     if "tokensPerSecond" in metrics:
         yield f"{float(metrics['tokensPerSecond']):,.0f} tokens/s"
-    if trainer.estimated_remaining_seconds is not None:
-        yield f"ETA {timedelta(seconds=trainer.estimated_remaining_seconds)}"
 
 
 def one_line(object: LocalObject, note: str = "") -> str:
     """State and progress in one line."""
     words = [object.metadata.name, str(object.status.state or State.PENDING)]
-    trainer = object.status.trainer_status if isinstance(object, BlendedFineTune) else None
-    if object.status.state is State.TRAINING and trainer:
-        words += progress_words(trainer)
+    progress = _told_progress(object)
+    if progress is not None:
+        words += progress_words(progress)
     return "  ".join([*words, note] if note else words)
 
 
@@ -138,6 +160,8 @@ def print_result(
     style = "green" if status.state is State.SUCCEEDED else "red"
     console.print(Text.assemble(object.metadata.name, "  ", (str(status.state), f"bold {style}")))
     if isinstance(object, BlendedFineTune) and status.state is State.SUCCEEDED:
+        for rehearsed in object.status.rehearsal.sources if object.status.rehearsal else ():
+            console.print(f"rehearsed  {describe_rehearsal(rehearsed)}", soft_wrap=True)
         console.print(_blend_table(object))
         for bad in object.status.blend.bad_rows if object.status.blend else ():
             console.print(f"bad rows   {bad.rows:,} {bad.reason}, first {bad.first}", soft_wrap=True)

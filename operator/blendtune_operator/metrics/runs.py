@@ -44,6 +44,7 @@ class RunCollector(Collector):
         yield _conditions(objects)
         yield _attempts(objects)
         yield from _progress(fine_tunes)
+        yield from _rehearsals(fine_tunes)
         yield from _blends(fine_tunes)
         yield from _trainings(fine_tunes)
         yield _diagnoses(fine_tunes)
@@ -120,6 +121,37 @@ def _progress(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:
             if metric.name in roles:
                 moved.add_metric([*_labels(object), roles[metric.name]], float(metric.value))
     yield from (progress, remaining, heard, *families.values(), moved)
+
+
+def _rehearsals(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:
+    progress = run_family(
+        "blendtune_rehearsal_progress_ratio", "Share of the rehearsal that is done, 0 to 1."
+    )
+    remaining = run_family(
+        "blendtune_rehearsal_remaining_seconds", "Expected time to the end of the rehearsal."
+    )
+    tokens = run_family(
+        "blendtune_rehearsal_tokens", "Tokens of the rows that are kept of a source.", "source"
+    )
+    rows = run_family(
+        "blendtune_rehearsal_rows",
+        "Rows that the base model has written for a source: Kept, or why they were left out.",
+        "source",
+        "outcome",
+    )
+    for object in fine_tunes:
+        rehearsal = object.status.rehearsal
+        if rehearsal is None:
+            continue
+        if rehearsal.progress_percentage is not None:
+            progress.add_metric(_labels(object), rehearsal.progress_percentage / 100)
+        add_known(remaining, _labels(object), rehearsal.estimated_remaining_seconds)
+        for source in rehearsal.sources:
+            tokens.add_metric([*_labels(object), source.name], source.tokens)
+            rows.add_metric([*_labels(object), source.name, "Kept"], source.rows)
+            for rejected in source.rejected:
+                rows.add_metric([*_labels(object), source.name, rejected.reason], rejected.rows)
+    yield from (progress, remaining, tokens, rows)
 
 
 def _blends(fine_tunes: Iterable[BlendedFineTune]) -> Iterator[Metric]:

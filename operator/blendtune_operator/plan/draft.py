@@ -106,6 +106,7 @@ class FineTuneDraft(Draft[BlendedFineTuneStatus]):
     run: BlendedFineTune
     condition_types = FINE_TUNE_CONDITIONS
     stage_conditions = (
+        ConditionType.DATA_REHEARSED,
         ConditionType.DATA_BLENDED,
         ConditionType.SIZED,
         ConditionType.TRAINING_SUCCEEDED,

@@ -29,6 +29,7 @@ from blendtune_operator.plan.lifecycle import (
 )
 from blendtune_operator.plan.margins import warn_of_margins
 from blendtune_operator.plan.phase import Continue, Phase, PhaseResult, Stop, run_phases
+from blendtune_operator.plan.rehearsal import run_rehearsal
 from blendtune_operator.plan.training import run_training
 from blendtune_operator.settings import Settings
 
@@ -104,6 +105,7 @@ PHASES: Sequence[Phase[FineTuneDraft]] = (
     refuse_replaced_children,
     report_suspension,
     warn_of_margins,
+    run_rehearsal,
     run_blend,
     run_training,
     run_evaluation,

@@ -35,15 +35,20 @@ _LONGEST_REMAINING = timedelta(days=10 * 365).total_seconds()
 
 
 def pod_to_ask(run: BlendedFineTune, children: Children, now: datetime, settings: Settings) -> Object | None:
-    """The pod of rank 0, if it is training and was last heard an interval ago or more; else None."""
-    condition = find(run.status.conditions, ConditionType.TRAINING_SUCCEEDED)
-    attempt = last_attempt(run.status, Stage.TRAIN)
-    if condition is None or condition.reason != Reason.RUNNING or attempt is None:
-        return None
-    heard = run.status.trainer_status.last_updated_time if run.status.trainer_status else None
-    if heard is not None and now - moment(heard) < settings.progress_interval:
-        return None
-    return next((pod for pod in children.pods(Stage.TRAIN, attempt.number) if is_live(pod)), None)
+    """The pod that rehearses, or rank 0 of the training, if it was last heard an interval ago or more."""
+    status = run.status
+    for stage, type, told in (
+        (Stage.REHEARSE, ConditionType.DATA_REHEARSED, status.rehearsal),
+        (Stage.TRAIN, ConditionType.TRAINING_SUCCEEDED, status.trainer_status),
+    ):
+        condition, attempt = find(status.conditions, type), last_attempt(status, stage)
+        if condition is None or condition.reason != Reason.RUNNING or attempt is None:
+            continue
+        heard = told.last_updated_time if told else None
+        if heard is not None and now - moment(heard) < settings.progress_interval:
+            return None
+        return next((pod for pod in children.pods(stage, attempt.number) if is_live(pod)), None)
+    return None
 
 
 def update_progress(draft: Draft[BlendedFineTuneStatus]) -> None:

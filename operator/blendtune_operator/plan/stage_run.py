@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from blendtune_api.contract import BlendResult, EvalResult, TrainResult
+from blendtune_api.contract import BlendResult, EvalResult, RehearseResult, TrainResult
 from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, Reason, Stage
 from blendtune_operator.conditions import timestamp
 from blendtune_operator.names import Object
@@ -15,7 +15,7 @@ from blendtune_operator.plan import StatusT
 from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.phase import Stop
 
-ResultT = TypeVar("ResultT", bound=BlendResult | TrainResult | EvalResult)
+ResultT = TypeVar("ResultT", bound=RehearseResult | BlendResult | TrainResult | EvalResult)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,6 +31,7 @@ def refusals(run: Run, settings: Settings) -> tuple[Refusal, ...]:
     return (
         *_unknown_gpu_types(run, settings),
         *_vllm_without_gpu(run, settings),
+        *_unsupported_rehearsal_engines(run),
         *_file_uris(run, settings),
         *_parent_paths(run),
         *_self_judging(run),
@@ -64,6 +65,16 @@ def _vllm_without_gpu(run: Run, settings: Settings) -> Iterator[Refusal]:
             "gpuType, or take transformers"
         )
         yield Refusal(Reason.INVALID_SPEC, Fault(f"{path}.engine", message))
+
+
+def _unsupported_rehearsal_engines(run: Run) -> Iterator[Refusal]:
+    if not isinstance(run, BlendedFineTune):
+        return
+    for index, source in enumerate(run.spec.blend.sources):
+        if source.rehearsal.resolved_engine is not Engine.TRANSFORMERS:
+            path = f"spec.blend.sources[{index}].selfRehearsal.engine"
+            message = f"{source.rehearsal.engine} does not rehearse: set transformers, or leave it out"
+            yield Refusal(Reason.NOT_SUPPORTED, Fault(path, message))
 
 
 def _file_uris(run: Run, settings: Settings) -> Iterator[Refusal]:
@@ -122,7 +133,7 @@ def _named_service_accounts(run: Run) -> Iterator[tuple[str, object]]:
     cluster = run.spec.cluster
     pods = {"eval": cluster.eval}
     if isinstance(cluster, Cluster):
-        pods |= {"blend": cluster.blend, "train": cluster.train}
+        pods |= {"rehearse": cluster.rehearse, "blend": cluster.blend, "train": cluster.train}
     for stage, pod in pods.items():
         spec = pod.pod_template.get("spec")
         for key in ("serviceAccountName", "serviceAccount"):  # the second is the older name of the first
@@ -135,6 +146,9 @@ def _uris(run: Run) -> Iterator[tuple[str, str]]:
     if isinstance(run, BlendedFineTune):
         for index, source in enumerate(run.spec.blend.sources):
             yield f"spec.blend.sources[{index}].uri", source.uri
+            if source.rehearsal.prompts:
+                path = f"spec.blend.sources[{index}].selfRehearsal.prompts.uri"
+                yield path, source.rehearsal.prompts.uri
         if run.spec.blend.validation.uri:
             yield "spec.blend.validation.uri", run.spec.blend.validation.uri
     if run.spec.export:

@@ -7,6 +7,7 @@ from blendtune_operator.names import Object, Run
 from blendtune_operator.render.blend_job import blend_job
 from blendtune_operator.render.config import eval_config, pin_eval, pin_run, run_config
 from blendtune_operator.render.eval_job import eval_job
+from blendtune_operator.render.rehearse_job import rehearse_job
 from blendtune_operator.render.rubric_eval import rubric_eval
 from blendtune_operator.render.train_job import train_job
 from blendtune_operator.render.uris import model_uri
@@ -17,6 +18,7 @@ __all__ = [
     "children",
     "eval_config",
     "eval_job",
+    "rehearse_job",
     "rubric_eval",
     "run_config",
     "train_job",
@@ -33,8 +35,10 @@ def children(run: Run, settings: Settings) -> tuple[Object, ...]:
     if isinstance(run, BlendedFineTune):
         pinned = pin_run(run, settings)
         uri = model_uri(run.spec.storage, run.metadata.namespace, run.metadata.name)
+        rehearsal = (rehearse_job(run, pinned, 1, settings),) if run.spec.blend.self_sources else ()
         return (
             run_config(run, pinned),
+            *rehearsal,
             blend_job(run, pinned, 1, settings),
             train_job(run, pinned, 1, settings),
             rubric_eval(run, pinned, ModelStatus(uri=uri, digest=""), ()),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from blendtune_api.contract import RunConfig
-from blendtune_api.v1alpha1 import BlendedFineTune, Stage
+from blendtune_api.v1alpha1 import BlendedFineTune, BlendedFineTuneSpec, Stage
 from blendtune_operator import names
 from blendtune_operator.names import Object
 from blendtune_operator.render import pod
@@ -32,12 +34,7 @@ def blend_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
         rubric=spec.evaluation.rubric.config_map_ref,
     )
     user = spec.cluster.blend
-    check = pod.container(
-        context,
-        RUBRIC_CONTAINER,
-        spec.cluster.eval.image or images[Stage.EVAL],
-        ["python", "-m", "blendtune_eval", "check-rubric"],
-    )
+    check = rubric_check(context, spec, images)
     blend = pod.container(
         context,
         BLEND_CONTAINER,
@@ -48,3 +45,13 @@ def blend_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
     template = pod.template(context, user, containers, init_containers=[check])
     name = names.blend_job(run.metadata.name, attempt)
     return job(run, name, Stage.BLEND, attempt, template, spec.cluster.queue_name)
+
+
+def rubric_check(context: pod.PodContext, spec: BlendedFineTuneSpec, images: Mapping[str, str]) -> Object:
+    """The init container that checks the rubric and leaves it in the workspace."""
+    return pod.container(
+        context,
+        RUBRIC_CONTAINER,
+        spec.cluster.eval.image or images[Stage.EVAL],
+        ["python", "-m", "blendtune_eval", "check-rubric"],
+    )

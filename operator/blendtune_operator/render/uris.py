@@ -30,6 +30,12 @@ def blend_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
     return (spec.model.uri, *sources, *([validation] if validation else []))
 
 
+def prompt_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
+    """The URIs of prompts that the rehearse Job reads beside those of the blend."""
+    prompts = (source.rehearsal.prompts for source in spec.blend.self_sources)
+    return tuple(each.uri for each in prompts if each is not None)
+
+
 def train_uris(spec: BlendedFineTuneSpec) -> tuple[str, ...]:
     """The URIs that the training reads: none if the model is remote, since the blend has downloaded it."""
     return () if is_remote(spec.model.uri) else (spec.model.uri,)

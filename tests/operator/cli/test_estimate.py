@@ -180,3 +180,22 @@ def test_numbers_are_checked(tmp_path: Path, options: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["estimate", "-f", write(tmp_path), *options])
     assert ended.value.code == ExitStatus.BAD_INPUT
+
+
+@pytest.mark.parametrize(
+    ("rehearsal", "options", "told"),
+    [
+        ("", ["--tokens", "1e6"], "rehearsal  1,000,000 tokens, the base model writes 250,000"),
+        ("", [], "rehearsal  for every 1,000,000 tokens, the base model writes 250,000"),
+        (", maxEpochs: 4", ["--tokens", "1e6"], "the base model writes 125,000"),
+        (", selfRehearsal: {tokens: 9000}", ["--tokens", "1e6"], "the base model writes 9,000"),
+    ],
+)
+def test_what_the_base_model_writes(
+    rehearsal: str, options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = f"\n    - {{name: known, role: general, uri: 'self://', weight: 1{rehearsal}}}\n  training:"
+    path = tmp_path / "manifest.yaml"
+    path.write_text(MANIFEST.replace("\n  training:", known))
+    assert main(["estimate", "-f", str(path), *options]) == ExitStatus.SUCCESS
+    assert told in capsys.readouterr().out

@@ -84,7 +84,7 @@ def assemble(
     source continues from its position in `start`. Raises BadData if a source is too small for the budget.
     """
     blend_sources = [
-        _blend_source(each, spec, index, position.taken)
+        blend_source(each, spec, index, position.taken)
         for index, (each, position) in enumerate(zip(sources, start.sources, strict=True))
     ]
     budget = BlendBudget(epochs=spec.budget.epochs, tokens=spec.budget.tokens)
@@ -113,7 +113,8 @@ def assemble(
     return _with_digest(packed, identity), _achieved(sources, blend_sources, placements)
 
 
-def _blend_source(each: SourceExamples, spec: Blend, index: int, start: int) -> BlendSource:
+def blend_source(each: SourceExamples, spec: Blend, index: int, start: int = 0) -> BlendSource:
+    """What the blend's arithmetic knows of a source, which `start` examples were taken from before."""
     return BlendSource(
         name=each.source.name,
         role=each.source.role,

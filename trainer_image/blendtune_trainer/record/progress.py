@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -115,6 +116,15 @@ class ProgressBoard(Collector):
         yield phase
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keeps a client that did not wait for its answer out of the log."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serving(board: ProgressBoard, port: int, host: str = "") -> Iterator[int]:
     """Serves the board over HTTP during the block. Yields the port; 0 picks a free one."""
@@ -142,8 +152,7 @@ def serving(board: ProgressBoard, port: int, host: str = "") -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             """Keeps requests out of the training's log."""
 
-    server = ThreadingHTTPServer((host, port), Handler)
-    server.daemon_threads = True
+    server = _Server((host, port), Handler)
     thread = threading.Thread(target=server.serve_forever, name="progress", daemon=True)
     thread.start()
     try:

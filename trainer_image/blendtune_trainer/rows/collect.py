@@ -53,7 +53,7 @@ def collect(source: RowSource, faults: SourceFaults, notes: Notes | None = None)
     """
     notes = notes or Notes()
     reader = RowReader(source.columns, notes)
-    for each in _values(source, faults, notes):
+    for each in values_of(source, faults, notes):
         try:
             conversation = reader.read(each.value)
         except RowFault as fault:
@@ -64,7 +64,8 @@ def collect(source: RowSource, faults: SourceFaults, notes: Notes | None = None)
         faults.add(f"{source.field}.columns.{role}", message)
 
 
-def _values(source: RowSource, faults: SourceFaults, notes: Notes) -> Iterator[Value]:
+def values_of(source: RowSource, faults: SourceFaults, notes: Notes) -> Iterator[Value]:
+    """The rows of a source as they stand in its files. Adds faults and notes, and raises, as `collect`."""
     field = f"{source.field}.uri"
     if isinstance(source.location, HubData):
         for each in hub_rows(source.location, field, faults.faults):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,21 +92,27 @@ class PromptSearch:
             if message.role is ChatRole.USER:
                 self._search_turn(place, normalised_words(message.content))
 
+    def holds(self, words: Words) -> bool:
+        """Whether a turn of these words asks what a prompt asks, or shares a phrase with one."""
+        return next(self._found(words), None) is not None
+
     def _search_turn(self, place: str, words: Words) -> None:
+        for prompt, exact in self._found(words):
+            match = PromptMatch(question=prompt.question, domain=prompt.domain, place=place, exact=exact)
+            self._matches.setdefault((prompt.question, exact), match)
+
+    def _found(self, words: Words) -> Iterator[tuple[RubricPrompt, bool]]:
+        """The prompts that a turn holds, and whether it equals them."""
         asked = self._prompts.get(words)
         if asked is not None:
-            self._add(asked, place, exact=True)
+            yield asked, True
         for start, word in enumerate(words):
             if word not in self._openings:
                 continue
             for size in self._sizes:
                 shared = self._phrases.get(words[start : start + size])
                 if shared is not None and shared is not asked:
-                    self._add(shared, place, exact=False)
-
-    def _add(self, prompt: RubricPrompt, place: str, exact: bool) -> None:
-        match = PromptMatch(question=prompt.question, domain=prompt.domain, place=place, exact=exact)
-        self._matches.setdefault((prompt.question, exact), match)
+                    yield shared, False
 
 
 def normalised_words(text: str) -> Words:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from blendtune_api.v1alpha1 import BadRowReason, Columns
+from blendtune_runtime.chat.conversation import ChatRole
 from blendtune_trainer.rows.cells import is_absent, is_blank
 from blendtune_trainer.rows.faults import RowFault
-from blendtune_trainer.rows.messages import REASONING_KEYS
+from blendtune_trainer.rows.messages import REASONING_KEYS, ROLES
 
 _MESSAGES = ("messages", "conversations", "conversation")
 _PAIRS = (
@@ -29,6 +30,7 @@ _SYSTEM = ("system", "system_prompt", "system_message")
 _TOOLS = ("tools", "functions")
 _CACHED = 4096  # sets of keys; rows of one source have a few
 _SHOWN = 30  # columns in a message
+_PLACEHOLDER = "..."  # an answer that is read, and not used
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,3 +184,29 @@ def chosen(row: Mapping[str, object], layouts: tuple[Layout, ...]) -> tuple[Layo
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
+
+
+def with_an_answer(row: Mapping[str, object], columns: Columns | None = None) -> Mapping[str, object]:
+    """The row, with an answer put in if it lacks one: a question alone is then read like any other row."""
+    columns = columns or Columns()
+    names = {str(key).strip().lower(): str(key) for key in row}
+    lists = [columns.messages] if columns.messages else [names[each] for each in _MESSAGES if each in names]
+    for name in lists:
+        messages = row.get(name)
+        if isinstance(messages, list | tuple) and messages and isinstance(messages[-1], Mapping):
+            return {**row, name: [*messages, *_missing_answer(messages[-1])]}
+    pairs = [(columns.prompt, columns.response)] if columns.prompt else _PAIRS
+    there = [(prompt, response) for prompt, response in pairs if prompt in row or prompt in names]
+    for _, response in there:
+        name = names.get(response or "", response or "")
+        if not is_blank(row.get(name)):
+            return row
+    return {**row, there[0][1] or "": _PLACEHOLDER} if there else row
+
+
+def _missing_answer(last: Mapping[str, object]) -> tuple[Mapping[str, object], ...]:
+    """An answer to a list of messages that ends with a question, in the words of its last message."""
+    for role, text in (("role", "content"), ("from", "value")):
+        if ROLES.get(str(last.get(role)).lower()) is ChatRole.USER:
+            return ({role: "assistant", text: _PLACEHOLDER},)
+    return ()

@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+TOKENS_FOLDER = "tokens.unfinished"  # in a run's workspace while its rows are encoded
 _BLOCK_BYTES = 1 << 20
 _KINDS: dict[str, type[np.generic]] = {"input_ids": np.int32, "supervised": np.bool_}
 
