@@ -48,9 +48,9 @@ def encode_sources(
 ) -> EncodedSources:
     """The examples of all sources, or of all but those self://, and of the validation rows.
 
-    `tokens` holds their tokens then. `search` looks through the rows of the sources. Raises BadData with the faults of all, Transient if a
-    store or the hub does not answer, and BadConfiguration if it may not be read. The workspace's
-    bad_rows.jsonl lists the bad rows in either case.
+    `tokens` holds their tokens then. `search` looks through the rows of the sources. Raises BadData with the
+    faults of all, Transient if a store or the hub does not answer, and BadConfiguration if it may not be
+    read. The workspace's bad_rows.jsonl lists the bad rows in either case.
     """
     blend = run.config.spec.blend
     listing = BadRowList(run.workspace.bad_rows)
