@@ -119,7 +119,24 @@ def _training(training: api.Training) -> api.Training:
     in_fp32 = training.precision is api.Precision.FP32
     flash = training.attention is api.Attention.FLASH_ATTENTION_2
     attention = api.Attention.SDPA if flash and in_fp32 else training.attention
-    return replace(training, batch_tokens=training.sequence_length * 4, attention=attention)
+    repaired = replace(training, batch_tokens=training.sequence_length * 4, attention=attention)
+    if training.early_stopping.metric is api.StoppingMetric.LOSS or training.divergence.positions:
+        return repaired
+    return replace(repaired, divergence=api.DivergenceMeasure())
+
+
+def _early_stopping(early: api.EarlyStopping) -> api.EarlyStopping:
+    if early.metric is api.StoppingMetric.LOSS:
+        return replace(early, max=None)
+    return replace(early, patience=0, max=early.max or 0.1)
+
+
+def _watched(spec: api.BlendedFineTuneSpec) -> api.BlendedFineTuneSpec:
+    """Stopping by divergence has general rows to watch."""
+    general = any(source.role is api.Role.GENERAL for source in spec.blend.sources)
+    if general and spec.blend.validation.resolved_fraction > 0:
+        return spec
+    return replace(spec, training=replace(spec.training, early_stopping=api.EarlyStopping()))
 
 
 def _objective(objective: study.Objective) -> study.Objective:
@@ -185,6 +202,8 @@ REPAIRS: dict[type, Callable[[Any], Any]] = {
     api.Validation: _validation,
     api.RubricReference: _rubric,
     api.Training: _training,
+    api.EarlyStopping: _early_stopping,
+    api.BlendedFineTuneSpec: _watched,
     api.Judge: _judge,
     api.Gate: _one_threshold,
     api.Evaluation: _evaluation,
