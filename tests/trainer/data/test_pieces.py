@@ -81,7 +81,7 @@ def texts(name: str) -> st.SearchStrategy[list[str]]:
 
 
 @pytest.mark.parametrize("name", ["bytes", "byte-level", *PACKAGES])
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_pieces_give_the_tokens_of_the_whole(name: str, data: st.DataObject) -> None:
     fast, whole = both(name)
@@ -91,7 +91,7 @@ def test_pieces_give_the_tokens_of_the_whole(name: str, data: st.DataObject) -> 
 
 
 @pytest.mark.parametrize("name", ["bytes", "byte-level", *PACKAGES])
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_an_answer_has_the_tokens_that_it_has_in_the_whole(name: str, data: st.DataObject) -> None:
     fast, whole = both(name)
