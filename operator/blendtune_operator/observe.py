@@ -20,11 +20,15 @@ from blendtune_operator.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An object and its children as they were read: with settings and time, all that a plan depends on."""
+    """An object and its children as they were read: with settings and time, all that a plan depends on.
+
+    `took_over`: the status of `parent` records children that an earlier version did not.
+    """
 
     obj: Object
     parent: Parent | codec.InvalidObject
     children: Children
+    took_over: bool = False
 
     @property
     def kind(self) -> ParentKind[Any, Any]:
@@ -37,7 +41,7 @@ class Snapshot:
 
     def is_changed_by(self, plan: Plan[Any]) -> bool:
         """Whether the plan writes anything."""
-        if plan.create or plan.delete or plan.suspend or plan.resume:
+        if plan.create or plan.delete or plan.suspend or plan.resume or self.took_over:
             return True
         is_same = not isinstance(self.parent, codec.InvalidObject) and plan.status == self.parent.status
         return not is_same and self.has_new_status(plan)
@@ -128,8 +132,8 @@ async def _snapshot(cluster: Cluster, obj: Object) -> Snapshot:
     except codec.InvalidObject as error:
         return Snapshot(obj, error, Children(unserved=unserved))
     labelled = cluster.cached_children(obj["metadata"]["uid"])
-    parent = with_children_recorded(parent, claimed(parent, labelled))
-    return Snapshot(obj, parent, Children.of(parent, labelled, unserved))
+    recorded = with_children_recorded(parent, claimed(parent, labelled))
+    return Snapshot(obj, recorded, Children.of(recorded, labelled, unserved), recorded != parent)
 
 
 def _versions(children: Children) -> set[tuple[str, str]]:
