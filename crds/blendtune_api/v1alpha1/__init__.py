@@ -44,8 +44,6 @@ from blendtune_api.v1alpha1.evaluation import (
     Evaluation,
     EvaluationBaseline,
     EvaluationCluster,
-    Judge,
-    OpenAIJudge,
     Retention,
     RubricEvalBaseline,
     RubricEvalCluster,
@@ -62,6 +60,7 @@ from blendtune_api.v1alpha1.interpolation import (
     InterpolationStatus,
     TakenExport,
 )
+from blendtune_api.v1alpha1.judge import Judge, OpenAIJudge
 from blendtune_api.v1alpha1.limits import (
     API_URL,
     API_VERSION,
