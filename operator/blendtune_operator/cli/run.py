@@ -23,6 +23,7 @@ from blendtune_operator.cli.manifest import Manifests
 from blendtune_operator.cli.output import OutputFormat, to_list
 from blendtune_operator.cli.view import LocalObject, View, print_result
 from blendtune_operator.local.session import Session
+from blendtune_operator.render.uris import PVC
 
 
 def run_manifests(
@@ -72,17 +73,17 @@ def _print(objects: Iterable[LocalObject], claims: Path, console: Console) -> No
     evaluations = {object.metadata.name: object for object in objects if isinstance(object, RubricEval)}
     for object in _roots(objects):
         workspace = _workspace(object, claims)
-        paths = [("report", workspace.evaluation / "report.html"), *_models(object, workspace)]
+        paths = [("report", workspace.evaluation / "report.html"), *_models(object, workspace, claims)]
         existing = [(name, path) for name, path in paths if path.exists()]
         print_result(console, object, evaluations.get(object.metadata.name), existing)
 
 
-def _models(object: LocalObject, workspace: Workspace) -> Iterator[tuple[str, Path]]:
+def _models(object: LocalObject, workspace: Workspace, claims: Path) -> Iterator[tuple[str, Path]]:
     """The model that a run has made; where one between it and its base was taken, both."""
     summary = object.status.evaluation if isinstance(object, BlendedFineTune) else object.status
     chosen = summary.interpolation if summary is not None else None
     if chosen is not None and chosen.uri != chosen.tuned_uri:
-        yield "model", workspace.interpolated(chosen.weight).model
+        yield "model", claims / chosen.uri.removeprefix(PVC)
         yield "as tuned", workspace.model
     else:
         yield "model", workspace.model

@@ -26,7 +26,9 @@ from blendtune_api.v1alpha1 import (
     EarlyStopping,
     Evaluation,
     Export,
+    Gate,
     Interpolation,
+    Metric,
     Precision,
     Reason,
 )
@@ -304,7 +306,9 @@ def test_the_model_is_copied_to_its_second_home_by_rank_0_alone(make_run: MakeRu
 def test_where_the_evaluation_chooses_it_copies_the_model(make_run: MakeRun) -> None:
     """The tuned model is not copied before another may be taken in its place."""
     run = make_run()
-    evaluation = Evaluation(interpolation=Interpolation(weights=(0.5,)))
+    evaluation = Evaluation(
+        interpolation=Interpolation(weights=(0.5,)), gates=(Gate(metric=Metric.GENERAL, max_drop=0.1),)
+    )
     spec = replace(run.config.spec, export=Export(uri="pvc://models/ads"), evaluation=evaluation)
     run = replace(run, config=replace(run.config, spec=spec))
     assert run.train() == [0]
