@@ -330,7 +330,8 @@ class TestNetworkPolicy:
         assert {(port["protocol"], port["port"]) for port in dns["ports"]} == {("UDP", 53), ("TCP", 53)}
         assert trainings["ports"] == [{"protocol": "TCP", "port": operator_names.METRICS_PORT}]
         (peer,) = trainings["to"]
-        assert peer["podSelector"]["matchLabels"] == {operator_names.STAGE: Stage.TRAIN}
+        (stages,) = peer["podSelector"]["matchExpressions"]
+        assert (stages["key"], stages["values"]) == (operator_names.STAGE, [Stage.REHEARSE, Stage.TRAIN])
         assert peer["namespaceSelector"] == {}
 
     def test_the_way_in(self) -> None:

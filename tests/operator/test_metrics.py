@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
-from tests.operator.builders import GATES, train_result
+from tests.operator.builders import GATES, rehearse_result, train_result
 from tests.operator.scenarios import edit, evaluated, training
 from tests.operator.study.studies import study, world_of
 from tests.operator.world import World
@@ -31,6 +31,7 @@ from blendtune_api.v1alpha1 import (
     Model,
     NamedValue,
     ObjectMeta,
+    RehearsalStatus,
     Role,
     RoleDivergence,
     RubricEval,
@@ -79,6 +80,21 @@ def evaluation(status: RubricEvalStatus) -> RubricEval:
         model=EvaluatedModel(uri="pvc://m/tuned"), storage=Storage(persistent_volume_claim="disk")
     )
     return RubricEval(metadata=ObjectMeta(name="ads", namespace="shop"), spec=spec, status=status)
+
+
+def test_a_rehearsal_shows_progress_and_what_was_kept() -> None:
+    under_way = RehearsalStatus(progress_percentage=42, estimated_remaining_seconds=60)
+    lines = scrape([fine_tune(BlendedFineTuneStatus(state=State.REHEARSING, rehearsal=under_way))])
+    assert f"blendtune_rehearsal_progress_ratio{{{RUN}}} 0.42" in lines
+    assert f"blendtune_rehearsal_remaining_seconds{{{RUN}}} 60.0" in lines
+    done = RehearsalStatus(progress_percentage=100, sources=rehearse_result().sources)
+    lines = scrape([fine_tune(BlendedFineTuneStatus(state=State.BLENDING, rehearsal=done))])
+    assert f'blendtune_rehearsal_tokens{{{RUN},source="known"}} 5000.0' in lines
+    rows = "blendtune_rehearsal_rows"
+    assert any(
+        line.startswith(rows) and 'outcome="Kept"' in line and line.endswith(" 100.0") for line in lines
+    )
+    assert not any(line.startswith("blendtune_rehearsal_remaining_seconds{") for line in lines)
 
 
 def test_a_training_run_shows_state_progress_and_blend() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.operator.builders import fine_tune, rubric_eval
+from tests.operator.builders import fine_tune, rehearse_result, rubric_eval
 
 from blendtune_api.contract import workspace
 from blendtune_api.v1alpha1 import (
@@ -28,6 +28,7 @@ from blendtune_api.v1alpha1 import (
     Metric,
     NamedValue,
     Reason,
+    RehearsalStatus,
     Role,
     RoleDivergence,
     RubricEval,
@@ -160,6 +161,24 @@ def test_the_end_tells_how_far_the_model_moved_and_why_it_stopped() -> None:
     text = console.export_text()
     assert "KL(base, tuned) on held-out rows: inDomain 0.512, general 0.03 nats per token" in text
     assert "stopped    at step 3 of 6: KL(base, tuned) is too large" in text
+
+
+def test_the_progress_of_a_rehearsal_fits_one_line() -> None:
+    rehearsal = RehearsalStatus(progress_percentage=40, estimated_remaining_seconds=90)
+    run = with_status(BlendedFineTuneStatus(state=State.REHEARSING, rehearsal=rehearsal))
+    assert one_line(run).endswith("Rehearsing  40%  ETA 0:01:30")
+
+
+def test_what_the_base_model_wrote_is_told_at_the_end() -> None:
+    rehearsal = RehearsalStatus(progress_percentage=100, sources=rehearse_result().sources)
+    status = BlendedFineTuneStatus(state=State.SUCCEEDED, rehearsal=rehearsal)
+    console = Console(file=io.StringIO(), width=200)
+    print_result(console, with_status(status), None, [])
+    assert isinstance(console.file, io.StringIO)
+    assert (
+        "rehearsed  known: 100 rows of 5,000 tokens, of 128 written; left out: 20 Unfinished, 8 NearRubric"
+        in console.file.getvalue()
+    )
 
 
 @pytest.mark.parametrize(
