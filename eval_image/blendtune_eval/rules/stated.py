@@ -103,6 +103,17 @@ def is_elided(number: Number, stated: Stated, right: Sequence[Stated], answer: A
     )
 
 
+def shares_unit(number: Number, stated: Stated, counted: Sequence[Stated]) -> bool:
+    """Whether a bare number shares the unit of another: "the old plan costs 20 euros, the new one 35"."""
+    quantity = stated.quantity
+    return (
+        quantity.bare
+        and not (quantity.vague or quantity.dated or quantity.share)
+        and is_year(quantity.value) == is_year(number.value)
+        and any(each.sentence == stated.sentence for each in counted)
+    )
+
+
 def candidate_of(stated: Stated, *, right: bool) -> Candidate:
     quantity = stated.quantity
     return Candidate(

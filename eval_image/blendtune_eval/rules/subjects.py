@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from blendtune_eval.rules.corrections import Place, boxed, conclusions, last_correction
@@ -42,7 +42,8 @@ OPPOSITES = tuple(
         "arrive depart", "arrive leave", "minimum maximum", "adult child", "adult children",
         "buy sell", "first last", "north south", "east west", "morning evening", "summer winter",
         "sunrise sunset", "earliest latest", "shortest longest", "highest lowest", "land sea",
-        "import export", "income expense",
+        "import export", "income expense", "old new", "small large", "small big", "short long",
+        "single double", "basic premium", "weekday weekend", "upstairs downstairs", "indoor outdoor",
     )
     for one, other in (pair.split(), pair.split()[::-1])
 )  # fmt: skip
@@ -94,10 +95,10 @@ def decisive(candidates: Sequence[Candidate], sentences: Sequence[Sentence]) -> 
     return list(candidates)
 
 
-def own_words(
+def own_spans(
     candidate: Candidate, others: Sequence[Candidate], sentences: Sequence[Sentence]
-) -> frozenset[str]:
-    """The stems of the words around a value that belong to it and to no other value of the sentence."""
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The tokens before and after a value that belong to it and to no other value of the sentence."""
     tokens = sentences[candidate.sentence].tokens
     near = sorted(
         (c for c in others if c.sentence == candidate.sentence and c is not candidate), key=lambda c: c.start
@@ -109,19 +110,36 @@ def own_words(
         begin = _boundary(tokens, left, candidate.start, default=left)
     if right < len(tokens):
         finish = _boundary(tokens, candidate.end, right, default=candidate.end)
-    return frozenset(
-        stem(token.text)
-        for token in (*tokens[begin : candidate.start], *tokens[candidate.end : finish])
-        if _tells(token)
+    return (begin, candidate.start), (candidate.end, finish)
+
+
+def own_words(
+    candidate: Candidate, others: Sequence[Candidate], sentences: Sequence[Sentence]
+) -> frozenset[str]:
+    """The stems of the words around a value that belong to it and to no other value of the sentence."""
+    spans = own_spans(candidate, others, sentences)
+    return _stems(
+        token for first, last in spans for token in sentences[candidate.sentence].tokens[first:last]
+    )
+
+
+def clause_span(candidate: Candidate, sentences: Sequence[Sentence]) -> tuple[int, int]:
+    """The first token of the clause in which a value stands, and the one after its last."""
+    tokens = sentences[candidate.sentence].tokens
+    begin = _boundary(tokens, 0, candidate.start, default=0)
+    return begin, next(
+        (i for i in range(candidate.end, len(tokens)) if tokens[i].text in _DIVIDERS), len(tokens)
     )
 
 
 def clause_words(candidate: Candidate, sentences: Sequence[Sentence]) -> frozenset[str]:
     """The stems of the words of the clause in which a value stands."""
-    tokens = sentences[candidate.sentence].tokens
-    begin = _boundary(tokens, 0, candidate.start, default=0)
-    finish = next((i for i in range(candidate.end, len(tokens)) if tokens[i].text in _DIVIDERS), len(tokens))
-    return frozenset(stem(token.text) for token in tokens[begin:finish] if _tells(token))
+    begin, finish = clause_span(candidate, sentences)
+    return _stems(sentences[candidate.sentence].tokens[begin:finish])
+
+
+def _stems(tokens: Iterable[Token]) -> frozenset[str]:
+    return frozenset(stem(token.text) for token in tokens if _tells(token))
 
 
 def _boundary(tokens: Sequence[Token], start: int, end: int, default: int) -> int:
