@@ -24,6 +24,7 @@ from blendtune_eval.rules.stated import (
     is_elided,
     is_right,
     is_rival,
+    multiplied,
     shares_unit,
     stated_in,
 )
@@ -40,7 +41,6 @@ from blendtune_eval.rules.units import AMBIGUOUS_BARE, SHARE, stem
 _LONGEST_BARE = 12  # words of an answer that is no more than a number
 _LONGEST_UNCLEAR = 25
 _PERCENT = words("% percent percentage cent")
-_EUROPEAN = frozenset({"de", "fr", "es", "it", "pt", "nl"})
 
 
 def check_number(number: Number, answer: Answer, question: Question) -> Decision:
@@ -70,6 +70,9 @@ def check_number(number: Number, answer: Answer, question: Question) -> Decision
         return told
     rivals = [each for each in counted if is_rival(number, each.quantity, right, answer.wording_values)]
     rivals += [each for each in every if each not in rivals and is_elided(number, each, right, answer)]
+    if multiplied(right, rivals, answer):
+        return Unsure(Doubt.SUBJECT, f"says {wanted}, of several")
+    rivals = [each for each in rivals if not multiplied([each], right, answer)]
     return _among(number, wanted, right, rivals, answer, question)
 
 
@@ -206,15 +209,16 @@ def _without(
     number: Number, wanted: str, every: Sequence[Stated], counted: Sequence[Stated], answer: Answer
 ) -> Decision:
     """The wanted number is not stated in its unit."""
+    denied = stated_in(number, answer, denied=True)
     others = ", ".join(dict.fromkeys(f"{each.quantity.value:g}" for each in counted[:3]))
     reason = f"says {others}, not {wanted}" if others else f"does not say {wanted}"
     for each in counted:
         if each.quantity.other is not None and equals(number, each.quantity.other):
-            if language_of(answer.words) in _EUROPEAN and len(counted) == 1:
-                return Yes(f"says {wanted}, with a point between thousands")
             return Unsure(Doubt.NOTATION, f"says {wanted}, or a thousandth or thousandfold of it")
     if counted or declines(answer.text, answer.wording):
         return No(reason)
+    if any(counts(number, each.quantity) and is_right(number, each.quantity) for each in denied):
+        return No(f"denies {wanted}")
     if any(equals(number, each.quantity.value) and _misspelt(number, each.quantity) for each in every):
         return Unsure(Doubt.SPELLING, f"says {number.value:g} and nearly {number.unit}")
     bare = [each.quantity for each in every if each.quantity.bare and not each.quantity.vague]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from blendtune_eval.rules.negation import Standing, standing
-from blendtune_eval.rules.numerals import CURRENCY_SIGNS, NUMBER_WORDS, Numeral, numeral_at
+from blendtune_eval.rules.numerals import CURRENCY_SIGNS, NUMBER_WORDS, Numeral, numeral_at, part_after
 from blendtune_eval.rules.text import Sentence, Token, TokenKind, content, word_at, words
 from blendtune_eval.rules.units import MONEY, SHARE, Unit, known_unit, relatives, stem, units_named
 
@@ -19,9 +19,10 @@ _OPERATORS = frozenset("+×÷−/x") | {"times", "plus", "minus", "multiplied", 
 _RATES = words("times once twice per $ € £") | {
     stem(name) for name in words("dollars euros cents pounds rupees")
 }
+_ONE = frozenset({"a", "an", "one"})
 _OPENING = CURRENCY_SIGNS | {"("}  # may stand between an operator and its number
 _LONGEST_UNIT = 3  # words between a number and an operator that follows its unit
-_RANGE_WORDS = frozenset({"-", "to", "or", "and", "up", "until", "till", "à", "a", "bis", "至", "到"})
+_RANGE_WORDS = frozenset({"-", "to", "or", "and", "up", "until", "till", "à", "a", "bis", "至", "到", "und", "et", "y", "e"})
 _JOINING = frozenset({"and", ",", "-"})
 _FUNCTION_WORDS = words(
     "a an and are as at because but by for from has have in is of on or per so than that the then to was "
@@ -30,6 +31,7 @@ _FUNCTION_WORDS = words(
 _OR_FILLERS = words("or oder ou o maybe perhaps possibly even about around approximately either , - $ € £")
 _MOVING = words("rose rises raised increased grew grows went fell dropped changed reduced cut lowered risen")
 _OFFERING = words("or oder ou o maybe perhaps possibly")
+_FROM = words("between from zwischen von entre de da desde")
 _SCALE_NAMES = words("c f k celsius fahrenheit kelvin centigrade")
 _ROUNDED = 0.005  # relative error that people make when they convert to another system
 _FEWEST_LETTERS = 2  # of a unit that may stand elsewhere than right behind its number
@@ -102,9 +104,10 @@ def quantities(sentence: Sentence, unit: str = "", unit_aliases: Sequence[str] =
         if numeral is None:
             index += 1
             continue
+        numeral, resume = _with_its_part(tokens, _of_one(tokens, numeral))
         if not _is_operand(tokens, index, numeral.end):
             found.append(_quantity(tokens, numeral.value, numeral.other, index, numeral.end, units))
-        index = numeral.end
+        index = resume
     return _join_alternatives(tokens, _share_units_in_ranges(tokens, _compound(tokens, found)))
 
 
@@ -166,6 +169,24 @@ def _one_of_a_unit(tokens: Sequence[Token], index: int) -> Numeral | None:
         return None  # "2 evenings a week"
     named = stem(word_at(tokens, index + 1))
     return Numeral(1.0, index + 1) if len(named) > _FEWEST_LETTERS and known_unit(named) else None
+
+
+def _of_one(tokens: Sequence[Token], numeral: Numeral) -> Numeral:
+    """ "Four fifths of a kilometre": the unit follows behind "of a"."""
+    at = numeral.end + (word_at(tokens, numeral.end) == "of")
+    behind = at > numeral.end or word_at(tokens, at - 1) == "of"
+    if behind and abs(numeral.value) <= 1 and word_at(tokens, at) in _ONE:
+        if known_unit(stem(word_at(tokens, at + 1))):
+            return replace(numeral, end=at + 1)
+    return numeral
+
+
+def _with_its_part(tokens: Sequence[Token], numeral: Numeral) -> tuple[Numeral, int]:
+    """ "A day and a half": the part follows behind the unit. With the index at which reading goes on."""
+    if known_unit(stem(word_at(tokens, numeral.end))):
+        if (part := part_after(tokens, numeral.end + 1)) is not None:
+            return replace(numeral, value=numeral.value + part.value), part.end
+    return numeral, numeral.end
 
 
 def _measured(tokens: Sequence[Token], end: int) -> bool:
@@ -257,7 +278,8 @@ def _closing(tokens: Sequence[Token], index: int) -> int | None:
 
 def _noun_after(tokens: Sequence[Token], end: int) -> str:
     index = end + 1 if word_at(tokens, end) == "-" else end
-    if index >= len(tokens) or tokens[index].kind is TokenKind.BREAK or tokens[index].text in _FUNCTION_WORDS:
+    ends = index >= len(tokens) or tokens[index].kind is TokenKind.BREAK
+    if ends or tokens[index].text in _FUNCTION_WORDS | _RANGE_WORDS:
         return ""
     return stem(tokens[index].text)
 
@@ -323,7 +345,7 @@ def _join_alternatives(tokens: Sequence[Token], found: list[Quantity]) -> list[Q
         rest = {stem(word) for word in between} - _OR_FILLERS - {"day", left.noun, right.noun} - units
         is_or = not _OFFERING.isdisjoint(between) and not rest
         opened = (
-            word_at(tokens, left.start - 1) in ("between", "from", "zwischen", "entre")
+            word_at(tokens, left.start - 1) in _FROM
             or word_at(tokens, left.start - 2) == "between"
         )
         is_range = _is_range(between, units, opened, left, tokens)
