@@ -12,7 +12,8 @@ from blendtune_eval.rules.doubt import Doubt
 from blendtune_eval.rules.foreign import clause
 from blendtune_eval.rules.negation import Standing
 from blendtune_eval.rules.ownership import Bearing, bearings, rival_phrases, subject_phrases
-from blendtune_eval.rules.quantities import Quantity, units_of
+from blendtune_eval.rules.quantities import units_of
+from blendtune_eval.rules.quantity import Quantity
 from blendtune_eval.rules.scripts import in_another_script, language_of, negated_elsewhere
 from blendtune_eval.rules.siblings import by_sibling, siblings_of
 from blendtune_eval.rules.spelling import nearly_unit
@@ -32,6 +33,7 @@ from blendtune_eval.rules.subjects import (
     Candidate,
     asked_words,
     decisive,
+    former,
     opposed,
     preferred,
 )
@@ -200,6 +202,8 @@ def _of_the_right_thing(
     expected = answer.asked | asked_words(content(question.reference))
     if all(opposed(candidate, answer.full, expected) for candidate in chosen):
         return Unsure(Doubt.SUBJECT, f"says {wanted} of the opposite")
+    if all(former(answer.full[c.sentence].tokens[: c.start], answer.wording) for c in chosen):
+        return Unsure(Doubt.SUBJECT, f"says {wanted} of what was so before")
     if all(each.quantity.standing in (Standing.UNCLEAR, Standing.QUOTED) for each in right):
         return Unsure(Doubt.NEGATION, f"says {wanted} under a reservation")
     return Yes(f"says {wanted}")

@@ -11,7 +11,8 @@ from itertools import pairwise
 
 from blendtune_eval.rubric import Alternatives, Number, Question
 from blendtune_eval.rules.negation import NEGATORS
-from blendtune_eval.rules.subjects import OPPOSITES, Candidate, clause_span, own_spans
+from blendtune_eval.rules.opposites import OPPOSITES
+from blendtune_eval.rules.subjects import Candidate, clause_span, own_spans
 from blendtune_eval.rules.text import CLAUSE_BREAK, Sentence, Token, TokenKind, content, word_at, words
 from blendtune_eval.rules.units import known_unit, stem
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from blendtune_eval.rubric import Number
 from blendtune_eval.rules.claims import Answer
 from blendtune_eval.rules.negation import Standing
-from blendtune_eval.rules.quantities import Quantity, quantities, units_of
+from blendtune_eval.rules.quantities import quantities, units_of
+from blendtune_eval.rules.quantity import Quantity
 from blendtune_eval.rules.scripts import language_of
 from blendtune_eval.rules.subjects import Candidate, is_year
 from blendtune_eval.rules.text import TokenKind, content, word_at, words
@@ -47,12 +48,12 @@ def _read_in(european: bool, found: list[Quantity]) -> list[Quantity]:
     """The numbers with "1.240" read as thousands where the language does so."""
     if not european:
         return found
-    read = {each.value: each.other for each in found if each.other is not None}
+    read = {each.value: each.other for each in found if each.other is not None and each.other > each.value}
     return [
         replace(
             each,
             value=read.get(each.value, each.value),
-            other=each.value if each.other is not None else None,
+            other=each.value if each.value in read else each.other,
             alternatives=tuple(read.get(value, value) for value in each.alternatives),
         )
         for each in found

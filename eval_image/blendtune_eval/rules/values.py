@@ -13,7 +13,15 @@ from blendtune_eval.rules.dates import dates, year_in
 from blendtune_eval.rules.decision import Decision, No, Unsure, Yes
 from blendtune_eval.rules.doubt import Doubt
 from blendtune_eval.rules.negation import Standing, standing
-from blendtune_eval.rules.subjects import Candidate, asked_words, decisive, opposed, preferred
+from blendtune_eval.rules.subjects import (
+    Candidate,
+    asked_words,
+    decisive,
+    former,
+    opposed,
+    preferred,
+    surely_opposed,
+)
 from blendtune_eval.rules.text import Sentence, Token, content, word_at
 
 _DOTTED_TIME = re.compile(r"(?<![\d.,$€£])([01]?\d|2[0-3])\.([0-5]\d)(?![\d%.,])")
@@ -56,7 +64,11 @@ def settle(candidates: Sequence[Candidate], answer: Answer, question: Question, 
         return No(f"takes {wanted} back for {rivals[0].label}")
     if not rivals:
         if all(opposed(candidate, answer.full, expected) for candidate in right):
+            if all(surely_opposed(candidate, answer.full) for candidate in right):
+                return No(f"says {wanted} of the opposite")
             return Unsure(Doubt.SUBJECT, f"says {wanted} of the opposite")
+        if all(former(sentences[c.sentence].tokens[: c.start], answer.wording) for c in right):
+            return Unsure(Doubt.SUBJECT, f"says {wanted} of what was so before")
         if all(_standing(candidate, sentences) in (Standing.UNCLEAR, Standing.QUOTED) for candidate in right):
             return Unsure(Doubt.NEGATION, f"says {wanted} under a reservation")
         return Yes(f"says {wanted}")
