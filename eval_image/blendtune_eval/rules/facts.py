@@ -27,7 +27,7 @@ from blendtune_eval.rules.scripts import (
     script_of,
 )
 from blendtune_eval.rules.spelling import nearly_says
-from blendtune_eval.rules.text import TokenKind, content, sentences, word_at, words
+from blendtune_eval.rules.text import TokenKind, content, outermost, sentences, word_at, words
 from blendtune_eval.rules.units import stem
 
 _ASSERTED = (Standing.ASSERTED, Standing.CONDITIONAL)
@@ -51,7 +51,9 @@ def check_fact(fact: Fact, answer: Answer, question: Question) -> Decision:
         if listed := next((each for each in fact.any_of if _lists(answer, each)), None):
             return Yes(f"lists “{listed}”")
         return _without(fact, answer, question)
-    asserted = [(alias, each) for alias, each in found if each.standing in _ASSERTED and not each.compound]
+    asserted = outermost(
+        [(alias, each) for alias, each in found if each.standing in _ASSERTED and not each.compound]
+    )
     taken_back = _taken_back([each for _, each in asserted], answer)
     doubts: list[Unsure] = []
     for alias, each in asserted:
@@ -71,7 +73,7 @@ def check_forbidden(claim: Forbidden, answer: Answer, question: Question) -> Dec
     """A hedged claim is made; a denied claim, one in a condition, or what others say is not."""
     doubt: Unsure | None = None
     for alias in claim.any_of:
-        for each in occurrences(answer.full, alias):
+        for each in outermost([*occurrences(answer.full, alias)]):
             if each.standing in (Standing.ASSERTED, Standing.HEDGED):
                 if _gives_right_number(alias, answer, question):
                     doubt = Unsure(Doubt.SEVERAL_VALUES, f"says “{alias}” beside the right value")

@@ -25,7 +25,7 @@ from blendtune_eval.rules.stated import (
     is_elided,
     is_right,
     is_rival,
-    multiplied,
+    products,
     shares_unit,
     stated_in,
 )
@@ -37,7 +37,7 @@ from blendtune_eval.rules.subjects import (
     opposed,
     preferred,
 )
-from blendtune_eval.rules.text import content, word_at, words
+from blendtune_eval.rules.text import content, outermost, word_at, words
 from blendtune_eval.rules.units import AMBIGUOUS_BARE, SHARE, stem
 
 _LONGEST_BARE = 12  # words of an answer that is no more than a number
@@ -47,7 +47,7 @@ _PERCENT = words("% percent percentage cent")
 
 def check_number(number: Number, answer: Answer, question: Question) -> Decision:
     wanted = f"{number.value:g} {number.unit}".strip()
-    every = stated_in(number, answer)
+    every = outermost(stated_in(number, answer))
     counted = [each for each in every if counts(number, each.quantity)]
     if number.subject:
         counted += [each for each in every if each not in counted and shares_unit(number, each, counted)]
@@ -72,9 +72,10 @@ def check_number(number: Number, answer: Answer, question: Question) -> Decision
         return told
     rivals = [each for each in counted if is_rival(number, each.quantity, right, answer.wording_values)]
     rivals += [each for each in every if each not in rivals and is_elided(number, each, right, answer)]
-    if multiplied(right, rivals, answer):
+    if right == (of_several := products(right, rivals, answer)) and of_several:
         return Unsure(Doubt.SUBJECT, f"says {wanted}, of several")
-    rivals = [each for each in rivals if not multiplied([each], right, answer)]
+    of_several = products(rivals, right, answer)
+    rivals = [each for each in rivals if each not in of_several]
     return _among(number, wanted, right, rivals, answer, question)
 
 

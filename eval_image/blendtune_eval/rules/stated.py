@@ -139,30 +139,32 @@ def shares_unit(number: Number, stated: Stated, counted: Sequence[Stated]) -> bo
     )
 
 
-def multiplied(products: Sequence[Stated], factors: Sequence[Stated], answer: Answer) -> bool:
-    """Whether each of the products is an earlier factor times a count that the answer itself brings in.
+def products(stated: Sequence[Stated], factors: Sequence[Stated], answer: Answer) -> list[Stated]:
+    """Those that are an earlier one of the factors times a count that the answer itself brings in.
 
     "18.40 per jar, so 10 jars come to 184": the question asks for no ten jars, and 184 is not its answer.
     """
-    return bool(products) and all(
-        any(_is_product(product, factor, answer) for factor in factors) for product in products
-    )
-
-
-def _is_product(product: Stated, factor: Stated, answer: Answer) -> bool:
-    if (factor.sentence, factor.quantity.start) > (product.sentence, product.quantity.start):
-        return False
-    if not factor.quantity.value or _TOGETHER.intersection(token.text for token in content(answer.wording)):
-        return False
-    count = product.quantity.value / factor.quantity.value
-    return (
-        count > 1
-        and not any(abs(count - value) < _EXACT for value in answer.wording_values)
-        and any(
-            abs(other.value - count) < _EXACT and not other.in_unit
-            for other in quantities(answer.own[product.sentence], "")
+    if not factors or _TOGETHER.intersection(token.text for token in content(answer.wording)):
+        return []
+    first: dict[float, tuple[int, int]] = {}
+    for factor in factors:
+        first.setdefault(factor.quantity.value, (factor.sentence, factor.quantity.start))
+    counts_in = {
+        index: {each.value for each in quantities(answer.own[index], "") if each.value > 1}
+        - answer.wording_values
+        for index in {each.sentence for each in stated}
+    }
+    return [
+        each
+        for each in stated
+        if any(
+            place < (each.sentence, each.quantity.start)
+            and abs(value * count - each.quantity.value) < _EXACT * max(1.0, abs(each.quantity.value))
+            for value, place in first.items()
+            for count in counts_in[each.sentence]
+            if value
         )
-    )
+    ]
 
 
 def candidate_of(stated: Stated, *, right: bool) -> Candidate:

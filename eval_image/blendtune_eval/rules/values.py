@@ -22,7 +22,7 @@ from blendtune_eval.rules.subjects import (
     preferred,
     surely_opposed,
 )
-from blendtune_eval.rules.text import Sentence, Token, content, word_at
+from blendtune_eval.rules.text import Sentence, Token, content, outermost, word_at
 
 _DOTTED_TIME = re.compile(r"(?<![\d.,$€£])([01]?\d|2[0-3])\.([0-5]\d)(?![\d%.,])")
 _LONE_TIME = re.compile(r"\A(\W*(?:at )?)([01]\d|2[0-3])([0-5]\d)(?=\W*\Z)")
@@ -53,7 +53,7 @@ def settle(candidates: Sequence[Candidate], answer: Answer, question: Question, 
     """The decision among the values that an answer states."""
     sentences = answer.own
     expected = answer.asked | asked_words(content(question.reference))
-    held = [c for c in candidates if _standing(c, sentences) is not Standing.DENIED]
+    held = [c for c in outermost(candidates) if _standing(c, sentences) is not Standing.DENIED]
     if not any(candidate.right for candidate in held):
         labels = ", ".join(dict.fromkeys(candidate.label for candidate in held[:3]))
         return No(f"says {labels}, not {wanted}" if labels else f"denies {wanted}")
