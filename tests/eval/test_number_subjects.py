@@ -29,6 +29,14 @@ BOWL = Question(
         ),
     ),
 )
+AGE = Question(
+    id="age",
+    category="c",
+    domain=Role.GENERAL,
+    prompt="A mother is four times as old as her daughter. How old is the daughter?",
+    reference="10 years",
+    criteria=(Number(name="n", value=10, subject="daughter", other_values=(40,), required=True),),
+)
 LETTERED = Question(
     id="lettered",
     category="c",
@@ -105,6 +113,11 @@ LETTERED = Question(
         pytest.param(PLAN, "The old plan costs 20 euros.", "wrong", id="value-missing"),
         pytest.param(PLAN, "20 and 35 euros.", None, id="two-of-nothing"),
         pytest.param(PLAN, "A locker costs 35 euros.", None, id="of-a-locker"),
+        pytest.param(AGE, "The daughter is 10 and the mother is 40.", "correct", id="other-value-beside"),
+        pytest.param(AGE, "The daughter is 40 and the mother is 10.", "wrong", id="other-value-instead"),
+        pytest.param(AGE, "10 or 40", "wrong", id="other-value-as-a-choice"),
+        pytest.param(AGE, "10 and 40", None, id="other-value-of-nothing"),
+        pytest.param(AGE, "1/4 of 40 = 10", None, id="a-working-with-the-other-value"),
         pytest.param(BOWL, "A mug costs 9 dollars and a bowl 22 dollars.", "correct", id="both"),
         pytest.param(BOWL, "A mug is 9 and a dish is 22 dollars.", "correct", id="alias"),
         pytest.param(BOWL, "A bowl costs 9 dollars and a mug costs 22 dollars.", "wrong", id="both-swapped"),

@@ -40,6 +40,7 @@ from blendtune_eval.rules.subjects import (
 from blendtune_eval.rules.text import content, outermost, word_at, words
 from blendtune_eval.rules.units import AMBIGUOUS_BARE, SHARE, stem
 
+_EXACT = 1e-9
 _LONGEST_BARE = 12  # words of an answer that is no more than a number
 _LONGEST_UNCLEAR = 25
 _PERCENT = words("% percent percentage cent")
@@ -143,29 +144,29 @@ def _of_subject(
         chosen, subject_phrases(number), rival_phrases(number, question), answer.full, answer.asked
     )
     best = max(told.values())
-    mine = [candidate for candidate in chosen if told[candidate] is max(best, Bearing.NONE)]
-    if not any(candidate.right for candidate in mine):
-        mine += [candidate for candidate in chosen if candidate.right and told[candidate] is Bearing.NONE]
-    right = [candidate for candidate in mine if candidate.right]
-    if not right:
+    top = [candidate for candidate in chosen if told[candidate] is max(best, Bearing.NONE)]
+    mine = top if any(c.right for c in top) else [*top, *(c for c in chosen if c.right and not told[c])]
+    rights = [stated[candidate] for candidate in mine if candidate.right]
+    swapped = mine is not top and best >= Bearing.MARKED and any(_is_other(number, c) for c in top)
+    if swapped or not rights:
         if best > Bearing.NONE or any(told[c] is Bearing.OTHER for c in chosen if c.right):
             return No(f"does not say {wanted}, but of something else", contradicted=True)
         return Unsure(Doubt.SUBJECT, f"says {wanted}, perhaps of something else")
-    rights = [stated[candidate] for candidate in right]
     if (offered := _offered_beside(number, wanted, rights, question)) is not None:
         return offered
     rivals = [
         stated[candidate]
         for candidate in mine
-        if not candidate.right
-        and (
-            best is Bearing.NONE
-            or is_rival(number, stated[candidate].quantity, rights, answer.wording_values)
-        )
+        if is_rival(number, stated[candidate].quantity, rights, answer.wording_values)
     ]
-    if rivals and best is Bearing.NONE:
+    if best is Bearing.NONE and any(_is_other(number, candidate) for candidate in mine):
         return Unsure(Doubt.SUBJECT, f"says {wanted}, without saying of what")
     return _among(number, wanted, rights, rivals, answer, question)
+
+
+def _is_other(number: Number, candidate: Candidate) -> bool:
+    """Whether it is one of the values that belong to something else."""
+    return any(abs(candidate.value - value) < _EXACT for value in number.other_values)
 
 
 def _among(
