@@ -117,7 +117,7 @@ LETTERED = Question(
         pytest.param(AGE, "The daughter is 40 and the mother is 10.", "wrong", id="other-value-instead"),
         pytest.param(AGE, "10 or 40", "wrong", id="other-value-as-a-choice"),
         pytest.param(AGE, "10 and 40", None, id="other-value-of-nothing"),
-        pytest.param(AGE, "1/4 of 40 = 10", None, id="a-working-with-the-other-value"),
+        pytest.param(AGE, "1/4 of 40 = 10", "correct", id="a-working-with-the-other-value"),
         pytest.param(BOWL, "A mug costs 9 dollars and a bowl 22 dollars.", "correct", id="both"),
         pytest.param(BOWL, "A mug is 9 and a dish is 22 dollars.", "correct", id="alias"),
         pytest.param(BOWL, "A bowl costs 9 dollars and a mug costs 22 dollars.", "wrong", id="both-swapped"),

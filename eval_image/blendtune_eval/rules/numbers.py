@@ -159,7 +159,8 @@ def _of_subject(
         for candidate in mine
         if is_rival(number, stated[candidate].quantity, rights, answer.wording_values)
     ]
-    if best is Bearing.NONE and any(_is_other(number, candidate) for candidate in mine):
+    several = bool(rivals and number.unit) or any(_is_other(number, candidate) for candidate in mine)
+    if best is Bearing.NONE and several:
         return Unsure(Doubt.SUBJECT, f"says {wanted}, without saying of what")
     return _among(number, wanted, rights, rivals, answer, question)
 
