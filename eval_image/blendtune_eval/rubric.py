@@ -36,8 +36,9 @@ class Fact:
 class Number:
     """Met when the answer states the value, within an absolute tolerance, and no other value for the fact.
 
-    With a unit, only numbers in that unit count. `other_values` are quantities that a right answer may state
-    beside the value without contradicting itself.
+    With a unit, only numbers in that unit count. With a subject, what is said of something else neither meets
+    nor contradicts it. `other_values` are quantities that a right answer may state beside the value without
+    contradicting itself.
     """
 
     kind: ClassVar[CriterionKind] = CriterionKind.NUMBER
@@ -46,9 +47,15 @@ class Number:
     tolerance: float = 0.0
     unit: str = ""
     unit_aliases: tuple[str, ...] = ()
+    subject: str = ""
+    subject_aliases: tuple[str, ...] = ()
     other_values: tuple[float, ...] = ()
     points: float = 1.0
     required: bool = False
+
+    @property
+    def subject_names(self) -> tuple[str, ...]:
+        return (self.subject, *self.subject_aliases) if self.subject else ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +169,16 @@ class Rubric:
         for question, values in zip(self.questions, document["questions"], strict=True):
             for criterion, entry in zip(question.criteria, values["criteria"], strict=True):
                 entry["kind"] = criterion.kind.value
+                _drop_absent_subject(entry)
                 if isinstance(criterion, Alternatives):
                     for each, part in zip(criterion.any_of, entry["any_of"], strict=True):
                         part["kind"] = each.kind.value
+                        _drop_absent_subject(part)
         return document
+
+
+def _drop_absent_subject(entry: dict[str, Any]) -> None:
+    """The digest of a rubric without subjects is as it was before criteria could have one."""
+    for name in ("subject", "subject_aliases"):
+        if not entry.get(name):
+            entry.pop(name, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jsonschema
 import pytest
@@ -17,7 +18,7 @@ from blendtune_eval.judging.judge import Case
 from blendtune_eval.judging.judge_prompt import JudgeRequest
 from blendtune_eval.judging.judge_reply import UnreadableReply, Verdicts, verdicts_of
 from blendtune_eval.judging.request_form import ReplyStyle
-from blendtune_eval.rubric import Rubric
+from blendtune_eval.rubric import Number, Rubric
 
 CASE = ANCHORS[0].case
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -47,6 +48,13 @@ def test_the_marker_depends_on_the_answer_alone(answer: str) -> None:
     assert request(answer).marker == request(answer).marker
     assert request(answer).marker != request(f"{answer}{request(answer).marker}").marker
     assert request(answer).key == request(answer).key != request(f"{answer}.").key
+
+
+def test_a_judge_is_told_whose_number_it_is() -> None:
+    fee = Number(name="fee", value=35, unit="euros", subject="new plan", subject_aliases=("premium",))
+    question = replace(CASE.question, criteria=(fee,))
+    text = JudgeRequest(Case(question=question, wording=CASE.wording, answer="x")).messages()[1]["content"]
+    assert '- fee: states 35 euros as that of "new plan" or "premium", and no other value' in text
 
 
 @pytest.mark.parametrize("position", range(4))

@@ -26,10 +26,9 @@ SUITES = {  # prefix of the files and the rubric that they answer; the last two 
     "studio-": "studio.yaml",
 }
 FILES = [f"{suite}{half}" for suite in SUITES for half in HALVES]
-LEAST_AGREEMENT = 0.95
+LEAST_AGREEMENT = 0.97
 LEAST_DECIDED = 0.85
 LARGE_KIND = 10  # answers; a kind with as many must agree by itself
-LEAST_AGREEMENT_OF_A_KIND = 0.85
 LEAST_HALF = 90  # answers
 UNDECIDED = "unsure"  # no reader can decide
 
@@ -135,19 +134,24 @@ def test_agreement(file: str, judged: dict[str, list[Judged]], capsys: pytest.Ca
 
 
 def test_agreement_by_kind(judged: dict[str, list[Judged]], capsys: pytest.CaptureFixture[str]) -> None:
+    """`open`: answers that no reader can decide either."""
     kinds: dict[str, list[Judged]] = defaultdict(list)
     for answers in judged.values():
         for each in answers:
             kinds[each.known.kind].append(each)
     with capsys.disabled():
-        print(f"\n{'kind':20} {'answers':>7} {'decided':>7} {'agree':>6}")
+        print(f"\n{'kind':20} {'answers':>7} {'open':>5} {'decided':>7} {'agree':>6}")
         for kind, answers in sorted(kinds.items()):
             decided = [each for each in answers if each.decided]
-            print(f"{kind:20} {len(answers):7} {len(decided):7} {sum(e.agrees for e in decided):6}")
+            open_ones = sum(each.known.outcome == UNDECIDED for each in answers)
+            agreed = sum(each.agrees for each in decided)
+            print(f"{kind:20} {len(answers):7} {open_ones:5} {len(decided):7} {agreed:6}")
     for kind, answers in kinds.items():
-        decided = [each for each in answers if each.decided]
-        if len(decided) >= LARGE_KIND:
-            assert sum(each.agrees for each in decided) >= LEAST_AGREEMENT_OF_A_KIND * len(decided), kind
+        decidable = [each for each in answers if each.known.outcome != UNDECIDED]
+        decided = [each for each in decidable if each.decided]
+        if len(decidable) >= LARGE_KIND:
+            assert sum(each.agrees for each in decided) >= LEAST_AGREEMENT * len(decided), kind
+            assert len(decided) >= LEAST_DECIDED * len(decidable), kind
 
 
 def test_what_no_reader_can_decide_is_left_open(judged: dict[str, list[Judged]]) -> None:

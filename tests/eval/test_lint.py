@@ -39,6 +39,12 @@ def test_an_existing_file_is_kept(skeleton: Path, capsys: pytest.CaptureFixture[
     [
         pytest.param("value: 3, unit: years", "value: 3", "three-years has no unit: 3 of", id="no unit"),
         pytest.param(
+            "value: 4, unit: dollars",
+            "value: 4, unit: dollars, subject: teapot",
+            "is called 'teapot', its subject",
+            id="a subject that nothing is called",
+        ),
+        pytest.param(
             '  paraphrases: ["What warranty period do our kettles carry?"]\n',
             "",
             "warranty: has no paraphrases",

@@ -215,6 +215,50 @@ def test_number_fields() -> None:
     )
 
 
+PLAN = "{name: n, kind: Number, value: 5, unit: days, subject: the new plan, subjectAliases: [premium]}"
+
+
+def with_number(entry: str) -> str:
+    return ONE_QUESTION.replace("It is Paris.", "The new plan takes 5 days in Paris").replace(
+        "required: true}", f"required: true}}\n  - {entry}"
+    )
+
+
+def test_a_number_may_belong_to_a_subject() -> None:
+    criterion = parse(with_number(PLAN), "r.yaml").questions[0].criteria[1]
+    assert criterion == Number(
+        name="n", value=5, unit="days", subject="the new plan", subject_aliases=("premium",)
+    )
+
+
+def test_a_subject_is_part_of_the_digest_where_there_is_one() -> None:
+    bare = parse(
+        with_number(PLAN.replace(", subject: the new plan, subjectAliases: [premium]", "")), "r.yaml"
+    )
+    assert parse(with_number(PLAN), "r.yaml").digest != bare.digest
+    assert "subject" not in json.dumps(bare.as_json())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        pytest.param("the new plan", "the", "the subject 'the' has no word to look for", id="article"),
+        pytest.param("the new plan", '"!?"', "the subject '!?' has no word to look for", id="no-word"),
+        pytest.param("the new plan", '""', "subject must be text", id="empty"),
+        pytest.param("[premium]", "[the]", "the subject 'the' has no word to look for", id="alias"),
+        pytest.param("[premium]", "premium", "subjectAliases must be a list", id="alias-no-list"),
+        pytest.param("subject: the new plan, ", "", "there is no subject", id="aliases-alone"),
+        pytest.param("subject: the new plan", "subjects: plan", "unknown field subjects", id="unknown"),
+        pytest.param("the new plan", "the old plan", "does not satisfy its own criteria", id="of-another"),
+    ],
+)
+def test_faults_of_a_subject(old: str, new: str, words: str) -> None:
+    with pytest.raises(InvalidRubric) as caught:
+        parse(with_number(PLAN.replace(old, new)), "r.yaml")
+    assert words in str(caught.value)
+    assert "r.yaml:15: " in str(caught.value) or "its own criteria" in words
+
+
 def test_a_tag_makes_no_object(tmp_path: Path) -> None:
     tagged = f'!!python/object/apply:os.mkdir ["{tmp_path / "touched"}"]'
     with pytest.raises(InvalidRubric, match=r"description"):

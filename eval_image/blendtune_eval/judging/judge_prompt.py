@@ -107,9 +107,11 @@ def _described(criterion: Criterion) -> str:
             tolerance = f", give or take {criterion.tolerance:g}" if criterion.tolerance else ""
             others = " and ".join(f"{value:g}" for value in criterion.other_values)
             beside = f" ({others} may stand beside it)" if others else ""
+            names = [json.dumps(name, ensure_ascii=False) for name in criterion.subject_names]
+            subject = f" as that of {' or '.join(names)}" if names else ""
             return (
                 f"states {criterion.value:g} {criterion.unit}".rstrip()
-                + f"{tolerance}, and no other value{beside}"
+                + f"{tolerance}{subject}, and no other value{beside}"
             )
         case Forbidden():
             return f"makes the forbidden claim {_phrases(criterion.any_of)}"

@@ -9,6 +9,7 @@ from blendtune_documents.yaml_lines import Node
 from blendtune_eval.rubric import Abstention, Alternatives, Criterion, CriterionKind, Fact, Forbidden, Number
 from blendtune_eval.rubrics.entries import Entry, FaultList
 from blendtune_eval.rules.claims import GAP, phrase_parts
+from blendtune_eval.rules.ownership import phrase_of
 from blendtune_eval.rules.text import content
 
 
@@ -43,12 +44,20 @@ def _number(entry: Entry, name: str) -> Number:
     tolerance = entry.number("tolerance", 0.0)
     if tolerance < 0:
         entry.fault(f"tolerance must be 0 or more, not {tolerance:g}")
+    subject, aliases = entry.text("subject", default=""), entry.texts("subjectAliases")
+    if aliases and not subject:
+        entry.fault("subjectAliases are other names of a subject, and there is no subject")
+    for each in (subject, *aliases):
+        if each and not phrase_of(each):
+            entry.fault(f"the subject {each!r} has no word to look for")
     return Number(
         name=name,
         value=entry.number("value"),
         tolerance=tolerance,
         unit=entry.text("unit", default=""),
         unit_aliases=entry.texts("unitAliases"),
+        subject=subject,
+        subject_aliases=aliases,
         other_values=entry.numbers("otherValues"),
         points=entry.number("points", 1.0),
         required=entry.boolean("required"),

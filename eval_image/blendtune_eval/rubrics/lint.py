@@ -9,6 +9,9 @@ from itertools import combinations
 from blendtune_eval.rubric import Number, Question, Rubric
 from blendtune_eval.rubrics.entries import Fault
 from blendtune_eval.rubrics.wordings import wording_content
+from blendtune_eval.rules.ownership import numbers_of, subject_phrases
+from blendtune_eval.rules.text import content
+from blendtune_eval.rules.units import stem
 
 FEWEST_QUESTIONS = 6  # of 5 paired differences, all of one sign, the two-sided sign-flip p is 2/2^5 = 0.0625
 NEAR_DUPLICATE = 0.8  # share of words in common, Jaccard
@@ -31,6 +34,15 @@ def _of_question(question: Question) -> Iterator[str]:
     for criterion in question.criteria:
         if isinstance(criterion, Number) and not criterion.unit:
             yield f"the number {criterion.name} has no unit: {criterion.value:g} of anything meets it"
+    for number in numbers_of(question):
+        if number.subject and not _known_subject(number, question):
+            yield f"nothing in the question or its reference is called {number.subject!r}, its subject"
+
+
+def _known_subject(number: Number, question: Question) -> bool:
+    """Whether a word of one of the subject's names occurs where an answer would take it from."""
+    said = {stem(token.text) for text in (*question.wordings, question.reference) for token in content(text)}
+    return any(not said.isdisjoint(phrase) for phrase in subject_phrases(number))
 
 
 def _too_few(rubric: Rubric) -> Iterator[Fault]:

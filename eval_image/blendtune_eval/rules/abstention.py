@@ -81,11 +81,27 @@ _DECLINING = re.compile(
             r"\bi (?:lack|am lacking) (?:the |any )?(?:information|data|access|knowledge)\b",
             r"\b(?:not enough|insufficient|no) (?:information|data|details)\b",
             r"\bas an? (?:ai|language model|artificial intelligence)\b.*\bnot\b",
+            r"(?:^|[.!?;\n]|\bsorry,?) *(?:there is |absolutely |honestly,? )?"  # without their subject
+            r"(?:(?:no|not a|not the faintest|not the slightest) (?:idea|clue)|not (?:sure|certain)|dunno"
+            r"|(?:do|did) not (?:know|recall|remember)|(?:can|could) not (?:say|tell|help|answer|know)"
+            r"|(?:hard|impossible|difficult) to (?:say|tell|know)|unable to (?:say|tell|help|answer)"
+            r"|who knows|beats me)\b",
+            r"\A\W*(?:unknown|unclear|no (?:information|answer|comment)"
+            r"|not (?:known|specified|stated|disclosed))\W*\Z",
         )
     )
 )
 
 
+_ELSEWHERE = re.compile(  # an answer that does no more than send the reader to someone
+    r"\A\W*(?:sorry\W+)?(?:please |kindly |you (?:should|must|need to|may want to|can) |(?:it is )?best to "
+    r"|i (?:would )?(?:recommend|suggest|advise) (?:that you |you |to )?){0,2}"
+    r"(?:consult|consulting|contact|contacting|ask|asking|(?:check|speak) with|(?:speak|talk|refer) to|see) "
+    r"[^.!?\n]{0,60}?\b(?:lawyers?|attorneys?|solicitors?|counsel|advis[eo]rs?|doctors?|physicians?"
+    r"|pharmacists?|professionals?|experts?|specialists?|support|services?|staff|office|desk|team"
+    r"|manufacturers?|owners?|sellers?|authorit(?:y|ies)|manuals?|website|documentation)\b[^.!?\n]{0,40}[.!]?\W*\Z"
+)
+_ASKED_FOR_SOMEONE = words("who whom whose where how should consult contact ask call")
 _TURNS = words("but however though although nevertheless nonetheless")
 _ANSWERING = tuple(
     tuple(phrase.split())
@@ -98,6 +114,11 @@ _ANSWERING = tuple(
 )  # fmt: skip
 _PAST = words("was were had did ago last until since")
 _BARE = 4  # tokens of a sentence that gives no more than a value
+_GUESSING = (("perhaps",), ("maybe",), ("possibly",), ("probably",), ("my", "guess", "is"), ("i", "guess"))
+_NO_GUESS = words(
+    "i you we it he she they someone somebody one ask try check look search see call contact later tomorrow "
+    "not so another other more can could will would should next again there"
+)
 _OPENING_TURNS = words("still yet anyway")  # only where they open a clause: "it is still unknown"
 
 
@@ -110,7 +131,9 @@ def declines(answer: str, wording: str = "") -> bool:
     text = normalise(answer)
     found = _DECLINING.search(text)
     if found is None:
-        return False
+        return bool(_ELSEWHERE.match(text)) and _ASKED_FOR_SOMEONE.isdisjoint(
+            token.text for token in content(wording)
+        )
     rest = text[found.end() :]
     said = sentences(rest)
     ended = rest.lstrip()[:1] in (".", "!", "?", "\n", "")
@@ -123,6 +146,8 @@ def answers_after_all(said: Sequence[Sentence], wording: str, *, goes_on: bool =
     A sentence that `goes_on` does so after a turn such as "but", a later one also where it opens
     with "it is" or gives nothing but the number. What was so in the past is no answer.
     """
+    if any(_guesses(sentence) for sentence in said):
+        return True
     asked = {token.value for token in content(wording)}
     asked |= {quantity.value for sentence in sentences(wording) for quantity in quantities(sentence)}
     return any(
@@ -134,6 +159,13 @@ def answers_after_all(said: Sequence[Sentence], wording: str, *, goes_on: bool =
         if (turn := _turn(sentence.tokens, first=goes_on and number == 0)) is not None
         for quantity in quantities(sentence)
     )
+
+
+def _guesses(sentence: Sentence) -> bool:
+    """ "Perhaps Saturn?": a guess that is no more than its value."""
+    said = [token.text for token in sentence.tokens if token.kind is not TokenKind.BREAK]
+    guess = next((said[len(mark) :] for mark in _GUESSING if tuple(said[: len(mark)]) == mark), [])
+    return 0 < len(guess) <= _BARE and _NO_GUESS.isdisjoint(guess)
 
 
 def _turn(tokens: Sequence[Token], *, first: bool) -> int | None:

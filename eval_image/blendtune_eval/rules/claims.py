@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from itertools import compress
 
 from blendtune_eval.rules.negation import NEGATORS, Standing, standing
+from blendtune_eval.rules.scripts import without_particle
 from blendtune_eval.rules.subjects import asked_words
-from blendtune_eval.rules.text import CLAUSE_BREAK, Sentence, Token, TokenKind, content, sentences
+from blendtune_eval.rules.text import CLAUSE_BREAK, Sentence, Token, TokenKind, content, sentences, words
 
 COPY_TOKENS = 6  # shortest run of the question's own words that counts as a copy
 ECHO_SHARE = 0.6  # share of an interrogative sentence's words that makes it an echo of the question
 GAP = "..."  # in an alias: up to LONGEST_GAP words may be here
 LONGEST_GAP = 3
+_PHRASAL = 2  # words of a phrasal verb
+_PARTICLES = words("off down out up back away aside")
 _DIRECTIONS = frozenset({"north", "south", "east", "west"})
 
 
@@ -80,14 +83,25 @@ def occurrences(passages: Sequence[Sentence], phrase: str) -> Iterator[Occurrenc
     """Where the phrase occurs, in order. "South-east" is another direction than "east"."""
     any_ending = phrase.rstrip().endswith("*")
     parts = phrase_parts(phrase)
+    apart = _taken_apart(parts)
     for number, sentence in enumerate(passages):
         tokens = sentence.tokens
-        for start, end in _occurrences(tokens, parts, any_ending):
+        found = [*_occurrences(tokens, parts, any_ending)]
+        if apart:
+            found = sorted({*found, *_occurrences(tokens, apart, any_ending)})
+        for start, end in found:
             if _is_other_direction(tokens, start, end):
                 continue
             before = start > 1 and tokens[start - 1].joined and tokens[start - 2].text != "non"
             after = not any_ending and end < len(tokens) and tokens[end].joined
             yield Occurrence(number, start, end, standing(tokens, start, end), before or after)
+
+
+def _taken_apart(parts: Sequence[Sequence[str]]) -> list[list[str]]:
+    """ "Turn off" as two parts, between which its object may stand: "turn the ads off"."""
+    if len(parts) == 1 and len(parts[0]) == _PHRASAL and parts[0][1] in _PARTICLES:
+        return [[parts[0][0]], [parts[0][1]]]
+    return []
 
 
 def _is_other_direction(tokens: Sequence[Token], start: int, end: int) -> bool:
@@ -103,10 +117,14 @@ def _occurrences(
     positions = [index for index, token in enumerate(tokens) if token.kind is not TokenKind.BREAK]
     said = [tokens[index].text for index in positions]
     opening = parts[0][0]
+    longest = sum(map(len, parts)) + LONGEST_GAP * len(parts)
     for first in range(len(said)):
-        if not said[first].startswith(opening):
-            continue
-        end = _end_of_phrase(said, first, parts, any_ending)
+        end = None
+        if said[first].startswith(opening):
+            end = _end_of_phrase(said, first, parts, any_ending)
+        elif (bare := without_particle(said[first], opening)) is not None:
+            found = _end_of_phrase([bare, *said[first + 1 : first + longest]], 0, parts, any_ending)
+            end = None if found is None else first + found
         if end is not None:
             yield positions[first], positions[end - 1] + 1
 

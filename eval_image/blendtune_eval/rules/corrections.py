@@ -9,6 +9,7 @@ from blendtune_eval.rules.latex import BOXED
 from blendtune_eval.rules.text import Sentence, word_at, words
 
 _CORRECTING = (  # phrases after which the answer begins anew
+    "no , i mean", "no i mean", "sorry , no",
     "no wait", "no , wait", "wait", "hold on", "correction", "i misspoke", "i meant", "let me correct",
     "scratch that", "that is wrong", "that was wrong", "that is not right", "that is incorrect",
     "that can not be right",

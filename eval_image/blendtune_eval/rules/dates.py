@@ -28,6 +28,7 @@ _FIRST_ORDINALS = {"first": 1, "second": 2, "third": 3}
 _YEARS = range(1000, 2200)
 _CENTURY = 2000
 _LINKS = frozenset({"of", "day", "the", "de", ",", ".", "del", "di"})
+_YEAR_SIGNS, _MONTH_SIGN, _DAY_SIGNS = frozenset("年년"), "月", frozenset("日号號")
 _WEEKS = 31
 
 
@@ -76,9 +77,25 @@ def _date_at(tokens: Sequence[Token], index: int) -> Date | None:
         if month > len(_MONTHS) >= day:
             return _checked(Date(month, day, year, index, index + 1))
         return _checked(Date(day, month, year, index, index + 1, swapped="/" in text and day <= len(_MONTHS)))
+    if word_at(tokens, index + 1) in _YEAR_SIGNS or word_at(tokens, index + 1) == _MONTH_SIGN:
+        return _with_signs(tokens, index)
     if text in MONTHS and (text not in ("may", "mar", "mei") or _day_near(tokens, index)):
         return _month_first(tokens, index)
     return _day_first(tokens, index)
+
+
+def _with_signs(tokens: Sequence[Token], index: int) -> Date | None:
+    """2027年6月12日, with or without the year."""
+    at, year = index, None
+    named = tokens[index].value
+    if word_at(tokens, index + 1) in _YEAR_SIGNS and named is not None:
+        at, year = index + 2, int(named)
+    if at + 3 >= len(tokens) or tokens[at + 1].text != _MONTH_SIGN or tokens[at + 3].text not in _DAY_SIGNS:
+        return None
+    month, day = tokens[at].value, tokens[at + 2].value
+    if month is None or day is None:
+        return None
+    return _checked(Date(int(day), int(month), year, index, at + 4))
 
 
 def _day_near(tokens: Sequence[Token], index: int) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 from blendtune_eval.rubric import Fact, Forbidden, Number, Question
 from blendtune_eval.rules import foreign, values
@@ -13,17 +15,28 @@ from blendtune_eval.rules.corrections import Place, boxed, conclusions, confirms
 from blendtune_eval.rules.decision import Decision, No, Unsure, Yes
 from blendtune_eval.rules.doubt import Doubt
 from blendtune_eval.rules.enumeration import enumerated, offered_by_or
-from blendtune_eval.rules.negation import Standing, disbelieved
+from blendtune_eval.rules.negation import NEGATORS, Standing, disbelieved
 from blendtune_eval.rules.numbers import check_number
 from blendtune_eval.rules.polarity import asks_yes_or_no, polarity
-from blendtune_eval.rules.scripts import in_another_script, language_of, negated_elsewhere, script_of
+from blendtune_eval.rules.predicates import answers_differ, of_something_else
+from blendtune_eval.rules.scripts import (
+    UNSPACED_SCRIPTS,
+    in_another_script,
+    language_of,
+    negated_elsewhere,
+    script_of,
+)
 from blendtune_eval.rules.spelling import nearly_says
-from blendtune_eval.rules.text import TokenKind, content, sentences, word_at, words
+from blendtune_eval.rules.text import TokenKind, content, outermost, sentences, word_at, words
 from blendtune_eval.rules.units import stem
 
 _ASSERTED = (Standing.ASSERTED, Standing.CONDITIONAL)
 _LONGEST_WITH_SLIPS = 25  # words; in a longer answer some word is likely to be close by chance
 _LONGEST_CHOICE = 4  # words of "grey or blue"
+_CHARACTERS_OF_A_WORD = 4  # in Chinese, Japanese or Thai
+_OTHERWISE, _CONDITIONS = words("otherwise else"), words("if unless when while where")
+_BETWEEN_ITEMS = re.compile(r", and |,| and ")
+_FEWEST_ITEMS = 3  # of a list
 _LONGEST_YES = 2  # words of an answer that is no more than yes or no
 _SHORTEST_NAME = 2  # words of an alias that names a thing; longer ones are statements
 
@@ -35,8 +48,12 @@ def check_fact(fact: Fact, answer: Answer, question: Question) -> Decision:
     found = [(alias, each) for alias in fact.any_of for each in occurrences(answer.own, alias)]
     found += [(alias, each) for alias in fact.any_of for each in _denied_offers(alias, answer)]
     if not found:
+        if listed := next((each for each in fact.any_of if _lists(answer, each)), None):
+            return Yes(f"lists “{listed}”")
         return _without(fact, answer, question)
-    asserted = [(alias, each) for alias, each in found if each.standing in _ASSERTED and not each.compound]
+    asserted = outermost(
+        [(alias, each) for alias, each in found if each.standing in _ASSERTED and not each.compound]
+    )
     taken_back = _taken_back([each for _, each in asserted], answer)
     doubts: list[Unsure] = []
     for alias, each in asserted:
@@ -56,7 +73,7 @@ def check_forbidden(claim: Forbidden, answer: Answer, question: Question) -> Dec
     """A hedged claim is made; a denied claim, one in a condition, or what others say is not."""
     doubt: Unsure | None = None
     for alias in claim.any_of:
-        for each in occurrences(answer.full, alias):
+        for each in outermost([*occurrences(answer.full, alias)]):
             if each.standing in (Standing.ASSERTED, Standing.HEDGED):
                 if _gives_right_number(alias, answer, question):
                     doubt = Unsure(Doubt.SEVERAL_VALUES, f"says “{alias}” beside the right value")
@@ -83,6 +100,17 @@ def _denied_offers(alias: str, answer: Answer) -> list[Occurrence]:
         and not disbelieved(answer.own[each.sentence].tokens, each.start)
         and _OFFERS & {token.text for token in answer.own[each.sentence].tokens}
     ]
+
+
+def _lists(answer: Answer, alias: str) -> bool:
+    """Whether an answer has the items of an alias one below the other, and at most one other line."""
+    items = [[token.text for token in content(item)] for item in _BETWEEN_ITEMS.split(alias)]
+    lines = [[t.text for t in line.tokens if t.kind is not TokenKind.BREAK] for line in answer.own]
+    beside = len(lines) - len(items)
+    if len(items) < _FEWEST_ITEMS or beside not in (0, 1):
+        return False
+    at = next((at for at in range(beside + 1) if lines[at : at + len(items)] == items), None)
+    return at is not None and NEGATORS.isdisjoint(chain(*lines[:at], *lines[at + len(items) :]))
 
 
 _OFFERS = words(
@@ -144,15 +172,26 @@ def _reservation(alias: str, each: Occurrence, answer: Answer, question: Questio
         return Unsure(Doubt.ENUMERATION, f"lists “{alias}” among others")
     said = [token.text for token in tokens if token.kind is TokenKind.WORD]
     beside_or = foreign.offered(tokens, each.start, each.end)
-    if named and beside_or and len(said) <= _LONGEST_CHOICE:
+    if named and beside_or and _length(said) <= _LONGEST_CHOICE:
         return No(f"offers “{alias}” as one of several")
     near = foreign.clause(tokens, each.start, each.end)
     if language_of(answer.words) != "en" and negated_elsewhere("".join(near), near):
         return Unsure(Doubt.LANGUAGE, f"says “{alias}” beside a negation in another language")
+    if not _OTHERWISE.isdisjoint(said) and not _CONDITIONS.isdisjoint(said):
+        return Unsure(Doubt.CONDITION, f"says “{alias}” if a condition holds, and otherwise not")
+    if named and answers_differ(answer.own):
+        return Unsure(Doubt.SEVERAL_VALUES, f"says “{alias}” and other answers")
+    if named and not concluded and (instead := of_something_else(each, answer)):
+        return Unsure(Doubt.SUBJECT, f"says “{alias}” {instead}")
     meant, opening = polarity(sentences(question.reference)), polarity(answer.full)
     if meant is not None and opening is not None and meant is not opening and len(answer.full) <= 2:
         return Unsure(Doubt.POLARITY, f"says “{alias}” after {'yes' if opening else 'no'}")
     return None
+
+
+def _length(said: Sequence[str]) -> float:
+    """In words. Of a script without spaces each character is a token, and about four make a word."""
+    return sum(1 / _CHARACTERS_OF_A_WORD if script_of(word) in UNSPACED_SCRIPTS else 1 for word in said)
 
 
 def _is_only_fact(question: Question) -> bool:

@@ -9,7 +9,7 @@ from blendtune_eval.rules.scripts import FOREIGN_NEGATORS
 from blendtune_eval.rules.text import Token, TokenKind, word_at, words
 
 OR = words("or oder ou o или أو या 或 還是 还是")
-_OFFERED = re.compile(r".{0,2}か(?!ら)\w")  # "岐阜県か愛知県"
+_OFFERED = re.compile(r".{0,2}(?:か(?!ら)\w|または|又は|もしくは|或)")  # "岐阜県か愛知県"
 _DENIED_BEHIND = re.compile(r".{0,3}?(?:では|じゃ)(?:な|あり)")  # "岐阜県ではありません"
 _DENIED_AHEAD = ("不是", "并非", "並非", "没有", "沒有", "不")
 _LIMITED = words(  # "nicht mehr als", "pas seulement": they bound or extend and do not deny

@@ -49,6 +49,7 @@ _COMPARED = words("more less higher lower greater fewer better worse larger smal
 _ALTERNATIVE = words("other rather")
 _ALL = words("anything all everything every any")
 _NONE = words("nothing none no")
+_RELATIVES = words("that who which")
 _BOUNDING = words("more less fewer later earlier longer sooner")
 _PEOPLE = words("some many people others most critics customers colleagues everybody everyone they")
 _SAY = words(
@@ -56,6 +57,8 @@ _SAY = words(
 )
 _DOUBTED_VERBS = words("think believe true correct accurate say mean")
 _HEDGES = words("might maybe perhaps possibly could either unsure guess may")
+_GUESSES = words("might maybe perhaps possibly")
+_NEAR_GUESS = 3  # tokens
 
 
 class Standing(StrEnum):
@@ -74,7 +77,7 @@ def standing(tokens: Sequence[Token], start: int, end: int) -> Standing:
     if _compared(tokens, start):
         return Standing.UNCLEAR
     denials = _denials_before(tokens, start) + _denied_after(tokens, end)
-    denials += foreign.denied(tokens, start, end)
+    denials += foreign.denied(tokens, start, end) + _none_that_is_not(tokens, start, end)
     if denials % 2 or disbelieved(tokens, start) or _asked_and_denied(tokens, end):
         return Standing.DENIED
     if _in_condition(tokens, start):
@@ -89,6 +92,13 @@ def standing(tokens: Sequence[Token], start: int, end: int) -> Standing:
 def _asked_and_denied(tokens: Sequence[Token], end: int) -> bool:
     """ "Copper-free", "sugarless": what follows the hyphen denies it."""
     return end + 1 < len(tokens) and tokens[end].joined and tokens[end + 1].text in ("free", "less")
+
+
+def _none_that_is_not(tokens: Sequence[Token], start: int, end: int) -> bool:
+    """ "No dogs that are not allowed" are none that would be forbidden."""
+    if tokens[start].text not in _NONE or end >= len(tokens) or tokens[end].text not in _RELATIVES:
+        return False
+    return any(token.text in ("not", "never") for token in tokens[end + 1 : end + 4])
 
 
 def _quoted(tokens: Sequence[Token], start: int) -> bool:
@@ -267,4 +277,8 @@ def _hedged(tokens: Sequence[Token], start: int, end: int) -> bool:
     """Whether the phrase is offered as one of several possibilities: "it might be Paris or Lyon"."""
     before = tokens[start - 1].text if start else ""
     after = tokens[end].text if end < len(tokens) else ""
-    return "or" in (before, after) and any(token.text in _HEDGES for token in tokens)
+    hedges = [index for index, token in enumerate(tokens) if token.text in _HEDGES]
+    if "or" in (before, after):
+        return bool(hedges)
+    again = [index for index in hedges if tokens[index].text in _GUESSES]  # "perhaps X, perhaps Y"
+    return len(again) > 1 and any(0 < start - index <= _NEAR_GUESS for index in again)

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from blendtune_eval.rubric import Number, Question
 from blendtune_eval.rules.abstention import declines
-from blendtune_eval.rules.claims import Answer, read_answer
+from blendtune_eval.rules.claims import Answer
 from blendtune_eval.rules.decision import Decision, No, Unsure, Yes
 from blendtune_eval.rules.doubt import Doubt
 from blendtune_eval.rules.foreign import clause
 from blendtune_eval.rules.negation import Standing
-from blendtune_eval.rules.quantities import Quantity, units_of
+from blendtune_eval.rules.ownership import Bearing, bearings, rival_phrases, subject_phrases
+from blendtune_eval.rules.quantities import units_of
+from blendtune_eval.rules.quantity import Quantity
 from blendtune_eval.rules.scripts import in_another_script, language_of, negated_elsewhere
+from blendtune_eval.rules.siblings import by_sibling, siblings_of
 from blendtune_eval.rules.spelling import nearly_unit
 from blendtune_eval.rules.stated import (
     Stated,
@@ -22,30 +25,34 @@ from blendtune_eval.rules.stated import (
     is_elided,
     is_right,
     is_rival,
+    products,
+    shares_unit,
     stated_in,
 )
 from blendtune_eval.rules.subjects import (
     Candidate,
     asked_words,
-    clause_words,
     decisive,
+    former,
     opposed,
-    own_words,
     preferred,
 )
-from blendtune_eval.rules.text import content, word_at, words
+from blendtune_eval.rules.text import content, outermost, word_at, words
 from blendtune_eval.rules.units import AMBIGUOUS_BARE, SHARE, stem
 
+_EXACT = 1e-9
 _LONGEST_BARE = 12  # words of an answer that is no more than a number
 _LONGEST_UNCLEAR = 25
 _PERCENT = words("% percent percentage cent")
-_EUROPEAN = frozenset({"de", "fr", "es", "it", "pt", "nl"})
 
 
 def check_number(number: Number, answer: Answer, question: Question) -> Decision:
     wanted = f"{number.value:g} {number.unit}".strip()
-    every = stated_in(number, answer)
+    every = outermost(stated_in(number, answer))
     counted = [each for each in every if counts(number, each.quantity)]
+    if number.subject:
+        counted += [each for each in every if each not in counted and shares_unit(number, each, counted)]
+        counted.sort(key=lambda each: (each.sentence, each.quantity.start))
     right = [each for each in counted if is_right(number, each.quantity)]
     if not right:
         return _without(number, wanted, every, counted, answer)
@@ -58,13 +65,18 @@ def check_number(number: Number, answer: Answer, question: Question) -> Decision
     said = answer.words
     if language_of(said) not in ("", "en") and all(_negated_elsewhere(each, answer) for each in right):
         return Unsure(Doubt.LANGUAGE, f"says {wanted} beside a negation in another language")
-    if any(_chosen_from(number, each.quantity, question) for each in right):
-        other = next(a for each in right for a in each.quantity.alternatives if not equals(number, a))
-        return No(f"says both {wanted} and {other:g}", contradicted=True)
-    if (told := _by_sibling(number, question, answer, counted)) is not None:
+    if not number.subject and (offered := _offered_beside(number, wanted, right, question)) is not None:
+        return offered
+    if number.subject:
+        return _of_subject(number, f"{wanted} for {number.subject}", counted, answer, question)
+    if (told := by_sibling(number, question, answer, counted)) is not None:
         return told
     rivals = [each for each in counted if is_rival(number, each.quantity, right, answer.wording_values)]
     rivals += [each for each in every if each not in rivals and is_elided(number, each, right, answer)]
+    if right == (of_several := products(right, rivals, answer)) and of_several:
+        return Unsure(Doubt.SUBJECT, f"says {wanted}, of several")
+    of_several = products(rivals, right, answer)
+    rivals = [each for each in rivals if each not in of_several]
     return _among(number, wanted, right, rivals, answer, question)
 
 
@@ -100,13 +112,62 @@ def _chosen_from(number: Number, quantity: Quantity, question: Question) -> bool
     """Whether "or" or a range offers another value beside it. A share in its other form is the same value."""
     forms = (1.0, 100.0, 0.01) if quantity.share is not None or _is_share(number) else (1.0,)
     offered = quantity.alternatives
-    if quantity.ranged and not _siblings(number, question):
+    if quantity.ranged and not siblings_of(number, question):
         offered = tuple(each for each in offered if each not in number.other_values)
     return any(not any(equals(number, each * form, quantity.tolerance) for form in forms) for each in offered)
 
 
+def _offered_beside(number: Number, wanted: str, right: Sequence[Stated], question: Question) -> No | None:
+    if any(_chosen_from(number, each.quantity, question) for each in right):
+        other = next(a for each in right for a in each.quantity.alternatives if not equals(number, a))
+        return No(f"says both {wanted} and {other:g}", contradicted=True)
+    return None
+
+
 def _is_share(number: Number) -> bool:
     return units_of(number.unit, number.unit_aliases).dimension == SHARE
+
+
+def _of_subject(
+    number: Number, wanted: str, counted: Sequence[Stated], answer: Answer, question: Question
+) -> Decision:
+    """The decision where the value must be the subject's: what is said of something else does not count."""
+    stated = {
+        candidate_of(each, right=is_right(number, each.quantity)): each
+        for each in counted
+        if is_right(number, each.quantity) or each.quantity.value not in answer.wording_values
+    }
+    chosen = decisive(list(stated), answer.own)
+    if not any(candidate.right for candidate in chosen):
+        return No(f"takes {wanted} back for {chosen[-1].label}", contradicted=True)
+    told = bearings(
+        chosen, subject_phrases(number), rival_phrases(number, question), answer.full, answer.asked
+    )
+    best = max(told.values())
+    top = [candidate for candidate in chosen if told[candidate] is max(best, Bearing.NONE)]
+    mine = top if any(c.right for c in top) else [*top, *(c for c in chosen if c.right and not told[c])]
+    rights = [stated[candidate] for candidate in mine if candidate.right]
+    swapped = mine is not top and best >= Bearing.MARKED and any(_is_other(number, c) for c in top)
+    if swapped or not rights:
+        if best > Bearing.NONE or any(told[c] is Bearing.OTHER for c in chosen if c.right):
+            return No(f"does not say {wanted}, but of something else", contradicted=True)
+        return Unsure(Doubt.SUBJECT, f"says {wanted}, perhaps of something else")
+    if (offered := _offered_beside(number, wanted, rights, question)) is not None:
+        return offered
+    rivals = [
+        stated[candidate]
+        for candidate in mine
+        if is_rival(number, stated[candidate].quantity, rights, answer.wording_values)
+    ]
+    several = bool(rivals and number.unit) or any(_is_other(number, candidate) for candidate in mine)
+    if best is Bearing.NONE and several:
+        return Unsure(Doubt.SUBJECT, f"says {wanted}, without saying of what")
+    return _among(number, wanted, rights, rivals, answer, question)
+
+
+def _is_other(number: Number, candidate: Candidate) -> bool:
+    """Whether it is one of the values that belong to something else."""
+    return any(abs(candidate.value - value) < _EXACT for value in number.other_values)
 
 
 def _among(
@@ -144,6 +205,8 @@ def _of_the_right_thing(
     expected = answer.asked | asked_words(content(question.reference))
     if all(opposed(candidate, answer.full, expected) for candidate in chosen):
         return Unsure(Doubt.SUBJECT, f"says {wanted} of the opposite")
+    if all(former(answer.full[c.sentence].tokens[: c.start], answer.wording) for c in chosen):
+        return Unsure(Doubt.SUBJECT, f"says {wanted} of what was so before")
     if all(each.quantity.standing in (Standing.UNCLEAR, Standing.QUOTED) for each in right):
         return Unsure(Doubt.NEGATION, f"says {wanted} under a reservation")
     return Yes(f"says {wanted}")
@@ -153,15 +216,16 @@ def _without(
     number: Number, wanted: str, every: Sequence[Stated], counted: Sequence[Stated], answer: Answer
 ) -> Decision:
     """The wanted number is not stated in its unit."""
+    denied = stated_in(number, answer, denied=True)
     others = ", ".join(dict.fromkeys(f"{each.quantity.value:g}" for each in counted[:3]))
     reason = f"says {others}, not {wanted}" if others else f"does not say {wanted}"
     for each in counted:
         if each.quantity.other is not None and equals(number, each.quantity.other):
-            if language_of(answer.words) in _EUROPEAN and len(counted) == 1:
-                return Yes(f"says {wanted}, with a point between thousands")
             return Unsure(Doubt.NOTATION, f"says {wanted}, or a thousandth or thousandfold of it")
     if counted or declines(answer.text, answer.wording):
         return No(reason)
+    if any(counts(number, each.quantity) and is_right(number, each.quantity) for each in denied):
+        return No(f"denies {wanted}")
     if any(equals(number, each.quantity.value) and _misspelt(number, each.quantity) for each in every):
         return Unsure(Doubt.SPELLING, f"says {number.value:g} and nearly {number.unit}")
     bare = [each.quantity for each in every if each.quantity.bare and not each.quantity.vague]
@@ -200,66 +264,3 @@ def _in_other_words(number: Number, answer: Answer) -> bool:
     names = {phrase[0] for phrase in phrases.phrases if len(phrase[0]) > 2}
     names |= {name for unit, _, _ in phrases.others for name in unit.names if len(name) > 2}
     return len(answer.words) <= 3 and any(stem(word) in names or word in names for word in answer.words)
-
-
-def _by_sibling(
-    number: Number, question: Question, answer: Answer, counted: Sequence[Stated]
-) -> Decision | None:
-    """The decision where another criterion asks for a value in the same unit: which is whose?"""
-    rival = next(iter(_siblings(number, question)), None)
-    if rival is None:
-        return None
-    mine, theirs = _subjects(number, rival, question)
-    stated = [candidate_of(each, right=is_right(number, each.quantity)) for each in counted]
-    wanted = f"{number.value:g} {number.unit}".strip()
-    rights = [candidate for candidate in stated if candidate.right]
-    their_values = [c for c in stated if abs(c.value - rival.value) < 1e-9]
-    told = False
-    for candidate in rights:
-        own = own_words(candidate, stated, answer.full)
-        if len(own & mine) == len(own & theirs):
-            own = clause_words(candidate, answer.full)
-        if len(own & mine) > len(own & theirs):
-            return Yes(f"says {wanted}")
-        told = told or len(own & theirs) > len(own & mine)
-    if told:
-        return No(f"says {wanted} of something else", contradicted=True)
-    if not their_values:
-        return Unsure(Doubt.SUBJECT, f"says {wanted}, without saying of what")
-    before = rights[0].place < their_values[0].place
-    expected = question.criteria.index(number) < question.criteria.index(rival)
-    others = {c.value for c in stated if not c.right} - {rival.value, rival.value + number.value}
-    if before is expected and not others:
-        return Yes(f"says {wanted}")
-    return Unsure(Doubt.SUBJECT, f"says {wanted}, without saying of what")
-
-
-def _siblings(number: Number, question: Question) -> list[Number]:
-    """The criteria that ask for the other values which may stand beside this one."""
-    return [
-        each
-        for each in question.criteria
-        if isinstance(each, Number)
-        and each is not number
-        and each.unit == number.unit
-        and each.value in number.other_values
-    ]
-
-
-def _subjects(number: Number, rival: Number, question: Question) -> tuple[frozenset[str], frozenset[str]]:
-    """The words that the reference uses with each of the two values, and not with the other."""
-    reference = read_answer(question.reference, "")
-    stated = [
-        candidate_of(each, right=is_right(number, each.quantity)) for each in stated_in(number, reference)
-    ]
-    mine = frozenset[str]().union(*(own_words(c, stated, reference.own) for c in stated if c.right))
-    theirs = frozenset[str]().union(
-        *(own_words(c, stated, reference.own) for c in stated if abs(c.value - rival.value) < 1e-9)
-    )
-    asked = {stem(token.text) for token in content(question.prompt)} - _COMMON
-    return (mine - theirs) & asked, (theirs - mine) & asked
-
-
-_COMMON = frozenset(
-    {"a", "an", "the", "and", "cost", "costs", "is", "for", "of", "price", "what", "do", "does", "take"}
-)

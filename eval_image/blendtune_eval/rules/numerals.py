@@ -35,7 +35,7 @@ _PARTS = {
 }
 _PARTS |= {f"{part}s": value for part, value in _PARTS.items()}
 MAGNITUDES = {
-    "hundred": 1e2, "thousand": 1e3, "k": 1e3, "lakh": 1e5, "lakhs": 1e5, "lac": 1e5,
+    "dozen": 12.0, "hundred": 1e2, "thousand": 1e3, "k": 1e3, "lakh": 1e5, "lakhs": 1e5, "lac": 1e5,
     "million": 1e6, "millions": 1e6,
     "mio": 1e6, "crore": 1e7, "crores": 1e7, "billion": 1e9, "bn": 1e9, "trillion": 1e12,
     "लाख": 1e5, "करोड़": 1e7,
@@ -167,15 +167,18 @@ def _with_part(tokens: Sequence[Token], parsed: Numeral) -> Numeral:
     part = word_at(tokens, at)
     if part in _PARTS and 0 < parsed.value <= 20 and word_at(tokens, parsed.end - 1) in NUMBER_WORDS:
         return Numeral(parsed.value * _PARTS[part], at + 1)
-    if word_at(tokens, end) != "and":
-        return parsed
-    if word_at(tokens, end + 1) in ("a", "one") and word_at(tokens, end + 2) in _PARTS:
-        return Numeral(parsed.value + _PARTS[word_at(tokens, end + 2)], end + 3)
-    if word_at(tokens, end + 1) in NUMBER_WORDS and word_at(tokens, end + 2) in _PARTS:
-        return Numeral(
-            parsed.value + NUMBER_WORDS[word_at(tokens, end + 1)] * _PARTS[word_at(tokens, end + 2)], end + 3
-        )
+    if (added := part_after(tokens, end)) is not None:
+        return Numeral(parsed.value + added.value, added.end)
     return parsed
+
+
+def part_after(tokens: Sequence[Token], index: int) -> Numeral | None:
+    """The part that "and a half", "and three quarters" add to what stands before the index."""
+    part = _PARTS.get(word_at(tokens, index + 2))
+    if word_at(tokens, index) != "and" or part is None:
+        return None
+    count = 1.0 if word_at(tokens, index + 1) == "a" else NUMBER_WORDS.get(word_at(tokens, index + 1))
+    return None if count is None else Numeral(count * part, index + 3)
 
 
 def _magnitude_at(tokens: Sequence[Token], start: int, end: int) -> float | None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from blendtune_eval.rules.negation import Standing, standing
-from blendtune_eval.rules.numerals import CURRENCY_SIGNS, NUMBER_WORDS, Numeral, numeral_at
+from blendtune_eval.rules.negation import standing
+from blendtune_eval.rules.numerals import CURRENCY_SIGNS, NUMBER_WORDS, Numeral, numeral_at, part_after
+from blendtune_eval.rules.quantity import Quantity
+from blendtune_eval.rules.ranges import RANGE_WORDS, join_alternatives, share_units_in_ranges
 from blendtune_eval.rules.text import Sentence, Token, TokenKind, content, word_at, words
-from blendtune_eval.rules.units import MONEY, SHARE, Unit, known_unit, relatives, stem, units_named
+from blendtune_eval.rules.units import MONEY, SHARE, Unit, known_unit, relatives, stem, units_named, words_of
 
 _MONTHS = words(
     "january february march april may june july august september october november december jan feb mar apr "
@@ -19,46 +21,17 @@ _OPERATORS = frozenset("+×÷−/x") | {"times", "plus", "minus", "multiplied", 
 _RATES = words("times once twice per $ € £") | {
     stem(name) for name in words("dollars euros cents pounds rupees")
 }
+_ONE = frozenset({"a", "an", "one"})
 _OPENING = CURRENCY_SIGNS | {"("}  # may stand between an operator and its number
 _LONGEST_UNIT = 3  # words between a number and an operator that follows its unit
-_RANGE_WORDS = frozenset({"-", "to", "or", "and", "up", "until", "till", "à", "a", "bis", "至", "到"})
 _JOINING = frozenset({"and", ",", "-"})
 _FUNCTION_WORDS = words(
     "a an and are as at because but by for from has have in is of on or per so than that the then to was "
     "were when which with before after until only i.e. ie it they if not will each every"
 )
-_OR_FILLERS = words("or oder ou o maybe perhaps possibly even about around approximately either , - $ € £")
-_MOVING = words("rose rises raised increased grew grows went fell dropped changed reduced cut lowered risen")
-_OFFERING = words("or oder ou o maybe perhaps possibly")
 _SCALE_NAMES = words("c f k celsius fahrenheit kelvin centigrade")
 _ROUNDED = 0.005  # relative error that people make when they convert to another system
 _FEWEST_LETTERS = 2  # of a unit that may stand elsewhere than right behind its number
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A number in a sentence, at the tokens [start, end). `vague`: a bare "one", which may be a pronoun.
-
-    `value` is in the asked unit where `in_unit`; `other` is the second reading of an ambiguous notation or
-    form, and `tolerance` what a conversion between systems of measure loses, relative to the value.
-    """
-
-    value: float
-    start: int
-    end: int
-    standing: Standing
-    noun: str = ""  # the counted word, if one follows
-    in_unit: bool = False
-    unit: Unit | None = None
-    one: float = 1.0  # one of that unit, in the asked unit
-    vague: bool = False
-    dated: bool = False  # a day of the month, next to the month's name
-    bare: bool = False  # without any unit or counted word
-    other: float | None = None
-    share: float | None = None  # the same as a percentage, or as a fraction of 1
-    tolerance: float = 0.0
-    alternatives: tuple[float, ...] = ()  # numbers that "or" or a range joins to it
-    ranged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +75,11 @@ def quantities(sentence: Sentence, unit: str = "", unit_aliases: Sequence[str] =
         if numeral is None:
             index += 1
             continue
+        numeral, resume = _with_its_part(tokens, _of_one(tokens, numeral))
         if not _is_operand(tokens, index, numeral.end):
             found.append(_quantity(tokens, numeral.value, numeral.other, index, numeral.end, units))
-        index = numeral.end
-    return _join_alternatives(tokens, _share_units_in_ranges(tokens, _compound(tokens, found)))
+        index = resume
+    return join_alternatives(tokens, share_units_in_ranges(tokens, _compound(tokens, found)))
 
 
 def _quantity(
@@ -166,6 +140,26 @@ def _one_of_a_unit(tokens: Sequence[Token], index: int) -> Numeral | None:
         return None  # "2 evenings a week"
     named = stem(word_at(tokens, index + 1))
     return Numeral(1.0, index + 1) if len(named) > _FEWEST_LETTERS and known_unit(named) else None
+
+
+def _of_one(tokens: Sequence[Token], numeral: Numeral) -> Numeral:
+    """ "Four fifths of a kilometre": the unit follows behind "of a"."""
+    at = numeral.end + (word_at(tokens, numeral.end) == "of")
+    behind = at > numeral.end or word_at(tokens, at - 1) == "of"
+    of_one = behind and abs(numeral.value) <= 1 and word_at(tokens, at) in _ONE
+    return replace(numeral, end=at + 1) if of_one and _unit_at(tokens, at + 1) else numeral
+
+
+def _with_its_part(tokens: Sequence[Token], numeral: Numeral) -> tuple[Numeral, int]:
+    """ "A day and a half": the part follows behind the unit. With the index at which reading goes on."""
+    part = part_after(tokens, numeral.end + 1) if _unit_at(tokens, numeral.end) else None
+    if part is None:
+        return numeral, numeral.end
+    return replace(numeral, value=numeral.value + part.value), part.end
+
+
+def _unit_at(tokens: Sequence[Token], index: int) -> bool:
+    return known_unit(stem(word_at(tokens, index)))
 
 
 def _measured(tokens: Sequence[Token], end: int) -> bool:
@@ -257,7 +251,8 @@ def _closing(tokens: Sequence[Token], index: int) -> int | None:
 
 def _noun_after(tokens: Sequence[Token], end: int) -> str:
     index = end + 1 if word_at(tokens, end) == "-" else end
-    if index >= len(tokens) or tokens[index].kind is TokenKind.BREAK or tokens[index].text in _FUNCTION_WORDS:
+    ends = index >= len(tokens) or tokens[index].kind is TokenKind.BREAK
+    if ends or tokens[index].text in _FUNCTION_WORDS | RANGE_WORDS:
         return ""
     return stem(tokens[index].text)
 
@@ -275,7 +270,7 @@ def _compound(tokens: Sequence[Token], found: list[Quantity]) -> list[Quantity]:
         ):
             between = {stem(token.text) for token in tokens[left.end : quantity.start]}
             smaller = quantity.unit.factor < left.unit.factor
-            if smaller and quantity.value < left.one and between <= _JOINING | _unit_words(left.unit):
+            if smaller and quantity.value < left.one and between <= _JOINING | words_of(left.unit):
                 value = left.value + quantity.value
                 added[-1] = replace(left, value=value, end=quantity.end, unit=quantity.unit, one=quantity.one)
                 continue
@@ -291,58 +286,6 @@ def _is_hundredths(left: Quantity, right: Quantity) -> bool:
     is_money = left.unit is not None and left.unit.dimension.startswith(MONEY) and left.unit.factor == 1.0
     follows = right.start == left.end + 1 and right.value in range(10, 100)
     return is_money and follows and not right.noun and left.value == int(left.value)
-
-
-def _unit_words(unit: Unit) -> set[str]:
-    return {word for name in unit.names for word in name.split()}
-
-
-def _share_units_in_ranges(tokens: Sequence[Token], found: list[Quantity]) -> list[Quantity]:
-    """Gives both numbers of a range the unit of either: in "5 to 10 days" and "$5-10"."""
-    shared = list(found)
-    for i in range(len(shared) - 2, -1, -1):
-        left, right = shared[i], shared[i + 1]
-        between = [token.text for token in tokens[left.end : right.start]]
-        if between and set(between) <= _RANGE_WORDS | CURRENCY_SIGNS | _OR_FILLERS:
-            in_unit = left.in_unit or right.in_unit
-            noun = left.noun or right.noun
-            if right.unit and not left.unit:
-                left = replace(left, value=left.value * right.one, unit=right.unit, one=right.one)
-            shared[i] = replace(left, in_unit=in_unit, noun=noun, bare=left.bare and not in_unit)
-            shared[i + 1] = replace(right, in_unit=in_unit, bare=right.bare and not in_unit)
-    return shared
-
-
-def _join_alternatives(tokens: Sequence[Token], found: list[Quantity]) -> list[Quantity]:
-    """Notes for each number those that "or", or a range, joins to it, as in "40% or 60%" and "40-60%"."""
-    joined = list(found)
-    for i in range(len(found) - 1):
-        left, right = found[i], found[i + 1]
-        between = [token.text for token in tokens[left.end : right.start]]
-        units = {word for unit in (left.unit, right.unit) if unit for word in _unit_words(unit)}
-        rest = {stem(word) for word in between} - _OR_FILLERS - {"day", left.noun, right.noun} - units
-        is_or = not _OFFERING.isdisjoint(between) and not rest
-        opened = (
-            word_at(tokens, left.start - 1) in ("between", "from", "zwischen", "entre")
-            or word_at(tokens, left.start - 2) == "between"
-        )
-        is_range = _is_range(between, units, opened, left, tokens)
-        other_measure = left.in_unit is not right.in_unit and not (left.bare or right.bare)
-        if (is_or or is_range) and not other_measure:
-            joined[i] = replace(
-                joined[i], alternatives=(*joined[i].alternatives, right.value), ranged=is_range
-            )
-            joined[i + 1] = replace(joined[i + 1], alternatives=(left.value,), ranged=is_range)
-    return joined
-
-
-def _is_range(
-    between: Sequence[str], units: set[str], opened: bool, left: Quantity, tokens: Sequence[Token]
-) -> bool:
-    rest = [word for word in between if stem(word) not in units | CURRENCY_SIGNS | {left.noun, "%"}]
-    if rest in (["-"], ["to"], ["up", "to"], ["à"], ["a"], ["bis"], ["至"], ["到"]):
-        return _MOVING.isdisjoint(token.text for token in tokens[max(left.start - 4, 0) : left.start])
-    return opened and rest in (["and"], ["until"], ["-"], ["und"], ["et"], ["y"])
 
 
 def _stems(tokens: Sequence[Token], start: int, count: int) -> list[str]:

@@ -30,6 +30,11 @@ UNSPACED = (  # Han, kana, Thai, Lao, Myanmar, Khmer: words stand without spaces
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     "\u0e00-\u0e3a\u0e40-\u0e4e\u0e80-\u0ecf\u1000-\u103f\u1780-\u17d3"
 )
+_HEBREW = "ב ל מ ה ו ש כ וב ול ומ וה וש וכ שב של שה כש בה לה"
+_ARABIC = "و ف ب ل ك ال وال بال لل فال كال وب ول"
+_PARTICLES = frozenset(f"{_HEBREW} {_ARABIC}".split())  # written as the beginning of the next word
+_SHORTEST_ROOT = 3  # letters
+UNSPACED_SCRIPTS = frozenset({"CJK", "THAI", "LAO", "MYANMAR", "KHMER"})
 _CJK = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"})
 _FUNCTION_WORDS = {
     "en": "the of is are was and to in it that for with you this from be by on at as not have has i we a an",
@@ -85,6 +90,15 @@ FOREIGN_NEGATORS = frozenset(
     ]
 )
 _UNSPACED_NEGATOR = re.compile(r"不|没|沒|非|未|ない|ません|なく|아니|않|없|ไม่|มิใช่|មិន|ບໍ່")
+
+
+def without_particle(word: str, expected: str) -> str | None:
+    """The word without the Hebrew or Arabic particle that is written as its beginning: "in", "and", "the".
+
+    None unless what follows the particle begins as `expected` does, which must be long enough to tell.
+    """
+    at = word.find(expected, 1) if len(expected) >= _SHORTEST_ROOT else -1
+    return word[at:] if at > 0 and word[:at] in _PARTICLES else None
 
 
 def script_of(text: str) -> str:

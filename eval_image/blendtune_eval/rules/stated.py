@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from blendtune_eval.rubric import Number
 from blendtune_eval.rules.claims import Answer
 from blendtune_eval.rules.negation import Standing
-from blendtune_eval.rules.quantities import Quantity, quantities, units_of
+from blendtune_eval.rules.quantities import quantities, units_of
+from blendtune_eval.rules.quantity import Quantity
+from blendtune_eval.rules.scripts import language_of
 from blendtune_eval.rules.subjects import Candidate, is_year
 from blendtune_eval.rules.text import TokenKind, content, word_at, words
 from blendtune_eval.rules.units import stem
 
 _CLOSE = 0.05  # relative distance within which a value converted from another system is the same
+_EXACT = 1e-6
+_TOGETHER = words("together altogether total all sum overall both")
 _PREPOSITIONS = words("in for on at during per")
+_EUROPEAN = frozenset({"de", "fr", "es", "it", "pt", "nl"})
 _CARRYING = words("for is was are and costs cost takes take needs need lasts last gets get only")
 
 
@@ -26,12 +31,32 @@ class Stated:
     quantity: Quantity
 
 
-def stated_in(number: Number, answer: Answer) -> list[Stated]:
+def stated_in(number: Number, answer: Answer, *, denied: bool = False) -> list[Stated]:
+    """The numbers that an answer states; those that it denies where `denied`."""
+    european = not _EUROPEAN.isdisjoint(
+        (language_of(answer.words), language_of(token.text for token in content(answer.wording)))
+    )
     return [
         Stated(index, quantity)
         for index, sentence in enumerate(answer.own)
-        for quantity in quantities(sentence, number.unit, number.unit_aliases)
-        if quantity.standing is not Standing.DENIED and not _is_given(number, quantity, answer)
+        for quantity in _read_in(european, quantities(sentence, number.unit, number.unit_aliases))
+        if (quantity.standing is Standing.DENIED) is denied and not _is_given(number, quantity, answer)
+    ]
+
+
+def _read_in(european: bool, found: list[Quantity]) -> list[Quantity]:
+    """The numbers with "1.240" read as thousands where the language does so."""
+    if not european:
+        return found
+    read = {each.value: each.other for each in found if each.other is not None and each.other > each.value}
+    return [
+        replace(
+            each,
+            value=read.get(each.value, each.value),
+            other=each.value if each.value in read else each.other,
+            alternatives=tuple(read.get(value, value) for value in each.alternatives),
+        )
+        for each in found
     ]
 
 
@@ -101,6 +126,45 @@ def is_elided(number: Number, stated: Stated, right: Sequence[Stated], answer: A
         and quantity.value not in {*answer.wording_values, *number.other_values}
         and any(each.sentence == stated.sentence and each.quantity.end <= quantity.start for each in right)
     )
+
+
+def shares_unit(number: Number, stated: Stated, counted: Sequence[Stated]) -> bool:
+    """Whether a bare number shares the unit of another: "the old plan costs 20 euros, the new one 35"."""
+    quantity = stated.quantity
+    return (
+        quantity.bare
+        and not (quantity.vague or quantity.dated or quantity.share)
+        and is_year(quantity.value) == is_year(number.value)
+        and any(each.sentence == stated.sentence for each in counted)
+    )
+
+
+def products(stated: Sequence[Stated], factors: Sequence[Stated], answer: Answer) -> list[Stated]:
+    """Those that are an earlier one of the factors times a count that the answer itself brings in.
+
+    "18.40 per jar, so 10 jars come to 184": the question asks for no ten jars, and 184 is not its answer.
+    """
+    if not factors or _TOGETHER.intersection(token.text for token in content(answer.wording)):
+        return []
+    first: dict[float, tuple[int, int]] = {}
+    for factor in factors:
+        first.setdefault(factor.quantity.value, (factor.sentence, factor.quantity.start))
+    counts_in = {
+        index: {each.value for each in quantities(answer.own[index], "") if each.value > 1}
+        - answer.wording_values
+        for index in {each.sentence for each in stated}
+    }
+    return [
+        each
+        for each in stated
+        if any(
+            place < (each.sentence, each.quantity.start)
+            and abs(value * count - each.quantity.value) < _EXACT * max(1.0, abs(each.quantity.value))
+            for value, place in first.items()
+            for count in counts_in[each.sentence]
+            if value
+        )
+    ]
 
 
 def candidate_of(stated: Stated, *, right: bool) -> Candidate:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from blendtune_eval.rules.corrections import Place, boxed, conclusions, last_correction
 from blendtune_eval.rules.negation import NEGATORS
 from blendtune_eval.rules.numerals import numeral_at
-from blendtune_eval.rules.text import Sentence, Token, TokenKind, words
+from blendtune_eval.rules.opposites import OPPOSITES, base_of
+from blendtune_eval.rules.text import Sentence, Token, TokenKind, content, words
 from blendtune_eval.rules.units import stem
 
 _DIVIDERS = words("; , ( ) and while but plus whereas or though although which | then so where including")
+_POINTING = words("at on in")
 _CLAUSES = words("; , and but while")
 _IDLE = words(
     "a an and are as at be by do does for from how i in is it its many much of on or please reply that "
@@ -21,6 +23,8 @@ _IDLE = words(
     "cost price take pay need have has if"
 )
 _PAST = words("was were formerly previously earlier originally used had initially once")
+_FORMERLY = words("formerly previously originally former previous")
+_NEAR = 3  # words between "formerly" and what it speaks of
 _BEGINNING, _ENDING = words("begin start open"), words("end close finish until")
 _PRESENT = words("now today currently is nowadays since presently new costs takes")
 _COMPARING = words("which including includes include plus than above below versus vs unlike compared instead "
@@ -35,17 +39,6 @@ _LINKING = words(
 )
 _YEARS = (1000.0, 2100.0)
 _RATES = words("month week hour minute year monthly weekly yearly daily hourly")
-OPPOSITES = tuple(
-    (one, other)
-    for pair in (
-        "before after", "open close", "begin end", "begin finish", "start finish", "start end",
-        "arrive depart", "arrive leave", "minimum maximum", "adult child", "adult children",
-        "buy sell", "first last", "north south", "east west", "morning evening", "summer winter",
-        "sunrise sunset", "earliest latest", "shortest longest", "highest lowest", "land sea",
-        "import export", "income expense",
-    )
-    for one, other in (pair.split(), pair.split()[::-1])
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +87,10 @@ def decisive(candidates: Sequence[Candidate], sentences: Sequence[Sentence]) -> 
     return list(candidates)
 
 
-def own_words(
+def own_spans(
     candidate: Candidate, others: Sequence[Candidate], sentences: Sequence[Sentence]
-) -> frozenset[str]:
-    """The stems of the words around a value that belong to it and to no other value of the sentence."""
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The tokens before and after a value that belong to it and to no other value of the sentence."""
     tokens = sentences[candidate.sentence].tokens
     near = sorted(
         (c for c in others if c.sentence == candidate.sentence and c is not candidate), key=lambda c: c.start
@@ -109,19 +102,36 @@ def own_words(
         begin = _boundary(tokens, left, candidate.start, default=left)
     if right < len(tokens):
         finish = _boundary(tokens, candidate.end, right, default=candidate.end)
-    return frozenset(
-        stem(token.text)
-        for token in (*tokens[begin : candidate.start], *tokens[candidate.end : finish])
-        if _tells(token)
+    return (begin, candidate.start), (candidate.end, finish)
+
+
+def own_words(
+    candidate: Candidate, others: Sequence[Candidate], sentences: Sequence[Sentence]
+) -> frozenset[str]:
+    """The stems of the words around a value that belong to it and to no other value of the sentence."""
+    spans = own_spans(candidate, others, sentences)
+    return _stems(
+        token for first, last in spans for token in sentences[candidate.sentence].tokens[first:last]
+    )
+
+
+def clause_span(candidate: Candidate, sentences: Sequence[Sentence]) -> tuple[int, int]:
+    """The first token of the clause in which a value stands, and the one after its last."""
+    tokens = sentences[candidate.sentence].tokens
+    begin = _boundary(tokens, 0, candidate.start, default=0)
+    return begin, next(
+        (i for i in range(candidate.end, len(tokens)) if tokens[i].text in _DIVIDERS), len(tokens)
     )
 
 
 def clause_words(candidate: Candidate, sentences: Sequence[Sentence]) -> frozenset[str]:
     """The stems of the words of the clause in which a value stands."""
-    tokens = sentences[candidate.sentence].tokens
-    begin = _boundary(tokens, 0, candidate.start, default=0)
-    finish = next((i for i in range(candidate.end, len(tokens)) if tokens[i].text in _DIVIDERS), len(tokens))
-    return frozenset(stem(token.text) for token in tokens[begin:finish] if _tells(token))
+    begin, finish = clause_span(candidate, sentences)
+    return _stems(sentences[candidate.sentence].tokens[begin:finish])
+
+
+def _stems(tokens: Iterable[Token]) -> frozenset[str]:
+    return frozenset(stem(token.text) for token in tokens if _tells(token))
 
 
 def _boundary(tokens: Sequence[Token], start: int, end: int, default: int) -> int:
@@ -238,10 +248,11 @@ def _by_subject(
 ) -> bool | None:
     """The value whose words are most of those that were asked about."""
 
-    shared = frozenset.intersection(*own.values())
+    asked = frozenset(map(base_of, asked))
+    shared = frozenset(map(base_of, frozenset.intersection(*own.values())))
 
     def score(candidate: Candidate) -> float:
-        said = own[candidate]
+        said = frozenset(map(base_of, own[candidate]))
         opposed = sum(one in said and other in asked and one not in asked for one, other in OPPOSITES)
         if not candidate.right and _restates(candidate, sentences):
             return -_RESTATED
@@ -263,6 +274,15 @@ def _restates(candidate: Candidate, sentences: Sequence[Sentence]) -> bool:
     return "ie" in before[-3:] or ("(" in before[1:] and ")" not in before[before.index("(") :])
 
 
+def former(before: Sequence[Token], wording: str) -> bool:
+    """Whether the words before a value say that it was so once, and the question does not ask for that."""
+    opening = next((i for i in range(len(before), 0, -1) if before[i - 1].kind is TokenKind.BREAK), 0)
+    near = [token.text for token in before[opening:]][-_NEAR:]
+    if _FORMERLY.isdisjoint(near) and near[-1:] != ["once"]:
+        return False
+    return (_FORMERLY | _PAST).isdisjoint(token.text for token in content(wording))
+
+
 def opposed(candidate: Candidate, sentences: Sequence[Sentence], expected: Collection[str]) -> bool:
     """Whether the value stands with the opposite of an expected word: closing for opening.
 
@@ -271,10 +291,17 @@ def opposed(candidate: Candidate, sentences: Sequence[Sentence], expected: Colle
     tokens = sentences[candidate.sentence].tokens
     start = next((i + 1 for i in range(candidate.start - 1, -1, -1) if tokens[i].text in _CLAUSES), 0)
     end = next((i for i in range(candidate.end, len(tokens)) if tokens[i].text in _CLAUSES), len(tokens))
-    said = {stem(token.text) for token in tokens[start:end]}
+    said = {base_of(stem(token.text)) for token in tokens[start:end]}
+    expected = {base_of(word) for word in expected}
     if not NEGATORS.isdisjoint(said):
         return False
     return any(
         one in said and other in expected and one not in expected and other not in said
         for one, other in OPPOSITES
     )
+
+
+def surely_opposed(candidate: Candidate, sentences: Sequence[Sentence]) -> bool:
+    """Whether an opposed value stands as the point itself: "closes at 9:45", unlike "closed until 9:45"."""
+    tokens = sentences[candidate.sentence].tokens
+    return candidate.start > 1 and tokens[candidate.start - 1].text in _POINTING

@@ -39,6 +39,8 @@ class Sentence:
 
 
 CLAUSE_BREAK = Token(";", TokenKind.BREAK)
+LONGEST_SENTENCE = 300  # tokens
+MOST_PLACES = 60  # at either end of an answer, where a value or phrase is looked at; others are repetition
 HYPHEN = "-"  # with `joined`, within a compound
 
 _CHARACTERS = str.maketrans(
@@ -108,12 +110,18 @@ def normalise(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def sentences(text: str) -> tuple[Sentence, ...]:
-    """The sentences of a text, split at full stops, question and exclamation marks and line breaks."""
+    """The sentences of a text, split at full stops, question and exclamation marks and line breaks.
+
+    One of more than LONGEST_SENTENCE tokens is cut, so that reading takes time in proportion to the text.
+    """
     result: list[Sentence] = []
     tokens: list[Token] = []
     for match in _TOKEN.finditer(normalise(text)):
         if match.lastgroup != "end":
             tokens.append(_token(match))
+            if len(tokens) == LONGEST_SENTENCE:
+                result.append(Sentence(tuple(tokens)))
+                tokens = []
         elif tokens and not (match[0] == "." and tokens[-1].text in _ABBREVIATED):
             result.append(Sentence(tuple(tokens), interrogative=match[0][-1] in "?？؟"))
             tokens = []
@@ -138,6 +146,7 @@ class _Found(Protocol):
 
 
 F = TypeVar("F", bound=_Found)
+P = TypeVar("P")
 
 
 def found_along(tokens: Sequence[Token], read: Callable[[Sequence[Token], int], F | None]) -> list[F]:
@@ -150,6 +159,13 @@ def found_along(tokens: Sequence[Token], read: Callable[[Sequence[Token], int], 
             found.append(here)
         index = here.end if here is not None else index + 1
     return found
+
+
+def outermost(places: Sequence[P]) -> list[P]:
+    """The first and the last MOST_PLACES of them."""
+    if len(places) <= 2 * MOST_PLACES:
+        return list(places)
+    return [*places[:MOST_PLACES], *places[-MOST_PLACES:]]
 
 
 def word_at(tokens: Sequence[Token], index: int) -> str:

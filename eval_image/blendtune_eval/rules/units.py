@@ -133,6 +133,11 @@ def relatives(unit: Unit) -> Iterator[tuple[Unit, float]]:
             yield other, other.factor / unit.factor
 
 
+def words_of(unit: Unit) -> set[str]:
+    """The words of all of its names."""
+    return {word for name in unit.names for word in name.split()}
+
+
 def known_unit(word: str) -> bool:
     """Whether the word, a stem, names a unit of any dimension."""
     return word in _NAMES

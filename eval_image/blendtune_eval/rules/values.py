@@ -13,8 +13,16 @@ from blendtune_eval.rules.dates import dates, year_in
 from blendtune_eval.rules.decision import Decision, No, Unsure, Yes
 from blendtune_eval.rules.doubt import Doubt
 from blendtune_eval.rules.negation import Standing, standing
-from blendtune_eval.rules.subjects import Candidate, asked_words, decisive, opposed, preferred
-from blendtune_eval.rules.text import Sentence, Token, content, word_at
+from blendtune_eval.rules.subjects import (
+    Candidate,
+    asked_words,
+    decisive,
+    former,
+    opposed,
+    preferred,
+    surely_opposed,
+)
+from blendtune_eval.rules.text import Sentence, Token, content, outermost, word_at
 
 _DOTTED_TIME = re.compile(r"(?<![\d.,$€£])([01]?\d|2[0-3])\.([0-5]\d)(?![\d%.,])")
 _LONE_TIME = re.compile(r"\A(\W*(?:at )?)([01]\d|2[0-3])([0-5]\d)(?=\W*\Z)")
@@ -45,7 +53,7 @@ def settle(candidates: Sequence[Candidate], answer: Answer, question: Question, 
     """The decision among the values that an answer states."""
     sentences = answer.own
     expected = answer.asked | asked_words(content(question.reference))
-    held = [c for c in candidates if _standing(c, sentences) is not Standing.DENIED]
+    held = [c for c in outermost(candidates) if _standing(c, sentences) is not Standing.DENIED]
     if not any(candidate.right for candidate in held):
         labels = ", ".join(dict.fromkeys(candidate.label for candidate in held[:3]))
         return No(f"says {labels}, not {wanted}" if labels else f"denies {wanted}")
@@ -56,7 +64,11 @@ def settle(candidates: Sequence[Candidate], answer: Answer, question: Question, 
         return No(f"takes {wanted} back for {rivals[0].label}")
     if not rivals:
         if all(opposed(candidate, answer.full, expected) for candidate in right):
+            if all(surely_opposed(candidate, answer.full) for candidate in right):
+                return No(f"says {wanted} of the opposite")
             return Unsure(Doubt.SUBJECT, f"says {wanted} of the opposite")
+        if all(former(sentences[c.sentence].tokens[: c.start], answer.wording) for c in right):
+            return Unsure(Doubt.SUBJECT, f"says {wanted} of what was so before")
         if all(_standing(candidate, sentences) in (Standing.UNCLEAR, Standing.QUOTED) for candidate in right):
             return Unsure(Doubt.NEGATION, f"says {wanted} under a reservation")
         return Yes(f"says {wanted}")
