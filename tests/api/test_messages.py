@@ -220,7 +220,7 @@ def largest_blend_result(warnings: tuple[str, ...] = ()) -> BlendResult:
                     api.EpochModel(
                         epoch=epoch, step=DICE.randrange(10**6), digest=f"{DICE.getrandbits(256):064x}"
                     )
-                    for epoch in range(api.MAX_EPOCH_MODELS)
+                    for epoch in range(1, api.MAX_EPOCH_MODELS + 1)
                 ),
             ),
             id="training on 16 sources with the most epoch models",

@@ -86,7 +86,7 @@ def models(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> Models:
     models = Models(tokenizer)
     monkeypatch.setattr(answer, "load_model", models.load)
     monkeypatch.setattr(answer, "generate", models.generate)
-    monkeypatch.setattr("blendtune_eval.evaluate.measure_retention", lambda *_: ())
+    monkeypatch.setattr("blendtune_eval.evaluate.measure_retention", lambda *_: {})
     return models
 
 
