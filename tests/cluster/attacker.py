@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from tests.cluster.client import Client, Refused
@@ -99,10 +99,11 @@ class Attacker:
         )
 
     def rendered(self, kind: Kind) -> Object:
-        """The child of a kind as the operator would make it."""
+        """The child of a kind as the operator would make it once the run is not suspended."""
         obj = self.world.client.get(Kind.BLENDED_FINE_TUNE, self.namespace, self.name)
         run = codec.decode_object(obj)
         assert isinstance(run, BlendedFineTune)
+        run = replace(run, spec=replace(run.spec, suspend=False))
         return next(child for child in render.children(run, Settings()) if child["kind"] == kind)
 
     def child(self, kind: Kind, suffix: str) -> Object:

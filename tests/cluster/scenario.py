@@ -21,6 +21,7 @@ from blendtune_api import codec
 from blendtune_api.v1alpha1 import Evaluation
 from blendtune_operator.names import Kind, Object
 
+PATIENT = {"BLENDTUNE_LEASE_DURATION_SECONDS": "30"}  # of an operator that is never killed
 END_SECONDS = 120  # a run takes some seconds; a busy machine is slow
 
 

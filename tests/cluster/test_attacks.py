@@ -10,13 +10,13 @@ from tests.cluster.attacker import Attacker, NamedControllers, editor, remove_ro
 from tests.cluster.attacks import ATTACKS
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.scenario import Scenario, scenario
+from tests.cluster.scenario import PATIENT, Scenario, scenario
 from tests.cluster.test_rights import RULES, service_account
 
 from blendtune_operator.names import Kind
 
 NAMESPACE = "attacked"
-ALLOWED = {"BLENDTUNE_ALLOWED_SERVICE_ACCOUNTS": "runs"}
+ALLOWED = {**PATIENT, "BLENDTUNE_ALLOWED_SERVICE_ACCOUNTS": "runs"}
 
 
 @pytest.fixture(scope="module")

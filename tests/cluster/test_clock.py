@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fake_controllers import PodOutcome
-from tests.cluster.scenario import scenario
+from tests.cluster.scenario import PATIENT, scenario
 
 from blendtune_api.v1alpha1 import Cluster
 from blendtune_operator.conditions import moment
@@ -21,7 +21,7 @@ def test_a_wrong_clock_runs_out_no_deadline_and_keeps_none_open(
     minutes: int, plane: ControlPlane, namespace: str, folder: Path
 ) -> None:
     program = ("tests.cluster.shifted_operator", str(minutes))
-    with scenario(plane, namespace, folder, program=program) as world:
+    with scenario(plane, namespace, folder, PATIENT, program=program) as world:
         world.controllers.policy = lambda stage, _: PodOutcome(exit_code=None if stage == "train" else 0)
         for name, seconds in (("long", 1500), ("short", 2)):
             world.apply(name, cluster=Cluster(nodes=1, gpus_per_node=1, active_deadline_seconds=seconds))

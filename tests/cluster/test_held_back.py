@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fake_controllers import PodOutcome
-from tests.cluster.scenario import Scenario, scenario
+from tests.cluster.scenario import PATIENT, Scenario, scenario
 from tests.e2e.waiting import until
 
 from blendtune_api.v1alpha1 import Cluster, Evaluation, KeySelector, RubricReference
@@ -43,7 +43,7 @@ WORKLOADS: Object = {
 
 @pytest.fixture
 def world(plane: ControlPlane, namespace: str, folder: Path) -> Iterator[Scenario]:
-    with scenario(plane, namespace, folder) as started:
+    with scenario(plane, namespace, folder, PATIENT) as started:
         yield started
         assert "Traceback" not in started.operator.text()
 
