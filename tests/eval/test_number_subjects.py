@@ -113,6 +113,11 @@ LETTERED = Question(
         pytest.param(PLAN, "The old plan costs 20 euros.", "wrong", id="value-missing"),
         pytest.param(PLAN, "20 and 35 euros.", None, id="two-of-nothing"),
         pytest.param(PLAN, "A locker costs 35 euros.", None, id="of-a-locker"),
+        pytest.param(
+            PLAN, "The new plan is 15 euros dearer than the old one: 35 euros.", "correct", id="dearer"
+        ),
+        pytest.param(PLAN, "Old: 35 euros, new: 20 euros", "wrong", id="labels-swapped"),
+        pytest.param(PLAN, "It rises from 20 to 35 euros.", None, id="a-rise"),
         pytest.param(AGE, "The daughter is 10 and the mother is 40.", "correct", id="other-value-beside"),
         pytest.param(AGE, "The daughter is 40 and the mother is 10.", "wrong", id="other-value-instead"),
         pytest.param(AGE, "10 or 40", "wrong", id="other-value-as-a-choice"),

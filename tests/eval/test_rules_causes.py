@@ -34,6 +34,7 @@ FIRING = ask("Combien d'heures dure la cuisson ?", "La cuisson dure 9 heures.", 
 KURS = ask("Wie viel kostet der Kurs?", "Der Kurs kostet 1.240 Euro.", number(1240, "Euro"))
 FEE = ask("What does it cost?", "35 euros", number(35, "euros"))
 METAL = ask("Which metal makes the glaze blue?", "Cobalt makes it blue.", fact("cobalt"))
+RIVER = ask("Which river flows through Vienna?", "The Danube", fact("Danube"))
 PLANET = ask("Which planet is the heaviest?", "Jupiter", fact("Jupiter"))
 DOGS = ask("Are dogs allowed?", "No, dogs are not allowed.", fact("not allowed", "no dogs"))
 DAY = ask("On which date is the open day?", "12 June 2027", fact("12 June"))
@@ -88,6 +89,9 @@ RIGHT, WRONG, DECLINED, OPEN = "correct", "wrong", "notAttempted", None
         pytest.param(METAL, "Copper makes it blue, cobalt green.", OPEN),
         pytest.param(METAL, "Iron makes it blue and cobalt makes it red.", OPEN),
         pytest.param(METAL, "Manganese. Cobalt gives pink.", OPEN),
+        pytest.param(RIVER, "Rhine. The Danube flows through Budapest.", OPEN),
+        pytest.param(RIVER, "The Rhine flows through Cologne and the Danube flows through Vienna.", RIGHT),
+        pytest.param(RIVER, "The Danube flows through Budapest, the Rhine through Vienna.", OPEN),
         pytest.param(METAL, "Undoubtedly, cobalt.", RIGHT),
         pytest.param(METAL, "Great question! Cobalt gives it its blue colour.", RIGHT),
         pytest.param(METAL, "Chemistry. Cobalt makes it blue.", RIGHT),

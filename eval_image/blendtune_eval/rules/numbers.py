@@ -22,6 +22,7 @@ from blendtune_eval.rules.stated import (
     candidate_of,
     counts,
     equals,
+    is_difference,
     is_elided,
     is_right,
     is_rival,
@@ -135,7 +136,8 @@ def _of_subject(
     stated = {
         candidate_of(each, right=is_right(number, each.quantity)): each
         for each in counted
-        if is_right(number, each.quantity) or each.quantity.value not in answer.wording_values
+        if is_right(number, each.quantity)
+        or not (each.quantity.value in answer.wording_values or is_difference(each, answer))
     }
     chosen = decisive(list(stated), answer.own)
     if not any(candidate.right for candidate in chosen):

@@ -22,6 +22,7 @@ _NO_ANSWERS = words(
 _PRESENTING = frozenset({("it", "is"), ("that", "is"), ("this", "is"), ("answer", "is"), ("they", "are")})
 _MOST_IN_COMMON = 1  # words that a clause about something else shares with the question
 _NOT_SAID = words("a an the it is are was were be to of and or in on at by for with as that this")
+_PREPOSITIONS = words("through over under into near around along across between within")
 _SUPERLATIVES = {
     word: dimension
     for dimension, named in enumerate(
@@ -75,7 +76,7 @@ def _another_opens(each: Occurrence, clause: Sequence[Token], answer: Answer) ->
         return False  # a heading or an adverb, and then the answer
     if not _PRESENTING.isdisjoint(pairwise(spoken)):
         return False
-    return len(answer.asked.intersection(map(stem, spoken))) <= _MOST_IN_COMMON
+    return len((answer.asked - _PREPOSITIONS).intersection(map(stem, spoken))) <= _MOST_IN_COMMON
 
 
 def _denies_the_asked(rest: Sequence[Token], asked: Collection[str]) -> bool:

@@ -139,6 +139,13 @@ def shares_unit(number: Number, stated: Stated, counted: Sequence[Stated]) -> bo
     )
 
 
+def is_difference(stated: Stated, answer: Answer) -> bool:
+    """Whether it says how far two values are apart: "15 euros dearer than the old plan"."""
+    following = [token.text for token in answer.own[stated.sentence].tokens[stated.quantity.end :][:4]]
+    than = following.index("than") if "than" in following else 0
+    return than > 0 and (following[than - 1].endswith("er") or following[than - 1] in ("more", "less"))
+
+
 def products(stated: Sequence[Stated], factors: Sequence[Stated], answer: Answer) -> list[Stated]:
     """Those that are an earlier one of the factors times a count that the answer itself brings in.
 
