@@ -127,7 +127,8 @@ class FaultProxy:
         return response
 
     def _exchange(self, request: web.Request, content: bytes) -> Exchange:
-        is_write = request.method != "GET" and not any(part in request.path for part in _UNCOUNTED)
+        is_read = request.method == "GET" or "dryRun" in request.query
+        is_write = not is_read and not any(part in request.path for part in _UNCOUNTED)
         name = request.path.removesuffix("/status").rsplit("/", 1)[1]
         if is_write:
             self.writes.append((request.method, request.path, 0))
