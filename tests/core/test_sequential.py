@@ -73,6 +73,7 @@ def test_the_last_look_sees_every_question(questions: int, counts: list[int]) ->
     assert [look.number for look, _ in looks(questions)] == [1, 2, 3, 4, 5]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("abcde"), max_size=120))
 def test_each_part_of_the_order_has_its_share_of_every_category(categories: list[str]) -> None:
     order = balanced_order(categories)
