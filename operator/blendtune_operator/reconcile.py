@@ -99,7 +99,7 @@ async def _create_children(
     while True:
         for child in plan.create:
             try:
-                found, is_new = await _create_or_adopt(cluster, snapshot.obj, child)
+                found, is_new = await _create_or_adopt(cluster, snapshot, child)
             except _Obstructed as error:
                 name = snapshot.obj["metadata"]["name"]
                 status = snapshot.kind.without_uncreated(
@@ -115,20 +115,22 @@ async def _create_children(
         plan = _plan(snapshot, now, settings)
 
 
-async def _create_or_adopt(cluster: Cluster, obj: Object, child: Object) -> tuple[Object, bool]:
+async def _create_or_adopt(cluster: Cluster, snapshot: Snapshot, child: Object) -> tuple[Object, bool]:
     """The child, and whether it is new. Raises _Obstructed when it can't be had, Conflict when it went."""
     kind, metadata = Kind(child["kind"]), child["metadata"]
-    try:
-        return await cluster.create(child), True
-    except Refused as error:
-        message = f"the API server refused {kind} {metadata['name']}: {error}"
-        raise _Obstructed(Reason.CHILD_REFUSED, message) from error
-    except AlreadyExists:
-        found = await cluster.get(kind, metadata["namespace"], metadata["name"])
+    if snapshot.children.find_foreign(kind, metadata["name"]) is None:
+        try:
+            return await cluster.create(child), True
+        except Refused as error:
+            message = f"the API server refused {kind} {metadata['name']}: {error}"
+            raise _Obstructed(Reason.CHILD_REFUSED, message) from error
+        except AlreadyExists:
+            pass
+    found = await cluster.get(kind, metadata["namespace"], metadata["name"])
     if found is None:
         raise Conflict(f"{kind} {metadata['name']} was there and is gone")
     try:
-        fault = await _foreign(cluster, obj, child, found)
+        fault = await _foreign(cluster, snapshot.obj, child, found)
     except Refused as error:
         raise _Obstructed(Reason.CHILD_REFUSED, str(error)) from error
     if fault:

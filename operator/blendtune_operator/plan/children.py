@@ -80,6 +80,12 @@ class Children:
     def find(self, kind: Kind, name: str) -> Object | None:
         return next((obj for obj in self._of(kind) if obj["metadata"]["name"] == name), None)
 
+    def find_foreign(self, kind: Kind, name: str) -> Object | None:
+        """What has the name of a child and is not recorded."""
+        return next(
+            (obj for obj in self.foreign if (obj["kind"], obj["metadata"]["name"]) == (kind, name)), None
+        )
+
     def config_maps(self) -> tuple[Object, ...]:
         return tuple(self._of(Kind.CONFIG_MAP))
 
