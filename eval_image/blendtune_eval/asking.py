@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from blendtune_api.v1alpha1 import Engine
 from blendtune_core.asked import open_gates
-from blendtune_core.sequential import ONLY_LOOK, Look, balanced_order, looks
+from blendtune_core.asking_order import balanced_order
+from blendtune_core.sequential import ONLY_LOOK, Look, looks
 from blendtune_eval.answering import answer, vllm_answer
 from blendtune_eval.answering.progress import AnswerProgress
 from blendtune_eval.answering.prompts import Prompt, longest

@@ -66,6 +66,13 @@ def test_the_contracts_hold(house: Path, tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+def test_the_operator_starts_without_what_only_models_need() -> None:
+    """Its image has none of these: requirements/operator.txt."""
+    program = "import sys, blendtune_operator.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"numpy", "torch", "transformers", "datasets"} & set(done.stdout.split())
+
+
 @pytest.mark.parametrize(
     ("module", "text", "broken"),
     [

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blendtune_core.asking_order import balanced_order
 from blendtune_core.power import Z
-from blendtune_core.sequential import LOOKS, ONLY_LOOK, Look, balanced_order, looks
+from blendtune_core.sequential import LOOKS, ONLY_LOOK, Look, looks
 
 
 @pytest.mark.parametrize(
