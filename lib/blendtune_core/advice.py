@@ -97,8 +97,8 @@ def go_back(case: Compared) -> str:
         return ""
     weights = ", ".join(f"{weight:g}" for weight in USUAL_WEIGHTS)
     return (
-        f"Without another training: a RubricEval of this model with interpolation: {{weights: [{weights}]}} "
-        "asks models between the base model and this one, and takes the best that passes the gates."
+        f"Without another training: a RubricEval with interpolation: {{weights: [{weights}]}} takes the best "
+        "model between base and tuned one."
     )
 
 
