@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from tests.run.conftest import Project, create_project
 
 from blendtune_api.contract import weights_digest
+
+pytestmark = pytest.mark.runs
 
 CHANGES = {
     "  training:\n": "  training:\n    method: lora\n    lora: {rank: 4, alpha: 32, export: Adapter}\n",
