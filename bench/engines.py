@@ -16,13 +16,11 @@ import transformers
 from answering import MODEL, RESULTS, wordings
 
 from blendtune_api.v1alpha1 import Engine
-from blendtune_eval.answering import answer, vllm_answer
 from blendtune_eval.answering.decoding import Decoding
+from blendtune_eval.answering.engines import answer_all
 from blendtune_eval.answering.prompts import ChatPrompts
 from blendtune_eval.answering.vllm_server import PROGRAM
 from blendtune_eval.cache import AnswerCache, GivenAnswer
-
-ANSWER_ALL = {Engine.TRANSFORMERS: answer.answer_all, Engine.VLLM: vllm_answer.answer_all}
 
 
 def answers(engine: Engine, model: Path, texts: list[str], max_new_tokens: int) -> list[GivenAnswer]:
@@ -39,12 +37,14 @@ def answers(engine: Engine, model: Path, texts: list[str], max_new_tokens: int) 
     gpus = 1 if engine is Engine.VLLM else 0  # the server's processes, also on CPU
     with tempfile.TemporaryDirectory() as folder:
         cache = AnswerCache(Path(folder), "bench", decoding.digest)
-        return ANSWER_ALL[engine](model, prompts, chat, decoding, cache, gpus, lambda _: None)
+        return answer_all(engine, model, prompts, chat, decoding, cache, gpus, lambda _: None)
 
 
 def measure(model: Path, prompts: int, max_new_tokens: int) -> dict[str, Any]:
     texts = wordings(prompts)
-    ours, theirs = (answers(engine, model, texts, max_new_tokens) for engine in ANSWER_ALL)
+    ours, theirs = (
+        answers(engine, model, texts, max_new_tokens) for engine in (Engine.TRANSFORMERS, Engine.VLLM)
+    )
     return {
         "prompts": len(texts),
         "tokens": sum(each.tokens for each in ours),

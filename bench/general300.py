@@ -10,8 +10,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from blendtune_eval.answering.answer import answer_all
+from blendtune_api.v1alpha1 import Engine
 from blendtune_eval.answering.decoding import Decoding
+from blendtune_eval.answering.engines import answer_all
 from blendtune_eval.answering.prompts import ChatPrompts
 from blendtune_eval.cache import AnswerCache
 from blendtune_eval.judging.judge import Rules
@@ -38,7 +39,14 @@ def judged(folder: Path, questions: Sequence[Question], max_new_tokens: int) -> 
     )
     cache = AnswerCache(ANSWERS, folder.name, decoding.digest)
     answers = answer_all(
-        folder, prompts, chat, decoding, cache, 0, lambda done: print(f"{done} answers", flush=True)
+        Engine.TRANSFORMERS,
+        folder,
+        prompts,
+        chat,
+        decoding,
+        cache,
+        0,
+        lambda done: print(f"{done} answers", flush=True),
     )
     return [
         Rules().judge(question, question.prompt, answer.text)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from turns import Turns
 
+from blendtune_api.v1alpha1 import Engine
 from blendtune_eval.answering import answer
 from blendtune_eval.answering.decoding import Decoding
+from blendtune_eval.answering.engines import answer_all
 from blendtune_eval.answering.prompts import ChatPrompts, Prompt
 from blendtune_eval.cache import AnswerCache
 
@@ -35,7 +37,7 @@ def main() -> None:
         turns.between_steps()
         with tempfile.TemporaryDirectory() as folder_of_answers:
             cache = AnswerCache(Path(folder_of_answers), "bench", decoding.digest)
-            given = answer.answer_all(folder, prompts, chat, decoding, cache, 0, lambda _: None)
+            given = answer_all(Engine.TRANSFORMERS, folder, prompts, chat, decoding, cache, 0, lambda _: None)
         turns.count(sum(each.tokens - each.finished for each in given), 0)
         (workdir / "ours.answers").write_text(json.dumps([each.text for each in given]))
 

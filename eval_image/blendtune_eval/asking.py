@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from blendtune_api.v1alpha1 import Engine
 from blendtune_core.asked import open_gates
 from blendtune_core.asking_order import balanced_order
 from blendtune_core.sequential import ONLY_LOOK, Look, looks
-from blendtune_eval.answering import answer, vllm_answer
+from blendtune_eval.answering.engines import ANSWER_ROUNDS
 from blendtune_eval.answering.progress import AnswerProgress
 from blendtune_eval.answering.prompts import Prompt, longest
 from blendtune_eval.answering.subjects import Subject
@@ -19,8 +18,6 @@ from blendtune_eval.evaluation import Evaluation
 from blendtune_eval.judging.judge import Case
 from blendtune_eval.rubric import Rubric
 from blendtune_eval.scoring.analyse import analyse
-
-_ENGINES = {Engine.TRANSFORMERS: answer.answer_rounds, Engine.VLLM: vllm_answer.answer_rounds}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,7 +145,7 @@ def _answer(
     """Leaves the model's answers to the questions of each part in its cache."""
     spec = evaluation.config.spec
     prompts = _prompts(evaluation.rubric, model)
-    _ENGINES[spec.engine](
+    ANSWER_ROUNDS[spec.engine](
         model.checkpoint.folder,
         ([prompt for index in part for prompt in prompts[index]] for part in parts),
         longest(model.prompts),

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import hypot, sqrt
-from statistics import NormalDist
 
 import numpy as np
 
 from blendtune_api.v1alpha1 import BenchmarkScore
 from blendtune_core import student_t
-from blendtune_core.power import LEVEL
+from blendtune_core.power import LEVEL, critical_value
 from blendtune_core.statistics import Interval, Sample, delta_interval
 
 _LONGEST = 255  # characters of BenchmarkScore.also
@@ -84,17 +83,16 @@ def _interval(delta: float, model: Measured, baseline: Measured, level: float) -
     in [0, 1], else t times the standard error of the differences. Otherwise it comes from the standard errors
     of the two scores as if they were independent: too wide rather than too narrow.
     """
-    upper_end = (1 + level) / 2
     if len(model.samples) > 1 and len(model.samples) == len(baseline.samples):
         deltas = np.subtract(model.samples, baseline.samples)
         if _is_share(model.samples) and _is_share(baseline.samples):
             return delta_interval(Sample.of(deltas.tolist(), [1.0] * len(deltas)), level)
         standard_error = float(np.std(deltas, ddof=1)) / sqrt(len(deltas))
-        margin = student_t.quantile(upper_end, len(deltas) - 1) * standard_error
+        margin = student_t.quantile((1 + level) / 2, len(deltas) - 1) * standard_error
     elif model.standard_error is None or baseline.standard_error is None:
         return None
     else:
-        margin = NormalDist().inv_cdf(upper_end) * hypot(model.standard_error, baseline.standard_error)
+        margin = critical_value(level) * hypot(model.standard_error, baseline.standard_error)
     return Interval(delta - margin, delta + margin)
 
 

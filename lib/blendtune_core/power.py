@@ -12,8 +12,7 @@ from blendtune_api.v1alpha1 import Gate, Interpolation, Metric
 
 ASSUMED_DEVIATION = 0.3  # standard deviation of a question's delta, tuned against base model
 LEVEL = 0.95  # of intervals
-UPPER_END = (1 + LEVEL) / 2  # the probability below the upper end of a two-sided one
-Z = NormalDist().inv_cdf(UPPER_END)
+Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 _Z_POWER = NormalDist().inv_cdf(0.8)
 NO_BASELINE = "there is no baseline to compare with: the gate will stay inconclusive; name one"
 

@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.generate import generate
-from blendtune_eval.answering.prompts import ChatPrompts, Prompt, longest
+from blendtune_eval.answering.prompts import ChatPrompts, Prompt
 from blendtune_eval.cache import AnswerCache, GivenAnswer
 from blendtune_runtime.errors import BadConfiguration, BadModel, DoesNotFit
 
@@ -29,21 +29,6 @@ def device_precision(gpus: int) -> tuple[torch.device, torch.dtype]:
     if gpus > 0 and torch.cuda.is_available():
         return torch.device("cuda"), torch.bfloat16
     return torch.device("cpu"), torch.float32
-
-
-def answer_all(
-    folder: Path,
-    prompts: Sequence[Prompt],
-    chat: ChatPrompts,
-    decoding: Decoding,
-    cache: AnswerCache,
-    gpus: int,
-    on_progress: Callable[[int], None],
-) -> list[GivenAnswer]:
-    """The answers to the prompts, in their order; see `answer_rounds`."""
-    longest_prompt = longest(prompts)
-    answer_rounds(folder, [prompts], longest_prompt, chat, decoding, cache, gpus, on_progress)
-    return cache.all_of(prompt.digest for prompt in prompts)
 
 
 def answer_rounds(

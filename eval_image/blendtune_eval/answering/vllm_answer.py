@@ -14,7 +14,7 @@ from typing import Any
 
 from blendtune_eval.answering.answer import require_context
 from blendtune_eval.answering.decoding import Decoding
-from blendtune_eval.answering.prompts import ChatPrompts, Prompt, longest
+from blendtune_eval.answering.prompts import ChatPrompts, Prompt
 from blendtune_eval.answering.vllm_server import SERVED_NAME, Deadlines, VllmServer, vllm_server
 from blendtune_eval.api_client import ApiClient, CallFailed, Limits
 from blendtune_eval.cache import AnswerCache, GivenAnswer
@@ -23,21 +23,6 @@ from blendtune_runtime.errors import BadConfiguration, StageError, Transient
 
 LIMITS = Limits(concurrency=64, call=1800.0, total=math.inf)
 DEADLINES = Deadlines()
-
-
-def answer_all(
-    folder: Path,
-    prompts: Sequence[Prompt],
-    chat: ChatPrompts,
-    decoding: Decoding,
-    cache: AnswerCache,
-    gpus: int,
-    on_progress: Callable[[int], None],
-) -> list[GivenAnswer]:
-    """The answers to the prompts, in their order; see `answer_rounds`."""
-    longest_prompt = longest(prompts)
-    answer_rounds(folder, [prompts], longest_prompt, chat, decoding, cache, gpus, on_progress)
-    return cache.all_of(prompt.digest for prompt in prompts)
 
 
 def answer_rounds(

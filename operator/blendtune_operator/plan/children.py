@@ -78,13 +78,11 @@ class Children:
         return replace(self, objects=(*self.workloads(), *pods, *gone))
 
     def find(self, kind: Kind, name: str) -> Object | None:
-        return next((obj for obj in self._of(kind) if obj["metadata"]["name"] == name), None)
+        return _named(self.objects, kind, name)
 
     def find_foreign(self, kind: Kind, name: str) -> Object | None:
         """What has the name of a child and is not recorded."""
-        return next(
-            (obj for obj in self.foreign if (obj["kind"], obj["metadata"]["name"]) == (kind, name)), None
-        )
+        return _named(self.foreign, kind, name)
 
     def config_maps(self) -> tuple[Object, ...]:
         return tuple(self._of(Kind.CONFIG_MAP))
@@ -122,6 +120,10 @@ class Children:
 
     def _of(self, kind: Kind) -> Iterator[Object]:
         return (obj for obj in self.objects if obj["kind"] == kind)
+
+
+def _named(objects: Iterable[Object], kind: Kind, name: str) -> Object | None:
+    return next((obj for obj in objects if (obj["kind"], obj["metadata"]["name"]) == (kind, name)), None)
 
 
 def claimed(owner: Parent, objects: Iterable[Object]) -> tuple[Object, ...]:
