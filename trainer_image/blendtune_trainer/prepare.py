@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,11 @@ from transformers.utils import logging as transformers_logging
 
 from blendtune_api.contract import BlendResult, weights_digest
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Stage
-from blendtune_core.sizing.describe import describe_weights, refusal
+from blendtune_core.sizing.describe import describe_weights
 from blendtune_core.sizing.estimate import training_cost
 from blendtune_core.sizing.layout import Setup, choose_layout
-from blendtune_runtime.chat.rendering import Rendering
 from blendtune_runtime.chat.tokenizer import load_tokenizer
-from blendtune_runtime.errors import BadData, DoesNotFit
+from blendtune_runtime.errors import BadData
 from blendtune_runtime.files import write_text
 from blendtune_runtime.held_out import held_out_file, write_held_out
 from blendtune_runtime.models.upload import try_upload
@@ -32,15 +30,12 @@ from blendtune_trainer.blending.general_rows import general_held_out
 from blendtune_trainer.blending.lineage import Lineage, describe_lineage, read_lineage, write_lineage
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.model.base_model import fetch_base_model
-from blendtune_trainer.model.load import require_attention
 from blendtune_trainer.model.memory import sizing_setup
-from blendtune_trainer.preflight.positions import require_positions
 from blendtune_trainer.preflight.prompts import try_prompts
+from blendtune_trainer.preflight.trainable import require_fit, require_trainable
 from blendtune_trainer.preflight.trial import try_model
-from blendtune_trainer.preflight.vocabulary import require_own_tokenizer
-from blendtune_trainer.preflight.weights import require_weights
 from blendtune_trainer.rows.contamination import PromptSearch, RubricPrompt, check_matches, load_prompts
-from blendtune_trainer.sources import EncodedSources, encode_sources
+from blendtune_trainer.sources import EncodedSources, encode_sources, row_encoder
 from blendtune_trainer.stage import Run, load_result, load_run, save_result
 from blendtune_trainer.tokens.digests import file_digest
 from blendtune_trainer.tokens.row_encoder import RowEncoder
@@ -105,9 +100,7 @@ def _prepare(run: Run) -> BlendResult:
     base = fetch_base_model(spec.model, run.claims, run.shared, run.config.uid)
     setup = sizing_setup(spec, base, run.config.gpu)
     print(describe_weights(setup.weights), flush=True)
-    refused = refusal(setup)
-    if refused is not None:
-        raise DoesNotFit(f"spec.cluster: {refused}")
+    require_fit(setup)
     tokenizer = load_tokenizer(base, spec.model.chat_template)
     prompts = load_prompts(workspace.rubric)
     _try(run, base, tokenizer, [prompt.text for prompt in prompts])
@@ -172,10 +165,7 @@ def _blend(
 def _try(run: Run, base: Path, tokenizer: Any, prompts: Sequence[str]) -> None:
     """Tries what would otherwise fail while GPUs are held. Raises as the functions it calls."""
     spec = run.config.spec
-    model = require_weights(base)
-    require_own_tokenizer(tokenizer, model)
-    require_attention(spec.training, model.config)
-    require_positions(spec.training.sequence_length, model)
+    model = require_trainable(spec, base, tokenizer)
     try_prompts(spec, tokenizer, model.config, prompts)
     if spec.export is not None:
         try_upload(store_path(spec.export.uri, run.claims, "spec.export.uri"))
@@ -202,14 +192,7 @@ def _read(
     """Reads and encodes all rows. Raises ReasoningMet if the mode asks for it."""
     spec = run.config.spec
     search = PromptSearch(prompts)
-    rendering = Rendering(date=date.fromisoformat(run.config.date), thinking=mode.thinking)
-    with RowEncoder(
-        tokenizer,
-        spec.training.sequence_length,
-        cache,
-        rendering=rendering,
-        on_reasoning=mode.on_reasoning,
-    ) as encoder:
+    with row_encoder(run, tokenizer, cache, mode) as encoder:
         resolved(spec.model.thinking, mode, encoder.chat.renderer)
         encoded = encode_sources(run, encoder, tokens, search)
     return _Reading(encoded=encoded, encoder=encoder, search=search, mode=mode)

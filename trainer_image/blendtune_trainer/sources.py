@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import date
+from typing import Any, Protocol
 
 from blendtune_api.v1alpha1 import BadRows, Source, Validation
 from blendtune_runtime.chat.conversation import Conversation
+from blendtune_runtime.chat.rendering import Rendering
 from blendtune_runtime.uris import HubData, StorePath, data_location
 from blendtune_trainer.rows.collect import Row, RowSource, collect
 from blendtune_trainer.rows.console import console_progress
@@ -17,6 +19,8 @@ from blendtune_trainer.rows.splits import Split
 from blendtune_trainer.stage import Run
 from blendtune_trainer.tokens.examples import Examples, encode_rows
 from blendtune_trainer.tokens.row_encoder import RowEncoder
+from blendtune_trainer.tokens.thinking import Mode
+from blendtune_trainer.tokens.token_cache import TokenCache
 from blendtune_trainer.tokens.token_files import TokenFiles
 
 _VALIDATION = "validation"  # its name in messages
@@ -41,6 +45,17 @@ class Search(Protocol):
     """Looks at each row of the sources."""
 
     def search(self, place: str, conversation: Conversation) -> None: ...
+
+
+def row_encoder(run: Run, tokenizer: Any, cache: TokenCache, mode: Mode) -> RowEncoder:
+    """Encodes rows as this run renders them; a context manager."""
+    return RowEncoder(
+        tokenizer,
+        run.config.spec.training.sequence_length,
+        cache,
+        rendering=Rendering(date=date.fromisoformat(run.config.date), thinking=mode.thinking),
+        on_reasoning=mode.on_reasoning,
+    )
 
 
 def encode_sources(

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -17,22 +16,17 @@ from transformers.utils import logging as transformers_logging
 
 from blendtune_api.contract import Env, RehearseResult, Workspace, weights_digest
 from blendtune_api.v1alpha1 import RejectedBecause, Source, Stage, Thinking
-from blendtune_core.sizing.describe import refusal
 from blendtune_runtime.chat.conversation import Conversation
 from blendtune_runtime.chat.open_turn import open_user_turn
-from blendtune_runtime.chat.rendering import Rendering
 from blendtune_runtime.chat.tokenizer import load_tokenizer
-from blendtune_runtime.errors import BadModel, DoesNotFit, Preempted
+from blendtune_runtime.errors import BadModel, Preempted
 from blendtune_runtime.program import run_program
 from blendtune_runtime.workspace_lock import hold, hold_when_free
 from blendtune_trainer.blending.assemble import blend_source, split
 from blendtune_trainer.blending.blend import BlendBudget, BlendSource
 from blendtune_trainer.model.base_model import fetch_base_model
-from blendtune_trainer.model.load import require_attention
 from blendtune_trainer.model.memory import sizing_setup
-from blendtune_trainer.preflight.positions import require_positions
-from blendtune_trainer.preflight.vocabulary import require_own_tokenizer
-from blendtune_trainer.preflight.weights import require_weights
+from blendtune_trainer.preflight.trainable import require_fit, require_trainable
 from blendtune_trainer.ranks.signals import STOP_SIGNALS
 from blendtune_trainer.record.progress import ProgressBoard, serving
 from blendtune_trainer.rehearsing.batches import Batches, batches_folder
@@ -45,10 +39,9 @@ from blendtune_trainer.rehearsing.source import SelfSource
 from blendtune_trainer.rehearsing.writer import Manner, Questions, Writer
 from blendtune_trainer.rows.contamination import PromptSearch, load_prompts
 from blendtune_trainer.rows.faults import RowFault
-from blendtune_trainer.sources import encode_sources
+from blendtune_trainer.sources import encode_sources, row_encoder
 from blendtune_trainer.stage import Run, load_run, save_result
 from blendtune_trainer.tokens.chat import ChatEncoder, Examples
-from blendtune_trainer.tokens.row_encoder import RowEncoder
 from blendtune_trainer.tokens.thinking import Mode, resolved, with_thinking
 from blendtune_trainer.tokens.token_cache import TokenCache
 from blendtune_trainer.tokens.token_files import TOKENS_FOLDER, TokenFiles
@@ -97,7 +90,8 @@ def _rehearse(run: Run, progress: RehearsalProgress, batch_rows: int) -> Rehears
     base = fetch_base_model(spec.model, run.claims, run.shared, run.config.uid)
     _require_asking(run, base)
     tokenizer = load_tokenizer(base, spec.model.chat_template)
-    _require_trainable(run, base, tokenizer)
+    require_fit(sizing_setup(spec, base, run.config.gpu))  # before anything is written for a training
+    require_trainable(spec, base, tokenizer)
     known = with_thinking(spec.model.thinking, lambda mode: _read(run, tokenizer, mode))
     encode = partial(_encoded, known.chat, spec.training.sequence_length)
     rows = RowFilter(PromptSearch(load_prompts(run.workspace.rubric)), known.asked, encode)
@@ -125,18 +119,6 @@ def _rehearse(run: Run, progress: RehearsalProgress, batch_rows: int) -> Rehears
     result = RehearseResult(config_digest=run.config.digest, sources=told)
     save_result(run, Stage.REHEARSE, result)
     return result
-
-
-def _require_trainable(run: Run, base: Path, tokenizer: Any) -> None:
-    """Raises what the blend would, before anything is written for a training that cannot begin."""
-    spec = run.config.spec
-    refused = refusal(sizing_setup(spec, base, run.config.gpu))
-    if refused is not None:
-        raise DoesNotFit(f"spec.cluster: {refused}")
-    model = require_weights(base)
-    require_own_tokenizer(tokenizer, model)
-    require_attention(spec.training, model.config)
-    require_positions(spec.training.sequence_length, model)
 
 
 def _write_all(
@@ -196,14 +178,7 @@ def _read(run: Run, tokenizer: Any, mode: Mode) -> _Known:
     """Reads and encodes the other sources, as the blend will. Raises ReasoningMet if the mode asks for it."""
     spec = run.config.spec
     asked = AskedQuestions()
-    rendering = Rendering(date=date.fromisoformat(run.config.date), thinking=mode.thinking)
-    with RowEncoder(
-        tokenizer,
-        spec.training.sequence_length,
-        TokenCache(run.shared.tokens),
-        rendering=rendering,
-        on_reasoning=mode.on_reasoning,
-    ) as encoder:
+    with row_encoder(run, tokenizer, TokenCache(run.shared.tokens), mode) as encoder:
         thinking = resolved(spec.model.thinking, mode, encoder.chat.renderer)
         with TokenFiles(run.workspace.root / TOKENS_FOLDER) as tokens:
             encoded = encode_sources(run, encoder, tokens, asked, with_self=False)
