@@ -3,8 +3,9 @@
 Both start from one JSON-lines file and a cold cache, with the same tokenizer and chat template. What
 `datasets.map` does is to tokenize; the blend program also checks every row, marks what is supervised, holds
 out, blends and packs. Each arm runs in processes of its own. Memory is the peak of the sum of their
-proportional set sizes, and CPU seconds are those of all of them, both looked up five times a second; CPU
-seconds tell more than seconds where the machine is not quiet.
+proportional set sizes, once with the pages of mapped files, which the kernel takes back when it needs them,
+and once without; CPU seconds are those of all of them. Both are looked up five times a second. CPU seconds
+tell more than seconds where the machine is not quiet.
 
 `python bench/preparing.py --rows 1000000` prints a table and writes bench/results/preparing.json.
 """
@@ -46,6 +47,7 @@ class Outcome:
     cpu_seconds: float
     rows_per_second: float
     peak_gib: float
+    peak_anonymous_gib: float  # without the pages of files
 
 
 def main() -> None:
@@ -107,17 +109,20 @@ def measure(arm: str, folder: Path, tokenizer: Path, rows: int) -> Outcome:
     command = [sys.executable, __file__, "--arm", arm, "--folder", str(folder), "--tokenizer", str(tokenizer)]
     begin = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    peak, cpu_of = 0, dict[int, float]()
+    peak, anonymous, cpu_of = 0, 0, dict[int, float]()
     while process.poll() is None:
         tree = process_tree(process.pid)
-        peak = max(peak, sum(map(proportional_bytes, tree)))
+        sizes = [proportional_bytes(number) for number in tree]
+        peak = max(peak, sum(size for size, _ in sizes))
+        anonymous = max(anonymous, sum(size for _, size in sizes))
         cpu_of |= {number: seconds for number in tree if (seconds := cpu_seconds(number))}
         time.sleep(POLL_SECONDS)
     seconds = time.perf_counter() - begin
     if process.returncode:
         raise SystemExit(f"{arm} ended with {process.returncode}")
     cpu = sum(cpu_of.values())
-    return Outcome(rows, len(os.sched_getaffinity(0)), seconds, cpu, rows / seconds, peak / 2**30)
+    cores = len(os.sched_getaffinity(0))
+    return Outcome(rows, cores, seconds, cpu, rows / seconds, peak / 2**30, anonymous / 2**30)
 
 
 def process_tree(root: int) -> list[int]:
@@ -132,12 +137,16 @@ def process_tree(root: int) -> list[int]:
     return found
 
 
-def proportional_bytes(number: int) -> int:
+def proportional_bytes(number: int) -> tuple[int, int]:
+    """The proportional set size of a process, and that of its anonymous memory; zeros if it has ended."""
     try:
         lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-    except (OSError, StopIteration):
-        return 0
+    except OSError:
+        return 0, 0
+    sizes = {
+        name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines[1:])
+    }
+    return sizes.get("Pss", 0), sizes.get("Pss_Anon", 0)
 
 
 def cpu_seconds(number: int) -> float:
@@ -201,13 +210,17 @@ def plain_map(folder: Path, tokenizer_folder: Path, processes: int | None) -> No
 
 def print_table(outcomes: dict[str, Outcome]) -> None:
     fastest = min(outcome.seconds for name, outcome in outcomes.items() if ARMS[name] != "blend")
-    print("| | rows | cores | seconds | CPU seconds | rows/s | of datasets.map's time | peak memory, GiB |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    print(
+        "| | rows | cores | seconds | CPU seconds | rows/s | of datasets.map's time | peak memory, GiB "
+        "| without files |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name, outcome in outcomes.items():
         print(
             f"| {name} | {outcome.rows:,} | {outcome.cores} | {outcome.seconds:.1f} "
             f"| {outcome.cpu_seconds:.1f} "
-            f"| {outcome.rows_per_second:,.0f} | {outcome.seconds / fastest:.2f} | {outcome.peak_gib:.2f} |"
+            f"| {outcome.rows_per_second:,.0f} | {outcome.seconds / fastest:.2f} | {outcome.peak_gib:.2f} "
+            f"| {outcome.peak_anonymous_gib:.2f} |"
         )
 
 
