@@ -202,7 +202,7 @@ def outcome(environment: Mapping[str, str]) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("records", "concurrency"),
     [
-        pytest.param(1, 1, id="after-every-question"),
+        pytest.param(2, 1, id="after-every-second-question"),
         pytest.param(3, 8, id="amid-several-questions"),
     ],
 )
