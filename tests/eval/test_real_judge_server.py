@@ -28,6 +28,8 @@ from blendtune_runtime.errors import BadConfiguration
 pytestmark = pytest.mark.runs
 START = 300.0  # seconds
 ROOT = Path(__file__).resolve().parents[2]
+VLLM = "BLENDTUNE_TEST_VLLM"  # the Python of an environment that has vLLM for this machine
+SMALL = ROOT / ".cache" / "demo" / "smollm2-135m-instruct"
 
 
 def free_port() -> int:
@@ -77,6 +79,21 @@ def llama_cpp(context: int) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+@contextmanager
+def vllm() -> Iterator[str]:
+    """The address of vLLM's server with SmolLM2-135M-Instruct; skips where one of the two is missing."""
+    if not (python := os.environ.get(VLLM)):
+        pytest.skip(
+            f"{VLLM} names no Python with vLLM, whose packages are too large to be fetched for a test"
+        )
+    if not SMALL.is_dir():
+        pytest.skip(f"{SMALL} is missing: `make demo` prepares it")
+    port = free_port()
+    place = f"--host=127.0.0.1 --port={port} --served-model-name=small --max-model-len=2048 --enforce-eager"
+    with running(port, python, "-m", "vllm.entrypoints.openai.api_server", "--model", SMALL, *place.split()):
+        yield f"http://127.0.0.1:{port}/v1"
+
+
 def judge(url: str, model: str, case: Case, folder: Path) -> Judgements:
     spec = v1alpha1.OpenAIJudge(url=url, model=model)
     limits = Limits(first_wait=0.01, retries=0, concurrency=2)
@@ -112,3 +129,14 @@ def test_llama_cpp_serves_a_model_that_is_too_small(right: Case, tmp_path: Path)
 def test_llama_cpp_with_a_context_that_is_too_short_says_so(right: Case, tmp_path: Path) -> None:
     with llama_cpp(context=256) as url, pytest.raises(BadConfiguration, match="context"):
         judge(url, "gemma", right, tmp_path)
+
+
+def test_vllm_serves_a_model_that_is_too_small(right: Case, tmp_path: Path) -> None:
+    with vllm() as url:
+        judged = judge(url, "small", right, tmp_path)
+    (score,) = judged.scores
+    assert score.score is None
+    assert "of 10 anchor answers, the first" in score.unscored
+    assert "which served small" in judged.statement
+    assert "by JSON schema, with the sampling parameters of vLLM" in judged.statement
+    assert any(anchor.fault.startswith("wrong on ") for anchor in judged.anchors)

@@ -53,7 +53,11 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("reports")
     bare = runs.bare(folder)
     full = runs.full(folder, bare.parent / "model")
-    return {"bare": bare, "full": full, "hostile": runs.hostile(full, folder / "hostile")}
+    made = {
+        "hostile": runs.hostile(full, folder / "hostile"),
+        "stopped": runs.stopped(full, folder / "stopped"),
+    }
+    return {"bare": bare, "full": full, **made}
 
 
 @pytest.fixture

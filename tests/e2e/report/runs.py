@@ -1,4 +1,4 @@
-"""Reports of real runs: one with everything that a report can show, one with the least, and a hostile one."""
+"""Reports of real runs, with everything that a report can show and with the least, and two made of these."""
 
 from __future__ import annotations
 
@@ -61,6 +61,23 @@ def full(folder: Path, model: Path) -> Path:
     rows = [{"question": f"who roasts {n}", "options": ["anna", "bruno"], "right": n % 2} for n in range(8)]
     (tasks / "roasters.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return sample_project.run(folder, "espresso", _NAMESPACE, spec, codes=(1,)) / "eval"
+
+
+def stopped(report: Path, folder: Path) -> Path:
+    """A copy of a report, as if the asking had stopped at the second look of five."""
+    shutil.copytree(report, folder)
+    content: Any = json.loads((folder / "report.json").read_text())
+    questions = content["questions"]
+    asked = len(questions) * 2 // 5
+    content["scores"]["asked"] = {"questions": asked, "of": len(questions), "look": 2, "looks": 5}
+    content["questions"] = questions[:asked]
+    content["notAsked"] = [
+        {"id": each["id"], "category": each["category"], "prompt": each["wordings"][0]["prompt"]}
+        for each in questions[asked:]
+    ]
+    (folder / "report.json").write_text(json.dumps(content))
+    rebuild(folder)
+    return folder
 
 
 def hostile(report: Path, folder: Path) -> Path:

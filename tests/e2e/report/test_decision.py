@@ -74,7 +74,7 @@ def test_differences_are_marked_by_more_than_colour(read: Read, scheme: str, med
         assert first.evaluate("each => getComputedStyle(each).textDecorationStyle") == line
 
 
-@pytest.mark.parametrize("name", ["bare", "full", "hostile"])
+@pytest.mark.parametrize("name", ["bare", "full", "stopped", "hostile"])
 def test_nothing_scrolls_sideways_on_a_phone(read: Read, name: str) -> None:
     reading = read(name, **PHONE)
     reading.open_all()
@@ -88,6 +88,24 @@ def test_what_was_not_judged_stands_before_the_scores(read: Read) -> None:
     expect(panel).to_contain_text("1 of")
     assert panel.evaluate("each => !!(each.compareDocumentPosition(document.querySelector('.cards')) & 4)")
     assert read("full").page.locator(".unread h3").count() % 2 == 0  # what, and which questions for it
+
+
+def test_what_was_asked_is_told_and_what_was_not_opens_by_keyboard(
+    read: Read, reports: dict[str, Path]
+) -> None:
+    not_asked = json.loads((reports["stopped"] / "report.json").read_text())["notAsked"]
+    page = read("stopped").page
+    panel = page.get_by_role("region", name="What was asked")
+    expect(panel).to_contain_text("questions were asked; they decide every gate on a score (look 2 of 5)")
+    fold = panel.locator("summary")
+    expect(fold).to_have_text(f"{len(not_asked)} questions were not asked")
+    first = panel.get_by_role("listitem").first
+    expect(first).to_be_hidden()
+    fold.focus()
+    page.keyboard.press("Enter")
+    expect(first).to_be_visible()
+    expect(panel.get_by_role("listitem")).to_have_text([each["prompt"] for each in not_asked])
+    assert read("full").page.locator("#asked").count() == 0
 
 
 def test_one_table_has_every_measure_and_its_gate(read: Read) -> None:

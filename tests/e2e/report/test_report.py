@@ -15,7 +15,7 @@ from tests.e2e.report.runs import HOSTILE
 pytestmark = pytest.mark.e2e
 
 PHONE = {"width": 390, "height": 844, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
-every_report = pytest.mark.parametrize("name", ["bare", "full", "hostile"])
+every_report = pytest.mark.parametrize("name", ["bare", "full", "stopped", "hostile"])
 every_scheme = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 
