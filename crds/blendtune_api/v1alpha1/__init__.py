@@ -58,6 +58,7 @@ from blendtune_api.v1alpha1.interpolation import (
     CandidateScope,
     Interpolation,
     InterpolationStatus,
+    InterpolationWeight,
     TakenExport,
 )
 from blendtune_api.v1alpha1.judge import Judge, OpenAIJudge
@@ -251,6 +252,7 @@ __all__ = [
     "GateStatus",
     "Interpolation",
     "InterpolationStatus",
+    "InterpolationWeight",
     "Judge",
     "JudgeKind",
     "KeySelector",
