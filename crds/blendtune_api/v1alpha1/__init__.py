@@ -84,6 +84,7 @@ from blendtune_api.v1alpha1.limits import (
     MAX_EPOCH_LOSSES,
     MAX_EPOCH_MODELS,
     MAX_REJECTIONS,
+    MAX_SCRIPTS,
     MAX_SOURCES,
     MODEL_URI,
     NAME_MAX_LENGTH,
@@ -109,6 +110,7 @@ from blendtune_api.v1alpha1.rehearsal import (
     RehearsalStatus,
     RehearsedSource,
     RejectedRows,
+    RowsOfScript,
     SelfRehearsal,
 )
 from blendtune_api.v1alpha1.resources import BlendedFineTune, BlendedFineTuneSpec, ObjectMeta, RubricEval
@@ -186,6 +188,7 @@ __all__ = [
     "MAX_EPOCH_LOSSES",
     "MAX_EPOCH_MODELS",
     "MAX_REJECTIONS",
+    "MAX_SCRIPTS",
     "MAX_SOURCES",
     "MAX_WEIGHTS",
     "MODEL_URI",
@@ -281,6 +284,7 @@ __all__ = [
     "RetentionText",
     "Role",
     "RoleDivergence",
+    "RowsOfScript",
     "RubricEval",
     "RubricEvalBaseline",
     "RubricEvalCluster",
