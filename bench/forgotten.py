@@ -34,6 +34,8 @@ def read_results() -> list[dict[str, Any]]:
 
 def section(results: Sequence[Result]) -> str:
     """What was measured, as Markdown."""
+    if not results:
+        return "Nothing was measured by these rules yet.\n"
     return "\n".join([*_by_arm(results), "", *_by_run(results), ""])
 
 
@@ -49,7 +51,7 @@ def plane(results: Sequence[Result]) -> str:
 
     The thin line leads through the models between base and tuned one, the mean over the seeds of each weight.
     """
-    marks = [_dot(0, _base(results), 6, "#212121", f"base model: general {_base(results):.3f}")]
+    marks = [_dot(0, _base(results), 6, "#212121", "base model")] if results else []
     if between := list(_between(results)):
         line = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in [(0.0, _base(results)), *between])
         marks.append(f'<polyline class="way" points="{line}" stroke="{COLOURS["interpolated"]}"/>')

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench.forgotten import ARMS, ROOT, plane, section
+from bench.forgotten import ARMS, BEGIN, END, PAGE, PLANE, ROOT, plane, read_results, section, with_section
 
 
 def result(arm: str, seed: int, general: float, in_domain: float, **more: Any) -> dict[str, Any]:
@@ -33,6 +33,13 @@ MEASURED = [
         ],
     ),
 ]
+
+
+def test_the_page_and_the_plane_are_what_the_results_say() -> None:
+    page = PAGE.read_text()
+    assert page.count(BEGIN) == page.count(END) == 1
+    assert page == with_section(page, read_results()), "run `python bench/forgetting.py --told`"
+    assert PLANE.read_text() == plane(read_results()), "run `python bench/forgetting.py --told`"
 
 
 @pytest.mark.parametrize("arm", ARMS)
