@@ -23,7 +23,7 @@ TOOK = @echo "make $@: $$(( $$(date +%s) - $(BEGIN) )) s"
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
 
-demo: $(INSTALLED) $(MODEL) ## fine-tune a small model on this machine and score it (BLEND=domain-only forgets; BLEND=self needs no general data; DOMAIN=healthcare|legal)
+demo: $(INSTALLED) $(MODEL) ## fine-tune a small model on this machine and score it (BLEND=domain-only forgets; BLEND=self and BLEND=interpolated need no general data; DOMAIN=healthcare|legal)
 	$(BIN)/blendtune run $(addprefix -f ,$(DEMO)/$(BLEND).yaml $(wildcard $(DEMO)/rubric.yaml)) --workdir $(DEMO_RUN)
 
 study: $(INSTALLED) $(MODEL) ## which share of in-domain data to use, measured on the small model (an hour or more)
@@ -85,7 +85,7 @@ bench: $(INSTALLED) $(MODEL) ## training beside TRL's and LLaMA-Factory's, answe
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/answering.py
 
-forgetting: $(INSTALLED) $(MODEL) ## what is forgotten with and without the blend, over five seeds (an hour)
+forgetting: $(INSTALLED) $(MODEL) ## what is forgotten, and what keeps it: four arms, five seeds; a second call goes on (hours)
 	$(BIN)/python bench/forgetting.py
 
 lock: $(INSTALLED) ## resolve the dependencies again

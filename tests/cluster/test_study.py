@@ -175,4 +175,7 @@ def test_the_template_is_fixed_once_the_study_has_started_and_the_axes_may_grow(
     change: dict[str, Any] = {"spec": {"template": {"spec": {"training": {"learningRate": 1e-3}}}}}
     with pytest.raises(Refused, match="fixed once the study has started"):
         client.patch(Kind.BLEND_STUDY, namespace, "mix", change)
+    weights: dict[str, Any] = {"spec": {"axes": {"interpolation": [0.5]}}}
+    with pytest.raises(Refused, match="fixed once the study has started"):
+        client.patch(Kind.BLEND_STUDY, namespace, "mix", weights)
     client.patch(Kind.BLEND_STUDY, namespace, "mix", {"spec": {"axes": {"inDomainShare": [0.25, 0.5, 0.75]}}})

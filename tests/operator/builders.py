@@ -35,6 +35,7 @@ from blendtune_api.v1alpha1 import (
     RetentionScore,
     RetentionText,
     Role,
+    RowsOfScript,
     RubricEval,
     RubricEvalSpec,
     ScopeScore,
@@ -108,6 +109,7 @@ def rehearse_result() -> RehearseResult:
             RejectedRows(reason=RejectedBecause.UNFINISHED, rows=20),
             RejectedRows(reason=RejectedBecause.NEAR_RUBRIC, rows=8),
         ),
+        scripts=(RowsOfScript(script="Latin", rows=97), RowsOfScript(script="Han", rows=3)),
     )
     return RehearseResult(config_digest="config-1", sources=(source,))
 

@@ -45,7 +45,8 @@ def test_the_base_model_writes_its_rows_before_the_blend() -> None:
     assert status(world).state is State.BLENDING
     assert condition(world, REHEARSED) == (ConditionStatus.TRUE, Reason.COMPLETED)
     assert message(world, REHEARSED) == (
-        "known: 100 rows of 5,000 tokens, of 128 written; left out: 20 Unfinished, 8 NearRubric"
+        "known: 100 rows of 5,000 tokens, of 128 written, up to 200 tokens each, in Latin (97), Han (3); "
+        "left out: 20 Unfinished, 8 NearRubric"
     )
     told = status(world).rehearsal
     assert told is not None and told.sources == rehearse_result().sources

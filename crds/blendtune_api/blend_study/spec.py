@@ -10,9 +10,11 @@ from blendtune_api.blend_study.limits import MAX_RUNS, MAX_SHARES
 from blendtune_api.marks import Mark, Rule
 from blendtune_api.v1alpha1 import (
     BENCHMARK_NAME,
+    MAX_WEIGHTS,
     NAME_OF_BENCHMARK,
     RISE_OF_RETENTION,
     BlendedFineTuneSpec,
+    InterpolationWeight,
     Method,
     Metric,
     Model,
@@ -65,7 +67,7 @@ class StudyTemplate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Axes:
-    """The axes of the study: each combination of their values is one run."""
+    """The axes of the study: each combination of their values is one run; `interpolation` adds points."""
 
     in_domain_share: Annotated[
         tuple[_Share, ...],
@@ -97,6 +99,14 @@ class Axes:
             max_items=MAX_SHARES,
         ),
     ] = ()
+    interpolation: Annotated[
+        tuple[InterpolationWeight, ...],
+        Mark(
+            "Weights w of the models base + w (tuned - base) of each run: points that need no training. The "
+            "tuned model, of weight 1, is always one. Empty: it alone.",
+            max_items=MAX_WEIGHTS,
+        ),
+    ] = ()
     seeds: Annotated[
         tuple[_Seed, ...],
         Mark(
@@ -113,9 +123,11 @@ class Axes:
                 f" * (has(self.{axis}) && size(self.{axis}) > 0 ? size(self.{axis}) : 1)"
                 for axis in ("models", "epochs", "method", "learningRate", "seeds")
             )
+            + " * (has(self.interpolation) ? size(self.interpolation) + 1 : 1)"
             + f" <= {MAX_RUNS}",
-            message=f"a study has at most {MAX_RUNS} runs: the product of the lengths of its axes",
-            check=lambda self: self.combinations <= MAX_RUNS,
+            message=f"a study has at most {MAX_RUNS} runs, with interpolation as many points: the product of "
+            "the lengths of its axes",
+            check=lambda self: self.combinations * (len(self.interpolation) + 1) <= MAX_RUNS,
         ),
     )
 

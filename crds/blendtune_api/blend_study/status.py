@@ -8,7 +8,16 @@ from typing import Annotated
 
 from blendtune_api.blend_study.limits import MAX_RUNS, RECOMMENDATION_LENGTH
 from blendtune_api.marks import Mark
-from blendtune_api.v1alpha1 import MODEL_URI, NAME_MAX_LENGTH, Condition, Method, Metric, Verdict
+from blendtune_api.v1alpha1 import (
+    MAX_WEIGHTS,
+    MODEL_URI,
+    NAME_MAX_LENGTH,
+    Candidate,
+    Condition,
+    Method,
+    Metric,
+    Verdict,
+)
 
 
 class StudyState(StrEnum):
@@ -74,6 +83,13 @@ class StudyRun:
     scores: Annotated[
         tuple[StudyScore, ...], Mark("Its scores.", max_items=len(Metric), list_map_keys=("name",))
     ] = ()
+    candidates: Annotated[
+        tuple[Candidate, ...],
+        Mark(
+            "Under axes.interpolation: the models between base and tuned one, the tuned one last.",
+            max_items=MAX_WEIGHTS + 1,
+        ),
+    ] = ()
     gpu_hours: Annotated[float | None, Mark("GPUs held times hours of training.", minimum=0)] = None
     removed_gpu_hours: Annotated[
         float, Mark("Of them, spent by removed BlendedFineTunes of this name.", minimum=0)
@@ -92,6 +108,10 @@ class StudySetting:
     method: Annotated[Method, Mark("full or lora.")]
     learning_rate: Annotated[
         float | None, Mark("Peak learning rate; absent if it is the template's.", exclusive_minimum=0)
+    ] = None
+    weight: Annotated[
+        float | None,
+        Mark("Of the models between base and tuned one; absent for the tuned one.", minimum=0, maximum=1),
     ] = None
     runs: Annotated[int, Mark("Runs, one for each seed.", minimum=0)] = 0
     objective: Annotated[float, Mark("Mean of the metric to maximize.", minimum=0, maximum=1)]

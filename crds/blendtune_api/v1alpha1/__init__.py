@@ -58,6 +58,7 @@ from blendtune_api.v1alpha1.interpolation import (
     CandidateScope,
     Interpolation,
     InterpolationStatus,
+    InterpolationWeight,
     TakenExport,
 )
 from blendtune_api.v1alpha1.judge import Judge, OpenAIJudge
@@ -83,6 +84,7 @@ from blendtune_api.v1alpha1.limits import (
     MAX_EPOCH_LOSSES,
     MAX_EPOCH_MODELS,
     MAX_REJECTIONS,
+    MAX_SCRIPTS,
     MAX_SOURCES,
     MODEL_URI,
     NAME_MAX_LENGTH,
@@ -108,6 +110,7 @@ from blendtune_api.v1alpha1.rehearsal import (
     RehearsalStatus,
     RehearsedSource,
     RejectedRows,
+    RowsOfScript,
     SelfRehearsal,
 )
 from blendtune_api.v1alpha1.resources import BlendedFineTune, BlendedFineTuneSpec, ObjectMeta, RubricEval
@@ -185,6 +188,7 @@ __all__ = [
     "MAX_EPOCH_LOSSES",
     "MAX_EPOCH_MODELS",
     "MAX_REJECTIONS",
+    "MAX_SCRIPTS",
     "MAX_SOURCES",
     "MAX_WEIGHTS",
     "MODEL_URI",
@@ -251,6 +255,7 @@ __all__ = [
     "GateStatus",
     "Interpolation",
     "InterpolationStatus",
+    "InterpolationWeight",
     "Judge",
     "JudgeKind",
     "KeySelector",
@@ -279,6 +284,7 @@ __all__ = [
     "RetentionText",
     "Role",
     "RoleDivergence",
+    "RowsOfScript",
     "RubricEval",
     "RubricEvalBaseline",
     "RubricEvalCluster",

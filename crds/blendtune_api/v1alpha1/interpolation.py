@@ -11,7 +11,7 @@ from blendtune_api.v1alpha1.limits import EXPORT_URI
 
 MAX_WEIGHTS = 8
 
-_Weight = Annotated[
+InterpolationWeight = Annotated[
     float, Mark("From 0, the base model, to 1, the tuned one.", exclusive_minimum=0, exclusive_maximum=1)
 ]
 
@@ -19,7 +19,7 @@ _Weight = Annotated[
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interpolation:
     weights: Annotated[
-        tuple[_Weight, ...],
+        tuple[InterpolationWeight, ...],
         Mark(
             "The weights w of the models base + w (tuned - base) that are asked beside the tuned one. Each "
             "takes the disk of a model and the time of its answers.",

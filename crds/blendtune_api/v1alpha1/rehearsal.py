@@ -14,6 +14,7 @@ from blendtune_api.v1alpha1.limits import (
     HUB_ONLY_CEL,
     HUB_SPLIT,
     MAX_REJECTIONS,
+    MAX_SCRIPTS,
     MAX_SOURCES,
     is_hub_data,
 )
@@ -135,6 +136,14 @@ class RejectedRows:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RowsOfScript:
+    script: Annotated[
+        str, Mark("Script of most letters of a row, as Latin or Han; None without letters.", max_length=40)
+    ]
+    rows: Annotated[int, Mark("Number of rows.", minimum=1)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RehearsedSource:
     name: Annotated[str, Mark("Name of the source.", max_length=40)]
     rows: Annotated[int, Mark("Rows kept.", minimum=0)]
@@ -148,6 +157,13 @@ class RehearsedSource:
     rejected: Annotated[
         tuple[RejectedRows, ...],
         Mark("Rows left out, by reason, the most frequent first.", max_items=MAX_REJECTIONS),
+    ] = ()
+    scripts: Annotated[
+        tuple[RowsOfScript, ...],
+        Mark(
+            f"Rows kept, by the script that they are written in, the {MAX_SCRIPTS} most frequent ones first.",
+            max_items=MAX_SCRIPTS,
+        ),
     ] = ()
 
 

@@ -24,9 +24,9 @@ def curves(
     study: BlendStudy, observed: Sequence[Observation], summaries: Sequence[Summary]
 ) -> Iterator[tuple[str, Plane]]:
     """A name and a plot for each setting of the other axes: both metrics over the share of in-domain data."""
-    for alike, found in groupby(sorted(summaries, key=_without_share), _without_share):
+    for alike, found in groupby(sorted(summaries, key=_but_share), _but_share):
         group = sorted(found, key=lambda one: one.setting.share)
-        runs = [run for run in observed if run.setting.without_share == alike]
+        runs = [run for run in observed if (run.setting.without_share, run.setting.weight) == alike]
         title = describe(group[0].setting, [one.setting for one in summaries]).partition(", ")[2]
         yield title, _by_share(study, group, runs)
 
@@ -100,8 +100,8 @@ def _best(study: BlendStudy) -> object:
     return study.status.recommendation.setting if study.status.recommendation else None
 
 
-def _without_share(summary: Summary) -> tuple[str, float, Method, float]:
-    return summary.setting.without_share
+def _but_share(summary: Summary) -> tuple[tuple[str, float, Method, float], float]:
+    return summary.setting.without_share, summary.setting.weight
 
 
 def _bases(observed: Iterable[Observation]) -> list[tuple[float, float]]:

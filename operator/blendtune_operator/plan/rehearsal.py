@@ -9,6 +9,7 @@ from blendtune_api.v1alpha1 import (
     Reason,
     RehearsalStatus,
     RehearsedSource,
+    RowsOfScript,
     Stage,
 )
 from blendtune_operator import render
@@ -51,10 +52,18 @@ def describe_rehearsal(source: RehearsedSource) -> str:
     text = f"{source.name}: {source.rows:,} rows of {source.tokens:,} tokens, of {source.written:,} written"
     if source.reused:
         text += f" ({source.reused:,} by an earlier attempt or run)"
+    text += f", up to {source.longest:,} tokens each"
+    if source.scripts:
+        text += f", in {', '.join(_told_script(each, source.rows) for each in source.scripts)}"
     if source.rejected:
         reasons = ", ".join(f"{each.rows:,} {each.reason}" for each in source.rejected)
         text += f"; left out: {reasons}"
     return text
+
+
+def _told_script(of: RowsOfScript, rows: int) -> str:
+    name = of.script if of.script != "None" else "no letters"
+    return name if of.rows == rows else f"{name} ({of.rows:,})"
 
 
 def _update_progress(draft: FineTuneDraft) -> None:

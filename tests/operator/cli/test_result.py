@@ -176,8 +176,8 @@ def test_what_the_base_model_wrote_is_told_at_the_end() -> None:
     print_result(console, with_status(status), None, [])
     assert isinstance(console.file, io.StringIO)
     assert (
-        "rehearsed  known: 100 rows of 5,000 tokens, of 128 written; left out: 20 Unfinished, 8 NearRubric"
-        in console.file.getvalue()
+        "rehearsed  known: 100 rows of 5,000 tokens, of 128 written, up to 200 tokens each, "
+        "in Latin (97), Han (3); left out: 20 Unfinished, 8 NearRubric" in console.file.getvalue()
     )
 
 

@@ -16,13 +16,18 @@ from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     BlendedFineTuneStatus,
     Budget,
+    Candidate,
+    CandidateScope,
     ConditionStatus,
     ConditionType,
     EvaluationSummary,
+    GateResult,
+    InterpolationStatus,
     ObjectMeta,
     Reason,
     TrainingStatus,
 )
+from blendtune_core.interpolation import TUNED
 from blendtune_operator.conditions import Finding, set_condition, timestamp
 from blendtune_operator.names import Kind
 
@@ -46,6 +51,30 @@ def study(axes: Axes | None = None, **spec: Any) -> BlendStudy:
 
 def kneed(share: float) -> tuple[float, float]:
     return min(0.9, 0.1 + 1.6 * share), max(0.0, share - 0.5)
+
+
+def _chosen(run: BlendedFineTune, in_domain: float, drop: float) -> InterpolationStatus | None:
+    """Models on a straight line from a base of 0.1 and 0.75 to the tuned one."""
+    asked = run.spec.evaluation.interpolation
+    if asked is None:
+        return None
+
+    def between(score: float, delta: float) -> CandidateScope:
+        return CandidateScope(score=score, delta=delta, low=delta - 0.02, high=delta + 0.02)
+
+    candidates = tuple(
+        Candidate(
+            weight=weight,
+            in_domain=between(0.1 + weight * (in_domain - 0.1), weight * (in_domain - 0.1)),
+            general=between(0.75 - weight * drop, -weight * drop),
+            gates=GateResult.PASSED,
+        )
+        for weight in (*asked.weights, TUNED)
+    )
+    return InterpolationStatus(
+        weight=TUNED, uri="pvc://d/model", digest="1", tuned_uri="pvc://d/model", tuned_digest="1",
+        candidates=candidates,
+    )  # fmt: skip
 
 
 class StudyWorld(World):
@@ -84,6 +113,7 @@ class StudyWorld(World):
             benchmarks=(benchmark(-drop),),
             coverage=1.0,
             verdict=result.verdict,
+            interpolation=_chosen(run, in_domain, drop),
         )
         training = TrainingStatus(steps=1, tokens=1, gpu_seconds=3600 * hours)
         self._end(name, ConditionType.SUCCEEDED, evaluation=summary, training=training)

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from tests.operator.builders import STORAGE
 from tests.operator.study.studies import study, template
 
-from blendtune_api.blend_study import STUDY_NAME_MAX_LENGTH, Axes, Hold, Search, SearchKind
+from blendtune_api.blend_study import (
+    STUDY_NAME_MAX_LENGTH,
+    Axes,
+    Bound,
+    Hold,
+    Objective,
+    Search,
+    SearchKind,
+)
 from blendtune_api.v1alpha1 import (
     NAME_MAX_LENGTH,
     Budget,
@@ -20,7 +28,10 @@ from blendtune_api.v1alpha1 import (
     Evaluation,
     EvaluationBaseline,
     Export,
+    Gate,
+    Interpolation,
     Method,
+    Metric,
     Model,
     Role,
     Source,
@@ -233,6 +244,31 @@ def only(role: Role) -> Any:
             "spec.template.spec.cluster.gpuType",
             "b300",
             id="refused of the runs",
+        ),
+        pytest.param(
+            {
+                "axes": Axes(in_domain_share=(0.5,), interpolation=(0.5,)),
+                "objective": Objective(
+                    maximize=Metric.IN_DOMAIN, subject_to=Bound(metric=Metric.RETENTION, max_rise=0.1)
+                ),
+            },
+            "spec.objective",
+            "subject to general",
+            id="weights without an interval of the bounded metric",
+        ),
+        pytest.param(
+            {
+                "axes": Axes(in_domain_share=(0.5,), interpolation=(0.5,)),
+                "template": template(
+                    evaluation=Evaluation(
+                        interpolation=Interpolation(weights=(0.7,)),
+                        gates=(Gate(metric=Metric.GENERAL, max_drop=0.1),),
+                    )
+                ),
+            },
+            "spec.template.spec.evaluation.interpolation",
+            "leave one of the two out",
+            id="weights twice",
         ),
         pytest.param(
             {"axes": Axes(in_domain_share=(0.5,), models=(SMALL, Model(uri="file:///m")))},

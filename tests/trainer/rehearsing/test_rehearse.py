@@ -84,6 +84,7 @@ def test_what_the_model_writes_is_enough_for_the_blend(make_run: Callable[..., R
     assert len(lines) == source.rows > 0
     assert [each["role"] for each in lines[0]["messages"]] == ["user", "assistant"]
     assert source.written == source.rows + sum(each.rows for each in source.rejected)
+    assert 0 < sum(each.rows for each in source.scripts) <= source.rows
     assert board.progress.step == board.progress.steps > 0
     blend = prepare(run)
     _, known = blend.sources

@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from blendtune_api.v1alpha1 import Blend, RehearsedSource, RejectedBecause, Source, Unit
+from blendtune_api.v1alpha1 import (
+    MAX_SCRIPTS,
+    Blend,
+    RehearsedSource,
+    RejectedBecause,
+    RowsOfScript,
+    Source,
+    Unit,
+)
 from blendtune_runtime.chat.conversation import Conversation
 from blendtune_runtime.errors import BadData
 from blendtune_runtime.files import write_text
@@ -19,6 +27,7 @@ from blendtune_trainer.blending.blend import BlendSource
 from blendtune_trainer.blending.holdout import held_out
 from blendtune_trainer.rehearsing.batches import Batches, WrittenRow
 from blendtune_trainer.rehearsing.filters import KeptRow, RowFilter, told
+from blendtune_trainer.rehearsing.scripts import script_of
 from blendtune_trainer.rehearsing.writer import Writer
 from blendtune_trainer.rows.conversations import canonical_bytes
 from blendtune_trainer.tokens.digests import bytes_digest, row_key
@@ -126,7 +135,16 @@ class SelfSource:
             reused=self._reused,
             digest=bytes_digest(map(canonical_bytes, self._kept)),
             rejected=told(self._rejected),
+            scripts=self._scripts(),
         )
+
+    def _scripts(self) -> tuple[RowsOfScript, ...]:
+        """The rows kept by script, the most frequent first, those of one number by name."""
+        found = Counter(
+            script_of(" ".join(message.content for message in row.messages)) for row in self._kept
+        )
+        ordered = sorted(found.items(), key=lambda each: (-each[1], each[0]))
+        return tuple(RowsOfScript(script=script, rows=rows) for script, rows in ordered[:MAX_SCRIPTS])
 
     def _lengths(self) -> NDArray[np.int64]:
         """[examples] tokens of each."""

@@ -2,7 +2,11 @@
 
 The questions of a rubric are drawn at random from all that could be asked, and all runs are asked the same:
 their error does not shrink with more seeds. The error of the seeds does. It is taken to be equal for all
-settings, and is pooled over those that ran with more than one seed.
+settings of one weight, and is pooled over those that ran with more than one seed.
+
+The models between base and tuned one of a run are points of one training: they share its seed. So each weight
+has a pool of its own, in which a training counts once: more weights are no more repetitions. Between two
+points the errors are counted as independent, which overstates that of points of one training.
 """
 
 from __future__ import annotations
@@ -13,13 +17,14 @@ from math import inf, sqrt
 from statistics import fmean, variance
 
 from blendtune_api.v1alpha1 import Method
+from blendtune_core.interpolation import TUNED
 from blendtune_core.power import Z
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Setting:
-    """What a study varies beside the seed: share of in-domain data (0..1), model URI, epochs, method and peak
-    learning rate, which is 0 for the template's own.
+    """What a study varies beside the seed: share of in-domain data (0..1), model URI, epochs, method, peak
+    learning rate, which is 0 for the template's own, and the weight between base and tuned model.
     """
 
     share: float
@@ -27,10 +32,11 @@ class Setting:
     epochs: float
     method: Method
     learning_rate: float = 0.0
+    weight: float = TUNED
 
     @property
     def without_share(self) -> tuple[str, float, Method, float]:
-        """All values but the share: equal for settings that differ in their share alone."""
+        """The values of its training but the share: equal for trainings that differ in their share alone."""
         return self.model, self.epochs, self.method, self.learning_rate
 
 
@@ -45,10 +51,11 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:
-    """One finished run.
+    """One finished run, or one of the models between its base and its tuned one.
 
     `objective` and `constrained` are the scores of the two metrics. `change` is the constrained metric less
-    that of the base model, `gain` the objective less that of the base model.
+    that of the base model, `gain` the objective less that of the base model. `critical` is how many standard
+    errors the intervals reach to either side.
     """
 
     setting: Setting
@@ -58,6 +65,7 @@ class Observation:
     change: Interval
     gain: float | None = None
     gpu_hours: float | None = None
+    critical: float = Z
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,22 +146,30 @@ def difference(one: Mean, other: Mean) -> Mean:
         below=sqrt(one.below**2 + other.above**2),
         above=sqrt(one.above**2 + other.below**2),
         seeds=sqrt(one.seeds**2 + other.seeds**2),
-        freedom=one.freedom,
+        freedom=min(one.freedom, other.freedom),
     )
 
 
 def _means(groups: Sequence[Sequence[Observation]], read: Callable[[Observation], Interval]) -> list[Mean]:
-    spread, freedom = _pooled([[read(run).value for run in group] for group in groups])
-    return [
-        Mean(
-            value=fmean(read(run).value for run in group),
-            below=fmean(read(run).value - read(run).low for run in group) / Z,
-            above=fmean(read(run).high - read(run).value for run in group) / Z,
-            seeds=spread / sqrt(len(group)),
-            freedom=freedom,
-        )
-        for group in groups
-    ]
+    pools: dict[float, list[list[float]]] = {}
+    for group in groups:
+        pools.setdefault(group[0].setting.weight, []).append([read(run).value for run in group])
+    pooled = {weight: _pooled(values) for weight, values in pools.items()}
+    widest = max(pooled.values(), default=(0.0, 0.0))  # for a weight without repetitions
+    repeated = {weight: found if found[1] else widest for weight, found in pooled.items()}
+    return [_mean(group, read, *repeated[group[0].setting.weight]) for group in groups]
+
+
+def _mean(
+    group: Sequence[Observation], read: Callable[[Observation], Interval], spread: float, freedom: float
+) -> Mean:
+    return Mean(
+        value=fmean(read(run).value for run in group),
+        below=fmean((read(run).value - read(run).low) / run.critical for run in group),
+        above=fmean((read(run).high - read(run).value) / run.critical for run in group),
+        seeds=spread / sqrt(len(group)),
+        freedom=freedom,
+    )
 
 
 def _pooled(groups: Sequence[Sequence[float]]) -> tuple[float, float]:

@@ -112,8 +112,7 @@ def _track_runs(
     pending = {name: pending_run(name, point) for name, point in wanted.items()}
     pending |= {name: reset_run(run) for name, run in before.items() if name not in wanted}
     tracked = (
-        track_run(run, before.get(name), objects.get(name), study.spec.objective, now)
-        for name, run in pending.items()
+        track_run(run, before.get(name), objects.get(name), study.spec, now) for name, run in pending.items()
     )
     return [
         item for item in tracked if item.run.name in wanted or item.run.state is not StudyRunState.PENDING

@@ -13,7 +13,10 @@ from blendtune_api.contract import digest_of, storage_path
 from blendtune_api.v1alpha1 import (
     BlendedFineTuneSpec,
     Budget,
+    Evaluation,
     Export,
+    Gate,
+    Interpolation,
     Method,
     Model,
     Role,
@@ -110,6 +113,7 @@ def run_spec(study: BlendStudy, point: Point) -> BlendedFineTuneSpec:
         ),
         storage=Storage(persistent_volume_claim=claim, path="/".join((*path, name)), shared_path=shared),
         export=None if export is None else Export(uri=f"{export.uri.rstrip('/')}/{name}"),
+        evaluation=_evaluation(study.spec),
         suspend=study.spec.suspend,
     )
 
@@ -143,6 +147,22 @@ def _budget(spec: BlendStudySpec, point: Point) -> Budget:
     if spec.hold is Hold.IN_DOMAIN_PASSES:
         return Budget(epochs=point.epochs)
     return Budget(tokens=max(1, round((spec.template.spec.blend.budget.tokens or 1) * point.epochs)))
+
+
+def _evaluation(spec: BlendStudySpec) -> Evaluation:
+    """The template's, which also asks the models between base and tuned one that the study wants.
+
+    Of them each run takes one within its gates: if the template has none on the bounded metric, within the
+    study's bound.
+    """
+    evaluation, bound = spec.template.spec.evaluation, spec.objective.subject_to
+    if not spec.axes.interpolation:
+        return evaluation
+    weights = tuple(sorted(set(spec.axes.interpolation)))
+    gates = evaluation.gates
+    if all(gate.metric is not bound.metric for gate in gates):
+        gates = (*gates, Gate(metric=bound.metric, max_drop=bound.max_drop))
+    return replace(evaluation, interpolation=Interpolation(weights=weights), gates=gates)
 
 
 def _weighted(sources: Iterable[Source], share: float) -> Iterator[Source]:

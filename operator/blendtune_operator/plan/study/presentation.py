@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from blendtune_api.blend_study import (
+    MAX_RUNS,
     RECOMMENDATION_LENGTH,
     Objective,
     RecommendationStatus,
@@ -13,6 +14,7 @@ from blendtune_api.blend_study import (
     StudySetting,
 )
 from blendtune_api.v1alpha1 import Metric
+from blendtune_core.interpolation import TUNED
 from blendtune_core.student_t import quantile
 from blendtune_operator.plan.study.observation import Mean, Setting, Summary
 from blendtune_operator.plan.study.recommendation import Recommendation
@@ -28,6 +30,7 @@ def setting_status(summary: Summary) -> StudySetting:
         epochs=setting.epochs,
         method=setting.method,
         learning_rate=setting.learning_rate or None,
+        weight=None if setting.weight == TUNED else setting.weight,
         runs=summary.runs,
         objective=summary.objective.value,
         constrained=summary.constrained.value,
@@ -47,7 +50,7 @@ def recommendation_status(found: Recommendation, objective: Objective) -> Recomm
         objective_high=None if best is None else score_range(best.objective)[1],
         change_low=None if best is None else low(best.change),
         change_high=None if best is None else high(best.change),
-        tied=tuple(describe(summary.setting, settings) for summary in found.tied),
+        tied=tuple(describe(summary.setting, settings) for summary in found.tied)[:MAX_RUNS],
         message=" ".join(_sentences(found, objective, settings))[:RECOMMENDATION_LENGTH],
     )
 
@@ -80,6 +83,8 @@ def describe(setting: Setting, among: Iterable[Setting]) -> str:
     if len({other.learning_rate for other in among}) > 1:
         rate = f"{setting.learning_rate:g}" if setting.learning_rate else "of the template"
         words.append(f"learning rate {rate}")
+    if len({other.weight for other in among}) > 1:
+        words.append("as tuned" if setting.weight == TUNED else f"weight {setting.weight:g}")
     return ", ".join(words)
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from blendtune_api import codec
-from blendtune_api.blend_study import Objective, StudyRun, StudyRunState, StudyScore
+from blendtune_api.blend_study import BlendStudySpec, Objective, StudyRun, StudyRunState, StudyScore
 from blendtune_api.v1alpha1 import (
     BlendedFineTune,
+    Candidate,
+    CandidateScope,
     ConditionType,
     EvaluationSummary,
     Metric,
@@ -17,6 +19,7 @@ from blendtune_api.v1alpha1 import (
     Stage,
 )
 from blendtune_core.gates import scope_of
+from blendtune_core.power import critical_of
 from blendtune_core.verdict import COVERAGE_FLOOR
 from blendtune_operator.conditions import find, is_true, moment
 from blendtune_operator.names import Object
@@ -49,7 +52,7 @@ class TrackedRun:
 
 
 def track_run(
-    pending: StudyRun, before: StudyRun | None, obj: Object | None, objective: Objective, now: datetime
+    pending: StudyRun, before: StudyRun | None, obj: Object | None, spec: BlendStudySpec, now: datetime
 ) -> TrackedRun:
     """One run, from its BlendedFineTune `obj`, from `before` in the status, or else `pending`.
 
@@ -82,7 +85,8 @@ def track_run(
     if run.state is StudyRunState.SUCCEEDED and summary is not None:
         run = replace(
             run,
-            scores=tuple(_scores(summary, objective)),
+            scores=tuple(_scores(summary, spec.objective)),
+            candidates=_candidates(summary) if spec.axes.interpolation else (),
             verdict=summary.verdict,
             message=summary.not_compared[:_MESSAGE_LIMIT],
         )
@@ -124,11 +128,19 @@ def reset_run(run: StudyRun) -> StudyRun:
 
 
 def observations(runs: Iterable[StudyRun], objective: Objective) -> Iterator[Observation]:
-    """The succeeded runs that have both scores, the constrained one compared with the base model's."""
+    """The succeeded runs that have both scores, the constrained one compared with the base model's.
+
+    Of a run with candidates each of them is one.
+    """
     for run in runs:
+        if run.state is not StudyRunState.SUCCEEDED:
+            continue
+        if run.candidates:
+            yield from _between(run)
+            continue
         scores = {score.name: score for score in run.scores}
         maximized, constrained = scores.get(objective.maximize), scores.get(objective.subject_to.metric)
-        if run.state is not StudyRunState.SUCCEEDED or maximized is None or constrained is None:
+        if maximized is None or constrained is None:
             continue
         change, objective_score, kept = _change(constrained), _interval(maximized), _interval(constrained)
         if change is None or objective_score is None or kept is None:
@@ -141,6 +153,27 @@ def observations(runs: Iterable[StudyRun], objective: Objective) -> Iterator[Obs
             change=change,
             gain=maximized.delta,
             gpu_hours=run.gpu_hours,
+        )
+
+
+def _between(run: StudyRun) -> Iterator[Observation]:
+    """The points of a run's training: in-domain is what is maximized, general what is bounded.
+
+    The error of a candidate's score is taken to be that of its difference from the base model's.
+    """
+    for each in run.candidates:
+        gain, change = _delta(each.in_domain), _delta(each.general)
+        if each.in_domain is None or each.general is None or gain is None or change is None:
+            continue
+        yield Observation(
+            setting=replace(setting_of(run), weight=each.weight),
+            seed=run.seed,
+            objective=_around(each.in_domain.score, gain),
+            constrained=_around(each.general.score, change),
+            change=change,
+            gain=gain.value,
+            gpu_hours=run.gpu_hours,
+            critical=critical_of(len(run.candidates)),
         )
 
 
@@ -220,6 +253,24 @@ def _scores(summary: EvaluationSummary, objective: Objective) -> Iterator[StudyS
             delta_low=scope.delta_low,
             delta_high=scope.delta_high,
         )
+
+
+def _candidates(summary: EvaluationSummary) -> tuple[Candidate, ...]:
+    """The models of which the run took one; none where too few questions were scored."""
+    if summary.interpolation is None or (summary.coverage or 0.0) < COVERAGE_FLOOR:
+        return ()
+    return summary.interpolation.candidates
+
+
+def _delta(scope: CandidateScope | None) -> Interval | None:
+    if scope is None or scope.delta is None or scope.low is None or scope.high is None:
+        return None
+    return Interval(value=scope.delta, low=scope.low, high=scope.high)
+
+
+def _around(score: float, delta: Interval) -> Interval:
+    """A score with the error of its difference."""
+    return Interval(value=score, low=score - delta.value + delta.low, high=score - delta.value + delta.high)
 
 
 def _interval(score: StudyScore) -> Interval | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from blendtune_api.blend_study import BlendStudySpec, SearchKind, StudyRun, StudyRunState
+from blendtune_api.blend_study import MAX_RUNS, BlendStudySpec, SearchKind, StudyRun, StudyRunState
 from blendtune_api.v1alpha1 import Method
 from blendtune_operator.plan.study.observation import Summary, summarise
 from blendtune_operator.plan.study.points import Point, points
@@ -18,19 +18,25 @@ _SHARE_DIGITS = 4
 def refine(spec: BlendStudySpec, runs: Sequence[StudyRun]) -> tuple[Point, ...]:
     """The points to add: for each setting of the other axes the share in the middle of the gap to refine.
 
-    Nothing is added while a run is pending or running, nor beyond spec.search.maxRuns.
+    Nothing is added while a run is pending or running, nor beyond spec.search.maxRuns. With weights between
+    base and tuned model each of them has a gap of its own.
     """
     unfinished = (StudyRunState.PENDING, StudyRunState.RUNNING)
     if spec.search.kind is SearchKind.GRID or any(run.state in unfinished for run in runs):
         return ()
     found: list[Point] = []
-    summaries = sorted(summarise(observations(runs, spec.objective)), key=_without_share)
-    for without_share, group in groupby(summaries, key=_without_share):
+    most = min(spec.search.max_runs, MAX_RUNS // (len(spec.axes.interpolation) + 1))
+    summaries = sorted(summarise(observations(runs, spec.objective)), key=_but_share)
+    for (without_share, _), group in groupby(summaries, key=_but_share):
         share = _next_share(tuple(group), spec.objective.subject_to.most)
         if share is None:
             continue
-        wanted = [point for point in points(spec, [share]) if point.without_share == without_share]
-        if len(runs) + len(found) + len(wanted) <= spec.search.max_runs:
+        wanted = [
+            point
+            for point in points(spec, [share])
+            if point.without_share == without_share and point not in found
+        ]
+        if len(runs) + len(found) + len(wanted) <= most:
             found += wanted
     return tuple(found)
 
@@ -57,5 +63,5 @@ def _next_share(group: Sequence[Summary], max_drop: float) -> float | None:
     return round((low + high) / 2, _SHARE_DIGITS)
 
 
-def _without_share(summary: Summary) -> tuple[str, float, Method, float]:
-    return summary.setting.without_share
+def _but_share(summary: Summary) -> tuple[tuple[str, float, Method, float], float]:
+    return summary.setting.without_share, summary.setting.weight

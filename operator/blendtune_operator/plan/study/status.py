@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from blendtune_api.blend_study import (
+    MAX_RUNS,
     BlendStudy,
     BlendStudyStatus,
     GpuHours,
@@ -77,7 +78,7 @@ def study_status(
             expected=None if expected is None else round(expected, _HOUR_DIGITS),
         ),
         runs=runs,
-        pareto_front=tuple(map(setting_status, pareto_front(summarise(observed)))),
+        pareto_front=tuple(map(setting_status, pareto_front(summarise(observed))))[:MAX_RUNS],
         recommendation=recommendation,
     )
 

@@ -42,6 +42,7 @@ def _faults(study: BlendStudy) -> Iterator[Fault]:
     if spec.search.kind is SearchKind.BISECT and len(set(spec.axes.in_domain_share)) < 2:
         yield Fault("spec.axes.inDomainShare", "bisect refines between shares: give at least two")
     yield from _bound_faults(study)
+    yield from _interpolation_faults(study)
     if not template.evaluation.baseline.enabled:
         path = f"{_TEMPLATE}.spec.evaluation.baseline.enabled"
         yield Fault(path, "must be true: a drop is measured against the base model")
@@ -60,6 +61,23 @@ def _bound_faults(study: BlendStudy) -> Iterator[Fault]:
     if bound.metric is Metric.RETENTION and not evaluation.retention.rows:
         message = "the template's evaluation.retention.rows is 0, so retention is not measured: raise it"
         yield Fault("spec.objective.subjectTo.metric", message)
+
+
+def _interpolation_faults(study: BlendStudy) -> Iterator[Fault]:
+    """The models between base and tuned one have scores in both domains, and the run takes one by them."""
+    spec, evaluation = study.spec, study.spec.template.spec.evaluation
+    if not spec.axes.interpolation:
+        return
+    objective = spec.objective
+    if (objective.maximize, objective.subject_to.metric) != (Metric.IN_DOMAIN, Metric.GENERAL):
+        message = (
+            "weights are compared by both domains alone: maximize inDomain subject to general, or leave out "
+            "axes.interpolation"
+        )
+        yield Fault("spec.objective", message)
+    if evaluation.interpolation is not None:
+        message = "the axis interpolation sets it for every run: leave one of the two out"
+        yield Fault(f"{_TEMPLATE}.spec.evaluation.interpolation", message)
 
 
 def _budget_faults(study: BlendStudy) -> Iterator[Fault]:
