@@ -175,7 +175,6 @@ async def _apply(access: Access, document: Document, obj: Object, *, dry_run: bo
         if error.status in (400, 422):
             raise ManifestError([document.fault("", text)]) from error
         if error.status == 409:
-            raise ClientError(
-                f"{obj['kind']} {obj['metadata']['name']} is kept by another tool, which must change it: {text}"
-            ) from error
+            name = f"{obj['kind']} {obj['metadata']['name']}"
+            raise ClientError(f"{name} is kept by another tool, which must change it: {text}") from error
         raise
