@@ -49,16 +49,18 @@ SUCCEEDED = {
     "conditions": [
         condition("GatesPassed", "True", "GatesPassed"), condition("Succeeded", "True", "Completed"),
     ],
-    "evaluation": {name: {"name": name, **SCORE} for name in ("overall", "general", "inDomain")},
+    "evaluation": {
+        "name": "done", **{name: {"name": name, **SCORE} for name in ("overall", "general", "inDomain")},
+    },
 }  # fmt: skip
 RUN = """
 apiVersion: blendtune.io/v1alpha1
 kind: BlendedFineTune
 metadata: {name: shop}
 spec:
-  model: {uri: "hf://Qwen/Qwen2.5-7B-Instruct"}
+  model: {uri: "hf://lmsys/vicuna-7b-v1.5"}
   blend:
-    budget: {epochs: 1}
+    budget: {tokens: 1000000}
     sources:
     - {name: shop, role: inDomain, uri: "pvc://datasets/shop.jsonl", weight: 50}
     - {name: world, role: general, uri: "pvc://datasets/world.jsonl", weight: 50}
@@ -150,7 +152,7 @@ def test_a_presets_name_that_only_the_operator_knows_is_submitted(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        pytest.param(("epochs: 1", "epochs: -1"), "run.yaml:7: spec.blend.budget.epochs", id="a bound"),
+        pytest.param(("tokens: 1000000", "tokens: -1"), "run.yaml:8: spec.blend.budget.tokens", id="a bound"),
         pytest.param(("pvc://datasets/shop", "file:///shop"), "spec.blend.sources[0].uri", id="a local file"),
         pytest.param(("weight: 50", "wieght: 50"), "wieght", id="a mistyped field"),
         pytest.param(
