@@ -93,6 +93,16 @@ def _add_cluster_commands(subparsers: Commands) -> None:
     add_reader(cp)
     add_cluster(cp)
 
+    ui = add_command(
+        subparsers, "ui", "show all runs and studies on a page that changes with them", "cluster.ui"
+    )
+    ui.add_argument(
+        "folder", type=Path, nargs="?", metavar="DIR", help="a folder of local runs (default: the cluster)"
+    )
+    ui.add_argument("--port", type=int, default=8765, help="port on 127.0.0.1; 0 takes a free one")
+    ui.add_argument("--no-browser", action="store_true", help="print the address, and open nothing")
+    add_cluster(ui)
+
 
 def _add_runs(subparsers: Commands) -> None:
     for name, help in (

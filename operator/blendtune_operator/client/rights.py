@@ -53,8 +53,9 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
     "report": _READ_CLAIM,
     "compare": _READ_CLAIM,
     "cp": _READ_CLAIM,
+    "ui": (_WATCH,),
 }
-OF_VIEW = frozenset({"status", "wait", "logs"})  # all others need `edit`
+OF_VIEW = frozenset({"status", "wait", "logs", "ui"})  # all others need `edit`
 
 
 def table() -> str:

@@ -52,7 +52,7 @@ async def _report(access: Access, parsed: argparse.Namespace, console: Console) 
         folder.rmdir()
         raise ClientError(f"{name} has no report: it is written when the evaluation has ended")
     else:
-        page = await _fetched(access, obj, object, PAGE, folder, _start(parsed), _teller(console))
+        page = await fetched(access, obj, object, PAGE, folder, _start(parsed), _teller(console))
     _hand_over(page, parsed.output, console)
     return ExitStatus.SUCCESS
 
@@ -84,12 +84,13 @@ async def _place(
         raise ClientError(f"{subject} has no report to compare: only evaluations that have ended have one")
     own = folder / subject.replace("/", "-")
     own.mkdir()
-    return await _fetched(access, obj, object, REPORT_FILE, own, _start(parsed), _teller(console))
+    return await fetched(access, obj, object, REPORT_FILE, own, _start(parsed), _teller(console))
 
 
-async def _fetched(
+async def fetched(
     access: Access, obj: Object, object: Resource, file: str, folder: Path, start: Start, tell: Tell
 ) -> Path:
+    """A file of a run's evaluation, copied from the claim into a folder."""
     async with reader(access, obj, start, tell) as opened:
         return await opened.fetch(workspace_of(object) / _evaluation_folder() / file, folder)
 
