@@ -1,4 +1,4 @@
-"""Time from asking for the page of `blendtune ui` to its first paint, with many runs: `python bench/ui.py --runs 200`.
+"""Time from asking for the page of `blendtune ui` to its first paint: `python bench/ui.py --runs 200`.
 
 In Debian's Chromium on this machine; the smallest of several, as each is disturbed by what else runs here.
 """
@@ -72,9 +72,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200)
     parsed = parser.parse_args()
     times = sorted(asyncio.run(measure(parsed.runs)))
-    print(json.dumps({
-        "runs": parsed.runs, "firstPaintMilliseconds": round(times[0]), "all": [round(each) for each in times],
-    }))  # fmt: skip
+    rounded = [round(each) for each in times]
+    print(json.dumps({"runs": parsed.runs, "firstPaintMilliseconds": rounded[0], "all": rounded}))
 
 
 if __name__ == "__main__":
