@@ -18,7 +18,7 @@ IMAGES := operator trainer eval
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10
 TOOK = @echo "make $@: $$(( $$(date +%s) - $(BEGIN) )) s"
 
-.PHONY: help demo study test test-cluster test-runs e2e check generate docs pictures sbom audit lock bench forgetting clean
+.PHONY: help demo study test test-cluster test-runs e2e check generate docs pictures sbom version release-dry audit lock bench forgetting clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
@@ -34,7 +34,7 @@ test: $(INSTALLED) check ## format, lint, types, imports and all tests that need
 	$(TOOK)
 
 test-cluster: $(INSTALLED) ## the tests on a real API server, and those of the chart (no root; the first time it builds them)
-	$(BIN)/python -m tests.e2e.binaries etcd kube-apiserver kube-controller-manager kubectl helm
+	$(BIN)/python -m tests.e2e.binaries etcd kube-apiserver kube-controller-manager kubectl helm actionlint
 	$(BIN)/python -m tests.cluster.harness $(PYTEST)
 	$(PYTEST) -m 'cluster and not harness' tests
 	$(TOOK)
@@ -53,9 +53,10 @@ check: $(INSTALLED) ## format, lint, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-generate: $(INSTALLED) ## write the CRDs, the API reference, the chart's table of values, Argo CD's settings and the dashboards
+generate: $(INSTALLED) ## write the CRDs, the API reference, what the commands print, the chart's table of values, Argo CD's settings and the dashboards
 	$(BIN)/python -m blendtune_api.generate
 	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/client.py
 	$(BIN)/python helm/readme.py
 	$(BIN)/python -m gitops
 	$(BIN)/python -m monitoring
@@ -74,6 +75,13 @@ sbom: $(INSTALLED) ## write a CycloneDX bill of the Python packages of each imag
 	    --output-format JSON --output-file build/sbom/$$image.cdx.json || exit 1; \
 	done
 
+version: $(INSTALLED) ## the version that everything has
+	@$(BIN)/python -c 'import release; print(release.version())'
+
+release-dry: $(INSTALLED) ## what of a release needs no registry: wheel, chart, bills of materials, checksums, in build/release
+	@$(BIN)/python -m tests.e2e.binaries helm
+	@$(BIN)/python -m release --helm "$$($(BIN)/python -c 'from tests.e2e.binaries import program; print(program("helm"))')"
+
 audit: $(INSTALLED) ## look the packages of each image up in PyPI's database of vulnerabilities (needs access to PyPI)
 	@for image in $(IMAGES); do \
 	  $(BIN)/uv tool run pip-audit@$(PIP_AUDIT_VERSION) --strict --no-deps --disable-pip -r requirements/$$image.txt || exit 1; \
@@ -91,7 +99,7 @@ forgetting: $(INSTALLED) $(MODEL) ## what is forgotten, and what keeps it: four 
 lock: $(INSTALLED) ## resolve the dependencies again
 	$(BIN)/uv pip compile --quiet --upgrade --extra operator --extra trainer --extra eval --extra benchmarks --extra docs --extra dev --no-annotate --no-header \
 	  pyproject.toml -o requirements/dev.txt
-	@for extras in operator trainer eval,benchmarks docs; do \
+	@for extras in client operator trainer eval,benchmarks docs; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --extra $${extras/,/ --extra } --no-annotate --no-header -c requirements/dev.txt \
 	    pyproject.toml -o requirements/$${extras%,*}.txt || exit 1; \
 	done

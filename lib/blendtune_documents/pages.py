@@ -22,6 +22,22 @@ def render(
 
     Every value is escaped. The content security policy lets nothing else in.
     """
+    environment = _environment(package, filters)
+    script = _source(environment, f"{name}.js")
+    return environment.get_template(f"{name}.html").render(
+        values,
+        style=Markup().join(_source(environment, f"{each}.css") for each in ("page", "charts", name)),
+        script=script,
+        script_digest=b64encode(sha256(script.encode()).digest()).decode(),
+    )
+
+
+def render_part(name: str, values: Mapping[str, Any], *, package: str = __package__) -> str:
+    """The template NAME.html alone, for a page that is open already and has all that belongs to it."""
+    return _environment(package, None).get_template(f"{name}.html").render(values)
+
+
+def _environment(package: str, filters: Filters | None) -> Environment:
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader(__package__)]),
         autoescape=True,
@@ -31,13 +47,7 @@ def render(
     )
     environment.filters |= {"percent_across": percent_across, "percent_down": percent_down, **(filters or {})}
     environment.globals |= {"quarters": QUARTERS, "quarters_down": QUARTERS_DOWN}
-    script = _source(environment, f"{name}.js")
-    return environment.get_template(f"{name}.html").render(
-        values,
-        style=Markup().join(_source(environment, f"{each}.css") for each in ("page", "charts", name)),
-        script=script,
-        script_digest=b64encode(sha256(script.encode()).digest()).decode(),
-    )
+    return environment
 
 
 def _source(environment: Environment, file: str) -> Markup:

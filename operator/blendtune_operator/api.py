@@ -1,6 +1,6 @@
 """The API server over HTTP: JSON in, JSON out, and every refusal as one typed error.
 
-The only module that imports the Kubernetes client, which finds the server and logs in.
+With `kubeconfig` the only module that imports the Kubernetes client, which finds the server and logs in.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import random
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,65 @@ class Api:
                 await asyncio.sleep(delay)
         raise AssertionError("unreachable")
 
+    @asynccontextmanager
+    async def lines(
+        self, path: str, query: Mapping[str, str], silence_seconds: float | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The lines of an answer as they come: those of a watch, or of a log that is followed.
+
+        Raises ApiError where the server refuses, where the connection breaks, and after `silence_seconds`.
+        """
+        call = f"GET {path}"
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_SECONDS, sock_read=silence_seconds)
+        try:
+            async with self._session().get(
+                self._url(path, query),
+                headers=await self._headers("GET", path, "*/*"),
+                timeout=timeout,
+                proxy=self._client.configuration.proxy,
+            ) as response:
+                if response.status != 200:
+                    raise _refusal(response, await response.read(), call)
+                yield _unbounded_lines(response.content)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(0, "Unreachable", f"{call}: {error!r}") from error
+
+    @asynccontextmanager
+    async def websocket(
+        self, path: str, query: Sequence[tuple[str, str]], protocol: str
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A connection that is upgraded. Raises ApiError where the server refuses, or cannot be reached."""
+        call = f"GET {path}"
+        try:
+            async with self._session().ws_connect(
+                self._url(path, query),
+                headers=await self._headers("GET", path, "*/*"),
+                protocols=(protocol,),
+                heartbeat=TIMEOUT_SECONDS,
+                max_msg_size=0,
+                proxy=self._client.configuration.proxy,
+            ) as connection:
+                yield connection
+        except aiohttp.WSServerHandshakeError as error:
+            raise ApiError(error.status, "", f"{call}: {error.message}") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(0, "Unreachable", f"{call}: {error!r}") from error
+
+    def _session(self) -> aiohttp.ClientSession:
+        rest = self._client.rest_client
+        if rest.pool_manager is None:
+            rest.pool_manager = rest._create_pool_manager()
+        session: aiohttp.ClientSession = rest.pool_manager
+        return session
+
+    def _url(self, path: str, query: Mapping[str, str] | Sequence[tuple[str, str]] | None) -> str:
+        return f"{self._client.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+
+    async def _headers(self, method: str, path: str, accept: str) -> dict[str, str]:
+        headers = {**self._client.default_headers, "Accept": accept}
+        await self._client.update_params_for_auth(headers, None, ["BearerToken"], path, method, None)
+        return headers
+
     async def _request(
         self,
         method: str,
@@ -87,9 +146,8 @@ class Api:
         body: Mapping[str, Any] | None,
         content_type: str,
     ) -> dict[str, Any]:
-        url = f"{self._client.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {**self._client.default_headers, "Accept": _JSON, "Content-Type": content_type}
-        await self._client.update_params_for_auth(headers, None, ["BearerToken"], path, method, body)
+        url = self._url(path, query)
+        headers = {**await self._headers(method, path, _JSON), "Content-Type": content_type}
         try:
             response = await self._client.call_api(
                 method, url, headers, body, _request_timeout=TIMEOUT_SECONDS
@@ -105,6 +163,19 @@ class Api:
         raise _refusal(response, content, f"{method} {path}")
 
 
+async def _unbounded_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines without their ends, of any length, which `readline` of the stream would refuse."""
+    kept: list[bytes] = []
+    async for chunk in content.iter_any():
+        first, *others = chunk.split(b"\n")
+        kept.append(first)
+        for line in others:
+            yield b"".join(kept)
+            kept = [line]
+    if any(kept):
+        yield b"".join(kept)
+
+
 @asynccontextmanager
 async def connect(connections: int, count: Callable[[str, int], None]) -> AsyncIterator[Api]:
     """The API server of KUBECONFIG, else that of the pod's own service account."""
@@ -115,6 +186,15 @@ async def connect(connections: int, count: Callable[[str, int], None]) -> AsyncI
         )
     else:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    async with connected(configuration, connections, count) as api:
+        yield api
+
+
+@asynccontextmanager
+async def connected(
+    configuration: client.Configuration, connections: int, count: Callable[[str, int], None]
+) -> AsyncIterator[Api]:
+    """The API server that the configuration names; `connections` is their greatest number."""
     configuration.connection_pool_maxsize = connections
     # With trust_env the client reads ~/.netrc before each request.
     configuration.client_session_kwargs = {"trust_env": bool(urllib.request.getproxies())}

@@ -11,11 +11,14 @@ import pytest
 from tests.docs_commands import ROOT, Command, commands
 
 from blendtune_operator.cli.main import main
+from blendtune_operator.cli.parser import build_parser
+from blendtune_operator.client.rights import RIGHTS
 
 # Each is run by tests of its own.
-RUN_ELSEWHERE = frozenset({"run", "study", "compare", "grade"})
+RUN_ELSEWHERE = frozenset({"run", "study", "grade", *RIGHTS})
 # Tried on a cluster by tests/e2e/test_docs.py and test_first_run.py.
 OF_A_CLUSTER = ("kubectl", "helm", "curl")
+INSTALLED = "pipx"  # as tests/contract/test_wheel.py does
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_each_is_tried_somewhere() -> None:
     programs = {command.program for command in commands()}
-    assert programs <= {"blendtune", "make", *OF_A_CLUSTER}
+    assert programs <= {"blendtune", "make", INSTALLED, *OF_A_CLUSTER}
 
 
 @pytest.mark.parametrize(
@@ -60,6 +63,20 @@ def test_what_is_watched_is_of_one_type(command: Command) -> None:
     verb, kinds = command.words[1:3]
     assert verb == "get"
     assert "," not in kinds
+
+
+@pytest.mark.parametrize(
+    "command", [each for each in commands("blendtune") if RIGHTS.keys() & {*each.words[1:2]}], ids=str
+)
+def test_what_is_typed_at_a_cluster_can_be_typed(command: Command) -> None:
+    build_parser().parse_args(command.words[1:])
+
+
+def test_a_first_report_takes_six_commands() -> None:
+    """From nothing to the open report; tests/e2e/test_first_run.py walks them."""
+    walked = [each.words for each in commands() if each.page == "docs/first-run.md"]
+    (last,) = (number for number, words in enumerate(walked, 1) if words[:2] == ("blendtune", "report"))
+    assert last <= 6
 
 
 @pytest.mark.parametrize("command", commands("make"), ids=str)

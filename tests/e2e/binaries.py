@@ -56,6 +56,7 @@ PROGRAMS = {
             "training-operator",
         ),
         Program("helm", "helm.sh/helm/v4/cmd/helm", "helm"),
+        Program("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "actionlint"),
         Program("kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", "kube-router"),
     )
 }

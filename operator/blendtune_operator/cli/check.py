@@ -33,13 +33,13 @@ class Checked:
     questions: tuple[tuple[Run, QuestionCounts], ...]
 
 
-def check(manifests: Manifests, *, to_run_here: bool) -> Checked:
-    """What stands against manifests that could run.
+def check(manifests: Manifests, *, to_run_here: bool, settings: Settings | None = None) -> Checked:
+    """What stands against manifests that could run, by the settings of local mode unless others are given.
 
     Raises ManifestError with what the operator or the rubric's check would refuse, and, where it is
     `to_run_here`, with GPUs that this machine lacks.
     """
-    faults, warnings, questions = _refused(manifests, to_run_here), [], []
+    faults, warnings, questions = _refused(manifests, settings or local_settings(), to_run_here), [], []
     for run, document in zip(manifests.objects, manifests.documents, strict=True):
         reference = run.spec.rubric if isinstance(run, RubricEval) else run.spec.evaluation.rubric
         path = "spec.rubric" if isinstance(run, RubricEval) else "spec.evaluation.rubric"
@@ -55,12 +55,12 @@ def check(manifests: Manifests, *, to_run_here: bool) -> Checked:
     return Checked(tuple(warnings), tuple(questions))
 
 
-def check_study(manifest: StudyManifest, *, to_run_here: bool) -> Checked:
+def check_study(manifest: StudyManifest, *, to_run_here: bool, settings: Settings | None = None) -> Checked:
     """What stands against a study, its bound and its template, which is the only run told of.
 
     Raises ManifestError as `check` does.
     """
-    study, settings, template = manifest.study, local_settings(), "spec.template"
+    study, settings, template = manifest.study, settings or local_settings(), "spec.template"
     faults = [(refusal.fault.path, refusal.fault.message) for refusal in study_refusals(study, settings)]
     run = BlendedFineTune(metadata=study.metadata, spec=study.spec.template.spec)
     if to_run_here and not faults:
@@ -94,9 +94,8 @@ def print_warnings(warnings: Iterable[str], console: Console) -> None:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True, markup=False)
 
 
-def _refused(manifests: Manifests, to_run_here: bool) -> list[str]:
-    settings = local_settings()
-    faults = []
+def _refused(manifests: Manifests, settings: Settings, to_run_here: bool) -> list[str]:
+    faults: list[str] = []
     for run, document in zip(manifests.objects, manifests.documents, strict=True):
         faults += refused(run, document, settings)
         if to_run_here and not faults:

@@ -1,4 +1,4 @@
-"""The commands of `blendtune`, each from its parsed arguments to an exit status.
+"""The commands that need neither a cluster nor what trains: validate, estimate, render, crds.
 
 Results go to stdout, everything else to the console on stderr. All raise ManifestError for bad input.
 """
@@ -10,37 +10,21 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console
 
 from blendtune_api import codec
 from blendtune_api.generate import crd_files
+from blendtune_core.sizing.cost import ASSUMED_MFU
 from blendtune_operator.cli.check import as_gate, check, check_study, print_warnings
-from blendtune_operator.cli.compare import compare_reports
 from blendtune_operator.cli.estimate import Known, estimates
 from blendtune_operator.cli.estimate_view import print_estimate
-from blendtune_operator.cli.evaluation_tool import evaluation_tool
 from blendtune_operator.cli.exit_status import ExitStatus
 from blendtune_operator.cli.manifest import ManifestError, holds_study, load, load_study
 from blendtune_operator.cli.output import to_text, to_yaml
 from blendtune_operator.cli.power import told_power
 from blendtune_operator.cli.render import children
-from blendtune_operator.cli.run import run_manifests
-from blendtune_operator.cli.study import run_study
 from blendtune_operator.settings import Settings, SettingsError
-
-
-def run(parsed: argparse.Namespace, console: Console) -> ExitStatus:
-    manifests = load(parsed.files)
-    workdir = parsed.workdir or Path("runs") / manifests.objects[0].metadata.name
-    return run_manifests(manifests, workdir.resolve(), console, parsed.metrics_port, parsed.output)
-
-
-def study(parsed: argparse.Namespace, console: Console) -> ExitStatus:
-    manifest = load_study(parsed.files)
-    workdir = parsed.workdir or Path("runs") / manifest.study.metadata.name
-    return run_study(manifest, workdir.resolve(), console, parsed.metrics_port, parsed.output)
 
 
 def validate(parsed: argparse.Namespace, console: Console) -> ExitStatus:
@@ -69,7 +53,10 @@ def _print_lines(lines: Iterable[str], console: Console) -> None:
 
 def estimate(parsed: argparse.Namespace, _: Console) -> ExitStatus:
     known = Known(
-        model_config=parsed.model_config, parameters=parsed.parameters, tokens=parsed.tokens, mfu=parsed.mfu
+        model_config=parsed.model_config,
+        parameters=parsed.parameters,
+        tokens=parsed.tokens,
+        mfu=parsed.mfu or ASSUMED_MFU,
     )
     try:
         settings = replace(Settings.from_environment(os.environ), allow_file_uris=True)
@@ -89,19 +76,6 @@ def estimate(parsed: argparse.Namespace, _: Console) -> ExitStatus:
 def render(parsed: argparse.Namespace, _: Console) -> ExitStatus:
     sys.stdout.write(to_yaml([child for object in load(parsed.files).objects for child in children(object)]))
     return ExitStatus.SUCCESS
-
-
-def report(parsed: argparse.Namespace, _: Console) -> ExitStatus:
-    return evaluation_tool(["report", parsed.folder])
-
-
-def compare(parsed: argparse.Namespace, _: Console) -> ExitStatus:
-    compare_reports(parsed.reports, parsed.page, Console(), common=parsed.common)
-    return ExitStatus.SUCCESS
-
-
-def rubric(parsed: argparse.Namespace, _: Console) -> ExitStatus:
-    return evaluation_tool([parsed.tool, *parsed.arguments])
 
 
 def crds(_: argparse.Namespace, __: Console) -> ExitStatus:

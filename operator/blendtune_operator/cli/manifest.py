@@ -101,9 +101,9 @@ def holds_study(paths: Iterable[Path]) -> bool:
     return any(document.kind == BLEND_STUDY for document in documents)
 
 
-def load_study(paths: Iterable[Path]) -> StudyManifest:
-    """The only BlendStudy in files, or in YAML files of folders. Raises ManifestError with every fault."""
-    found, config_maps = _decoded(paths, (BLEND_STUDY,), complete=True)
+def load_study(paths: Iterable[Path], *, complete: bool = True) -> StudyManifest:
+    """The only BlendStudy in files, or in YAML files of folders. Raises ManifestError as `load` does."""
+    found, config_maps = _decoded(paths, (BLEND_STUDY,), complete)
     studies = [(obj, document) for obj, document in found if isinstance(obj, BlendStudy)]
     if len(studies) != 1:
         raise ManifestError([f"{len(studies)} objects of kind {BLEND_STUDY} in what was given: give one"])
@@ -229,7 +229,16 @@ def _missing_files(document: Document) -> Iterator[str]:
             yield document.fault(path, f"there is no {file}")
 
 
-def _missing_config_map(document: Document, config_maps: Sequence[Document]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class ConfigMapReference:
+    """The key of a ConfigMap with a rubric that a document names at a field path."""
+
+    path: str
+    name: str
+    key: str
+
+
+def config_map_reference(document: Document) -> ConfigMapReference | None:
     places = {
         BLENDED_FINE_TUNE: ("spec", "evaluation", "rubric"),
         BLEND_STUDY: ("spec", "template", "spec", "evaluation", "rubric"),
@@ -240,9 +249,16 @@ def _missing_config_map(document: Document, config_maps: Sequence[Document]) -> 
         rubric = rubric.get(name, {}) if isinstance(rubric, Mapping) else {}
     reference = rubric.get("configMapRef") if isinstance(rubric, Mapping) else None
     if not isinstance(reference, Mapping):
-        return
+        return None
     path = ".".join((*places[document.kind], "configMapRef"))
-    wanted = reference.get("name")
+    return ConfigMapReference(path, str(reference.get("name")), str(reference.get("key")))
+
+
+def _missing_config_map(document: Document, config_maps: Sequence[Document]) -> Iterator[str]:
+    reference = config_map_reference(document)
+    if reference is None:
+        return
+    path, wanted = reference.path, reference.name
     alike = [item for item in config_maps if item.name == wanted]
     found = [item for item in alike if item.namespace == document.namespace]
     if alike and not found:
@@ -250,5 +266,5 @@ def _missing_config_map(document: Document, config_maps: Sequence[Document]) -> 
         yield document.fault(path, f"ConfigMap {wanted} is {place}: give both the same metadata.namespace")
     elif not found:
         yield document.fault(path, f"no ConfigMap {wanted} in what was given: add its file with another -f")
-    elif reference.get("key") not in found[0].value.get("data", {}):
-        yield document.fault(path, f"ConfigMap {reference.get('name')} has no key {reference.get('key')}")
+    elif reference.key not in found[0].value.get("data", {}):
+        yield document.fault(path, f"ConfigMap {wanted} has no key {reference.key}")

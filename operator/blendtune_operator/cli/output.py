@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import Any
 
 import yaml
 
+from blendtune_operator.cli.choices import OutputFormat
 from blendtune_operator.names import Object
-
-
-class OutputFormat(StrEnum):
-    JSON = "json"
-    YAML = "yaml"
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,53 +1,118 @@
-"""The command line of `blendtune`: its commands and their arguments."""
+"""The command line of `blendtune`: its commands and their arguments.
+
+Nothing is imported here but what arguments are made of: `--help` and shell completion must be quick.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from rich.console import Console
+from blendtune_operator.cli.arguments import (
+    Commands,
+    add_cluster,
+    add_command,
+    add_files,
+    add_output,
+    add_reader,
+    positive,
+)
+from blendtune_operator.cli.choices import Awaited, Shell
 
-from blendtune_core.sizing.cost import ASSUMED_MFU
-from blendtune_operator.cli import commands
-from blendtune_operator.cli.exit_status import ExitStatus
-from blendtune_operator.cli.output import OutputFormat
 
-if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-_Command = Callable[[argparse.Namespace, Console], ExitStatus]
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Each command sets `command`: a function of the parsed arguments and the console."""
+def build_parser(program: str = "blendtune") -> argparse.ArgumentParser:
+    """Each command sets `module` and `function`: where what carries it out is, within this package."""
     parser = argparse.ArgumentParser(
-        prog="blendtune",
+        prog=program,
         description="Fine-tune a language model on a declared blend; prove what it gained and forgot.",
     )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_cluster_commands(subparsers)
     _add_runs(subparsers)
     _add_checks(subparsers)
-    _add_evaluation_tools(subparsers)
-    _add(subparsers, "crds", "print the custom resource definitions", commands.crds)
+    _add_reports(subparsers)
+    _add_others(subparsers)
     return parser
 
 
-def _add(subparsers: _Commands, name: str, help: str, command: _Command) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(name, help=help)
-    parser.set_defaults(command=command)
-    return parser
+def _add_cluster_commands(subparsers: Commands) -> None:
+    submit = add_command(
+        subparsers, "submit", "check manifests, apply them to the cluster, and follow them", "cluster.submit"
+    )
+    add_files(submit)
+    submit.add_argument("--no-follow", action="store_true", help="return once they are applied")
+    add_cluster(submit)
 
+    status = add_command(
+        subparsers, "status", "tell what runs at the cluster, and how far it is", "cluster.status"
+    )
+    status.add_argument("name", nargs="?", metavar="NAME", help="a run, evaluation or study (default: all)")
+    status.add_argument("-w", "--watch", action="store_true", help="go on until it has ended")
+    add_output(status, "print the objects")
+    add_cluster(status)
 
-def _add_runs(subparsers: _Commands) -> None:
-    for name, help, command in (
-        ("run", "run manifests on this machine, without a cluster", commands.run),
-        ("study", "run a BlendStudy on this machine, one run after the other", commands.study),
+    wait = add_command(
+        subparsers, "wait", "wait at the cluster until gates are judged, or for the end", "cluster.status"
+    )
+    _add_name(wait)
+    wait.add_argument(
+        "--for",
+        dest="awaited",
+        type=Awaited,
+        choices=list(Awaited),
+        default=Awaited.FINISHED,
+        help="what to wait for (default: %(default)s)",
+    )
+    wait.add_argument(
+        "--timeout", type=positive, metavar="SECONDS", help="give up after this time (default: never)"
+    )
+    add_cluster(wait)
+
+    logs = add_command(subparsers, "logs", "print the logs of a run's pods, all ranks", "cluster.logs")
+    _add_name(logs)
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
+    logs.add_argument(
+        "--stage",
+        choices=("rehearse", "blend", "train", "eval"),
+        help="the stage (default: the one under way, or the last)",
+    )
+    add_cluster(logs)
+
+    for name, help in (
+        ("suspend", "stop a run after a checkpoint, and free its GPUs"),
+        ("resume", "let a suspended run go on"),
+        ("retry", "run the failed stage of a run again"),
     ):
-        parser = _add(subparsers, name, help, command)
-        _add_files(parser)
+        parser = add_command(subparsers, name, help, "cluster.steering")
+        _add_name(parser)
+        add_cluster(parser)
+
+    cp = add_command(subparsers, "cp", "copy a run's model, or another part of its workspace", "cluster.cp")
+    cp.add_argument("source", metavar="NAME:PATH", help="such as ads:model, ads:adapter or ads:eval")
+    cp.add_argument("target", type=Path, metavar="DIR", help="a folder that does not exist, or is empty")
+    add_reader(cp)
+    add_cluster(cp)
+
+    ui = add_command(
+        subparsers, "ui", "show all runs and studies on a page that changes with them", "cluster.ui"
+    )
+    ui.add_argument(
+        "folder", type=Path, nargs="?", metavar="DIR", help="a folder of local runs (default: the cluster)"
+    )
+    ui.add_argument("--port", type=int, default=8765, help="port on 127.0.0.1; 0 takes a free one")
+    ui.add_argument("--no-browser", action="store_true", help="print the address, and open nothing")
+    add_cluster(ui)
+
+
+def _add_runs(subparsers: Commands) -> None:
+    for name, help in (
+        ("run", "run manifests on this machine, without a cluster"),
+        ("study", "run a BlendStudy on this machine, one run after the other"),
+    ):
+        parser = add_command(subparsers, name, help, "local_commands")
+        add_files(parser)
         parser.add_argument("--workdir", type=Path, help="where everything is kept (default: runs/<name>)")
-        _add_output(parser, "print the final objects")
+        add_output(parser, "print the final objects")
         parser.add_argument(
             "--metrics-port",
             type=int,
@@ -56,9 +121,9 @@ def _add_runs(subparsers: _Commands) -> None:
         )
 
 
-def _add_checks(subparsers: _Commands) -> None:
-    validate = _add(subparsers, "validate", "check manifests and rubric, run nothing", commands.validate)
-    _add_files(validate)
+def _add_checks(subparsers: Commands) -> None:
+    validate = add_command(subparsers, "validate", "check manifests and rubric, run nothing", "commands")
+    add_files(validate)
     validate.add_argument(
         "--pilot",
         type=Path,
@@ -67,16 +132,16 @@ def _add_checks(subparsers: _Commands) -> None:
         "with the status (default: what a local run of the same name has left in runs/)",
     )
     _add_estimate(subparsers)
-    _add_files(
-        _add(subparsers, "render", "print the children of the objects as YAML for kubectl", commands.render)
+    add_files(
+        add_command(subparsers, "render", "print the children of the objects as YAML for kubectl", "commands")
     )
 
 
-def _add_estimate(subparsers: _Commands) -> None:
-    parser = _add(
-        subparsers, "estimate", "tell memory, number of GPUs, time and disk of a training", commands.estimate
+def _add_estimate(subparsers: Commands) -> None:
+    parser = add_command(
+        subparsers, "estimate", "tell memory, number of GPUs, time and disk of a training", "commands"
     )
-    _add_files(parser)
+    add_files(parser)
     parser.add_argument(
         "--model-config", type=Path, metavar="FILE", help="the model's config.json, where it is not at hand"
     )
@@ -87,24 +152,29 @@ def _add_estimate(subparsers: _Commands) -> None:
         "--tokens", type=_count, metavar="N", help="tokens to train on, where the budget is in epochs"
     )
     parser.add_argument(
-        "--mfu",
-        type=_share,
-        default=ASSUMED_MFU,
-        help="assumed share of the peak FLOP/s (default: %(default)s)",
+        "--mfu", type=_share, help="assumed share of the peak FLOP/s (docs/sizing.md has the default)"
     )
-    _add_output(parser, "print it for programs")
+    add_output(parser, "print it for programs")
 
 
-def _add_evaluation_tools(subparsers: _Commands) -> None:
-    report = _add(subparsers, "report", "write a report's page again from its report.json", commands.report)
-    report.add_argument("folder", metavar="DIR", help="folder of the report, or of its run")
-    compare = _add(subparsers, "compare", "put several evaluations side by side", commands.compare)
+def _add_reports(subparsers: Commands) -> None:
+    report = add_command(
+        subparsers, "report", "open the report of a run at the cluster, or write a local one again", "reading"
+    )
+    report.add_argument(
+        "subject", metavar="NAME|DIR", help="a run at the cluster; or a local report's folder"
+    )
+    report.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it there, open no browser")
+    add_reader(report)
+    add_cluster(report)
+
+    compare = add_command(subparsers, "compare", "put several evaluations side by side", "reading")
     compare.add_argument(
         "reports",
-        type=Path,
         nargs="+",
         metavar="REPORT",
-        help="a report.json, its folder, a run's workspace, or a --workdir, which stands for all its runs",
+        help="a run at the cluster; or a report.json, its folder, a run's workspace, or a --workdir, which "
+        "stands for all its runs",
     )
     compare.add_argument(
         "-o", "--output", dest="page", type=Path, metavar="FILE.html", help="write it as a page too"
@@ -114,33 +184,30 @@ def _add_evaluation_tools(subparsers: _Commands) -> None:
         action="store_true",
         help="where rubrics differ, compare the questions that all were asked",
     )
-    rubric = _add(
+    add_reader(compare)
+    add_cluster(compare)
+
+
+def _add_others(subparsers: Commands) -> None:
+    rubric = add_command(
         subparsers,
         "rubric",
         "for people who write a rubric: lint, new, preview, import, grade",
-        commands.rubric,
+        "reading",
     )
     rubric.add_argument("tool", choices=["lint", "new", "preview", "import", "grade"])
     rubric.add_argument(
         "arguments", nargs=argparse.REMAINDER, metavar="...", help="`blendtune rubric lint --help` lists them"
     )
-
-
-def _add_output(parser: argparse.ArgumentParser, help: str) -> None:
-    parser.add_argument("-o", "--output", type=OutputFormat, choices=list(OutputFormat), help=help)
-
-
-def _add_files(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-f",
-        "--file",
-        dest="files",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="FILE",
-        help="a manifest, or a folder of manifests; may stand several times",
+    add_command(subparsers, "crds", "print the custom resource definitions", "commands")
+    completion = add_command(
+        subparsers, "completion", "print what makes a shell complete this command", "completion"
     )
+    completion.add_argument("shell", type=Shell, choices=list(Shell))
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="of the run; KIND/NAME where several kinds have it")
 
 
 def _count(text: str) -> int:

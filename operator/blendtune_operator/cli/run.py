@@ -17,10 +17,11 @@ from blendtune_api.codec import Resource
 from blendtune_api.contract import Workspace, workspace
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, State
 from blendtune_operator.cli.check import check, print_warnings
+from blendtune_operator.cli.choices import OutputFormat
 from blendtune_operator.cli.exit_status import ExitStatus, exit_status
 from blendtune_operator.cli.follow import follow, locked
 from blendtune_operator.cli.manifest import Manifests
-from blendtune_operator.cli.output import OutputFormat, to_list
+from blendtune_operator.cli.output import to_list
 from blendtune_operator.cli.view import LocalObject, View, print_result
 from blendtune_operator.local.session import Session
 from blendtune_operator.render.uris import PVC

@@ -74,10 +74,15 @@ class View:
             self._live.update(Group(*(live_view(object, note) for object, note in objects)))
             return
         for object, note in objects:
-            line = one_line(object, note)
-            if self._last_lines.get(object.metadata.name) != line:
-                self._last_lines[object.metadata.name] = line
-                self._console.print(line, highlight=False, soft_wrap=True)
+            self.tell(object.metadata.name, one_line(object, note))
+
+    def tell(self, name: str, line: str) -> None:
+        """One line on what has this name, where it differs from the last."""
+        if self._live:
+            self._live.update(Text(line))
+        elif self._last_lines.get(name) != line:
+            self._last_lines[name] = line
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def live_view(object: LocalObject, note: str) -> RenderableType:

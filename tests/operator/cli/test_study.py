@@ -16,8 +16,8 @@ from tests.operator.study.studies import Scores, kneed, study, world_of
 from blendtune_api.blend_study import BlendStudy
 from blendtune_operator.cli.main import main
 from blendtune_operator.cli.manifest import ManifestError, load, load_study
-from blendtune_operator.cli.study import study_table
 from blendtune_operator.cli.study_page import study_page
+from blendtune_operator.cli.study_view import study_table
 from blendtune_operator.plan.study.points import grid
 from blendtune_operator.plan.study.validation import study_refusals
 from blendtune_operator.settings import Settings

@@ -1,0 +1,80 @@
+"""Time from asking for the page of `blendtune ui` to its first paint: `python bench/ui.py --runs 200`.
+
+In Debian's Chromium on this machine; the smallest of several, as each is disturbed by what else runs here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import copy
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from docs.client import examples
+from playwright.async_api import async_playwright
+from tests.e2e.report.browser import CHROMIUM, FLAGS
+
+from blendtune_operator.names import Object
+from blendtune_operator.ui.server import Page, serving
+from blendtune_operator.ui.sources import Shown
+
+_TIMES = 7
+_PAINT = """() => new Promise((resolve) => {
+  new PerformanceObserver((list) => {
+    const [first] = list.getEntriesByName("first-contentful-paint");
+    if (first) { resolve(first.startTime); }
+  }).observe({ type: "paint", buffered: true });
+})"""
+
+
+def runs(count: int) -> list[Object]:
+    """`count` runs, a third of them of each kind of the documentation's."""
+    found = []
+    for number in range(count):
+        obj = copy.deepcopy(examples()[number % 3])
+        obj["metadata"] |= {"name": f"{obj['metadata']['name']}-{number}", "uid": f"uid-{number}"}
+        found.append(obj)
+    return found
+
+
+async def measure(count: int) -> list[float]:
+    """Milliseconds to the first paint, each in a browser that has nothing cached."""
+    losses = [(step, 2.5 / (1 + step / 100)) for step in range(1, 401)]
+    objects = runs(count)
+    histories = {obj["metadata"]["uid"]: losses for obj in objects}
+
+    async def source() -> AsyncGenerator[Shown, None]:
+        yield Shown(tuple(objects), histories)
+        await asyncio.Event().wait()
+
+    async def no_report(_: str, __: str) -> Path | None:
+        return None
+
+    page, times = Page("bench"), []
+    async with serving(page, no_report, 0) as address, async_playwright() as playwright:
+        following = asyncio.create_task(page.follow(source()))
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        for _ in range(_TIMES):
+            context = await browser.new_context()
+            opened = await context.new_page()
+            await opened.goto(address, wait_until="commit")
+            times.append(float(await opened.evaluate(_PAINT)))
+            await context.close()
+        await browser.close()
+        following.cancel()
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=200)
+    parsed = parser.parse_args()
+    times = sorted(asyncio.run(measure(parsed.runs)))
+    rounded = [round(each) for each in times]
+    print(json.dumps({"runs": parsed.runs, "firstPaintMilliseconds": rounded[0], "all": rounded}))
+
+
+if __name__ == "__main__":
+    main()
