@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from blendtune_api import codec
 from blendtune_api.contract import GpuPreset
-from blendtune_api.v1alpha1 import Stage
+from blendtune_api.v1alpha1 import Gang, Stage
 
 MIB = 2**20
 _ANY = "*"
@@ -57,6 +57,7 @@ class Settings:
     eval_image: str = EVAL_IMAGE
     gpu_presets: Mapping[str, GpuPreset] = field(default_factory=lambda: dict(GPU_PRESETS))
     allow_file_uris: bool = False
+    gang: Gang | None = None  # instead of what a run names: local mode has one of its own
     allowed_service_accounts: frozenset[str] | None = None  # None: any that a run names
     backoff_base: timedelta = timedelta(
         seconds=10

@@ -150,7 +150,7 @@ class Attacker:
         status = self.world.status(self.name)
         assert status["model"]["digest"] == "model-1"
         assert status["evaluation"]["inDomain"]["delta"] == 0.5
-        for kind in (Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL):
+        for kind in (Kind.CONFIG_MAP, *names.ATTEMPT_KINDS, Kind.RUBRIC_EVAL):
             recorded = json.dumps(status)
             children = self.world.client.list(kind, self.namespace)
             assert EVIL not in json.dumps([one for one in children if one["metadata"]["uid"] in recorded])

@@ -11,7 +11,10 @@ from tests.cluster.fault_proxy import Exchange, Fault
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.scenario import Scenario, end_state, scenario
 
+from blendtune_operator.names import CHILD_KINDS, PARENT_KINDS, Kind
+
 Rule = Callable[[Exchange], Fault | None]
+_CHILDREN = {kind.plural for kind in (*CHILD_KINDS, Kind.POD) if kind not in PARENT_KINDS}
 
 
 def every(period: int, fault: Fault, *, reads: bool = False, writes: bool = False) -> Rule:
@@ -30,7 +33,7 @@ def stale_lists(reads: int) -> Rule:
     left = itertools.count(1)
 
     def rule(exchange: Exchange) -> Fault | None:
-        is_list = not exchange.is_write and exchange.name in ("jobs", "pods", "configmaps", "pytorchjobs")
+        is_list = not exchange.is_write and exchange.name in _CHILDREN
         return Fault(stale=True) if is_list and next(left) <= reads else None
 
     return rule
