@@ -13,6 +13,7 @@ from tests.cluster.scenario import Scenario, scenario
 from tests.e2e.waiting import until
 
 from blendtune_api.v1alpha1 import Cluster, Gang
+from blendtune_operator.gang import BACKENDS
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _EVERYWHERE = {"BLENDTUNE_NAMESPACES": "", "BLENDTUNE_LEASE_NAMESPACE": "kube-system"}
@@ -31,7 +32,8 @@ def test_a_namespace_full_of_running_objects_can_be_deleted(world: Scenario, cli
     world.controllers.namespace = None
     world.controllers.policy = lambda stage, _: PodOutcome(exit_code=0 if stage == "blend" else None)
     for number in range(20):
-        doomed.apply(f"run{number}")
+        gang = [*BACKENDS][number % len(BACKENDS)]
+        doomed.apply(f"run{number}", cluster=Cluster(nodes=2, gpus_per_node=1, gang=gang))
     for number in range(20):
         doomed.wait_for_state("Training", name=f"run{number}")
     client.call("DELETE", "/api/v1/namespaces/doomed")

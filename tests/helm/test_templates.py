@@ -196,9 +196,10 @@ class TestSettings:
         durations = (
             settings.backoff_base, settings.backoff_cap, settings.grace_period,
             settings.progress_interval, settings.obstacle_interval,
-            process.resync_interval, process.lease_duration,
+            process.resync_interval, process.watch_silence, process.lease_duration,
         )  # fmt: skip
-        assert [duration.total_seconds() for duration in durations] == [0.5, 60, 120, 2, 10, 60, 2.5]
+        assert [duration.total_seconds() for duration in durations] == [0.5, 60, 120, 2, 10, 60, 90, 2.5]
+        assert settings.platform_user
         assert process.workers == 4
         assert environ["BLENDTUNE_LOG_LEVEL"] == "DEBUG"
 

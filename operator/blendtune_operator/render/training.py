@@ -85,6 +85,7 @@ def _template(
         credentials=spec.credentials,
         with_secret=any(map(is_remote, exports)) or _uses_tracking_server(spec.training),
         grace_period=grace_period(run, settings),
+        platform_user=settings.platform_user,
         devices=pod.Devices(preset=pinned.config.gpu, count=cluster.gpus_per_node),
         shared_memory=True,
     )
