@@ -37,7 +37,7 @@ async def operate(settings: Settings, process: ProcessSettings) -> bool:
     """
     cache, queue, registry = Cache(), WorkQueue[Key](), CollectorRegistry()
     telemetry = Telemetry(registry, _version())
-    watches = Watches(cache, queue, process.namespaces)
+    watches = Watches(cache, queue, process.namespaces, process.watch_silence)
     registry.register(RunCollector(cache.runs))
     registry.register(WatchCollector(watches.last_event))
     telemetry.depth.set_function(lambda: len(queue))

@@ -34,9 +34,9 @@ class Conflict(Exception):
 class Cluster(Protocol):
     """The API server, real or embedded. Objects are dicts as the API server shows them.
 
-    Of a Job the plan reads `status.conditions` (Complete, Failed, Suspended), of a PyTorchJob likewise
-    (Succeeded, Failed, Suspended); of a pod its labels, `status.phase`, `status.conditions` and the states of
-    its containers and init containers.
+    Of the object of an attempt the plan reads `status.conditions` (Complete, Succeeded, Failed, Suspended),
+    of a pod its labels, `status.phase`, `status.conditions` and the states of its containers and init
+    containers.
     """
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -59,11 +59,11 @@ class Cluster(Protocol):
         ...
 
     async def workload(self, job: Object) -> Object | None:
-        """The Workload with which Kueue queues a Job or PyTorchJob, as it is now; None without one."""
+        """The Workload with which Kueue queues an attempt, as it is now; None without one."""
         ...
 
     async def serves(self, kind: Kind) -> bool:
-        """Whether the API server knows this kind: PyTorchJobs need the training operator."""
+        """Whether the API server knows this kind: some gangs need a controller that brings its own."""
         ...
 
     async def create(self, obj: Object) -> Object:

@@ -21,11 +21,13 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_operator import names
 from blendtune_operator.conditions import find
+from blendtune_operator.gang import BACKENDS
 from blendtune_operator.names import Kind, Object, Run
 from blendtune_operator.plan import AnyStatusT, Plan, StatusT, fine_tune, rubric_eval
 from blendtune_operator.plan.blocked import blocked_plan
 from blendtune_operator.plan.children import Children
 from blendtune_operator.plan.progress import pod_to_ask
+from blendtune_operator.plan.recorded import child_of, gang_of
 from blendtune_operator.plan.study import plan as blend_study
 from blendtune_operator.settings import Settings
 
@@ -57,7 +59,7 @@ class ParentKind(Generic[ParentT, AnyStatusT]):
 def _running_attempts(run: Run, _: Children) -> Iterator[tuple[Kind, str]]:
     for attempt in run.status.attempts:
         if attempt.end_time is None:
-            yield names.attempt_child(run.metadata.name, attempt.stage, attempt.number)
+            yield child_of(run, run.status, attempt)
 
 
 def _running_runs(study: BlendStudy, children: Children) -> Iterator[tuple[Kind, str]]:
@@ -77,7 +79,7 @@ def _without_uncreated_attempts(before: StatusT, planned: StatusT, name: str, ch
     """A stage that has finished stays finished, and what has not begun is said as before."""
 
     def has_begun(attempt: Attempt) -> bool:
-        child = names.attempt_child(name, attempt.stage, attempt.number)
+        child = names.attempt_child(name, attempt.stage, attempt.number, gang_of(planned))
         return attempt.end_time is not None or children.find(*child) is not None
 
     def as_known(condition: Condition) -> Condition | None:
@@ -112,7 +114,11 @@ KINDS: Mapping[Kind, ParentKind[Any, Any]] = {
         running_children=_running_attempts,
         without_uncreated=_without_uncreated_attempts,
         has_failures=_has_failed_attempts,
-        optional_children=(Kind.PYTORCH_JOB, Kind.WORKLOAD),
+        optional_children=(
+            *(backend.kind for backend in BACKENDS.values()),
+            Kind.TRAINING_RUNTIME,
+            Kind.WORKLOAD,
+        ),
         pod_to_ask=pod_to_ask,
     ),
     Kind.RUBRIC_EVAL: ParentKind(

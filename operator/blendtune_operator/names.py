@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from blendtune_api.blend_study import BlendStudy
-from blendtune_api.v1alpha1 import API_VERSION, GROUP, BlendedFineTune, RubricEval, Stage
+from blendtune_api.v1alpha1 import API_VERSION, GROUP, BlendedFineTune, Gang, RubricEval, Stage
 
 Object = dict[str, Any]  # a Kubernetes object as the API server shows it
 Run = BlendedFineTune | RubricEval
@@ -23,6 +23,10 @@ class Kind(StrEnum):
     CONFIG_MAP = "ConfigMap"
     JOB = "Job"
     PYTORCH_JOB = "PyTorchJob"
+    TRAIN_JOB = "TrainJob"
+    TRAINING_RUNTIME = "TrainingRuntime"  # the template of a TrainJob
+    JOB_SET = "JobSet"
+    SERVICE = "Service"
     POD = "Pod"
     WORKLOAD = "Workload"  # with which Kueue queues a Job
 
@@ -49,22 +53,36 @@ _API_VERSIONS = {
     Kind.CONFIG_MAP: "v1",
     Kind.JOB: "batch/v1",
     Kind.PYTORCH_JOB: "kubeflow.org/v1",
+    Kind.TRAIN_JOB: "trainer.kubeflow.org/v1alpha1",
+    Kind.TRAINING_RUNTIME: "trainer.kubeflow.org/v1alpha1",
+    Kind.JOB_SET: "jobset.x-k8s.io/v1alpha2",
+    Kind.SERVICE: "v1",
     Kind.POD: "v1",
     Kind.WORKLOAD: "kueue.x-k8s.io/v1beta2",
 }
 PARENT_KINDS = (Kind.BLENDED_FINE_TUNE, Kind.RUBRIC_EVAL, Kind.BLEND_STUDY)
-CHILD_KINDS = (Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL, Kind.BLENDED_FINE_TUNE)
+ATTEMPT_KINDS = (Kind.JOB, Kind.PYTORCH_JOB, Kind.TRAIN_JOB, Kind.JOB_SET)  # one is one attempt of a stage
+CHILD_KINDS = (
+    Kind.CONFIG_MAP,
+    Kind.SERVICE,
+    Kind.TRAINING_RUNTIME,
+    *ATTEMPT_KINDS,
+    Kind.RUBRIC_EVAL,
+    Kind.BLENDED_FINE_TUNE,
+)
 
 FIELD_MANAGER = "blendtune"
 OWNER_UID = f"{GROUP}/owner-uid"  # on every child and its pods: the UID of the object that they belong to
 STAGE = f"{GROUP}/stage"
 ATTEMPT = f"{GROUP}/attempt"
 REVISION = f"{GROUP}/revision"  # of the pinned configuration
-REPLICA_INDEX = "training.kubeflow.org/replica-index"  # set by the training operator on the pods of a gang
+# What the pods of a gang are numbered by: the label of the training operator, and that of an Indexed Job.
+REPLICA_INDEX = "training.kubeflow.org/replica-index"
+COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
 QUEUE_NAME = "kueue.x-k8s.io/queue-name"
 WORKLOAD_JOB_UID = "kueue.x-k8s.io/job-uid"  # set by Kueue on a Workload
 
-TRAIN_CONTAINER = "pytorch"  # required by the training operator
+TRAIN_CONTAINER = "pytorch"  # as a podTemplate names it
 RENDEZVOUS_PORT_NAME = "pytorchjob-port"
 RENDEZVOUS_PORT = 23456
 METRICS_PORT_NAME = "metrics"
@@ -89,8 +107,13 @@ def blend_job(run: str, attempt: int = 1) -> str:
     return _numbered(f"{run}-blend", attempt)
 
 
-def train_job(run: str, attempt: int) -> str:
+def training(run: str, attempt: int) -> str:
     return f"{run}-train-{attempt}"
+
+
+def training_service(run: str) -> str:
+    """The headless Service by whose name the pods of a Job find each other."""
+    return f"{run}-train"
 
 
 def rubric_eval(run: str) -> str:
@@ -105,15 +128,15 @@ def eval_job(run: str, attempt: int = 1) -> str:
     return _numbered(f"{run}-eval", attempt)
 
 
-def attempt_child(run: str, stage: Stage, attempt: int) -> tuple[Kind, str]:
-    """Kind and name of the child that is one attempt of a stage."""
+def attempt_child(run: str, stage: Stage, attempt: int, gang: Gang) -> tuple[Kind, str]:
+    """Kind and name of the child that is one attempt of a stage. `gang` is what makes the training's pods."""
     match stage:
         case Stage.REHEARSE:
             return Kind.JOB, rehearse_job(run, attempt)
         case Stage.BLEND:
             return Kind.JOB, blend_job(run, attempt)
         case Stage.TRAIN:
-            return Kind.PYTORCH_JOB, train_job(run, attempt)
+            return Kind(gang.value), training(run, attempt)
         case Stage.EVAL:
             return Kind.JOB, eval_job(run, attempt)
 
@@ -121,11 +144,6 @@ def attempt_child(run: str, stage: Stage, attempt: int) -> tuple[Kind, str]:
 def study_run(study: str, share: float, digest: str) -> str:
     """The BlendedFineTune of a study: the share in percent for people, the digest of all its values."""
     return f"{study}-{round(100 * share)}-{digest[:8]}"
-
-
-def worker_host(train_job_name: str, index: int = 0) -> str:
-    """Host name of a pod of the gang: the training operator makes a headless Service for each."""
-    return f"{train_job_name}-worker-{index}"
 
 
 def labels(run: Parent, stage: Stage | None = None, attempt: int | None = None) -> dict[str, str]:

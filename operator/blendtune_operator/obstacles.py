@@ -26,7 +26,7 @@ async def _workloads(cluster: Cluster, children: Children) -> dict[str, Object]:
         return {}
     found = {}
     for child in children.workloads():
-        is_job = child["kind"] in (Kind.JOB, Kind.PYTORCH_JOB)
+        is_job = child["kind"] in names.ATTEMPT_KINDS
         if is_job and names.QUEUE_NAME in child["metadata"]["labels"] and phase_of(child) is JobPhase.QUEUED:
             workload = await cluster.workload(child)
             if workload is not None:

@@ -36,6 +36,8 @@ def _content(obj: Object) -> Any:
         content["spec"] = {**obj["spec"], "cluster": kept, "suspend": False}
     if obj["kind"] == Kind.JOB:
         content["spec"] = _job_spec(obj["spec"])
+    if obj["kind"] in (Kind.JOB_SET, Kind.TRAIN_JOB):
+        content["spec"] = {key: value for key, value in obj["spec"].items() if key != "suspend"}
     if obj["kind"] == Kind.PYTORCH_JOB:
         policy = {key: value for key, value in obj["spec"].get("runPolicy", {}).items() if key != "suspend"}
         content["spec"] = {**obj["spec"], "runPolicy": policy}

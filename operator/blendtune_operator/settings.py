@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from blendtune_api import codec
 from blendtune_api.contract import GpuPreset
-from blendtune_api.v1alpha1 import Stage
+from blendtune_api.v1alpha1 import Gang, Stage
 
 MIB = 2**20
 _ANY = "*"
@@ -57,6 +57,8 @@ class Settings:
     eval_image: str = EVAL_IMAGE
     gpu_presets: Mapping[str, GpuPreset] = field(default_factory=lambda: dict(GPU_PRESETS))
     allow_file_uris: bool = False
+    platform_user: bool = False  # user, group and fsGroup of the pods are the platform's to choose
+    gang: Gang | None = None  # instead of what a run names: local mode has one of its own
     allowed_service_accounts: frozenset[str] | None = None  # None: any that a run names
     backoff_base: timedelta = timedelta(
         seconds=10
@@ -78,6 +80,7 @@ class Settings:
         BLENDTUNE_TRAINER_IMAGE, BLENDTUNE_EVAL_IMAGE: default images.
         BLENDTUNE_GPU_PRESETS: JSON list of presets, added to the built-in ones by name.
         BLENDTUNE_ALLOWED_SERVICE_ACCOUNTS: what runs may name, by comma; *: any.
+        BLENDTUNE_PLATFORM_USER: true leaves user, group and fsGroup of the pods to the platform.
         BLENDTUNE_BACKOFF_BASE_SECONDS, BLENDTUNE_BACKOFF_CAP_SECONDS, BLENDTUNE_GRACE_PERIOD_SECONDS,
         BLENDTUNE_PROGRESS_INTERVAL_SECONDS, BLENDTUNE_OBSTACLE_INTERVAL_SECONDS: durations, in seconds.
         """
@@ -87,6 +90,7 @@ class Settings:
             eval_image=environ.get("BLENDTUNE_EVAL_IMAGE", defaults.eval_image),
             gpu_presets={**defaults.gpu_presets, **_presets(environ.get("BLENDTUNE_GPU_PRESETS", ""))},
             allowed_service_accounts=_allowed(environ.get("BLENDTUNE_ALLOWED_SERVICE_ACCOUNTS", _ANY)),
+            platform_user=_truth(environ, "BLENDTUNE_PLATFORM_USER", defaults.platform_user),
             backoff_base=_seconds(environ, "BLENDTUNE_BACKOFF_BASE_SECONDS", defaults.backoff_base),
             backoff_cap=_seconds(environ, "BLENDTUNE_BACKOFF_CAP_SECONDS", defaults.backoff_cap),
             grace_period=_seconds(environ, "BLENDTUNE_GRACE_PERIOD_SECONDS", defaults.grace_period),
@@ -107,6 +111,8 @@ class ProcessSettings:
     workers: int = 16  # reconciles under way at once
     port: int = 8080  # of /metrics, /healthz and /readyz
     resync_interval: timedelta = timedelta(minutes=5)
+    # After which a watch without an event is opened anew: bookmarks come about once a minute.
+    watch_silence: timedelta = timedelta(seconds=70)
     lease_namespace: str = "default"
     lease_duration: timedelta = timedelta(seconds=15)
     identity: str = field(default_factory=lambda: f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}")
@@ -117,7 +123,8 @@ class ProcessSettings:
 
         BLENDTUNE_NAMESPACES: the namespaces to serve, by comma; empty for all.
         BLENDTUNE_WORKERS, BLENDTUNE_HTTP_PORT: whole numbers; port 0 takes a free one.
-        BLENDTUNE_RESYNC_SECONDS, BLENDTUNE_LEASE_DURATION_SECONDS: durations, in seconds.
+        BLENDTUNE_RESYNC_SECONDS, BLENDTUNE_WATCH_SILENCE_SECONDS, BLENDTUNE_LEASE_DURATION_SECONDS:
+        durations, in seconds.
         BLENDTUNE_LEASE_NAMESPACE: where the Lease lies, in general the operator's own namespace.
         """
         defaults = cls()
@@ -126,6 +133,7 @@ class ProcessSettings:
             workers=_whole(environ, "BLENDTUNE_WORKERS", defaults.workers, 1, 1024),
             port=_whole(environ, "BLENDTUNE_HTTP_PORT", defaults.port, 0, 65_535),
             resync_interval=_seconds(environ, "BLENDTUNE_RESYNC_SECONDS", defaults.resync_interval),
+            watch_silence=_seconds(environ, "BLENDTUNE_WATCH_SILENCE_SECONDS", defaults.watch_silence),
             lease_namespace=environ.get("BLENDTUNE_LEASE_NAMESPACE", defaults.lease_namespace),
             lease_duration=_seconds(environ, "BLENDTUNE_LEASE_DURATION_SECONDS", defaults.lease_duration),
         )
@@ -150,6 +158,13 @@ def _presets(text: str) -> dict[str, GpuPreset]:
             f"BLENDTUNE_GPU_PRESETS must be a JSON list of presets, each with at least a name: {error}"
         ) from error
     return {preset.name: preset for preset in presets}
+
+
+def _truth(environ: Mapping[str, str], name: str, default: bool) -> bool:
+    text = environ.get(name, str(default)).lower()
+    if text not in ("true", "false"):
+        raise SettingsError(f"{name} must be true or false, not {text!r}")
+    return text == "true"
 
 
 def _seconds(environ: Mapping[str, str], name: str, default: timedelta) -> timedelta:

@@ -98,13 +98,14 @@ class Attacker:
             lambda: self.world.condition(condition, self.name).get("reason") == "Running",
         )
 
-    def rendered(self, kind: Kind) -> Object:
-        """The child of a kind as the operator would make it once the run is not suspended."""
+    def rendered(self, kind: Kind, suffix: str = "") -> Object:
+        """The child of a kind, and with this end of its name, as it would be made of a run not suspended."""
         obj = self.world.client.get(Kind.BLENDED_FINE_TUNE, self.namespace, self.name)
         run = codec.decode_object(obj)
         assert isinstance(run, BlendedFineTune)
         run = replace(run, spec=replace(run.spec, suspend=False))
-        return next(child for child in render.children(run, Settings()) if child["kind"] == kind)
+        children = (child for child in render.children(run, Settings()) if child["kind"] == kind)
+        return next(child for child in children if child["metadata"]["name"].endswith(suffix))
 
     def child(self, kind: Kind, suffix: str) -> Object:
         found = self.world.wait_for(
@@ -150,7 +151,7 @@ class Attacker:
         status = self.world.status(self.name)
         assert status["model"]["digest"] == "model-1"
         assert status["evaluation"]["inDomain"]["delta"] == 0.5
-        for kind in (Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL):
+        for kind in (Kind.CONFIG_MAP, *names.ATTEMPT_KINDS, Kind.RUBRIC_EVAL):
             recorded = json.dumps(status)
             children = self.world.client.list(kind, self.namespace)
             assert EVIL not in json.dumps([one for one in children if one["metadata"]["uid"] in recorded])

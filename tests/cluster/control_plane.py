@@ -13,10 +13,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster import gang_crds
 from tests.cluster.client import Client, Refused, close_connections
 from tests.e2e.binaries import downloaded, module_folder, program
 from tests.e2e.daemons import Daemons
 from tests.e2e.waiting import until
+
+from blendtune_operator.names import PARENT_KINDS, Kind
 
 ROOT = Path(__file__).parents[2]
 _PORTS = (15_000, 32_000)
@@ -119,14 +122,14 @@ def monitoring_crds() -> list[Path]:
 
 
 def install_crds(client: Client) -> None:
-    """Installs our CRDs and the training operator's, and waits until they are served."""
+    """Installs our CRDs and those of all gangs, and waits until they are served."""
     files = [*sorted((ROOT / "crds").glob("*.yaml")), training_operator_crd()]
-    for file in files:
-        client.apply_text("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", file.read_text())
-    until("the CRDs are served", lambda: all(_served(client, path) for path in (
-        "/apis/blendtune.io/v1alpha1/blendedfinetunes", "/apis/blendtune.io/v1alpha1/rubricevals",
-        "/apis/blendtune.io/v1alpha1/blendstudies", "/apis/kubeflow.org/v1/pytorchjobs",
-    )), every=0.1)  # fmt: skip
+    texts = [file.read_text() for file in files]
+    texts += [json.dumps(gang_crds.custom_resource_definition(kind)) for kind in gang_crds.KINDS]
+    for text in texts:
+        client.apply_text("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", text)
+    kinds = (*PARENT_KINDS, Kind.PYTORCH_JOB, *gang_crds.KINDS)
+    until("the CRDs are served", lambda: all(_served(client, kind.path(None)) for kind in kinds), every=0.1)
 
 
 def _served(client: Client, path: str) -> bool:

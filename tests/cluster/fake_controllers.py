@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.cluster.client import Client, Refused
+from tests.cluster.fake_gangs import FAKE_GANGS
 from tests.operator.builders import result_of
 
 from blendtune_api.contract import encode_message
 from blendtune_operator.conditions import timestamp
-from blendtune_operator.names import ATTEMPT, OWNER_UID, REPLICA_INDEX, STAGE, Kind, Object
+from blendtune_operator.names import ATTEMPT, COMPLETION_INDEX, OWNER_UID, REPLICA_INDEX, STAGE, Kind, Object
 
 # An object may change or go away at any time, and a new kind's storage takes a moment to be ready.
 _TRANSIENT = (403, 404, 409, 429)
@@ -47,13 +48,19 @@ class FakeControllers:
     policy: Policy = lambda *_: PodOutcome()
 
     def round(self) -> None:
-        served = self.client.find(Kind.PYTORCH_JOB.path(self.namespace)) is not None
+        served = self._serves(Kind.PYTORCH_JOB)
         jobs = self.client.list(Kind.PYTORCH_JOB, self.namespace) if served else []
+        for fake in FAKE_GANGS:
+            for gang in self.client.list(fake.kind, self.namespace) if self._serves(fake.kind) else ():
+                self._tolerant(fake.sync, self.client, gang)
         pods = self.client.list(Kind.POD, self.namespace, OWNER_UID)
         for job in jobs:
             self._tolerant(self._sync_job, job, [pod for pod in pods if _job_of(pod) == _name(job)])
         for pod in pods:
             self._tolerant(self._sync_pod, pod)
+
+    def _serves(self, kind: Kind) -> bool:
+        return self.client.find(kind.path(self.namespace)) is not None
 
     def _tolerant(self, sync: Callable[..., None], *objects: object) -> None:
         try:
@@ -68,7 +75,7 @@ class FakeControllers:
             return
         labels = pod["metadata"]["labels"]
         outcome = self.policy(labels[STAGE], int(labels[ATTEMPT]))
-        first = int(labels.get(REPLICA_INDEX, 0)) == 0
+        first = int(labels.get(REPLICA_INDEX) or labels.get(COMPLETION_INDEX) or 0) == 0
         now = timestamp(datetime.now(UTC))
         container = pod["spec"]["containers"][0]["name"]
         running = {"name": container, "image": "", "imageID": "", "ready": True, "restartCount": 0}

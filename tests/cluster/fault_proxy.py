@@ -57,6 +57,7 @@ class FaultProxy:
     reads: Counter[str] = field(default_factory=Counter)  # by name, with all that is no write of a run
     _first_answers: dict[str, bytes] = field(default_factory=dict)
     _watches: set[asyncio.Task[Any]] = field(default_factory=set)
+    _muted: set[asyncio.Task[Any]] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop | None = None
     _session: aiohttp.ClientSession | None = None
 
@@ -68,6 +69,11 @@ class FaultProxy:
         """Closes every open watch."""
         assert self._loop is not None
         self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in self._watches])
+
+    def mute_watches(self) -> None:
+        """Every open watch stays open, and brings nothing any more."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(lambda: self._muted.update(self._watches))
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests[request.method] += 1
@@ -118,12 +124,13 @@ class FaultProxy:
             try:
                 async for line in answer.content:
                     await asyncio.sleep(self.watch_delay)
-                    for changed in self.watch_rule(line):
+                    for changed in () if task in self._muted else self.watch_rule(line):
                         await response.write(changed)
             except (asyncio.CancelledError, aiohttp.ClientError, ConnectionError):
                 pass
             finally:
                 self._watches.discard(task)
+                self._muted.discard(task)
         return response
 
     def _exchange(self, request: web.Request, content: bytes) -> Exchange:

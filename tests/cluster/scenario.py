@@ -18,8 +18,8 @@ from tests.e2e.waiting import until
 from tests.operator.builders import GATES, fine_tune
 
 from blendtune_api import codec
-from blendtune_api.v1alpha1 import Evaluation
-from blendtune_operator.names import Kind, Object
+from blendtune_api.v1alpha1 import Evaluation, Gang
+from blendtune_operator.names import CHILD_KINDS, PARENT_KINDS, Kind, Object
 
 PATIENT = {"BLENDTUNE_LEASE_DURATION_SECONDS": "30"}  # of an operator that is never killed
 END_SECONDS = 120  # a run takes some seconds; a busy machine is slow
@@ -32,10 +32,14 @@ class Scenario:
     proxy: FaultProxy
     operator: OperatorProcess
     controllers: FakeControllers
+    gang: Gang = Gang.AUTO  # of the runs
 
     def apply(self, name: str = "ads", **spec: Any) -> Object:
         """Creates a BlendedFineTune of two nodes with gates."""
         run = fine_tune(**{"evaluation": Evaluation(gates=GATES), **spec})
+        if run.spec.cluster.gang is Gang.AUTO:
+            cluster = replace(run.spec.cluster, gang=self.gang)
+            run = replace(run, spec=replace(run.spec, cluster=cluster))
         run = replace(run, metadata=replace(run.metadata, name=name, namespace=self.namespace))
         document = codec.encode_object(run)
         document["metadata"] = {"name": name, "namespace": self.namespace}
@@ -70,7 +74,7 @@ class Scenario:
 
     def children(self, name: str = "ads") -> list[tuple[str, str]]:
         """What was created for the run, with the run's name taken out."""
-        kinds = (Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL)
+        kinds = (*(kind for kind in CHILD_KINDS if kind not in PARENT_KINDS), Kind.RUBRIC_EVAL)
         found = [
             (kind, obj["metadata"]["name"])
             for kind in kinds
@@ -97,6 +101,7 @@ def scenario(
     token: str | None = None,
     program: Sequence[str] = ("blendtune_operator",),
     controllers: FakeControllers | None = None,
+    gang: Gang = Gang.AUTO,
 ) -> Iterator[Scenario]:
     """An operator for one namespace, with the rights of `token`. It must end by SIGTERM, with exit code 0."""
     with ExitStack() as stack:
@@ -114,7 +119,7 @@ def scenario(
         client = plane.client
         until("there is a service account", lambda: client.find(
             f"/api/v1/namespaces/{namespace}/serviceaccounts/default"), every=0.05)  # fmt: skip
-        yield Scenario(client, namespace, proxy, operator, controllers)
+        yield Scenario(client, namespace, proxy, operator, controllers, gang)
 
 
 def _stop(operator: OperatorProcess) -> None:

@@ -6,12 +6,18 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fault_proxy import Exchange, Fault
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.scenario import Scenario, end_state, scenario
 
+from blendtune_api.v1alpha1 import Gang
+from blendtune_operator.gang import BACKENDS
+from blendtune_operator.names import CHILD_KINDS, PARENT_KINDS, Kind
+
 Rule = Callable[[Exchange], Fault | None]
+_CHILDREN = {kind.plural for kind in (*CHILD_KINDS, Kind.POD) if kind not in PARENT_KINDS}
 
 
 def every(period: int, fault: Fault, *, reads: bool = False, writes: bool = False) -> Rule:
@@ -30,7 +36,7 @@ def stale_lists(reads: int) -> Rule:
     left = itertools.count(1)
 
     def rule(exchange: Exchange) -> Fault | None:
-        is_list = not exchange.is_write and exchange.name in ("jobs", "pods", "configmaps", "pytorchjobs")
+        is_list = not exchange.is_write and exchange.name in _CHILDREN
         return Fault(stale=True) if is_list and next(left) <= reads else None
 
     return rule
@@ -69,8 +75,9 @@ def check(world: Scenario, name: str, case: str) -> None:
     assert set(created) <= set(world.creations("calm"))
 
 
-def test_bad_answers(plane: ControlPlane, namespace: str, folder: Path) -> None:
-    with scenario(plane, namespace, folder) as world:
+@pytest.mark.parametrize("gang", BACKENDS, ids=str)
+def test_bad_answers(gang: Gang, plane: ControlPlane, namespace: str, folder: Path) -> None:
+    with scenario(plane, namespace, folder, gang=gang) as world:
         finish(world, "calm")
         for number, (case, rule) in enumerate(RULES.items()):
             world.proxy.rule = rule
@@ -100,6 +107,18 @@ def test_bad_watches(plane: ControlPlane, namespace: str, folder: Path) -> None:
             seen = world.status("cut").get("conditions")
             world.wait_for("something moved", lambda seen=seen: world.status("cut").get("conditions") != seen)
         check(world, "cut", "watches cut, and two of three attempts to open one refused")
+
+
+def test_a_watch_that_is_silent_but_alive_is_opened_anew(
+    plane: ControlPlane, namespace: str, folder: Path
+) -> None:
+    """No re-list would find what it does not bring in time."""
+    environment = {"BLENDTUNE_RESYNC_SECONDS": "3600", "BLENDTUNE_WATCH_SILENCE_SECONDS": "2"}
+    with scenario(plane, namespace, folder, environment) as world:
+        finish(world, "calm")
+        world.proxy.mute_watches()
+        finish(world, "unheard")
+        check(world, "unheard", "all watches silent")
 
 
 def test_a_stale_reader_never_erases_a_latched_stage(

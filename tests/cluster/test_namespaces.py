@@ -10,6 +10,10 @@ from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane, install_crds
 from tests.cluster.fake_controllers import PodOutcome
 from tests.cluster.scenario import Scenario, scenario
+from tests.e2e.waiting import until
+
+from blendtune_api.v1alpha1 import Cluster, Gang
+from blendtune_operator.gang import BACKENDS
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _EVERYWHERE = {"BLENDTUNE_NAMESPACES": "", "BLENDTUNE_LEASE_NAMESPACE": "kube-system"}
@@ -28,7 +32,8 @@ def test_a_namespace_full_of_running_objects_can_be_deleted(world: Scenario, cli
     world.controllers.namespace = None
     world.controllers.policy = lambda stage, _: PodOutcome(exit_code=0 if stage == "blend" else None)
     for number in range(20):
-        doomed.apply(f"run{number}")
+        gang = [*BACKENDS][number % len(BACKENDS)]
+        doomed.apply(f"run{number}", cluster=Cluster(nodes=2, gpus_per_node=1, gang=gang))
     for number in range(20):
         doomed.wait_for_state("Training", name=f"run{number}")
     client.call("DELETE", "/api/v1/namespaces/doomed")
@@ -40,12 +45,11 @@ def test_a_namespace_full_of_running_objects_can_be_deleted(world: Scenario, cli
 def test_a_run_waits_for_the_training_operator(
     plane: ControlPlane, client: Client, namespace: str, folder: Path
 ) -> None:
-    client.call("DELETE", f"{_CRDS}/pytorchjobs.kubeflow.org")
+    remove_crds(client, "pytorchjobs.kubeflow.org")
     try:
         with scenario(plane, namespace, folder, _EVERYWHERE) as world:
-            world.wait_for("the CRD is gone", lambda: not client.find(f"{_CRDS}/pytorchjobs.kubeflow.org"))
             world.controllers.policy = lambda *_: PodOutcome()
-            world.apply()
+            world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, gang=Gang.PYTORCH_JOB))
             world.wait_for(
                 "the run says what is missing",
                 lambda: world.condition("Accepted").get("reason") == "TrainingOperatorMissing",
@@ -55,3 +59,24 @@ def test_a_run_waits_for_the_training_operator(
             world.wait_for_state("Succeeded")
     finally:
         install_crds(client)
+
+
+def test_without_any_controller_a_run_trains_by_jobs(
+    plane: ControlPlane, client: Client, namespace: str, folder: Path
+) -> None:
+    remove_crds(
+        client, "pytorchjobs.kubeflow.org", "trainjobs.trainer.kubeflow.org", "jobsets.jobset.x-k8s.io"
+    )
+    try:
+        with scenario(plane, namespace, folder, _EVERYWHERE) as world:
+            world.apply()
+            world.wait_for_state("Succeeded")
+            assert world.status()["pinned"]["gang"] == Gang.JOB
+    finally:
+        install_crds(client)
+
+
+def remove_crds(client: Client, *names: str) -> None:
+    for name in names:
+        client.call("DELETE", f"{_CRDS}/{name}")
+    until("the CRDs are gone", lambda: not any(client.find(f"{_CRDS}/{name}") for name in names), every=0.1)

@@ -9,6 +9,8 @@ from tests.cluster.fake_controllers import PodOutcome
 from tests.cluster.scenario import Scenario, scenario
 from tests.operator.builders import self_blend
 
+from blendtune_api.v1alpha1 import Cluster
+from blendtune_operator.gang import BACKENDS
 from blendtune_operator.names import Kind
 
 FINISHED = RUNNING = 20
@@ -42,7 +44,7 @@ def settle(world: Scenario) -> None:
 
 
 def test_nothing_is_written_when_nothing_changes(plane: ControlPlane, namespace: str, folder: Path) -> None:
-    """Through re-lists of finished and of running runs."""
+    """Through re-lists of finished and of running runs, with every gang."""
     with scenario(plane, namespace, folder) as world:
         for number in range(FINISHED):
             world.apply(f"done{number}")
@@ -51,7 +53,10 @@ def test_nothing_is_written_when_nothing_changes(plane: ControlPlane, namespace:
             exit_code=None if stage in ("rehearse", "train") else 0
         )
         for number in range(RUNNING):
-            world.apply(f"busy{number}", **({"blend": self_blend()} if number % 2 else {}))
+            gang = [*BACKENDS][number // 2 % len(BACKENDS)]
+            cluster = Cluster(nodes=2, gpus_per_node=1, gang=gang)
+            blend = {"blend": self_blend()} if number % 2 else {}
+            world.apply(f"busy{number}", cluster=cluster, **blend)
         world.wait_for("the others rehearse or train", lambda: running(world) == RUNNING, 400, 1)
         settle(world)
         before, known = writes(world), len(world.proxy.writes)

@@ -13,6 +13,8 @@ from tests.cluster.control_plane import ROOT, ControlPlane
 from tests.cluster.fake_controllers import PodOutcome
 from tests.cluster.scenario import scenario
 
+from blendtune_api.v1alpha1 import Gang
+from blendtune_operator.gang import BACKENDS
 from blendtune_operator.names import Kind
 
 RULES: dict[str, list[dict[str, Any]]] = yaml.safe_load(
@@ -35,12 +37,13 @@ def service_account(client: Client, namespace: str, rules: Sequence[dict[str, An
     return str(client.call("POST", path, {"spec": {"expirationSeconds": 3600}})["status"]["token"])
 
 
+@pytest.mark.parametrize("gang", BACKENDS, ids=str)
 def test_a_whole_life_with_the_shipped_rights(
-    plane: ControlPlane, client: Client, namespace: str, folder: Path
+    gang: Gang, plane: ControlPlane, client: Client, namespace: str, folder: Path
 ) -> None:
     """Attempts, suspension and removal of the children: every call that the operator ever makes."""
     token = service_account(client, namespace, [*RULES["run"], *RULES["lease"]])
-    with scenario(plane, namespace, folder, token=token) as world:
+    with scenario(plane, namespace, folder, token=token, gang=gang) as world:
         world.controllers.policy = lambda stage, number: (
             PodOutcome(exit_code=None) if (stage, number) == ("train", 1) else PodOutcome()
         )

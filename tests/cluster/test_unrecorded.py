@@ -16,6 +16,8 @@ from tests.cluster.test_study import document
 
 from blendtune_api.blend_study import BlendStudy
 from blendtune_api.codec import decode_object
+from blendtune_api.v1alpha1 import Cluster, Gang
+from blendtune_operator.gang import BACKENDS
 from blendtune_operator.names import Kind
 from blendtune_operator.plan.study.points import grid, run_object
 
@@ -45,11 +47,12 @@ def test_the_first_children_of_a_run(world: Scenario, kinds: tuple[Kind, ...]) -
     assert world.condition("Accepted", run.name)["reason"] == "Accepted"
 
 
-def test_the_training(world: Scenario) -> None:
-    run = Attacker(world, world.client, "training")
-    run.apply("blend")
+@pytest.mark.parametrize("gang", BACKENDS, ids=str)
+def test_the_training(world: Scenario, gang: Gang) -> None:
+    run = Attacker(world, world.client, f"training-{gang.lower()}")
+    run.apply("blend", cluster=Cluster(nodes=2, gpus_per_node=1, gang=gang))
     run.wait_until_running("DataBlended")
-    made = world.client.create(run.rendered(Kind.PYTORCH_JOB))
+    made = world.client.create(run.rendered(BACKENDS[gang].kind, "-train-1"))
     run.assert_honest_end()
     (attempt,) = [item for item in world.status(run.name)["attempts"] if item["stage"] == "train"]
     assert attempt["uid"] == made["metadata"]["uid"]

@@ -37,7 +37,7 @@ from tests.operator.world import World
 
 from blendtune_api.blend_study import Search
 from blendtune_api.contract import ExitCode, Failure, encode_message
-from blendtune_api.v1alpha1 import Cluster, Evaluation, Gate, Metric, Reason, State
+from blendtune_api.v1alpha1 import Cluster, Evaluation, Gang, Gate, Metric, Reason, State
 from blendtune_operator import conditions
 from blendtune_operator.names import Kind, Object
 
@@ -92,7 +92,7 @@ def unreadable() -> World:
 def without_training_operator() -> World:
     world = World()
     world.unserved.add(Kind.PYTORCH_JOB)
-    world.apply(fine_tune())
+    world.apply(fine_tune(cluster=Cluster(gang=Gang.PYTORCH_JOB)))
     world.settle()
     return world
 

@@ -78,7 +78,13 @@ CASES: dict[str, Values] = {
         "runs": {"trainer": {"tag": "2.0"}, "eval": {"repository": "own/eval", "digest": DIGEST}},
     },
     "settings": {
-        "operator": {"workers": 4, "logLevel": "DEBUG", "resyncSeconds": 60, "leaseDurationSeconds": 2.5},
+        "operator": {
+            "workers": 4,
+            "logLevel": "DEBUG",
+            "resyncSeconds": 60,
+            "watchSilenceSeconds": 90,
+            "leaseDurationSeconds": 2.5,
+        },
         "runs": {
             "gpuPresets": [
                 {
@@ -91,6 +97,7 @@ CASES: dict[str, Values] = {
                 {"name": "no-gpu", "resourceName": None},
             ],
             "allowedServiceAccounts": ["trainer", "exporter"],
+            "platformUser": True,
             "backoffBaseSeconds": 0.5,
             "backoffCapSeconds": 60,
             "gracePeriodSeconds": 120,

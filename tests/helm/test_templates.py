@@ -27,6 +27,7 @@ from tests.operator.builders import fine_tune
 from blendtune_api.crd import RESOURCES, custom_resource_definition
 from blendtune_api.v1alpha1 import Stage
 from blendtune_operator import names as operator_names
+from blendtune_operator.gang import BACKENDS
 from blendtune_operator.settings import ProcessSettings, Settings
 
 pytestmark = pytest.mark.cluster  # helm renders it
@@ -41,6 +42,11 @@ LEASE = {"Role/blendtune-operator-lease", "RoleBinding/blendtune-operator-lease"
 CLUSTER = {"ClusterRole/blendtune-operator", "ClusterRoleBinding/blendtune-operator"}
 AGGREGATED = {"ClusterRole/blendtune-view", "ClusterRole/blendtune-edit"}
 DEFAULT = OPERATOR | ACCOUNT | CRDS | LEASE | CLUSTER | AGGREGATED
+
+
+def _meta(label: str) -> str:
+    """The name under which Prometheus discovers a label of a pod."""
+    return f"__meta_kubernetes_pod_label_{re.sub(r'[^a-zA-Z0-9]', '_', label)}"
 
 
 def served(*namespaces: str) -> set[str]:
@@ -190,9 +196,10 @@ class TestSettings:
         durations = (
             settings.backoff_base, settings.backoff_cap, settings.grace_period,
             settings.progress_interval, settings.obstacle_interval,
-            process.resync_interval, process.lease_duration,
+            process.resync_interval, process.watch_silence, process.lease_duration,
         )  # fmt: skip
-        assert [duration.total_seconds() for duration in durations] == [0.5, 60, 120, 2, 10, 60, 2.5]
+        assert [duration.total_seconds() for duration in durations] == [0.5, 60, 120, 2, 10, 60, 90, 2.5]
+        assert settings.platform_user
         assert process.workers == 4
         assert environ["BLENDTUNE_LOG_LEVEL"] == "DEBUG"
 
@@ -271,16 +278,19 @@ class TestObservation:
 
     def test_rank_0_of_a_training_is_scraped(self) -> None:
         spec = one(render(CASES["monitoring"]), "PodMonitor")["spec"]
-        assert spec["selector"]["matchLabels"] == {
-            operator_names.STAGE: Stage.TRAIN,
-            operator_names.REPLICA_INDEX: "0",
-        }
+        assert spec["selector"]["matchLabels"] == {operator_names.STAGE: Stage.TRAIN}
         assert spec["namespaceSelector"] == {"any": True}
         (endpoint,) = spec["podMetricsEndpoints"]
         assert endpoint["port"] == operator_names.METRICS_PORT_NAME
-        labels = operator_names.labels(fine_tune(), Stage.TRAIN, 1)
-        meta = {f"__meta_kubernetes_pod_label_{re.sub(r'[^a-zA-Z0-9]', '_', label)}" for label in labels}
-        assert {source for rule in endpoint["relabelings"] for source in rule["sourceLabels"]} <= meta
+        keep, *kept = endpoint["relabelings"]
+        meta = {_meta(label) for label in operator_names.labels(fine_tune(), Stage.TRAIN, 1)}
+        assert {source for rule in kept for source in rule["sourceLabels"]} <= meta
+        assert keep["action"] == "keep"
+        for backend in BACKENDS.values():
+            for index, is_kept in (("0", True), ("1", False), ("10", False)):
+                labels = {_meta(backend.index_label): index}
+                value = ";".join(labels.get(source, "") for source in keep["sourceLabels"])
+                assert bool(re.fullmatch(keep["regex"], value)) is is_kept
 
     def test_only_the_served_namespaces_are_scraped(self) -> None:
         spec = one(render(CASES["monitored namespaces"]), "PodMonitor")["spec"]

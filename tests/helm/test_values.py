@@ -57,6 +57,7 @@ def test_a_packaged_chart_renders_the_same(tmp_path: Path) -> None:
     [
         pytest.param({"replicas": 2}, "replicas", id="an unknown value"),
         pytest.param({"crds": {"keeps": True}}, "keeps", id="a mistyped value"),
+        pytest.param({"runs": {"platformUser": "yes"}}, "/runs/platformUser", id="a word for another"),
         pytest.param({"crds": {"keep": "yes"}}, "/crds/keep", id="a word for a boolean"),
         pytest.param({"operator": {"namespaces": "team-a"}}, "/operator/namespaces", id="one for a list"),
         pytest.param({"operator": {"namespaces": ["a,b"]}}, "/operator/namespaces/0", id="a list in one"),

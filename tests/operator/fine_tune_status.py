@@ -6,7 +6,7 @@ from tests.operator.world import World
 
 from blendtune_api.v1alpha1 import BlendedFineTuneStatus, ConditionStatus, ConditionType
 from blendtune_operator.conditions import find
-from blendtune_operator.names import Kind
+from blendtune_operator.names import ATTEMPT_KINDS, Object
 
 
 def condition(world: World, type: ConditionType) -> tuple[ConditionStatus, str]:
@@ -26,4 +26,10 @@ def status(world: World) -> BlendedFineTuneStatus:
 
 
 def train_jobs(world: World) -> list[str]:
-    return [name for kind, name in world.created if kind == Kind.PYTORCH_JOB]
+    """The names of all gangs that were made."""
+    return [name for kind, name in world.created if kind in ATTEMPT_KINDS and "-train-" in name]
+
+
+def gangs(world: World) -> list[Object]:
+    """Those that are there."""
+    return [job for job in world.jobs() if "-train-" in job["metadata"]["name"]]

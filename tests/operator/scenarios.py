@@ -43,7 +43,7 @@ def blended(**spec: object) -> World:
 def queued() -> World:
     """The training waits for Kueue to admit it."""
     world = blended(cluster=Cluster(queue_name="gpus"))
-    world.job("ads-train-1")["spec"]["runPolicy"]["suspend"] = True
+    world.hold(world.job("ads-train-1"))
     world.settle()
     return world
 

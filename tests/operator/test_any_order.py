@@ -8,6 +8,7 @@ from enum import Enum, auto
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.operator.builders import GATES, fine_tune, result_of, self_blend
+from tests.operator.gangs import policy
 from tests.operator.world import World
 
 from blendtune_api import codec
@@ -15,12 +16,15 @@ from blendtune_api.v1alpha1 import (
     BlendedFineTuneStatus,
     Cluster,
     ConditionType,
+    Gang,
     State,
 )
 from blendtune_operator.conditions import is_finished, is_true
+from blendtune_operator.gang import BACKENDS
 from blendtune_operator.names import STAGE, Kind, Object
 from blendtune_operator.plan import fine_tune as fine_tune_plan
 from blendtune_operator.plan.children import Children
+from blendtune_operator.settings import Settings
 
 LATCHES = {
     ConditionType.DATA_REHEARSED: "rehearse",
@@ -71,9 +75,9 @@ def happen(world: World, happening: Happening) -> None:
         case (Happening.JOB_IS_REMOVED, job) if job is not None:
             world.remove(job)
         case (Happening.QUEUE_HOLDS, job) if job is not None and not world.live_pods(job):
-            _run_policy(job)["suspend"] = True
+            world.hold(job)
         case (Happening.QUEUE_RELEASES, job) if job is not None:
-            _run_policy(job)["suspend"] = False
+            world.hold(job, False)
         case (Happening.PODS_LET_GO, _):
             world.let_go()
         case (Happening.USER_SUSPENDS, _):
@@ -102,13 +106,8 @@ def _edit(world: World, **spec: object) -> None:
     world.apply(replace(run, spec=replace(run.spec, **spec)))  # type: ignore[arg-type]
 
 
-def _run_policy(job: Object) -> Object:
-    policy: Object = job["spec"] if job["kind"] == Kind.JOB else job["spec"]["runPolicy"]
-    return policy
-
-
 def _held(job: Object) -> bool:
-    return bool(_run_policy(job).get("suspend"))
+    return bool(policy(job).get("suspend"))
 
 
 def check(world: World, before: BlendedFineTuneStatus, created_before: int) -> None:
@@ -149,7 +148,7 @@ def finish(world: World) -> None:
         world.let_go()
         world.wait(3600)
         for job in world.active_jobs():
-            _run_policy(job)["suspend"] = False
+            world.hold(job, False)
             happen(world, Happening.JOB_SUCCEEDS)
         world.settle()
         if is_finished(world.fine_tune().status.conditions):
@@ -157,11 +156,11 @@ def finish(world: World) -> None:
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(st.booleans(), st.lists(st.sampled_from(Happening), max_size=25))
+@given(st.sampled_from(list(BACKENDS)), st.booleans(), st.lists(st.sampled_from(Happening), max_size=25))
 def test_invariants_hold_whatever_happens_and_the_run_can_succeed(
-    rehearses: bool, happenings: list[Happening]
+    gang: Gang, rehearses: bool, happenings: list[Happening]
 ) -> None:
-    world = World()
+    world = World(Settings(gang=gang))
     evaluation = replace(fine_tune().spec.evaluation, gates=GATES)
     blend = {"blend": self_blend()} if rehearses else {}
     world.apply(fine_tune(evaluation=evaluation, cluster=Cluster(nodes=2, backoff_limit=2), **blend))

@@ -5,8 +5,11 @@ import re
 import pytest
 from tests.operator.builders import fine_tune
 
-from blendtune_api.v1alpha1 import NAME_MAX_LENGTH, Stage
+from blendtune_api.v1alpha1 import NAME_MAX_LENGTH, Gang, Stage
 from blendtune_operator import names
+from blendtune_operator.gang.job import pod_host
+from blendtune_operator.gang.job_set import pod_host as set_pod_host
+from blendtune_operator.gang.pytorch_job import worker_host
 from blendtune_operator.names import Kind
 
 LONGEST = "a" * NAME_MAX_LENGTH
@@ -19,7 +22,10 @@ LONGEST = "a" * NAME_MAX_LENGTH
         names.rehearse_job(LONGEST, 999),
         names.blend_job(LONGEST, 999),
         names.eval_job(LONGEST, 999),
-        names.worker_host(names.train_job(LONGEST, 999), 1023),
+        worker_host(LONGEST, 999, 1023),
+        pod_host(LONGEST, 999, 1023),
+        set_pod_host(LONGEST, 999, 1023).partition(".")[0],
+        names.training_service(LONGEST),
     ],
 )
 def test_the_longest_name_leaves_room_for_every_child_and_its_pods(name: str) -> None:
@@ -40,7 +46,7 @@ def test_the_longest_name_leaves_room_for_every_child_and_its_pods(name: str) ->
 def test_an_attempt_is_named_by_its_stage_and_number(
     stage: Stage, attempt: int, expected: tuple[Kind, str]
 ) -> None:
-    assert names.attempt_child("ads", stage, attempt) == expected
+    assert names.attempt_child("ads", stage, attempt, Gang.PYTORCH_JOB) == expected
 
 
 def test_a_child_is_owned_by_its_controller_only() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.operator.builders import blend_result, train_result
-from tests.operator.fine_tune_status import condition, message, status, train_jobs
+from tests.operator.fine_tune_status import condition, gangs, message, status, train_jobs
 from tests.operator.scenarios import blended, edit, new_world, training
 
 from blendtune_api.contract import ExitCode, Failure, encode_message
@@ -17,7 +17,8 @@ from blendtune_api.v1alpha1 import (
     State,
 )
 from blendtune_operator.conditions import timestamp
-from blendtune_operator.names import Kind
+
+pytestmark = pytest.mark.usefixtures("every_gang")
 
 
 class TestAttempts:
@@ -78,7 +79,7 @@ class TestAttempts:
         assert train_jobs(world)[-1] == "ads-train-9"
         assert [attempt.number for attempt in status(world).attempts] == [5, 6, 7, 8, 9]
         assert not any(attempt.counted for attempt in status(world).attempts)
-        kept = [job["metadata"]["name"] for job in world.jobs() if job["kind"] == Kind.PYTORCH_JOB]
+        kept = [job["metadata"]["name"] for job in gangs(world)]
         assert kept == [f"ads-train-{number}" for number in range(5, 10)]
 
     def test_a_permanent_failure_ends_the_run_at_once(self) -> None:
@@ -115,7 +116,9 @@ class TestAttempts:
         assert train_jobs(world) == ["ads-train-1"]
         world.let_go()
         world.settle()
-        assert status(world).attempts[-1].cause.startswith("Disrupted: PyTorchJob ads-train-1 was removed")
+        assert (
+            status(world).attempts[-1].cause.startswith(f"Disrupted: {job['kind']} ads-train-1 was removed")
+        )
         world.wait(10)
         assert train_jobs(world) == ["ads-train-1", "ads-train-2"]
 

@@ -19,7 +19,7 @@ from tests.operator.scenarios import (
 )
 from tests.operator.world import World
 
-from blendtune_api.v1alpha1 import Cluster, ConditionType, Reason
+from blendtune_api.v1alpha1 import Cluster, ConditionType, Gang, Reason
 from blendtune_operator.names import Kind, Run
 from blendtune_operator.plan import fine_tune as fine_tune_plan
 from blendtune_operator.plan import rubric_eval as rubric_eval_plan
@@ -68,7 +68,7 @@ def refused() -> World:
 def without_training_operator() -> World:
     world = World()
     world.unserved.add(Kind.PYTORCH_JOB)
-    world.apply(fine_tune())
+    world.apply(fine_tune(cluster=Cluster(gang=Gang.PYTORCH_JOB)))
     world.settle()
     return world
 

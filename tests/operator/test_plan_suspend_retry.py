@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.operator.builders import train_result
-from tests.operator.fine_tune_status import condition, status, train_jobs
+from tests.operator.fine_tune_status import condition, gangs, status, train_jobs
 from tests.operator.scenarios import blended, edit, new_world, trained
 
 from blendtune_api.contract import ExitCode, Failure, encode_message
@@ -16,6 +17,8 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_operator.names import Kind
 
+pytestmark = pytest.mark.usefixtures("every_gang")
+
 
 class TestSuspension:
     def test_suspend_stops_the_gang_and_resume_is_the_next_attempt(self) -> None:
@@ -25,7 +28,7 @@ class TestSuspension:
         world.now = world.now.replace(minute=5)
         edit(world, suspend=True)
         assert status(world).state is State.SUSPENDED
-        assert not any(job["kind"] == Kind.PYTORCH_JOB for job in world.jobs())
+        assert not gangs(world)
         world.let_go()
         world.settle()
         attempt = status(world).attempts[-1]
@@ -71,7 +74,7 @@ class TestRetry:
         assert status(world).completion_time is None
         assert status(world).retry == 1
         assert status(world).failures == 0
-        assert world.created[-1] == ("PyTorchJob", "ads-train-2")
+        assert train_jobs(world)[-1] == "ads-train-2"
         assert status(world).state is State.TRAINING
 
     def test_retry_creates_a_failed_evaluation_again(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.operator.builders import fine_tune, train_result
 from tests.operator.fine_tune_status import condition, message, status
+from tests.operator.gangs import pods_of
 from tests.operator.scenarios import blended, training
 from tests.operator.world import World
 
@@ -13,11 +14,15 @@ from blendtune_api.v1alpha1 import (
     Cluster,
     ConditionStatus,
     ConditionType,
+    Gang,
     Reason,
     State,
 )
 from blendtune_operator.conditions import timestamp
 from blendtune_operator.names import Kind, Object
+from blendtune_operator.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("every_gang")
 
 
 class TestWaiting:
@@ -62,12 +67,12 @@ class TestWaiting:
     def test_a_queued_gang_is_left_to_its_queue(self) -> None:
         world = blended(cluster=Cluster(queue_name="gpus"))
         job = world.job("ads-train-1")
-        job["spec"]["runPolicy"]["suspend"] = True
+        world.hold(job)
         world.wait(3600)
         assert status(world).state is State.QUEUED
         assert "gpus" in message(world, ConditionType.TRAINING_SUCCEEDED)
         assert status(world).training_seconds == 0
-        job["spec"]["runPolicy"]["suspend"] = False
+        world.hold(job, False)
         world.start(job)
         world.settle()
         assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.RUNNING
@@ -79,12 +84,12 @@ class TestWaiting:
         world.start(job)
         world.settle()
         world.wait(600)
-        job["spec"]["runPolicy"]["suspend"] = True
+        world.hold(job)
         for pod in world.pods(job):
             world.end_pod(pod, 143, "")
         world.settle()
         world.wait(3600)
-        job["spec"]["runPolicy"]["suspend"] = False
+        world.hold(job, False)
         resumed = {"type": "Suspended", "status": "False", "lastTransitionTime": timestamp(world.now)}
         job["status"] = {"conditions": [resumed]}
         world.settle()
@@ -102,8 +107,11 @@ class TestWaiting:
         assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.STARTING
         world.wait(1)
         assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.CHILD_REFUSED
-        assert "kubectl describe pytorchjob ads-train-1" in message(world, ConditionType.TRAINING_SUCCEEDED)
-        world.start(world.job("ads-train-1"))
+        job = world.job("ads-train-1")
+        assert f"kubectl describe {job['kind'].lower()} ads-train-1" in message(
+            world, ConditionType.TRAINING_SUCCEEDED
+        )
+        world.start(job)
         world.settle()
         assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.RUNNING
 
@@ -116,8 +124,8 @@ class TestWaiting:
         assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.RUNNING
         assert "cannot pull image x" in message(world, ConditionType.TRAINING_SUCCEEDED)
 
-    def test_a_missing_training_operator_is_waited_for(self) -> None:
-        world = World()
+    def test_a_gang_that_is_not_served_is_waited_for(self) -> None:
+        world = World(Settings(gang=Gang.PYTORCH_JOB))
         world.unserved.add(Kind.PYTORCH_JOB)
         key = world.apply(fine_tune())
         world.settle()
@@ -133,8 +141,8 @@ class TestWaiting:
         assert status(world).state is State.BLENDING
 
 
-def grace_seconds(job: Object) -> int:
-    template = job["spec"]["pytorchReplicaSpecs"]["Worker"]["template"]
+def grace_seconds(world: World, job: Object) -> int:
+    _, template, _ = pods_of(job, world)
     return int(template["spec"]["terminationGracePeriodSeconds"])
 
 
@@ -160,7 +168,7 @@ class TestProgress:
 
     def test_the_next_attempts_have_time_for_the_slowest_reported_checkpoint(self) -> None:
         world = blended()
-        assert grace_seconds(world.job("ads-train-1")) == 300
+        assert grace_seconds(world, world.job("ads-train-1")) == 300
         answers = (
             Progress(step=10, steps=40, save_seconds=140.2, checkpoint_bytes=10**9),
             Progress(step=11, steps=40),  # has not saved yet
@@ -173,7 +181,7 @@ class TestProgress:
             world.fail(world.job(f"ads-train-{number}"), 137)
             world.settle()
             world.wait(60)
-            assert grace_seconds(world.job(f"ads-train-{number + 1}")) == 281 + 60
+            assert grace_seconds(world, world.job(f"ads-train-{number + 1}")) == 281 + 60
 
 
 def test_a_finished_training_shows_its_end() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
-from tests.operator.builders import fine_tune, rubric_eval
+from tests.operator.builders import fine_tune, rubric_eval, self_blend
+from tests.operator.gangs import pods_of
 from tests.operator.rendered import SETTINGS, children, env, mounts, openai, pod_spec, pods
 
 from blendtune_api import codec
 from blendtune_api.contract import Env
 from blendtune_api.v1alpha1 import (
+    BlendedFineTune,
     Cluster,
     Credentials,
     Evaluation,
@@ -18,12 +21,14 @@ from blendtune_api.v1alpha1 import (
     KeySelector,
     LocalObjectReference,
     OpenAIJudge,
+    RehearsePod,
     RubricEvalCluster,
     RubricReference,
     StagePod,
 )
-from blendtune_operator import names
-from blendtune_operator.names import Object, Run
+from blendtune_operator import names, render
+from blendtune_operator.names import ATTEMPT_KINDS, Object, Run
+from blendtune_operator.settings import Settings
 
 SECRET = Credentials(secret_ref=LocalObjectReference(name="keys"), service_account_name="trainer")
 OWN_RUBRIC = RubricReference(config_map_ref=KeySelector(name="questions", key="ads.yaml"))
@@ -188,5 +193,41 @@ class TestEveryPod:
             assert found[Env.TERMINATION_LOG] == container["terminationMessagePath"]
             assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
 
+    def test_its_user_and_groups_are_those_of_the_images(self, spec: Object) -> None:
+        security = spec["securityContext"]
+        assert [security[key] for key in ("runAsUser", "runAsGroup", "fsGroup")] == [65532] * 3
+
     def test_it_gets_no_token_of_the_api_server(self, spec: Object) -> None:
         assert spec["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("run", [fine_tune(blend=self_blend()), rubric_eval()], ids=["run", "evaluation"])
+class TestPlatforms:
+    def test_user_and_groups_can_be_left_to_the_platform(self, run: Run) -> None:
+        settings = Settings(platform_user=True)
+        specs = [
+            pod_spec(child) for child in render.children(run, settings) if child["kind"] in ATTEMPT_KINDS
+        ]
+        assert specs
+        for spec in specs:
+            assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(spec["securityContext"])
+            assert spec["securityContext"]["runAsNonRoot"] is True
+
+    def test_no_pod_asks_for_a_sidecar_that_would_outlive_it(self, run: Run) -> None:
+        for labels in pod_labels(run):
+            assert labels["sidecar.istio.io/inject"] == "false"
+
+    def test_a_pod_template_may_ask_for_one(self, run: Run) -> None:
+        pod = StagePod(pod_template={"metadata": {"labels": {"sidecar.istio.io/inject": "true"}}})
+        cluster = (
+            Cluster(blend=pod, train=pod, eval=pod, rehearse=RehearsePod(pod_template=pod.pod_template))
+            if isinstance(run, BlendedFineTune)
+            else RubricEvalCluster(eval=pod)
+        )
+        asking = replace(run, spec=replace(run.spec, cluster=cluster))  # type: ignore[type-var, arg-type]
+        assert {labels["sidecar.istio.io/inject"] for labels in pod_labels(asking)} == {"true"}
+
+
+def pod_labels(run: Run) -> list[dict[str, str]]:
+    children = [child for child in render.children(run, SETTINGS) if child["kind"] in ATTEMPT_KINDS]
+    return [pods_of(child)[1]["metadata"]["labels"] for child in children]

@@ -20,6 +20,7 @@ def test_everything_can_be_set() -> None:
             "BLENDTUNE_EVAL_IMAGE": "eval:1",
             "BLENDTUNE_GPU_PRESETS": '[{"name": "l40s", "nodeSelector": {"gpu": "l40s"}}]',
             "BLENDTUNE_ALLOWED_SERVICE_ACCOUNTS": "trainer, exporter",
+            "BLENDTUNE_PLATFORM_USER": "true",
             "BLENDTUNE_BACKOFF_BASE_SECONDS": "0.5",
             "BLENDTUNE_BACKOFF_CAP_SECONDS": "60",
             "BLENDTUNE_GRACE_PERIOD_SECONDS": "120",
@@ -32,6 +33,7 @@ def test_everything_can_be_set() -> None:
     assert settings.gpu_presets["l40s"].node_selector == {"gpu": "l40s"}
     assert "a100-80gb" in settings.gpu_presets
     assert settings.allowed_service_accounts == {"trainer", "exporter"}
+    assert settings.platform_user
     assert settings.backoff_base == timedelta(seconds=0.5)
     assert settings.grace_period == timedelta(minutes=2)
 
@@ -53,6 +55,7 @@ def test_service_accounts_may_be_any_or_none(text: str, allowed: frozenset[str] 
     ("name", "value"),
     [
         ("BLENDTUNE_BACKOFF_BASE_SECONDS", "soon"),
+        ("BLENDTUNE_PLATFORM_USER", "maybe"),
         ("BLENDTUNE_GRACE_PERIOD_SECONDS", "0"),
         ("BLENDTUNE_GRACE_PERIOD_SECONDS", "nan"),
         ("BLENDTUNE_GPU_PRESETS", "not json"),

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.operator.gangs import makes_a_job, pods_of, policy, success
+
 from blendtune_api import codec
 from blendtune_api.blend_study import BlendStudy
 from blendtune_api.contract import Failure, Outcome, Progress, encode_message
-from blendtune_api.v1alpha1 import BlendedFineTune, Reason, RubricEval
+from blendtune_api.v1alpha1 import BlendedFineTune, Gang, Reason, RubricEval
 from blendtune_operator import names
 from blendtune_operator.cluster import AlreadyExists, Conflict, Key, Refused
 from blendtune_operator.conditions import timestamp
@@ -21,13 +23,14 @@ from blendtune_operator.same_content import is_same_content
 from blendtune_operator.settings import Settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+GANG: Gang | None = None  # of all worlds, instead of what a run names
 
 
 class World:
     """Serves `Cluster`. Pods linger after their Job is deleted until `let_go`."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+        self.settings = settings or Settings(gang=GANG)
         self.now = START
         self.objects: dict[tuple[str, str, str], Object] = {}
         self.created: list[tuple[str, str]] = []
@@ -171,7 +174,9 @@ class World:
         return next(obj for obj in self.jobs() if obj["metadata"]["name"] == name)
 
     def jobs(self) -> list[Object]:
-        return [obj for obj in self.objects.values() if obj["kind"] in (Kind.JOB, Kind.PYTORCH_JOB)]
+        """Those that are attempts; not the Jobs that controllers have made of gangs."""
+        made = (obj for obj in self.objects.values() if obj["kind"] in names.ATTEMPT_KINDS)
+        return [obj for obj in made if "made_of" not in obj]
 
     def active_jobs(self) -> list[Object]:
         return [job for job in self.jobs() if not (job.get("status") or {}).get("conditions")]
@@ -183,14 +188,19 @@ class World:
     def live_pods(self, job: Object | None = None) -> list[Object]:
         return [pod for pod in self.pods(job) if pod["status"]["phase"] in ("Pending", "Running")]
 
+    def hold(self, job: Object, held: bool = True) -> None:
+        """As a queue does: holds the Job or gang back, or admits it."""
+        policy(job)["suspend"] = held
+
     def start(self, job: Object, phase: str = "Running", **status: object) -> None:
         """Makes the pods of a Job or gang, which no queue holds; running ones have running containers."""
-        _policy(job)["suspend"] = False
+        self.hold(job, False)
         if self.pods(job):
             for pod in self.pods(job):
                 self._run_pod(pod, phase, status)
             return
-        replicas, template = _template(job)
+        replicas, template, index_label = pods_of(job, self)
+        owner = self._make_job(job) if makes_a_job(job) else job
         for index in range(replicas):
             pod: Object = {
                 "apiVersion": "v1",
@@ -199,12 +209,26 @@ class World:
                 "metadata": {
                     "name": f"{job['metadata']['name']}-worker-{index}",
                     "namespace": job["metadata"]["namespace"],
-                    "labels": {**template["metadata"]["labels"], names.REPLICA_INDEX: str(index)},
-                    "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
+                    "labels": {**template["metadata"]["labels"], index_label: str(index)},
+                    "ownerReferences": [{"uid": owner["metadata"]["uid"], "controller": True}],
                 },
                 "spec": template["spec"],
             }
             self._run_pod(self.put(pod), phase, status)
+
+    def _make_job(self, gang: Object) -> Object:
+        """The Job that controllers make of a JobSet, or of a TrainJob by way of a JobSet."""
+        owner, name = gang, gang["metadata"]["name"]
+        kinds = (Kind.JOB_SET, Kind.JOB) if gang["kind"] == Kind.TRAIN_JOB else (Kind.JOB,)
+        for kind in kinds:
+            metadata = {
+                "name": name if kind is Kind.JOB_SET else f"{name}-node-0",
+                "namespace": gang["metadata"]["namespace"],
+                "labels": gang["metadata"]["labels"],
+                "ownerReferences": [{"uid": owner["metadata"]["uid"], "controller": True}],
+            }
+            owner = self.put({"kind": kind.value, "metadata": metadata, "spec": {}, "made_of": name})
+        return owner
 
     def succeed(self, job: Object, outcome: Outcome | None) -> None:
         """Ends a Job well; its first pod leaves the outcome."""
@@ -213,7 +237,7 @@ class World:
         for index, pod in enumerate(self.pods(job)):
             message = encode_message(outcome) if outcome is not None and index == 0 else ""
             self.end_pod(pod, 0, message)
-        self._finish_job(job, "Complete" if job["kind"] == Kind.JOB else "Succeeded")
+        self._finish_job(job, success(job))
 
     def fail(
         self, job: Object, exit_code: int, message: str = "", *, reason: str = "Error", index: int = 0
@@ -293,19 +317,6 @@ class World:
 
     def __iter__(self) -> Iterator[Object]:
         return iter(self.objects.values())
-
-
-def _policy(job: Object) -> Object:
-    """Where a Job or PyTorchJob says that it is suspended."""
-    policy: Object = job["spec"] if job["kind"] == Kind.JOB else job["spec"]["runPolicy"]
-    return policy
-
-
-def _template(job: Object) -> tuple[int, Object]:
-    if job["kind"] == Kind.JOB:
-        return 1, job["spec"]["template"]
-    worker = job["spec"]["pytorchReplicaSpecs"]["Worker"]
-    return worker["replicas"], worker["template"]
 
 
 def _copy(value: Any) -> Any:

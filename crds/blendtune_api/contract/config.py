@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blendtune_api.contract.digests import digest_of
-from blendtune_api.v1alpha1 import BlendedFineTuneSpec, RubricEvalSpec, Storage
+from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Gang, RubricEvalSpec, Storage
 
 UNKNOWN_DATE = "2024-07-26"  # what Llama-3.1's template prints if it knows no date
 
@@ -39,6 +39,7 @@ class RunConfig:
     gpu: GpuPreset
     images: Mapping[str, str] = field(default_factory=dict)  # by stage
     date: str = UNKNOWN_DATE  # of the run's start, in ISO 8601: what chat templates take for today
+    gang: Gang = Gang.PYTORCH_JOB  # never Auto; an earlier version knew no other
 
     @property
     def digest(self) -> str:

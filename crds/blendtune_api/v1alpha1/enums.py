@@ -129,6 +129,16 @@ class Tracker(StrEnum):
     WANDB = "wandb"
 
 
+class Gang(StrEnum):
+    """What makes the pods of a training attempt. `Auto` is the first of the others that is served."""
+
+    AUTO = "Auto"
+    PYTORCH_JOB = "PyTorchJob"  # Kubeflow's training operator 1.9
+    TRAIN_JOB = "TrainJob"  # Kubeflow Trainer 2, with a TrainingRuntime for each attempt
+    JOB_SET = "JobSet"  # a JobSet of one Indexed Job
+    JOB = "Job"  # an Indexed Job and a headless Service: nothing to install
+
+
 class JudgeKind(StrEnum):
     RULES = "Rules"
     OPENAI = "OpenAI"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from blendtune_api.marks import Mark
-from blendtune_api.v1alpha1.enums import BadRowReason, ConditionStatus, Role, Stage, State, Verdict
+from blendtune_api.v1alpha1.enums import BadRowReason, ConditionStatus, Gang, Role, Stage, State, Verdict
 from blendtune_api.v1alpha1.interpolation import INTERPOLATION_STATUS, InterpolationStatus
 from blendtune_api.v1alpha1.limits import (
     ATTEMPTS_KEPT,
@@ -63,7 +63,10 @@ class Attempt:
     )
     counted: Annotated[bool, Mark("Whether it counts against backoffLimit.")] = False
     uid: Annotated[
-        str, Mark("UID of its Job or PyTorchJob: no other of its name is listened to.", max_length=64)
+        str, Mark("UID of its Job or gang: no other of its name is listened to.", max_length=64)
+    ] = ""
+    job_uid: Annotated[
+        str, Mark("UID of the Job that a JobSet or TrainJob has made: only its pods count.", max_length=64)
     ] = ""
 
 
@@ -73,6 +76,9 @@ class PinnedStatus:
 
     revision: Annotated[int, Mark("Its revision, from 1.", minimum=1)]
     digest: Annotated[str, Mark("sha256 of config.json in its ConfigMap.", max_length=128)]
+    gang: Annotated[
+        Gang | None, Mark("What makes the pods of the training: spec.cluster.gang, or what Auto has chosen.")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

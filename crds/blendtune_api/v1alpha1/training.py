@@ -11,6 +11,7 @@ from blendtune_api.v1alpha1.enums import (
     ActivationCheckpointing,
     AfterSuccess,
     Attention,
+    Gang,
     LoraExport,
     Method,
     Precision,
@@ -243,6 +244,13 @@ class Cluster:
     gpu_type: Annotated[
         str, Mark("Preset of node selector, toleration, memory and peak FLOP/s.", min_length=1, max_length=63)
     ] = "a100-80gb"
+    gang: Annotated[
+        Gang,
+        Mark(
+            "What makes the pods of the training: PyTorchJob, TrainJob, JobSet or Job. Auto: the first of "
+            "these that the API server serves; status.pinned.gang says which."
+        ),
+    ] = Gang.AUTO
     queue_name: Annotated[
         str, Mark("Kueue LocalQueue of the pods of all stages. Empty: none.", max_length=253)
     ] = ""
@@ -260,7 +268,7 @@ class Cluster:
         RehearsePod, Mark("Pod of the rehearse Job, which runs only where a source is self://.")
     ] = field(default_factory=RehearsePod)
     blend: Annotated[StagePod, Mark("Pod of the blend Job.")] = field(default_factory=StagePod)
-    train: Annotated[StagePod, Mark("Pods of the PyTorchJob.")] = field(default_factory=StagePod)
+    train: Annotated[StagePod, Mark("Pods of the training.")] = field(default_factory=StagePod)
     eval: Annotated[StagePod, Mark("Pod of the eval Job.")] = field(default_factory=StagePod)
 
 

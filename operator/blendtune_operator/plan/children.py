@@ -11,15 +11,17 @@ from blendtune_api.contract import Progress
 from blendtune_api.v1alpha1 import Stage
 from blendtune_operator import names
 from blendtune_operator.conditions import moment
+from blendtune_operator.gang import BACKENDS
 from blendtune_operator.names import Kind, Object, Parent
 from blendtune_operator.plan.recorded import Recorded, recorded_by
 
-_SUCCEEDED = ("Complete", "Succeeded")
+_SUCCEEDED = ("Complete", "Completed", "Succeeded")  # of a Job or TrainJob, a JobSet, a PyTorchJob
+_INDEX_LABELS = sorted({backend.index_label for backend in BACKENDS.values()})
 _UNKNOWN_INDEX = 2**31
 
 
 class JobPhase(Enum):
-    """What a Job or PyTorchJob is doing, by its conditions."""
+    """What an attempt is doing, by the conditions of its object."""
 
     QUEUED = auto()  # suspended by a queue: it has no pods
     ACTIVE = auto()
@@ -50,7 +52,8 @@ class Children:
         cls, owner: Parent, objects: Iterable[Object], unserved: frozenset[Kind] = frozenset()
     ) -> Children:
         """The children of one owner, of what `claimed` leaves of the objects."""
-        recorded = recorded_by(owner.status)
+        objects = tuple(obj for obj in objects if obj["metadata"]["namespace"] == owner.metadata.namespace)
+        recorded = recorded_by(owner.status).with_jobs(objects)
         candidates = claimed(owner, objects)
         return cls(
             objects=tuple(obj for obj in candidates if recorded.has(obj)),
@@ -88,7 +91,7 @@ class Children:
         return tuple(self._of(Kind.CONFIG_MAP))
 
     def attempts(self, stage: Stage) -> dict[int, Object]:
-        """The Jobs or PyTorchJobs of a stage, by attempt."""
+        """The objects of a stage's attempts, by number."""
         recorded = ((self.recorded.attempts.get(obj["metadata"]["uid"]), obj) for obj in self.workloads())
         return {at[1]: obj for at, obj in recorded if at is not None and at[0] is stage}
 
@@ -118,6 +121,11 @@ class Children:
         """With those that the status does not record, which the garbage collector would remove too."""
         return tuple(obj for obj in (*self.objects, *self.foreign) if obj["kind"] != Kind.POD)
 
+    def namesakes(self, child: Object) -> tuple[Object, ...]:
+        """What the child was made from: it has its name."""
+        name = child["metadata"]["name"]
+        return tuple(obj for obj in self.foreign if obj["metadata"]["name"] == name)
+
     def _of(self, kind: Kind) -> Iterator[Object]:
         return (obj for obj in self.objects if obj["kind"] == kind)
 
@@ -143,7 +151,7 @@ def claimed(owner: Parent, objects: Iterable[Object]) -> tuple[Object, ...]:
 
 
 def phase_of(job: Object) -> JobPhase:
-    """What a Job or PyTorchJob is doing. A Job says Complete where a PyTorchJob says Succeeded."""
+    """What an attempt is doing, by the conditions of its object and by whether it is suspended."""
     conditions = (job.get("status") or {}).get("conditions") or []
     true = {condition["type"] for condition in conditions if condition["status"] == "True"}
     if not true.isdisjoint(_SUCCEEDED):
@@ -157,7 +165,7 @@ def phase_of(job: Object) -> JobPhase:
 
 
 def failure_of(job: Object) -> str:
-    """Reason and message of the Failed condition of a Job or PyTorchJob; empty without one."""
+    """Reason and message of the Failed condition of an attempt; empty without one."""
     conditions = (job.get("status") or {}).get("conditions") or []
     for condition in conditions:
         if condition["type"] == "Failed" and condition["status"] == "True":
@@ -166,7 +174,7 @@ def failure_of(job: Object) -> str:
 
 
 def ended_at(job: Object) -> datetime | None:
-    """The end of a Job or PyTorchJob by its own status; None while it has not ended or does not say when."""
+    """The end of an attempt by its object's status; None while it has not ended or does not say when."""
     status = job.get("status") or {}
     if status.get("completionTime"):
         return moment(status["completionTime"])
@@ -180,7 +188,7 @@ def ended_at(job: Object) -> datetime | None:
 
 
 def active_since(job: Object) -> datetime | None:
-    """When a Job or PyTorchJob could first have pods: its creation, or the last change of Suspended."""
+    """When an attempt could first have pods: its creation, or the last change of Suspended."""
     conditions = (job.get("status") or {}).get("conditions") or []
     suspended = (each.get("lastTransitionTime") for each in conditions if each["type"] == "Suspended")
     times = (job["metadata"].get("creationTimestamp"), *suspended)
@@ -209,9 +217,10 @@ def pod_index(pod: Object) -> int:
 
     A pod whose label somebody has made unreadable counts as the last.
     """
-    if names.REPLICA_INDEX not in _labels(pod):
+    label = next((label for label in _INDEX_LABELS if label in _labels(pod)), None)
+    if label is None:
         return 0
-    index = names.number(pod, names.REPLICA_INDEX)
+    index = names.number(pod, label)
     return _UNKNOWN_INDEX if index is None else index
 
 

@@ -9,6 +9,7 @@ from blendtune_operator.plan import StatusT
 from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.lifecycle import refuse
 from blendtune_operator.plan.phase import Continue, PhaseResult
+from blendtune_operator.plan.recorded import child_of
 
 
 def refuse_replaced_children(draft: Draft[StatusT]) -> PhaseResult:
@@ -35,11 +36,7 @@ def _recorded_names(draft: Draft[StatusT]) -> list[tuple[Kind, str]]:
     """Of the pinned configuration, and of the attempts that run."""
     run, pinned = draft.run, draft.status.pinned
     name = run.metadata.name
-    found = [
-        names.attempt_child(name, item.stage, item.number)
-        for item in draft.status.attempts
-        if item.end_time is None
-    ]
+    found = [child_of(run, draft.status, item) for item in draft.status.attempts if item.end_time is None]
     if pinned is not None:
         config = names.run_config if isinstance(run, BlendedFineTune) else names.eval_config
         found.append((Kind.CONFIG_MAP, config(name, pinned.revision)))

@@ -10,6 +10,7 @@ from blendtune_api.v1alpha1 import Attempt, ChildStatus, PinnedStatus, RubricEva
 from blendtune_operator import names
 from blendtune_operator.conditions import is_finished
 from blendtune_operator.names import Kind, Object, Parent, Run
+from blendtune_operator.plan.recorded import child_of
 from blendtune_operator.render.config import digest_in, revision_of
 
 _ByName = Mapping[tuple[str, str], Object]
@@ -50,7 +51,7 @@ def _run_with_uid(run: StudyRun, found: _ByName) -> StudyRun:
 
 
 def _attempt_with_uid(run: Run, attempt: Attempt, found: _ByName) -> Attempt:
-    child = found.get(names.attempt_child(run.metadata.name, attempt.stage, attempt.number))
+    child = found.get(child_of(run, run.status, attempt))
     return attempt if child is None else replace(attempt, uid=_identity(child)["uid"])
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from blendtune_api.v1alpha1 import BlendedFineTune, BlendedFineTuneStatus, ConditionType, Reason
 from blendtune_core.diagnosis import Trained, diagnose
 from blendtune_core.gates import verdict_of
-from blendtune_operator.names import Kind
+from blendtune_operator.gang import BACKENDS
 from blendtune_operator.plan import Plan
 from blendtune_operator.plan.blend import run_blend
 from blendtune_operator.plan.children import Children
@@ -29,6 +29,7 @@ from blendtune_operator.plan.lifecycle import (
 )
 from blendtune_operator.plan.margins import warn_of_margins
 from blendtune_operator.plan.phase import Continue, Phase, PhaseResult, Stop, run_phases
+from blendtune_operator.plan.pinning import next_gang
 from blendtune_operator.plan.rehearsal import run_rehearsal
 from blendtune_operator.plan.training import run_training
 from blendtune_operator.settings import Settings
@@ -62,12 +63,13 @@ def judge_edited_gates(draft: FineTuneDraft) -> PhaseResult:
 
 
 def validate(draft: FineTuneDraft) -> PhaseResult:
-    """Sets Accepted: the training operator is there or no longer needed, and the spec can be run."""
-    if not draft.is_true(ConditionType.TRAINING_SUCCEEDED) and Kind.PYTORCH_JOB in draft.children.unserved:
+    """Sets Accepted: what makes the training's pods is there or no longer needed, and the spec can be run."""
+    backend = BACKENDS[next_gang(draft)]
+    if not draft.is_true(ConditionType.TRAINING_SUCCEEDED) and backend.kind in draft.children.unserved:
         draft.requeue_after(draft.settings.obstacle_interval)
         message = (
-            "the API server knows no PyTorchJob: install the Kubeflow training operator; "
-            "the run goes on by itself once it is there"
+            f"the API server knows no {backend.kind}: install {backend.installed_by}, and the run goes on by "
+            "itself; or name another spec.cluster.gang"
         )
         return refuse(draft, Reason.TRAINING_OPERATOR_MISSING, message)
     return validate_spec(draft)

@@ -7,10 +7,13 @@ from dataclasses import replace
 from typing import TypeVar
 
 from blendtune_api.contract import EvalConfig, RunConfig
+from blendtune_api.v1alpha1 import Gang
 from blendtune_operator import render
+from blendtune_operator.gang import choose
 from blendtune_operator.names import Object, Run
 from blendtune_operator.plan import StatusT
 from blendtune_operator.plan.draft import Draft, EvalDraft, FineTuneDraft
+from blendtune_operator.plan.recorded import gang_of
 from blendtune_operator.render.config import (
     ConfigT,
     Pinned,
@@ -32,8 +35,12 @@ def latest_run(draft: FineTuneDraft) -> Pinned[RunConfig] | None:
 
 def pin_next_run(draft: FineTuneDraft) -> tuple[Pinned[RunConfig], tuple[Object, ...]]:
     """The configuration of the next attempt, and its ConfigMap when that has to be created."""
-    run, latest = draft.run, latest_run(draft)
-    pinned = repin_run(latest, run, draft.settings) if latest else _again(draft, pin_run(run, draft.settings))
+    run, latest, gang = draft.run, latest_run(draft), next_gang(draft)
+    pinned = (
+        repin_run(latest, run, draft.settings, gang)
+        if latest
+        else _again(draft, pin_run(run, draft.settings, gang))
+    )
     return pinned, () if pinned is latest else (render.run_config(run, pinned),)
 
 
@@ -46,18 +53,26 @@ def pin_next_eval(draft: EvalDraft) -> tuple[Pinned[EvalConfig], tuple[Object, .
     return pinned, () if pinned is latest else (render.eval_config(run, pinned),)
 
 
+def next_gang(draft: FineTuneDraft) -> Gang:
+    """What makes the pods of the next training attempt."""
+    wanted = draft.settings.gang or draft.run.spec.cluster.gang
+    pinned = draft.status.pinned
+    return choose(wanted, gang_of(draft.status) if pinned else None, draft.children.unserved)
+
+
 def render_attempt(
     run: RunT,
     attempt: int,
     configuration: tuple[Pinned[ConfigT], tuple[Object, ...]],
-    job: Callable[[RunT, Pinned[ConfigT], int, Settings], Object],
+    job: Callable[[RunT, Pinned[ConfigT], int, Settings], Object | tuple[Object, ...]],
     settings: Settings,
 ) -> tuple[Object, ...]:
-    """The children of an attempt: the ConfigMap of its configuration if that is new, then its job."""
+    """The children of an attempt: the ConfigMap of its configuration if that is new, then those of `job`."""
     pinned: Pinned[ConfigT]
     config_maps: tuple[Object, ...]
     pinned, config_maps = configuration
-    return (*config_maps, job(run, pinned, attempt, settings))
+    made = job(run, pinned, attempt, settings)
+    return (*config_maps, *(made if isinstance(made, tuple) else (made,)))
 
 
 def _latest(draft: Draft[StatusT], kind: type[ConfigT]) -> Pinned[ConfigT] | None:

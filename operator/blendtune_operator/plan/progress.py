@@ -24,7 +24,7 @@ from blendtune_operator.names import Object
 from blendtune_operator.plan.attempts import last_attempt
 from blendtune_operator.plan.children import Children, is_live
 from blendtune_operator.plan.draft import Draft
-from blendtune_operator.render.train_job import SAVE_SECONDS
+from blendtune_operator.render.training import SAVE_SECONDS
 from blendtune_operator.settings import Settings
 
 _STALE_AFTER_INTERVALS = 4

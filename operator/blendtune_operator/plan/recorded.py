@@ -7,23 +7,25 @@ pinned configuration by the digest of what it holds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from blendtune_api.blend_study import BlendStudyStatus
+from blendtune_api.contract import RunConfig
 from blendtune_api.v1alpha1 import (
     ATTEMPTS_KEPT,
     Attempt,
     BlendedFineTuneStatus,
     ChildStatus,
+    Gang,
     PinnedStatus,
     RubricEvalStatus,
     Stage,
 )
 from blendtune_operator import names
-from blendtune_operator.names import Kind, Object
-from blendtune_operator.render.config import digest_in, revision_of
+from blendtune_operator.names import Kind, Object, Run
+from blendtune_operator.render.config import digest_in, read, revision_of
 
 AnyStatus = BlendedFineTuneStatus | RubricEvalStatus | BlendStudyStatus
 AnyStatusT = TypeVar("AnyStatusT", BlendedFineTuneStatus, RubricEvalStatus, BlendStudyStatus)
@@ -32,11 +34,31 @@ RunStatusT = TypeVar("RunStatusT", BlendedFineTuneStatus, RubricEvalStatus)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recorded:
-    """What a status records: stage and number of each attempt by UID, UIDs of others, the pinned digest."""
+    """What a status records: stage and number of each attempt by UID, UIDs of others, the pinned digest.
+
+    `jobs` has the UID of the Job that makes the pods of an attempt, where that is another than its child.
+    """
 
     attempts: Mapping[str, tuple[Stage, int]] = field(default_factory=dict)
+    jobs: Mapping[tuple[Stage, int], str] = field(default_factory=dict)
     others: frozenset[str] = frozenset()
     pinned: str = ""
+
+    def with_jobs(self, objects: Iterable[Object]) -> Recorded:
+        """With the Jobs that JobSets and TrainJobs have made since, by their owner references.
+
+        A TrainJob makes a JobSet, which makes the Job.
+        """
+        attempts, jobs = dict(self.attempts), dict(self.jobs)
+        made = [obj for obj in objects if obj["kind"] in (Kind.JOB_SET, Kind.JOB)]
+        for obj in sorted(made, key=lambda obj: obj["kind"] == Kind.JOB):
+            uid, attempt = obj["metadata"]["uid"], attempts.get(names.controller_uid(obj))
+            if attempt is None or attempt in self.jobs:
+                continue
+            attempts[uid] = attempt
+            if obj["kind"] == Kind.JOB:
+                jobs.setdefault(attempt, uid)
+        return replace(self, attempts=attempts, jobs=jobs)
 
     def has(self, child: Object) -> bool:
         """Whether the child is recorded; a pod is, if an attempt that is recorded controls it."""
@@ -55,8 +77,10 @@ def recorded_by(status: AnyStatus) -> Recorded:
     if isinstance(status, BlendStudyStatus):
         return Recorded(others=frozenset(run.uid for run in status.runs if run.uid))
     evaluation = status.rubric_eval if isinstance(status, BlendedFineTuneStatus) else None
+    made = {item.job_uid: (item.stage, item.number) for item in status.attempts if item.job_uid}
     return Recorded(
-        attempts={item.uid: (item.stage, item.number) for item in status.attempts if item.uid},
+        attempts={item.uid: (item.stage, item.number) for item in status.attempts if item.uid} | made,
+        jobs={attempt: uid for uid, attempt in made.items()},
         others=frozenset([evaluation.uid]) if evaluation else frozenset(),
         pinned=status.pinned.digest if status.pinned else "",
     )
@@ -70,10 +94,31 @@ def record(status: AnyStatusT, child: Object) -> AnyStatusT:
         runs = tuple(replace(run, uid=uid) if run.name == name else run for run in status.runs)
         return replace(status, runs=runs)
     if child["kind"] == Kind.CONFIG_MAP:
-        return replace(status, pinned=PinnedStatus(revision=revision_of(child), digest=digest_in(child)))
+        return replace(status, pinned=_pinned(status, child))
     if child["kind"] == Kind.RUBRIC_EVAL and isinstance(status, BlendedFineTuneStatus):
         return replace(status, rubric_eval=ChildStatus(name=name, uid=uid))
-    return _with_attempt(status, child)
+    if child["kind"] in names.ATTEMPT_KINDS:
+        return _with_attempt(status, child)
+    return status  # what an attempt needs is compared anew before the next
+
+
+def gang_of(status: BlendedFineTuneStatus | RubricEvalStatus) -> Gang:
+    """What makes the pods of the training attempt that runs. An earlier version recorded none."""
+    return (status.pinned and status.pinned.gang) or Gang.PYTORCH_JOB
+
+
+def child_of(
+    run: Run, status: BlendedFineTuneStatus | RubricEvalStatus, attempt: Attempt
+) -> tuple[Kind, str]:
+    """Kind and name of the child that is this attempt, which has not ended by the status."""
+    return names.attempt_child(run.metadata.name, attempt.stage, attempt.number, gang_of(status))
+
+
+def _pinned(status: BlendedFineTuneStatus | RubricEvalStatus, config_map: Object) -> PinnedStatus:
+    revision = revision_of(config_map)
+    trains = isinstance(status, BlendedFineTuneStatus)
+    gang = read(config_map, RunConfig, revision).config.gang if trains else None
+    return PinnedStatus(revision=revision, digest=digest_in(config_map), gang=gang)
 
 
 def _with_attempt(status: RunStatusT, child: Object) -> RunStatusT:

@@ -1,4 +1,4 @@
-"""Runs one stage to its result, attempt by attempt: one Job or PyTorchJob is one attempt.
+"""Runs one stage to its result, attempt by attempt: one Job, or one gang, is one attempt.
 
 An attempt is recorded when its child is created, and closed once its end and the cause are known. The next
 attempt starts after a back-off, when no pod of the last one is live.
@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from blendtune_api.v1alpha1 import ATTEMPTS_KEPT, Attempt, Reason
-from blendtune_operator import names
 from blendtune_operator.conditions import moment, timestamp
 from blendtune_operator.names import Object
 from blendtune_operator.plan import StatusT
@@ -31,6 +30,7 @@ from blendtune_operator.plan.lingering import how_to_free, lingering, waiting_po
 from blendtune_operator.plan.phase import Continue, PhaseResult, Stop
 from blendtune_operator.plan.pods import Cause
 from blendtune_operator.plan.queueing import report_queued
+from blendtune_operator.plan.recorded import child_of
 from blendtune_operator.plan.stage_end import (
     PODS_LAG,
     handle_failure,
@@ -55,7 +55,8 @@ def run_stage(draft: Draft[StatusT], stage: StageRun[ResultT]) -> ResultT | Stop
     attempt = last_attempt(draft.status, stage.stage)
     if attempt is None or attempt.end_time is not None:
         return _start_next(draft, stage, attempt)
-    child = draft.children.find(*names.attempt_child(draft.run.metadata.name, stage.stage, attempt.number))
+    attempt = _with_job(draft, attempt)
+    child = draft.children.find(*child_of(draft.run, draft.status, attempt))
     pods = draft.children.pods(stage.stage, attempt.number)
     if child is None or is_terminating(child):
         return handle_missing_child(draft, stage, attempt, child, pods)
@@ -74,6 +75,12 @@ def run_stage(draft: Draft[StatusT], stage: StageRun[ResultT]) -> ResultT | Stop
             return report_queued(draft, stage.condition, attempt, child)
         case JobPhase.ACTIVE:
             return _watch_attempt(draft, stage, attempt, child, pods)
+
+
+def _with_job(draft: Draft[StatusT], attempt: Attempt) -> Attempt:
+    """The attempt with the Job that makes its pods: they may outlive the object that the Job follows from."""
+    job = draft.children.recorded.jobs.get((attempt.stage, attempt.number))
+    return record(draft, replace(attempt, job_uid=job)) if job and not attempt.job_uid else attempt
 
 
 def _start_next(draft: Draft[StatusT], stage: StageRun[ResultT], last: Attempt | None) -> Stop:
@@ -101,7 +108,8 @@ def _start_next(draft: Draft[StatusT], stage: StageRun[ResultT], last: Attempt |
         draft.create(obj)
     for old, child in draft.children.attempts(stage.stage).items():
         if old <= number - ATTEMPTS_KEPT:
-            draft.delete(child)
+            for obj in (child, *draft.children.namesakes(child)):
+                draft.delete(obj)
     draft.update(start_time=draft.status.start_time or timestamp(draft.now))
     open_attempt(draft, stage.stage, number, draft.now)
     return wait(draft, stage.condition, Reason.STARTING, f"attempt {number} is starting")

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from blendtune_api.contract import MessageError
 from blendtune_api.v1alpha1 import Attempt, Reason
-from blendtune_operator import names
 from blendtune_operator.names import Object
 from blendtune_operator.plan import StatusT
 from blendtune_operator.plan import pods as pod_reading
@@ -17,6 +16,7 @@ from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.lingering import how_to_free
 from blendtune_operator.plan.phase import Stop
 from blendtune_operator.plan.pods import Cause
+from blendtune_operator.plan.recorded import child_of
 from blendtune_operator.plan.stage_run import (
     ResultT,
     StageRun,
@@ -54,7 +54,7 @@ def handle_missing_child(
         message = f"attempt {attempt.number} is being stopped: {left}"
         return wait_under_same_reason(draft, stage.condition, message)
     suspended = draft.reason_before(stage.condition) == Reason.SUSPENDED
-    kind, name = names.attempt_child(draft.run.metadata.name, stage.stage, attempt.number)
+    kind, name = child_of(draft.run, draft.status, attempt)
     reason = Reason.SUSPENDED if suspended else Reason.DISRUPTED
     text = "spec.suspend was set" if suspended else f"{kind} {name} was removed before it ended"
     close_attempt(draft, stage.condition, attempt, Cause(reason=reason, message=text, counted=False))

@@ -1,4 +1,4 @@
-"""The training of a BlendedFineTune: a PyTorchJob is one attempt of the whole gang."""
+"""The training of a BlendedFineTune: one attempt is one gang, whatever makes its pods."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ from datetime import timedelta
 
 from blendtune_api.contract import TrainResult
 from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, ModelStatus, Reason, Stage, TrainingStatus
-from blendtune_operator import names, render
+from blendtune_operator import render
+from blendtune_operator.gang import BACKENDS
 from blendtune_operator.plan.attempts import last_attempt
 from blendtune_operator.plan.draft import FineTuneDraft
 from blendtune_operator.plan.phase import Continue, PhaseResult, Stop
 from blendtune_operator.plan.pinning import pin_next_run, render_attempt
 from blendtune_operator.plan.progress import final_trainer_status, update_progress
+from blendtune_operator.plan.recorded import gang_of
 from blendtune_operator.plan.stage import run_stage
 from blendtune_operator.plan.stage_run import StageRun
 from blendtune_operator.render.uris import model_uri
 
 
 def run_training(draft: FineTuneDraft) -> PhaseResult:
-    """Runs the PyTorchJob until the model is exported; sets TrainingSucceeded and shows the progress."""
+    """Runs gangs until the model is exported; sets TrainingSucceeded and shows the progress."""
     if draft.is_true(ConditionType.TRAINING_SUCCEEDED):
         return Continue()
     seconds = draft.run.spec.cluster.active_deadline_seconds
     stage = StageRun(
         stage=Stage.TRAIN,
         condition=ConditionType.TRAINING_SUCCEEDED,
-        container=names.TRAIN_CONTAINER,
+        container=BACKENDS[gang_of(draft.status)].container,
         result=TrainResult,
         render=lambda attempt: render_attempt(
-            draft.run, attempt, pin_next_run(draft), render.train_job, draft.settings
+            draft.run, attempt, pin_next_run(draft), render.training, draft.settings
         ),
         deadline=None if seconds is None else timedelta(seconds=seconds),
     )

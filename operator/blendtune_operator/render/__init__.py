@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from blendtune_api.v1alpha1 import BlendedFineTune, ModelStatus
+from blendtune_operator.gang import choose
 from blendtune_operator.names import Object, Run
 from blendtune_operator.render.blend_job import blend_job
 from blendtune_operator.render.config import eval_config, pin_eval, pin_run, run_config
 from blendtune_operator.render.eval_job import eval_job
 from blendtune_operator.render.rehearse_job import rehearse_job
 from blendtune_operator.render.rubric_eval import rubric_eval
-from blendtune_operator.render.train_job import train_job
+from blendtune_operator.render.training import training
 from blendtune_operator.render.uris import model_uri
 from blendtune_operator.settings import Settings
 
@@ -21,7 +22,7 @@ __all__ = [
     "rehearse_job",
     "rubric_eval",
     "run_config",
-    "train_job",
+    "training",
 ]
 
 
@@ -33,14 +34,14 @@ def children(run: Run, settings: Settings) -> tuple[Object, ...]:
     Raises KeyError for a gpuType that the settings do not know.
     """
     if isinstance(run, BlendedFineTune):
-        pinned = pin_run(run, settings)
+        pinned = pin_run(run, settings, choose(settings.gang or run.spec.cluster.gang, None))
         uri = model_uri(run.spec.storage, run.metadata.namespace, run.metadata.name)
         rehearsal = (rehearse_job(run, pinned, 1, settings),) if run.spec.blend.self_sources else ()
         return (
             run_config(run, pinned),
             *rehearsal,
             blend_job(run, pinned, 1, settings),
-            train_job(run, pinned, 1, settings),
+            *training(run, pinned, 1, settings),
             rubric_eval(run, pinned, ModelStatus(uri=uri, digest=""), ()),
         )
     evaluation = pin_eval(run, settings)

@@ -31,6 +31,7 @@ def blend_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, set
         credentials=spec.credentials,
         with_secret=any(map(is_remote, (*uris, *export_uris(spec)))),
         grace_period=settings.grace_period,
+        platform_user=settings.platform_user,
         rubric=spec.evaluation.rubric.config_map_ref,
     )
     user = spec.cluster.blend

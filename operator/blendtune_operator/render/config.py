@@ -16,7 +16,7 @@ from blendtune_api.contract import (
     RunConfig,
     text_digest,
 )
-from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, Stage
+from blendtune_api.v1alpha1 import BlendedFineTune, Gang, RubricEval, Stage
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object, Run
 from blendtune_operator.render.uris import training_workspace
@@ -47,8 +47,8 @@ class Pinned(Generic[ConfigT]):
         return text_digest(self.document)
 
 
-def pin_run(run: BlendedFineTune, settings: Settings) -> Pinned[RunConfig]:
-    """The first revision: the spec with the images and the GPU preset of this operator."""
+def pin_run(run: BlendedFineTune, settings: Settings, gang: Gang) -> Pinned[RunConfig]:
+    """The first revision: the spec with the images and the GPU preset of this operator, and the gang."""
     return Pinned(
         config=RunConfig(
             uid=run.metadata.uid,
@@ -58,15 +58,19 @@ def pin_run(run: BlendedFineTune, settings: Settings) -> Pinned[RunConfig]:
             gpu=settings.gpu_presets[run.spec.cluster.gpu_type],
             images={stage.value: settings.image(stage) for stage in Stage},
             date=_date(run),
+            gang=gang,
         )
     )
 
 
-def repin_run(pinned: Pinned[RunConfig], run: BlendedFineTune, settings: Settings) -> Pinned[RunConfig]:
+def repin_run(
+    pinned: Pinned[RunConfig], run: BlendedFineTune, settings: Settings, gang: Gang
+) -> Pinned[RunConfig]:
     """The revision for the next attempt: only `cluster` and `credentials` may have changed."""
     config = pinned.config
     spec = replace(config.spec, cluster=run.spec.cluster, credentials=run.spec.credentials)
-    changed = replace(config, spec=spec, gpu=_preset(config.gpu, spec.cluster.gpu_type, settings))
+    gpu = _preset(config.gpu, spec.cluster.gpu_type, settings)
+    changed = replace(config, spec=spec, gpu=gpu, gang=gang)
     return pinned if changed == config else Pinned(config=changed, revision=pinned.revision + 1)
 
 

@@ -31,6 +31,7 @@ def eval_job(run: RubricEval, pinned: Pinned[EvalConfig], attempt: int, settings
         credentials=spec.credentials,
         with_secret=any(map(is_remote, (*uris, *exports))),
         grace_period=settings.grace_period,
+        platform_user=settings.platform_user,
         rubric=spec.rubric.config_map_ref,
         devices=pod.Devices(preset=config.gpu, count=spec.cluster.gpus),
         shared_memory=True,

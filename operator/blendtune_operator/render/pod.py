@@ -14,6 +14,8 @@ from blendtune_operator.render.merge import merge
 
 USER_ID = 65532  # not root; the images are built for the same one
 TERMINATION_LOG = "/dev/termination-log"
+# A sidecar that is not native never ends, and holds the GPUs of a pod that has done its work.
+_NO_SIDECARS = {"sidecar.istio.io/inject": "false"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +37,7 @@ class PodContext:
     `config_digest` is that of the pinned configuration in `config_map`: whoever may write ConfigMaps may
     replace it before a pod mounts it. `claims` maps the name of each mounted PersistentVolumeClaim to whether
     it is read-only. `with_secret` gives the containers the Secret of `credentials` as environment variables.
+    `platform_user` leaves user, group and fsGroup to the platform.
     """
 
     run: Run
@@ -46,6 +49,7 @@ class PodContext:
     credentials: Credentials
     with_secret: bool
     grace_period: timedelta
+    platform_user: bool = False
     rubric: KeySelector | None = None
     devices: Devices | None = None
     shared_memory: bool = False
@@ -90,7 +94,7 @@ def template(
         "terminationGracePeriodSeconds": grace_seconds(context),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": _pod_security(),
+        "securityContext": _pod_security(context.platform_user),
         "containers": list(containers),
         "volumes": _volumes(context),
     }
@@ -102,7 +106,8 @@ def template(
     if devices is not None and devices.present:
         spec["nodeSelector"] = dict(devices.preset.node_selector)
         spec["tolerations"] = [dict(toleration) for toleration in devices.preset.tolerations]
-    merged: Object = merge({"metadata": {"labels": labels}, "spec": spec}, user.pod_template)
+    base = {"metadata": {"labels": {**_NO_SIDECARS, **labels}}, "spec": spec}
+    merged: Object = merge(base, user.pod_template)
     return merge(merged, {"metadata": {"labels": labels}})  # type: ignore[no-any-return]
 
 
@@ -172,13 +177,15 @@ def _volume_of(index: int) -> str:
     return f"claim-{index}"
 
 
-def _pod_security() -> Object:
-    """What the Pod Security Standard "restricted" requires of a pod; the group owns the workspace."""
+def _pod_security(platform_user: bool) -> Object:
+    """What the Pod Security Standard "restricted" requires of a pod; the group owns the workspace.
+
+    OpenShift gives each namespace a range of users and groups, and refuses pods that name another.
+    """
+    own = {} if platform_user else {"runAsUser": USER_ID, "runAsGroup": USER_ID, "fsGroup": USER_ID}
     return {
         "runAsNonRoot": True,
-        "runAsUser": USER_ID,
-        "runAsGroup": USER_ID,
-        "fsGroup": USER_ID,
+        **own,
         "fsGroupChangePolicy": "OnRootMismatch",
         "seccompProfile": {"type": "RuntimeDefault"},
     }

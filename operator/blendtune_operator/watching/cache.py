@@ -15,7 +15,7 @@ from typing import TypeVar
 from blendtune_api import codec
 from blendtune_api.codec import Resource
 from blendtune_operator.cluster import Key
-from blendtune_operator.names import OWNER_UID, PARENT_KINDS, Kind, Object
+from blendtune_operator.names import ATTEMPT_KINDS, OWNER_UID, PARENT_KINDS, Kind, Object
 from blendtune_operator.plan.children import is_live
 
 _T = TypeVar("_T")
@@ -150,7 +150,7 @@ def slim(obj: Object) -> Object:
             "metadata": metadata,
             "spec": {"nodeName": (spec or {}).get("nodeName"), "containers": ports},
         }
-    if obj["kind"] in (Kind.JOB, Kind.PYTORCH_JOB):
+    if obj["kind"] in ATTEMPT_KINDS:
         kept = {key: value for key, value in (spec or {}).items() if key in ("suspend", "runPolicy")}
         return {**obj, "metadata": metadata, "spec": kept}
     return {**obj, "metadata": metadata}

@@ -13,6 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import kopf
@@ -41,7 +42,14 @@ class _NoDiffs(kopf.DiffBaseStorage):
 class Watches:
     """The watches of all kinds, and when each last brought an event."""
 
-    def __init__(self, cache: Cache, queue: WorkQueue[Key], namespaces: Sequence[str]) -> None:
+    def __init__(
+        self, cache: Cache, queue: WorkQueue[Key], namespaces: Sequence[str], silence: timedelta
+    ) -> None:
+        """A watch that brings no event and no bookmark for as long as `silence` is opened anew.
+
+        It goes on after the last event that it has brought, so that none is lost.
+        """
+        self._silence = silence
         self._cache = cache
         self._queue = queue
         self._namespaces = tuple(namespaces)
@@ -88,6 +96,7 @@ class Watches:
         settings.scanning.disabled = bool(self._namespaces)
         settings.persistence.diffbase_storage = _NoDiffs()
         settings.queueing.idle_timeout = 0.1  # kopf has a worker for each object; most change seldom
+        settings.watching.inactivity_timeout = self._silence.total_seconds()
         for kind in WATCHED:
             if kind not in PARENT_KINDS:
                 settings.watching.label_selectors[_resource(kind)] = OWNER_UID

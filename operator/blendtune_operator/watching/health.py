@@ -7,13 +7,15 @@ import logging
 
 from blendtune_operator.api import ApiError
 from blendtune_operator.cluster import Cluster
+from blendtune_operator.kinds import KINDS
 from blendtune_operator.names import Kind
-from blendtune_operator.watching.handlers import Watches
+from blendtune_operator.watching.handlers import WATCHED, Watches
 
 _log = logging.getLogger(__name__)
 
 _WATCH_GRACE_SECONDS = 30.0  # kopf starts its watches one after the other
 _CHECK_SECONDS = 5.0
+_OPTIONAL = {kind for parent in KINDS.values() for kind in parent.optional_children} & {*WATCHED}
 
 
 class Health:
@@ -39,10 +41,11 @@ class Health:
         """Checks the watches regularly until cancelled."""
         while True:
             try:
-                if not await self._cluster.serves(Kind.PYTORCH_JOB):
-                    self._served.discard(Kind.PYTORCH_JOB)
-                else:
-                    self._served.add(Kind.PYTORCH_JOB)
+                for kind in _OPTIONAL:
+                    if not await self._cluster.serves(kind):
+                        self._served.discard(kind)
+                    else:
+                        self._served.add(kind)
             except ApiError as error:
                 _log.info("the API server was not asked for its kinds: %s", error)
             missing = self._watches.missing(self._served.__contains__)

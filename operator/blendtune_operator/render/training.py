@@ -1,4 +1,4 @@
-"""The PyTorchJob: one attempt of the whole gang, Worker pods only, which succeeds when all of them do."""
+"""The training: one attempt of the whole gang, whose pods are alike whatever makes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from math import ceil
 from blendtune_api.contract import Env, RunConfig
 from blendtune_api.v1alpha1 import BlendedFineTune, Stage, Tracker, Training
 from blendtune_operator import names
-from blendtune_operator.names import Kind, Object
+from blendtune_operator.gang import BACKENDS, Backend, GangAttempt
+from blendtune_operator.gang.backend import pod_spec
+from blendtune_operator.names import Object
 from blendtune_operator.render import pod
 from blendtune_operator.render.config import Pinned
 from blendtune_operator.render.uris import export_uris, is_remote, mounted_claims, train_uris
@@ -20,26 +22,30 @@ _CURRENT_STEP = timedelta(minutes=1)
 _LONGEST_GRACE = 2**31  # seconds
 
 
-def train_job(run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, settings: Settings) -> Object:
-    cluster = pinned.config.spec.cluster
-    name = names.train_job(run.metadata.name, attempt)
-    labels = {names.QUEUE_NAME: cluster.queue_name} if cluster.queue_name else {}
-    return {
-        "apiVersion": Kind.PYTORCH_JOB.api_version,
-        "kind": Kind.PYTORCH_JOB.value,
-        "metadata": names.metadata(run, name, Stage.TRAIN, attempt, labels),
-        "spec": {
-            # With a queue it is created suspended: nothing runs past the quota that the queue keeps.
-            "runPolicy": {"cleanPodPolicy": "Running", **({"suspend": True} if cluster.queue_name else {})},
-            "pytorchReplicaSpecs": {
-                "Worker": {
-                    "replicas": cluster.nodes,
-                    "restartPolicy": "Never",
-                    "template": _template(run, pinned, attempt, settings, name),
-                }
-            },
-        },
-    }
+def training(
+    run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, settings: Settings
+) -> tuple[Object, ...]:
+    """What the backend of the pinned gang makes of the attempt, in the order in which to create it."""
+    backend, cluster = BACKENDS[pinned.config.gang], pinned.config.spec.cluster
+    gang = GangAttempt(
+        run=run,
+        number=attempt,
+        nodes=cluster.nodes,
+        queue_name=cluster.queue_name,
+        template=_named(_template(run, pinned, attempt, settings, backend), backend.container),
+    )
+    return backend.objects(gang)
+
+
+def _named(template: Object, name: str) -> Object:
+    """With the name that the backend wants of the container that trains. A podTemplate names it pytorch."""
+    spec = pod_spec(template)
+    containers = spec.get("containers")
+    if name == names.TRAIN_CONTAINER or not isinstance(containers, list):
+        return template
+    trains = [isinstance(item, Mapping) and item.get("name") == names.TRAIN_CONTAINER for item in containers]
+    renamed = [{**item, "name": name} if own else item for item, own in zip(containers, trains, strict=True)]
+    return {**template, "spec": {**spec, "containers": renamed}}
 
 
 def grace_period(run: BlendedFineTune, settings: Settings) -> timedelta:
@@ -64,7 +70,7 @@ def _uses_tracking_server(training: Training) -> bool:
 
 
 def _template(
-    run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, settings: Settings, name: str
+    run: BlendedFineTune, pinned: Pinned[RunConfig], attempt: int, settings: Settings, backend: Backend
 ) -> Object:
     spec = pinned.config.spec
     cluster = spec.cluster
@@ -79,6 +85,7 @@ def _template(
         credentials=spec.credentials,
         with_secret=any(map(is_remote, exports)) or _uses_tracking_server(spec.training),
         grace_period=grace_period(run, settings),
+        platform_user=settings.platform_user,
         devices=pod.Devices(preset=pinned.config.gpu, count=cluster.gpus_per_node),
         shared_memory=True,
     )
@@ -92,9 +99,9 @@ def _template(
             pod.variable(Env.RANKS_PER_NODE, cluster.gpus_per_node),
             {
                 "name": Env.NODE_RANK.value,
-                "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{names.REPLICA_INDEX}']"}},
+                "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{backend.index_label}']"}},
             },
-            pod.variable(Env.MASTER_ADDR, names.worker_host(name)),
+            pod.variable(Env.MASTER_ADDR, backend.rank_0(run.metadata.name, attempt)),
             pod.variable(Env.MASTER_PORT, names.RENDEZVOUS_PORT),
             pod.variable(Env.METRICS_PORT, names.METRICS_PORT),
         ],
