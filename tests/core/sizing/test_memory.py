@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
+from tests.trainer.training.rows import row_examples
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from blendtune_api.v1alpha1 import Attention
@@ -176,7 +177,7 @@ def _kept_by_layers(
         own = {weight.untyped_storage().data_ptr() for weight in (*model.parameters(), *model.buffers())}
         row = torch.arange(TOKENS)[None]
         with _saved() as storages:
-            lengths = example_arguments(model, row % 64)
+            lengths = example_arguments(model, row % 64, row_examples([64] * (TOKENS // 64)))
             logits = model(row, position_ids=row % 64, use_cache=False, logits_to_keep=1, **lengths).logits
         assert logits.requires_grad
         totals.append(sum(size for place, size in storages.items() if place not in own))

@@ -9,6 +9,7 @@ nowhere: they are told the lengths, or are given a mask, whatever else they migh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,6 +25,15 @@ PER_EXAMPLE = "per_example"  # its name in transformers
 BLIND_TO_RESTARTS = frozenset({"biogpt", "falcon", "gpt_oss", "opt", "xglm"})
 _TAKE_A_MASK = frozenset({"falcon", "xglm"})  # of these: do not pass the lengths on, but use a given mask
 _WITH_SINKS = "gpt_oss"  # its attention passes the sinks and the window of a layer on
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowExamples:
+    """Where the examples of a row begin and end: on the host, and on the device."""
+
+    lengths: tuple[int, ...]  # tokens of each example
+    boundaries: Tensor  # int32[examples + 1]: the first token of each, and the end of the row
+
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # one example's query, key and value -> its output
 
@@ -75,23 +85,16 @@ def fall_back_to_mask(model: Any) -> bool:
     return True
 
 
-def example_arguments(model: Any, position_ids: Tensor) -> dict[str, Any]:
+def example_arguments(model: Any, position_ids: Tensor, examples: RowExamples) -> dict[str, Any]:
     """The keyword arguments by which a model learns where the examples of a row are; empty if it sees it.
 
     `position_ids`, int64[1, tokens], restart at 0 in each example.
     """
     if model.config._attn_implementation == PER_EXAMPLE:
-        return {"example_lengths": _lengths(position_ids[0])}
+        return {"example_lengths": examples.lengths}
     if model.config.get_text_config().model_type in _TAKE_A_MASK:
         return {"attention_mask": _block_mask(position_ids[0], model.dtype)}
     return {}
-
-
-def _lengths(positions: Tensor) -> list[int]:
-    """Tokens of each example of a row."""
-    starts = torch.nonzero(positions == 0).squeeze(1)
-    lengths: list[int] = torch.diff(starts, append=starts.new_tensor([len(positions)])).tolist()
-    return lengths
 
 
 def _block_mask(positions: Tensor, dtype: torch.dtype) -> Tensor:

@@ -13,7 +13,7 @@ from blendtune_trainer.blending.packed import IGNORED_LABEL, Bin
 from blendtune_trainer.model.attention import fall_back_to_mask
 from blendtune_trainer.ranks.group import Ranks
 from blendtune_trainer.training.loss import SupervisedLoss
-from blendtune_trainer.training.microbatch import evaluating, forward
+from blendtune_trainer.training.microbatch import assemble, evaluating, forward
 
 _TOKENS = 24  # of each example
 _TOLERANCE = 1e-4  # of the loss, relative; without attention across examples the losses are equal
@@ -68,7 +68,7 @@ def _losses(engine: Any, device: torch.device, vocabulary_size: int) -> tuple[fl
     example, other = np.random.default_rng(0).integers(0, vocabulary_size, (2, _TOKENS))
     with evaluating(engine):
         same, different = (
-            float(forward(engine, [_bin(before, example)], device)) / (_TOKENS - 1)
+            float(forward(engine, assemble([_bin(before, example)], device))) / (_TOKENS - 1)
             for before in (example, other)
         )
     return same, different
