@@ -204,7 +204,7 @@ def test_flash_attention_joins_no_outputs_and_only_eager_keeps_scores_and_copies
     shape = read_shape(SMALL | {"model_type": "llama", "num_key_value_heads": 1})
     flash, sdpa, eager = (
         activation_bytes(shape, TOKENS, checkpointing=False, attention=attention)
-        for attention in (Attention.FLASH_ATTENTION_2, Attention.SDPA, Attention.EAGER)
+        for attention in (Attention.VARLEN, Attention.SDPA, Attention.EAGER)
     )
     assert sdpa - flash == 4 * 2 * TOKENS * 256
     assert eager - sdpa == 4 * TOKENS * (4 * 6 * TOKENS + 4 * (256 - 64) - 2 * 256 - 4 * 4)

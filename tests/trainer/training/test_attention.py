@@ -126,8 +126,8 @@ def test_flash_attention_is_not_chosen_where_it_sees_the_whole_row(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     config, gpu = AutoConfig.for_model(model_type), torch.device("cuda")
     training = Training(learning_rate=1e-3)
-    assert attention_implementation(training, gpu, LlamaConfig()) == "flash_attention_2"
-    assert attention_implementation(training, gpu, config) in ("sdpa", "eager")
     asked_for = replace(training, attention=Attention.FLASH_ATTENTION_2)
+    assert attention_implementation(asked_for, gpu, LlamaConfig()) == "flash_attention_2"
+    assert attention_implementation(training, gpu, config) in ("sdpa", "eager")
     with pytest.raises(BadConfiguration, match=f"in a {model_type}; set auto or sdpa"):
         attention_implementation(asked_for, gpu, config)

@@ -20,22 +20,24 @@ _TOLERANCE = 1e-4  # of the loss, relative; without attention across examples th
 _TOLERANCE_OF_EXPERTS = 1e-2  # the rounding of experts in 16 bits depends on the other tokens of the row
 
 
-def require_separation(engine: Any, ranks: Ranks, dtype: torch.dtype, vocabulary_size: int) -> None:
+def require_separation(engine: Any, ranks: Ranks, dtype: torch.dtype, vocabulary_size: int) -> bool:
     """Raises BadModel if the loss of an example depends on the example before it in the bin.
 
     Some models mask only padding, others have recurrent state: their examples would see unrelated rows. A
-    model that does not pass the lengths of the examples on to its attention falls back to a mask. Every rank
-    calls it, and all reach the same decision.
+    model that does not pass the lengths of the examples on to its attention falls back to a mask. Returns
+    whether it did. Every rank calls it, and all reach the same decision.
     """
     model = engine.module.model
     experts = any("expert" in name for name, _ in model.named_modules())
     tolerance = _TOLERANCE_OF_EXPERTS if experts and dtype is not torch.float32 else _TOLERANCE
     after_same, after_other = _losses(engine, ranks.device, vocabulary_size)
-    if ranks.any(_differ(after_same, after_other, tolerance)) and fall_back_to_mask(model):
+    masked = ranks.any(_differ(after_same, after_other, tolerance)) and fall_back_to_mask(model)
+    if masked:
         if ranks.is_first:
             print("the model does not hand the lengths of examples on: its attention gets a mask", flush=True)
         after_same, after_other = _losses(engine, ranks.device, vocabulary_size)
     _check(after_same, after_other, ranks.any(_differ(after_same, after_other, tolerance)))
+    return masked
 
 
 def require_separation_on_cpu(model: Any, vocabulary_size: int) -> None:
