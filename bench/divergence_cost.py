@@ -23,7 +23,7 @@ from blendtune_trainer.training.base_predictions import Recording
 from blendtune_trainer.training.compared import ComparedPositions
 from blendtune_trainer.training.divergence import Compared, Comparison
 from blendtune_trainer.training.loss import SupervisedLoss
-from blendtune_trainer.training.microbatch import evaluating, forward
+from blendtune_trainer.training.microbatch import assemble, evaluating, forward
 
 BINS, LENGTH = 6, 512  # half of the tokens supervised
 
@@ -88,7 +88,7 @@ def _seconds(
     with evaluating(loss):
         for index, contents in enumerate(bins):
             own = None if read is None else lambda logits, index=index: read(index, logits)
-            forward(loss, [contents], torch.device("cpu"), own)
+            forward(loss, assemble([contents], torch.device("cpu")), own)
     return time.process_time() - started
 
 

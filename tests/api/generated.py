@@ -117,8 +117,8 @@ def _judge(judge: api.Judge) -> api.Judge:
 
 def _training(training: api.Training) -> api.Training:
     in_fp32 = training.precision is api.Precision.FP32
-    flash = training.attention is api.Attention.FLASH_ATTENTION_2
-    attention = api.Attention.SDPA if flash and in_fp32 else training.attention
+    in_16_bits = training.attention in (api.Attention.VARLEN, api.Attention.FLASH_ATTENTION_2)
+    attention = api.Attention.SDPA if in_16_bits and in_fp32 else training.attention
     repaired = replace(training, batch_tokens=training.sequence_length * 4, attention=attention)
     if training.early_stopping.metric is api.StoppingMetric.LOSS or training.divergence.positions:
         return repaired

@@ -23,7 +23,7 @@ DOCS = (Path(__file__).parents[2] / "docs/sizing.md").read_text()
 def setup(size: str, method: Method = Method.FULL) -> Setup:
     gpus = Gpus(preset=GPU_PRESETS["a100-80gb"], nodes=4, per_node=8)
     return Setup(
-        shape=read_shape(LLAMA[size]), training=Training(method=method), gpus=gpus, attention=Attention.SDPA
+        shape=read_shape(LLAMA[size]), training=Training(method=method), gpus=gpus, attention=Attention.VARLEN
     )
 
 

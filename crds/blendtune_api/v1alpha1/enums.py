@@ -95,9 +95,12 @@ class Precision(StrEnum):
 
 
 class Attention(StrEnum):
-    """`auto` is FlashAttention 2 on CUDA in 16 bits if it is installed, else scaled dot product attention."""
+    """`auto` is, on CUDA in 16 bits, torch's kernel for rows of examples, or FlashAttention 2 if that is
+    installed and the kernel does not serve the model; else scaled dot product attention.
+    """
 
     AUTO = "auto"
+    VARLEN = "varlen"
     FLASH_ATTENTION_2 = "flash_attention_2"
     SDPA = "sdpa"
     EAGER = "eager"

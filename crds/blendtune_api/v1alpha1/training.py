@@ -179,7 +179,7 @@ class Training:
         ),
     ] = 262_144
     precision: Annotated[Precision, Mark("auto, bf16 or fp32.")] = Precision.AUTO
-    attention: Annotated[Attention, Mark("auto, flash_attention_2, sdpa or eager.")] = Attention.AUTO
+    attention: Annotated[Attention, Mark("auto, varlen, flash_attention_2, sdpa or eager.")] = Attention.AUTO
     activation_checkpointing: Annotated[
         ActivationCheckpointing, Mark("auto (only when memory needs it), enabled or disabled.")
     ] = ActivationCheckpointing.AUTO
@@ -219,10 +219,11 @@ class Training:
             field_path="batchTokens",
         ),
         Rule(
-            cel="self.attention != 'flash_attention_2' || self.precision != 'fp32'",
-            message="flash_attention_2 computes in 16 bits: with precision fp32, set auto, sdpa or eager",
+            cel="!(self.attention in ['varlen', 'flash_attention_2']) || self.precision != 'fp32'",
+            message="varlen and flash_attention_2 compute in 16 bits: with fp32, set auto, sdpa or eager",
             check=lambda self: (
-                self.attention is not Attention.FLASH_ATTENTION_2 or self.precision is not Precision.FP32
+                self.attention not in (Attention.VARLEN, Attention.FLASH_ATTENTION_2)
+                or self.precision is not Precision.FP32
             ),
             field_path="attention",
         ),

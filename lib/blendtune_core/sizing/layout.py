@@ -24,6 +24,7 @@ from blendtune_core.sizing.weights import Weights, training_weights
 USABLE_MEMORY = 0.92  # of a GPU; the rest goes to the CUDA context, NCCL, DeepSpeed's buckets, fragmentation
 PRACTICAL_MEMORY = 0.85  # of a GPU: the limit for layouts that are chosen and for the practical minimum
 LARGEST_MICRO_BATCH_TOKENS = 16_384  # a larger one takes memory and hides hardly more communication
+_ONE_KERNEL = (Attention.VARLEN, Attention.FLASH_ATTENTION_2)  # for all examples of a row
 _UNKNOWN_PEAK_FLOPS = 312e12  # an A100's peak; only used to weigh computation against communication
 
 
@@ -89,15 +90,21 @@ class Setup:
         )
 
 
-def attention_in_use(training: Training, *, on_gpu: bool, flash_attention: bool) -> Attention:
-    """The attention that is used: `auto` is FlashAttention 2 if possible, else SDPA.
+def attention_in_use(
+    training: Training, *, on_gpu: bool, varlen: bool, flash_attention: bool = False
+) -> Attention:
+    """The attention that is used: `auto` is one kernel for all examples of a row if possible, else SDPA.
 
-    `flash_attention` says whether flash-attn is installed; it works on GPUs and in 16 bits only.
+    `varlen` says whether torch's kernel serves the model, `flash_attention` whether flash-attn is installed
+    and does. Both work on GPUs and in 16 bits only.
     """
     if training.attention is not Attention.AUTO:
         return training.attention
-    flash = on_gpu and flash_attention and training.precision is not Precision.FP32
-    return Attention.FLASH_ATTENTION_2 if flash else Attention.SDPA
+    if not on_gpu or training.precision is Precision.FP32:
+        return Attention.SDPA
+    if varlen:
+        return Attention.VARLEN
+    return Attention.FLASH_ATTENTION_2 if flash_attention else Attention.SDPA
 
 
 def choose_layout(setup: Setup) -> Layout:
@@ -188,12 +195,12 @@ def _fitting(setup: Setup, room: float) -> Iterator[Layout]:
 
 
 def _most_bins(setup: Setup) -> int:
-    """The most bins of a micro-batch. Only FlashAttention handles a row of several bins at once.
+    """The most bins of a micro-batch. Only the kernels for a row of examples handle several bins at once.
 
     SDPA handles the examples one after another; with a mask, and in eager attention, scores between examples
     are computed too.
     """
-    if setup.attention is not Attention.FLASH_ATTENTION_2:
+    if setup.attention not in _ONE_KERNEL:
         return 1
     within = LARGEST_MICRO_BATCH_TOKENS // setup.training.sequence_length
     return max(1, min(within, setup.bins_per_rank))

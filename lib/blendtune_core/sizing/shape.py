@@ -25,6 +25,7 @@ class ModelShape:
     key_value_size: int  # of the keys of all heads; the values have the same size
     vocabulary_size: int
     attention_span: int | None = None  # tokens that every layer attends to; None: all
+    plain_scores: bool = True  # of attention: neither capped nor dropped at random
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +60,8 @@ SIZES = (
     "vocab_size",
 )
 SPANS = ("layer_types", "sliding_window", "use_sliding_window")
+SCORES = ("attn_logit_softcapping", "attention_dropout", "attn_pdrop")
+_LARGEST_HEAD = 256  # of FlashAttention's kernels, whose heads are multiples of 8
 _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {  # of GPT-2 and OPT
     "hidden_size": ("n_embd",),
     "num_hidden_layers": ("n_layer",),
@@ -91,6 +94,7 @@ def read_shape(config: Mapping[str, Any], parameters: int | None = None) -> Mode
         key_value_size=_size(config, "num_key_value_heads", heads) * head_size,
         vocabulary_size=_size(config, "vocab_size"),
         attention_span=attention_span(config),
+        plain_scores=not any(config.get(name) for name in SCORES),
     )
     if parameters is None:
         if family is None:
@@ -119,6 +123,18 @@ def attention_span(config: Mapping[str, Any]) -> int | None:
 def needs_mask(span: int | None, tokens: int) -> bool:
     """Whether some layer may not see the whole of an example of `tokens` tokens, by its attention `span`."""
     return span is not None and span < tokens
+
+
+def varlen_serves(shape: ModelShape) -> bool:
+    """Whether one kernel for a row of examples (torch's varlen_attn) computes the attention of this shape.
+
+    Heads are multiples of 8 up to 256 in even groups; each layer sees all earlier tokens, or a window.
+    """
+    head = shape.query_size // shape.attention_heads
+    even = shape.query_size % shape.key_value_size == 0
+    return (
+        head % 8 == 0 and head <= _LARGEST_HEAD and even and shape.attention_span != 0 and shape.plain_scores
+    )
 
 
 def _size(config: Mapping[str, Any], name: str, default: int | None = None) -> int:

@@ -12,7 +12,7 @@ from blendtune_core.sizing.cost import ASSUMED_MFU
 from blendtune_core.sizing.estimate import Estimate, estimate
 from blendtune_core.sizing.known import nearest_llama, shape_on_the_hub
 from blendtune_core.sizing.layout import attention_in_use
-from blendtune_core.sizing.shape import ModelShape, ShapeError, read_shape
+from blendtune_core.sizing.shape import ModelShape, ShapeError, read_shape, varlen_serves
 from blendtune_operator.cli.check import refused
 from blendtune_operator.cli.manifest import Document, ManifestError, Manifests
 from blendtune_operator.settings import Settings
@@ -33,8 +33,8 @@ class Known:
 def estimates(manifests: Manifests, known: Known, settings: Settings) -> Mapping[str, Estimate]:
     """The estimate of each BlendedFineTune, by name.
 
-    Attention is that of the trainer image: FlashAttention only where the spec asks for it. Raises
-    ManifestError with what the operator would refuse, and where a model's shape is not known.
+    Attention is that of the trainer image: flash-attn only where the spec asks for it. Raises ManifestError
+    with what the operator would refuse, and where a model's shape is not known.
     """
     runs = [
         (run, document)
@@ -51,11 +51,12 @@ def estimates(manifests: Manifests, known: Known, settings: Settings) -> Mapping
 
 def _estimate(run: BlendedFineTune, document: Document, known: Known, settings: Settings) -> Estimate:
     preset = settings.gpu_presets[run.spec.cluster.gpu_type]
+    shape = _shape(run.spec.model.uri, document, known)
     return estimate(
         run.spec,
-        _shape(run.spec.model.uri, document, known),
+        shape,
         preset,
-        attention_in_use(run.spec.training, on_gpu=preset.is_gpu, flash_attention=False),
+        attention_in_use(run.spec.training, on_gpu=preset.is_gpu, varlen=varlen_serves(shape)),
         tokens=known.tokens,
         mfu=known.mfu,
     )

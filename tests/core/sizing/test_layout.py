@@ -14,6 +14,7 @@ from tests.core.sizing.conftest import A100, CPU, MakeSetup
 from blendtune_api.contract import GpuPreset
 from blendtune_api.v1alpha1 import Attention, Precision, Training
 from blendtune_core.sizing.estimate import stage_estimate
+from blendtune_core.sizing.known import LLAMA
 from blendtune_core.sizing.layout import (
     LARGEST_MICRO_BATCH_TOKENS,
     PRACTICAL_MEMORY,
@@ -26,6 +27,7 @@ from blendtune_core.sizing.layout import (
     whole_nodes,
 )
 from blendtune_core.sizing.memory import STAGES
+from blendtune_core.sizing.shape import read_shape, varlen_serves
 
 GB = 10**9
 UNKNOWN = GpuPreset(name="unheard-of")
@@ -210,19 +212,42 @@ def test_whole_nodes(number: int, per_node: int, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("training", "preset", "installed", "expected"),
+    ("training", "preset", "varlen", "installed", "expected"),
     [
-        pytest.param(Training(), A100, True, Attention.FLASH_ATTENTION_2, id="installed"),
-        pytest.param(Training(), A100, False, Attention.SDPA, id="not installed"),
-        pytest.param(Training(), CPU, True, Attention.SDPA, id="CPU"),
-        pytest.param(Training(precision=Precision.FP32), A100, True, Attention.SDPA, id="fp32"),
-        pytest.param(Training(attention=Attention.EAGER), A100, True, Attention.EAGER, id="as asked"),
+        pytest.param(Training(), A100, True, True, Attention.VARLEN, id="torch's kernel"),
+        pytest.param(Training(), A100, False, True, Attention.FLASH_ATTENTION_2, id="only flash-attn serves"),
+        pytest.param(Training(), A100, False, False, Attention.SDPA, id="neither serves"),
+        pytest.param(Training(), CPU, True, True, Attention.SDPA, id="CPU"),
+        pytest.param(Training(precision=Precision.FP32), A100, True, True, Attention.SDPA, id="fp32"),
+        pytest.param(Training(attention=Attention.EAGER), A100, True, True, Attention.EAGER, id="as asked"),
     ],
 )
 def test_attention_in_use(
-    training: Training, preset: GpuPreset, installed: bool, expected: Attention
+    training: Training, preset: GpuPreset, varlen: bool, installed: bool, expected: Attention
 ) -> None:
-    assert attention_in_use(training, on_gpu=preset.is_gpu, flash_attention=installed) is expected
+    chosen = attention_in_use(training, on_gpu=preset.is_gpu, varlen=varlen, flash_attention=installed)
+    assert chosen is expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "served"),
+    [
+        pytest.param({}, True, id="llama"),
+        pytest.param({"num_key_value_heads": 8}, True, id="grouped heads"),
+        pytest.param({"sliding_window": 1024}, True, id="a window"),
+        pytest.param({"head_dim": 256}, True, id="the largest heads"),
+        pytest.param({"head_dim": 264}, False, id="larger heads"),
+        pytest.param({"head_dim": 100}, False, id="heads that no kernel has"),
+        pytest.param({"num_key_value_heads": 5, "num_attention_heads": 32}, False, id="uneven groups"),
+        pytest.param({"layer_types": ["conv", "full_attention"]}, False, id="convolutions"),
+        pytest.param({"attn_logit_softcapping": 50.0}, False, id="capped scores"),
+        pytest.param({"attention_dropout": 0.1}, False, id="dropout"),
+        pytest.param({"attention_dropout": 0.0}, True, id="no dropout"),
+    ],
+)
+def test_which_shapes_one_kernel_serves(changes: dict[str, Any], served: bool) -> None:
+    shape = read_shape(LLAMA["7B"] | changes, parameters=7_000_000_000)
+    assert varlen_serves(shape) is served
 
 
 def test_the_choice_leaves_more_room_than_what_is_refused() -> None:

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
+from tests.trainer.training.rows import row_examples
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from blendtune_api.v1alpha1 import Attention
@@ -176,7 +177,7 @@ def _kept_by_layers(
         own = {weight.untyped_storage().data_ptr() for weight in (*model.parameters(), *model.buffers())}
         row = torch.arange(TOKENS)[None]
         with _saved() as storages:
-            lengths = example_arguments(model, row % 64)
+            lengths = example_arguments(model, row % 64, row_examples([64] * (TOKENS // 64)))
             logits = model(row, position_ids=row % 64, use_cache=False, logits_to_keep=1, **lengths).logits
         assert logits.requires_grad
         totals.append(sum(size for place, size in storages.items() if place not in own))
@@ -203,7 +204,7 @@ def test_flash_attention_joins_no_outputs_and_only_eager_keeps_scores_and_copies
     shape = read_shape(SMALL | {"model_type": "llama", "num_key_value_heads": 1})
     flash, sdpa, eager = (
         activation_bytes(shape, TOKENS, checkpointing=False, attention=attention)
-        for attention in (Attention.FLASH_ATTENTION_2, Attention.SDPA, Attention.EAGER)
+        for attention in (Attention.VARLEN, Attention.SDPA, Attention.EAGER)
     )
     assert sdpa - flash == 4 * 2 * TOKENS * 256
     assert eager - sdpa == 4 * TOKENS * (4 * 6 * TOKENS + 4 * (256 - 64) - 2 * 256 - 4 * 4)

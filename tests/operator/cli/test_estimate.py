@@ -56,14 +56,14 @@ def test_what_fits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert status == ExitStatus.SUCCESS
     assert printed.startswith("ads  fits\n")
     assert "32,528,943,616 parameters in 60 layers of 6,656" in printed
-    assert "ZeRO stage 3, micro-batches of 1 x 2,048 tokens, activations kept" in printed
+    assert "ZeRO stage 3, micro-batches of 4 x 2,048 tokens, activations recomputed" in printed
     assert "100,000,000 tokens, 382 steps: 68 min, 36.5 GPU-hours" in printed
     assert "1,496.3 GB with checkpoints of 455.4 GB each" in printed
     rows = [line.split() for line in printed.splitlines() if line[:1] in "123"]
     assert rows == [
         ["1", "1", "146.4", "recomputed", "2.3", "1.0", "149.7", "no", "-", "-"],
-        ["2", "1", "83.4", "recomputed", "2.3", "1.0", "86.7", "no", "56", "128"],
-        ["3", "<", "1", "18.3", "kept", "38.9", "1.9", "59.1", "yes", "8", "16"],
+        ["2", "1", "83.4", "recomputed", "2.3", "1.0", "86.7", "no", "55", "128"],
+        ["3", "<", "4", "18.3", "recomputed", "9.0", "2.7", "30.0", "yes", "8", "16"],
     ]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tests.tiny_model import TINY
+from tests.trainer.training.rows import row
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -32,6 +33,7 @@ from blendtune_trainer.model.attention import (
 )
 from blendtune_trainer.model.load import attention_implementation, load_model
 from blendtune_trainer.training.loss import SupervisedLoss
+from blendtune_trainer.training.microbatch import forward
 
 LONGEST = 32
 SHAPE: dict[str, Any] = {
@@ -57,18 +59,19 @@ def loaded(config: PreTrainedConfig) -> Any:
 @pytest.mark.parametrize(("config", "each"), CASES)
 def test_loss_and_gradients_are_those_with_a_mask(config: PreTrainedConfig, each: bool) -> None:
     lengths = [7, 1, 12, 5]
-    positions = torch.cat([torch.arange(length) for length in lengths])[None]
-    ids = torch.randint(0, 64, positions.shape, generator=torch.Generator().manual_seed(1))
+    ids = torch.randint(0, 64, (sum(lengths),), generator=torch.Generator().manual_seed(1))
+    batch = row(ids, lengths)
 
     def outcome(model: Any) -> tuple[float, torch.Tensor]:
-        loss = SupervisedLoss(model)(ids, ids, positions)
+        loss = forward(SupervisedLoss(model), batch)
         gradients = torch.autograd.grad(loss, list(model.parameters()))
         return loss.item(), torch.cat([gradient.flatten() for gradient in gradients])
 
     masked, model = loaded(config), loaded(config)
     attend_within_examples(model, LONGEST)
     assert (model.config._attn_implementation == PER_EXAMPLE) == each
-    assert example_arguments(model, positions) == ({"example_lengths": lengths} if each else {})
+    arguments = example_arguments(model, batch.position_ids, batch.examples)
+    assert arguments == ({"example_lengths": tuple(lengths)} if each else {})
     (expected_loss, expected), (loss, gradient) = outcome(masked), outcome(model)
     assert loss == pytest.approx(expected_loss, rel=1e-6)
     assert torch.allclose(gradient, expected, atol=1e-4)
@@ -96,21 +99,22 @@ def test_a_row_has_the_loss_and_gradient_of_its_examples(
         deepspeed_config={"train_micro_batch_size_per_gpu": 1},
     )
     lengths = [7, 2, 12, 5]
-    ids = torch.randint(1, 64, (1, sum(lengths)), generator=torch.Generator().manual_seed(1))
-    positions = torch.cat([torch.arange(length) for length in lengths])[None]
-
+    ids = torch.randint(1, 64, (sum(lengths),), generator=torch.Generator().manual_seed(1))
     labels = ids.clone()
-    labels[0, [0, *np.cumsum(lengths)[:-1]]] = -100  # nothing predicts the first token of an example
-    row = (ids, labels, positions)
+    labels[[0, *np.cumsum(lengths)[:-1]]] = -100  # nothing predicts the first token of an example
 
     def outcome(losses: list[torch.Tensor]) -> tuple[float, torch.Tensor]:
         loss = torch.stack(losses).sum()
         gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
         return loss.item(), torch.cat([each.flatten() for each in gradients if each is not None])
 
-    examples = zip(*(column.split(lengths, dim=1) for column in row), strict=True)
-    expected_loss, expected = outcome([SupervisedLoss(model)(*example) for example in examples])
-    loss, gradient = outcome([SupervisedLoss(model)(*row)])
+    supervised = SupervisedLoss(model)
+    alone = [
+        row(example, [len(example)], own)
+        for example, own in zip(ids.split(lengths), labels.split(lengths), strict=True)
+    ]
+    expected_loss, expected = outcome([forward(supervised, example) for example in alone])
+    loss, gradient = outcome([forward(supervised, row(ids, lengths, labels))])
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert torch.allclose(gradient, expected, atol=1e-4)
 
@@ -122,8 +126,8 @@ def test_flash_attention_is_not_chosen_where_it_sees_the_whole_row(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     config, gpu = AutoConfig.for_model(model_type), torch.device("cuda")
     training = Training(learning_rate=1e-3)
-    assert attention_implementation(training, gpu, LlamaConfig()) == "flash_attention_2"
-    assert attention_implementation(training, gpu, config) in ("sdpa", "eager")
     asked_for = replace(training, attention=Attention.FLASH_ATTENTION_2)
+    assert attention_implementation(asked_for, gpu, LlamaConfig()) == "flash_attention_2"
+    assert attention_implementation(training, gpu, config) in ("sdpa", "eager")
     with pytest.raises(BadConfiguration, match=f"in a {model_type}; set auto or sdpa"):
         attention_implementation(asked_for, gpu, config)

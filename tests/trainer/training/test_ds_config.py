@@ -18,7 +18,7 @@ def test_what_the_spec_says() -> None:
     config = deepspeed_config(training(), stage=2, bf16=True, world_size=4, on_cpu=False)
     assert config["zero_optimization"]["stage"] == 2
     assert config["gradient_clipping"] == 0.5
-    assert config["bf16"] == {"enabled": True}
+    assert config["bf16"] == {"enabled": True, "check_grad_overflow": False}
     assert config["train_batch_size"] == 4
     assert "checkpoint" not in config
     assert "reduce_bucket_size" not in config["zero_optimization"]

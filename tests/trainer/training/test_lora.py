@@ -13,6 +13,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 from tests.trainer.training.ranks import Interruption
+from tests.trainer.training.rows import CPU
 from tests.trainer.training.runs import Run, build_blend
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -31,6 +32,7 @@ from blendtune_runtime.chat.tokenizer import load_tokenizer
 from blendtune_trainer.model.base_model import empty_model
 from blendtune_trainer.model.lora import adapter_parameters
 from blendtune_trainer.training.loss import SupervisedLoss
+from blendtune_trainer.training.microbatch import assemble, forward
 
 pytestmark = [
     pytest.mark.xdist_group("ranks"),  # one worker starts the server of ranks
@@ -107,9 +109,8 @@ def test_the_merged_model_has_the_loss_that_the_training_measured(undisturbed: R
     for index in range(blend.num_validation_bins):
         contents = blend.validation_bin(index)
         source = int(blend.validation_bin_sources[index])
-        arrays = (contents.input_ids, contents.labels, contents.position_ids)
         with torch.no_grad():
-            sums[source] += SupervisedLoss(model)(*(torch.from_numpy(each)[None] for each in arrays)).item()
+            sums[source] += forward(SupervisedLoss(model), assemble([contents], CPU)).item()
         counts[source] += contents.supervised_tokens
     measured = [loss.after for loss in undisturbed.result.validation_loss]
     assert [total / count for total, count in zip(sums, counts, strict=True)] == pytest.approx(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.trainer.training.rows import CPU, row_examples
 from tests.trainer.training.runs import build_blend
 from torch.nn import functional
 from transformers import AutoModelForCausalLM
@@ -17,9 +18,7 @@ from blendtune_trainer.blending.packed import Bin
 from blendtune_trainer.model.attention import PER_EXAMPLE, example_arguments
 from blendtune_trainer.training import loss as loss_module
 from blendtune_trainer.training.loss import SupervisedLoss, summed_nll
-from blendtune_trainer.training.microbatch import forward
-
-CPU = torch.device("cpu")
+from blendtune_trainer.training.microbatch import assemble, forward
 
 
 @pytest.fixture(scope="module", params=["sdpa", "eager", PER_EXAMPLE])
@@ -44,14 +43,14 @@ def alone(contents: Bin, where: slice) -> Bin:
 
 
 def nll_of(model: Any, contents: Bin) -> float:
-    return forward(SupervisedLoss(model), [contents], CPU).item()
+    return forward(SupervisedLoss(model), assemble([contents], CPU)).item()
 
 
 def test_equals_the_loss_of_transformers(model: Any) -> None:
     contents = alone(build_blend().bin(0), slice(0, 6))
     row = torch.from_numpy(contents.input_ids)[None]
     labels = torch.from_numpy(contents.labels)[None]
-    lengths = example_arguments(model, torch.arange(6)[None])
+    lengths = example_arguments(model, torch.arange(6)[None], row_examples([6]))
     expected = model(input_ids=row, labels=labels, **lengths).loss * contents.supervised_tokens
     assert nll_of(model, contents) == pytest.approx(expected.item(), rel=1e-6)
 
@@ -70,7 +69,7 @@ def test_changing_one_example_leaves_its_bin_mates_logits_alone(model: Any) -> N
     changed_slice = examples_of(contents)[1]
     changed = row.clone()
     changed[0, changed_slice] = 200
-    lengths = example_arguments(model, positions)
+    lengths = example_arguments(model, positions, assemble([contents], CPU).examples)
     before = model(input_ids=row, position_ids=positions, use_cache=False, **lengths).logits[0]
     after = model(input_ids=changed, position_ids=positions, use_cache=False, **lengths).logits[0]
     outside = np.ones(len(contents.input_ids), bool)
@@ -86,15 +85,15 @@ def test_several_bins_in_one_row_have_the_loss_and_the_gradient_of_each_alone(mo
     def gradient(loss: torch.Tensor) -> torch.Tensor:
         return torch.cat([part.flatten() for part in torch.autograd.grad(loss, list(model.parameters()))])
 
-    together = forward(supervised, bins, CPU)
-    alone_losses = torch.stack([forward(supervised, [contents], CPU) for contents in bins]).sum()
+    together = forward(supervised, assemble(bins, CPU))
+    alone_losses = torch.stack([forward(supervised, assemble([contents], CPU)) for contents in bins]).sum()
     assert together.item() == pytest.approx(alone_losses.item(), rel=1e-5)
     assert torch.allclose(gradient(together), gradient(alone_losses), atol=1e-4)
 
 
 def test_an_empty_micro_batch_weighs_nothing_and_reaches_every_parameter(model: Any) -> None:
     model.zero_grad()
-    nll = forward(SupervisedLoss(model), [], CPU)
+    nll = forward(SupervisedLoss(model), assemble([], CPU))
     nll.backward()
     assert nll.item() == 0
     assert all(not parameter.grad.any() for parameter in model.parameters())

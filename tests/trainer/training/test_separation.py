@@ -43,8 +43,8 @@ class Engine:
     def __init__(self, module: torch.nn.Module) -> None:
         self.module = module
 
-    def __call__(self, *arguments: torch.Tensor, read: None) -> Any:
-        return self.module(*arguments, read=read)
+    def __call__(self, *arguments: torch.Tensor, **more: Any) -> Any:
+        return self.module(*arguments, **more)
 
     def eval(self) -> None:
         self.module.eval()

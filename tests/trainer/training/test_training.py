@@ -212,13 +212,14 @@ def test_training_stops_when_validation_no_longer_improves(make_run: MakeRun) ->
     assert run.result.steps == 3
 
 
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16])
 def test_numbers_that_run_away_end_the_training_with_advice(
-    make_run: MakeRun, base_model: Path, tmp_path: Path
+    make_run: MakeRun, base_model: Path, tmp_path: Path, precision: Precision
 ) -> None:
     model = AutoModelForCausalLM.from_pretrained(base_model)
     model.model.norm.weight.data.fill_(torch.inf)
     model.save_pretrained(tmp_path / "damaged")
-    run = make_run().with_model(tmp_path / "damaged")
+    run = make_run(precision=precision).with_model(tmp_path / "damaged")
     assert run.train() == [ExitCode.BAD_CONFIGURATION]
     outcome = run.outcome_of(0)
     assert isinstance(outcome, Failure)

@@ -2,13 +2,15 @@
 
 Most models of transformers see the restarts of `position_ids` and mask by them. A mask over the whole row is
 slow, though: the scores between examples are computed and discarded. So the lengths of the examples are
-handed to the attention itself (PER_EXAMPLE) where the model passes them on. Some models look at the restarts
+handed to the attention itself where the model passes them on: to one kernel for all of them (VARLEN) or to
+one call for each (PER_EXAMPLE). Some models look at the restarts
 nowhere: they are told the lengths, or are given a mask, whatever else they might be asked to use.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,12 +20,22 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.models.gpt_oss.modeling_gpt_oss import eager_attention_forward as attention_with_sinks
 
 from blendtune_core.sizing.shape import SPANS, attention_span, needs_mask
+from blendtune_trainer.model.varlen import VARLEN
 
 PER_EXAMPLE = "per_example"  # its name in transformers
 # Model types whose own masks, and FlashAttention, do not see where an example begins (transformers 5.23).
 BLIND_TO_RESTARTS = frozenset({"biogpt", "falcon", "gpt_oss", "opt", "xglm"})
 _TAKE_A_MASK = frozenset({"falcon", "xglm"})  # of these: do not pass the lengths on, but use a given mask
 _WITH_SINKS = "gpt_oss"  # its attention passes the sinks and the window of a layer on
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowExamples:
+    """Where the examples of a row begin and end: on the host, and on the device."""
+
+    lengths: tuple[int, ...]  # tokens of each example
+    boundaries: Tensor  # int32[examples + 1]: the first token of each, and the end of the row
+
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # one example's query, key and value -> its output
 
@@ -54,12 +66,16 @@ def per_example(
 AttentionInterface.register(PER_EXAMPLE, per_example)
 
 
-def attend_within_examples(model: Any, longest: int) -> None:
-    """Switches a model that was loaded without FlashAttention to PER_EXAMPLE, if it can and needs no mask.
+def attend_within_examples(model: Any, longest: int, *, one_kernel: bool = False) -> None:
+    """Switches a model that was loaded without FlashAttention to VARLEN if `one_kernel`; else to PER_EXAMPLE,
+    if it can and needs no mask.
 
     It needs a mask if its sliding window is shorter than `longest`, the tokens of the longest example, or if
     it has layers of other kinds.
     """
+    if one_kernel:
+        model.set_attn_implementation(VARLEN)
+        return
     config = model.config.get_text_config()
     span = attention_span({name: getattr(config, name, None) for name in SPANS})
     can = model._supports_sdpa and config.model_type not in _TAKE_A_MASK
@@ -68,30 +84,28 @@ def attend_within_examples(model: Any, longest: int) -> None:
 
 
 def fall_back_to_mask(model: Any) -> bool:
-    """Switches a model from PER_EXAMPLE to SDPA with a mask. Returns whether it was switched."""
-    if model.config._attn_implementation != PER_EXAMPLE or model.config.model_type in BLIND_TO_RESTARTS:
+    """Switches a model from PER_EXAMPLE or VARLEN to SDPA with a mask. Returns whether it was switched."""
+    if (
+        model.config._attn_implementation not in (PER_EXAMPLE, VARLEN)
+        or model.config.model_type in BLIND_TO_RESTARTS
+    ):
         return False
     model.set_attn_implementation("sdpa")
     return True
 
 
-def example_arguments(model: Any, position_ids: Tensor) -> dict[str, Any]:
+def example_arguments(model: Any, position_ids: Tensor, examples: RowExamples) -> dict[str, Any]:
     """The keyword arguments by which a model learns where the examples of a row are; empty if it sees it.
 
     `position_ids`, int64[1, tokens], restart at 0 in each example.
     """
     if model.config._attn_implementation == PER_EXAMPLE:
-        return {"example_lengths": _lengths(position_ids[0])}
+        return {"example_lengths": examples.lengths}
+    if model.config._attn_implementation == VARLEN:
+        return {"example_boundaries": examples.boundaries, "longest_example": max(examples.lengths)}
     if model.config.get_text_config().model_type in _TAKE_A_MASK:
         return {"attention_mask": _block_mask(position_ids[0], model.dtype)}
     return {}
-
-
-def _lengths(positions: Tensor) -> list[int]:
-    """Tokens of each example of a row."""
-    starts = torch.nonzero(positions == 0).squeeze(1)
-    lengths: list[int] = torch.diff(starts, append=starts.new_tensor([len(positions)])).tolist()
-    return lengths
 
 
 def _block_mask(positions: Tensor, dtype: torch.dtype) -> Tensor:

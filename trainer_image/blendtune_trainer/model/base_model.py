@@ -14,7 +14,7 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCa
 from blendtune_api.contract import weight_files
 from blendtune_api.shared_folder import SharedFolder
 from blendtune_api.v1alpha1 import Model
-from blendtune_core.sizing.shape import SIZES, SPANS, ModelShape, ShapeError, read_shape
+from blendtune_core.sizing.shape import SCORES, SIZES, SPANS, ModelShape, ShapeError, read_shape
 from blendtune_runtime.errors import BadModel
 from blendtune_runtime.models.download import fetch_once
 from blendtune_runtime.models.sources import model_source
@@ -97,15 +97,20 @@ def leaks(model: Any) -> Iterator[str]:
         yield "attention to the whole row"
 
 
+def sizes(config: Any) -> dict[str, Any]:
+    """What `read_shape` reads of a config of transformers, which maps every size to its common name."""
+    text_config = config.get_text_config()
+    return {name: getattr(text_config, name, None) for name in (*SIZES, *SPANS, *SCORES)}
+
+
 def model_shape(model: Any) -> ModelShape:
     """The shape of an `empty_model` with its number of parameters. Raises BadModel if a size is missing.
 
     Tied weights are counted once.
     """
-    text_config = model.config.get_text_config()  # maps every size to its common name
     try:
         shape = read_shape(
-            {name: getattr(text_config, name, None) for name in (*SIZES, *SPANS)},
+            sizes(model.config),
             parameters=sum(parameter.numel() for parameter in model.parameters()),
         )
     except ShapeError as error:

@@ -14,8 +14,9 @@ from blendtune_api.v1alpha1 import Attention, Precision, Training
 from blendtune_core.sizing.layout import attention_in_use
 from blendtune_runtime.errors import BadConfiguration, BadModel
 from blendtune_trainer.model.attention import BLIND_TO_RESTARTS, attend_within_examples
-from blendtune_trainer.model.memory import flash_attention_works
+from blendtune_trainer.model.memory import flash_attention_works, varlen_works
 from blendtune_trainer.model.text_part import freeze_other_parts
+from blendtune_trainer.model.varlen import VARLEN
 
 
 def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
@@ -28,13 +29,22 @@ def training_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 def attention_implementation(training: Training, device: torch.device, config: Any) -> str:
     """The attention that transformers is to use for a model with this config, as its name there.
 
-    `auto` is FlashAttention 2 on CUDA if it is installed, the weights have 16 bits and it can keep the
-    examples of a bin apart; else SDPA, or what the model has instead of it. Raises BadConfiguration if
-    FlashAttention 2 is requested but cannot be used.
+    `auto` is, on CUDA and in 16 bits, VARLEN if torch's kernel serves the model, or FlashAttention 2 if it is
+    installed and can keep the examples of a bin apart; else SDPA, or what the model has instead of it. Raises
+    BadConfiguration if what is requested cannot be used.
     """
-    flash, on_gpu = flash_attention_works(config.model_type), device.type == "cuda"
-    attention = attention_in_use(training, on_gpu=on_gpu, flash_attention=flash)
+    flash, on_gpu, one_kernel = (
+        flash_attention_works(config.model_type),
+        device.type == "cuda",
+        varlen_works(config),
+    )
+    attention = attention_in_use(training, on_gpu=on_gpu, varlen=one_kernel, flash_attention=flash)
     require_attention(training, config)
+    if attention is Attention.VARLEN and not (one_kernel and on_gpu):
+        raise BadConfiguration(
+            "spec.training.attention: varlen needs a CUDA device of compute capability 8.0 or more; set auto "
+            "or sdpa"
+        )
     if attention is Attention.FLASH_ATTENTION_2 and not (flash and on_gpu):
         raise BadConfiguration(
             "spec.training.attention: flash_attention_2 needs a CUDA device and the flash-attn package; "
@@ -46,6 +56,11 @@ def attention_implementation(training: Training, device: torch.device, config: A
 
 def require_attention(training: Training, config: Any) -> None:
     """Raises BadConfiguration if the attention that is asked for cannot keep the examples of a bin apart."""
+    if training.attention is Attention.VARLEN and not varlen_works(config):
+        raise BadConfiguration(
+            f"spec.training.attention: varlen does not compute the attention of this {config.model_type} "
+            "(heads of a multiple of 8 up to 256, neither dropout nor a cap on the scores); set auto or sdpa"
+        )
     if training.attention is Attention.FLASH_ATTENTION_2 and config.model_type in BLIND_TO_RESTARTS:
         raise BadConfiguration(
             "spec.training.attention: with flash_attention_2 the examples of a bin see one another in a "
@@ -73,7 +88,7 @@ def load_model(
         model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
-            attn_implementation=attention,
+            attn_implementation="sdpa" if attention == VARLEN else attention,
             local_files_only=True,
             trust_remote_code=False,
         )
@@ -85,7 +100,7 @@ def load_model(
         del zero3  # with it, transformers notes renamings for the export that this checkpoint did not need
         model._weight_conversions = weightless(folder)._weight_conversions
     if attention != Attention.FLASH_ATTENTION_2:
-        attend_within_examples(model, training.sequence_length)
+        attend_within_examples(model, training.sequence_length, one_kernel=attention == VARLEN)
     if activation_checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     model.config.use_cache = False

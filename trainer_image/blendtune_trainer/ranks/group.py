@@ -20,6 +20,7 @@ import deepspeed.ops
 from blendtune_api.contract import GpuPreset
 from blendtune_runtime.errors import Transient
 from blendtune_trainer.ranks.hosts import is_loopback
+from blendtune_trainer.ranks.transfer import send
 
 # On CPU DeepSpeed would compile its shared-memory collectives at first use; gloo needs no compiler.
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
@@ -44,9 +45,29 @@ class Ranks:
 
     def sum(self, values: Sequence[float]) -> list[float]:
         """Each value summed over the ranks, in double precision."""
-        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
-        distributed.all_reduce(tensor)
-        return [float(value) for value in tensor.tolist()]
+        return self.sum_and_read(values)[0]
+
+    def sum_and_read(
+        self, summed: Sequence[float | Tensor], own: Sequence[float | Tensor | None] = ()
+    ) -> tuple[list[float], list[float | None]]:
+        """Each value of `summed` summed over the ranks, in double precision; those of `own` as they are here.
+
+        Tensors hold one number each, on the device of this rank. The host waits for the device once.
+        """
+        total = self._vector(summed)
+        distributed.all_reduce(total)
+        present = [value for value in own if value is not None]
+        read = iter(torch.cat([total, self._vector(present)]).tolist())
+        return [next(read) for _ in summed], [None if value is None else next(read) for value in own]
+
+    def _vector(self, values: Sequence[float | Tensor]) -> Tensor:
+        """float64[len(values)] on the device of this rank."""
+        numbers = [0.0 if isinstance(value, Tensor) else float(value) for value in values]
+        vector = send(torch.tensor(numbers, dtype=torch.float64), self.device)
+        for index, value in enumerate(values):
+            if isinstance(value, Tensor):
+                vector[index].copy_(value.detach().squeeze())
+        return vector
 
     def sum_arrays(self, values: Tensor) -> Tensor:
         """Each value summed over the ranks. `values` is on the CPU and has one shape on all ranks."""

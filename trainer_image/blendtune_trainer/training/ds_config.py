@@ -55,7 +55,8 @@ def deepspeed_config(
         "gradient_accumulation_steps": 1,
         "managed_gradient_accumulation": False,
         "gradient_clipping": training.max_grad_norm,
-        "bf16": {"enabled": bf16},
+        # The norm of the gradients shows what is not finite, and the training then ends.
+        "bf16": {"enabled": bf16, "check_grad_overflow": False},
         "zero_optimization": _zero(stage, on_cpu),
         # torch's AdamW needs no compiler, unlike DeepSpeed's own.
         "zero_allow_untested_optimizer": True,

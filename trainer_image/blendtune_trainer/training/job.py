@@ -214,7 +214,8 @@ def _load(job: Job, base: Path, setup: Setup, checkpoints: Checkpoints, blend: P
         print(describe_layout(layout, training.sequence_length), flush=True)
     engine = load_engine(base, config, ranks, layout, pointer)
     dtype = training_dtype(training.precision, ranks.device)
-    require_separation(engine, ranks, dtype, setup.shape.vocabulary_size)
+    if require_separation(engine, ranks, dtype, setup.shape.vocabulary_size):
+        layout = replace(layout, bins_per_micro_batch=1)  # a mask grows with the square of the row
     compared = _compared(job, engine, blend, setup.shape.vocabulary_size)
     if pointer:
         checkpoints.load(engine, ranks, pointer)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from itertools import zip_longest
 from typing import Any, NoReturn
 
 import torch
+from torch import Tensor
 
 from blendtune_api.v1alpha1 import Training
 from blendtune_runtime.errors import Diverged, Preempted
@@ -18,7 +20,7 @@ from blendtune_trainer.training.batches import bins_of_step, micro_batches
 from blendtune_trainer.training.checkpoint import Checkpoints
 from blendtune_trainer.training.divergence import Compared
 from blendtune_trainer.training.epochs import EpochModels
-from blendtune_trainer.training.microbatch import forward
+from blendtune_trainer.training.microbatch import Lookahead, forward
 from blendtune_trainer.training.plan import Plan
 from blendtune_trainer.training.report import StepReport, TrainingReport
 from blendtune_trainer.training.schedule import learning_rate
@@ -56,6 +58,7 @@ class TrainingLoop:
         self._watchdog = watchdog
         self._epoch_models = epoch_models
         self._compared = compared
+        self._micro_batches = Lookahead(blend, ranks.device)
         self._saved_step: int | None = None
         self._saved_at = time.monotonic()
 
@@ -91,10 +94,12 @@ class TrainingLoop:
         rate = learning_rate(self._training, step, self._plan.steps)
         for group in self._engine.optimizer.param_groups:
             group["lr"] = rate
-        nll = self._accumulate(bins, supervised)
+        nll = self._accumulate(step, supervised)
         self._engine.step()
-        total, stop, save = self._ranks.sum([nll, self._stop.requested, self._checkpoint_due()])
-        norm = self._engine.get_global_grad_norm()
+        sums, (norm,) = self._ranks.sum_and_read(
+            [nll, self._stop.requested, self._checkpoint_due()], [self._engine.get_global_grad_norm()]
+        )
+        total, stop, save = sums
         self._check_finite(step + 1, total, norm)
         self._watchdog.beat()
         self._report.log_step(
@@ -102,7 +107,7 @@ class TrainingLoop:
                 step=step + 1,
                 loss=total / supervised if supervised else None,
                 learning_rate=rate,
-                gradient_norm=None if norm is None else float(norm),
+                gradient_norm=norm,
                 tokens=sum(self._blend.tokens(index) for index in bins),
                 seconds=time.monotonic() - start,
                 gpu_memory_bytes=self._ranks.peak_memory_bytes(),
@@ -119,24 +124,30 @@ class TrainingLoop:
                 "spec.model may be damaged",
             )
 
-    def _accumulate(self, bins: range, supervised: int) -> float:
+    def _accumulate(self, step: int, supervised: int) -> Tensor:
         """Accumulates the gradients of a step's loss: the mean over its supervised tokens on all ranks.
 
-        Returns the summed loss of this rank. DeepSpeed averages the gradients over the ranks, hence the
-        factor of the world size.
+        Returns the summed loss of this rank, a number on the device, for which nothing has waited. DeepSpeed
+        averages the gradients over the ranks, hence the factor of the world size.
         """
         scale = self._ranks.world_size / max(1, supervised)
         total = torch.zeros((), device=self._ranks.device)
-        for indices in micro_batches(
-            bins, self._ranks.rank, self._ranks.world_size, self._plan.bins_per_micro_batch
-        ):
+        own, following = self._own_bins(step), self._own_bins(step + 1)[:1]
+        for indices, next_indices in zip_longest(own, [*own[1:], *following]):
             torch.manual_seed(
                 self._training.seed + min(indices, default=0)
             )  # depends on the bins, not on the rank
-            nll = forward(self._engine, [self._blend.bin(index) for index in indices], self._ranks.device)
+            nll = forward(self._engine, self._micro_batches.take(indices))
             self._engine.backward(nll * scale, scale_wrt_gas=False)
             total += nll.detach()
-        return float(total)
+            if next_indices is not None:
+                self._micro_batches.prepare(next_indices)  # a GPU is still computing this one
+        return total
+
+    def _own_bins(self, step: int) -> list[tuple[int, ...]]:
+        """The bins of `step` that this rank takes, by micro-batch; none after the last step."""
+        bins = bins_of_step(step, self._plan.bins_per_step, self._blend.num_bins)
+        return micro_batches(bins, self._ranks.rank, self._ranks.world_size, self._plan.bins_per_micro_batch)
 
     def _checkpoint_due(self) -> bool:
         """Whether a checkpoint is due by the clock of rank 0; False on the other ranks."""

@@ -11,8 +11,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from blendtune_core.sizing.memory import LOSS_CHUNK_BYTES
-from blendtune_trainer.blending.packed import IGNORED_LABEL
-from blendtune_trainer.model.attention import example_arguments
+from blendtune_trainer.model.attention import RowExamples, example_arguments
 
 
 class SupervisedLoss(nn.Module):
@@ -30,27 +29,29 @@ class SupervisedLoss(nn.Module):
     def forward(
         self,
         input_ids: Tensor,
-        labels: Tensor,
         position_ids: Tensor,
+        predicting: Tensor,
+        targets: Tensor,
+        *,
+        examples: RowExamples,
         read: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
-        """The summed negative log-likelihood, in nats. All arguments are int64[1, n]; labels are not shifted.
+        """The summed negative log-likelihood, in nats. The arguments are those of a `MicroBatch`.
 
-        `position_ids` restart at 0 in each example. The model gets the lengths of the examples, or detects
-        the restarts, which transformers does only without an attention mask and without a cache. `read` gets
-        the logits that predict the supervised tokens, [m, vocabulary].
+        The model gets the lengths of the examples, or detects the restarts of `position_ids`, which
+        transformers does only without an attention mask and without a cache. `read` gets the logits that
+        predict the supervised tokens, [m, vocabulary].
         """
-        predicting = torch.nonzero(labels[0, 1:] != IGNORED_LABEL).squeeze(1)  # [m]
         logits = self.model(
             input_ids=input_ids,
             position_ids=position_ids,
             logits_to_keep=predicting,
             use_cache=False,
-            **example_arguments(self.model, position_ids),
+            **example_arguments(self.model, position_ids, examples),
         ).logits
         if read is not None:
             read(logits[0])
-        return summed_nll(logits[0], labels[0, predicting + 1])
+        return summed_nll(logits[0], targets)
 
 
 def summed_nll(logits: Tensor, targets: Tensor) -> Tensor:

@@ -13,29 +13,31 @@ from blendtune_trainer.blending.packed import IGNORED_LABEL, Bin
 from blendtune_trainer.model.attention import fall_back_to_mask
 from blendtune_trainer.ranks.group import Ranks
 from blendtune_trainer.training.loss import SupervisedLoss
-from blendtune_trainer.training.microbatch import evaluating, forward
+from blendtune_trainer.training.microbatch import assemble, evaluating, forward
 
 _TOKENS = 24  # of each example
 _TOLERANCE = 1e-4  # of the loss, relative; without attention across examples the losses are equal
 _TOLERANCE_OF_EXPERTS = 1e-2  # the rounding of experts in 16 bits depends on the other tokens of the row
 
 
-def require_separation(engine: Any, ranks: Ranks, dtype: torch.dtype, vocabulary_size: int) -> None:
+def require_separation(engine: Any, ranks: Ranks, dtype: torch.dtype, vocabulary_size: int) -> bool:
     """Raises BadModel if the loss of an example depends on the example before it in the bin.
 
     Some models mask only padding, others have recurrent state: their examples would see unrelated rows. A
-    model that does not pass the lengths of the examples on to its attention falls back to a mask. Every rank
-    calls it, and all reach the same decision.
+    model that does not pass the lengths of the examples on to its attention falls back to a mask. Returns
+    whether it did. Every rank calls it, and all reach the same decision.
     """
     model = engine.module.model
     experts = any("expert" in name for name, _ in model.named_modules())
     tolerance = _TOLERANCE_OF_EXPERTS if experts and dtype is not torch.float32 else _TOLERANCE
     after_same, after_other = _losses(engine, ranks.device, vocabulary_size)
-    if ranks.any(_differ(after_same, after_other, tolerance)) and fall_back_to_mask(model):
+    masked = ranks.any(_differ(after_same, after_other, tolerance)) and fall_back_to_mask(model)
+    if masked:
         if ranks.is_first:
             print("the model does not hand the lengths of examples on: its attention gets a mask", flush=True)
         after_same, after_other = _losses(engine, ranks.device, vocabulary_size)
     _check(after_same, after_other, ranks.any(_differ(after_same, after_other, tolerance)))
+    return masked
 
 
 def require_separation_on_cpu(model: Any, vocabulary_size: int) -> None:
@@ -68,7 +70,7 @@ def _losses(engine: Any, device: torch.device, vocabulary_size: int) -> tuple[fl
     example, other = np.random.default_rng(0).integers(0, vocabulary_size, (2, _TOKENS))
     with evaluating(engine):
         same, different = (
-            float(forward(engine, [_bin(before, example)], device)) / (_TOKENS - 1)
+            float(forward(engine, assemble([_bin(before, example)], device))) / (_TOKENS - 1)
             for before in (example, other)
         )
     return same, different

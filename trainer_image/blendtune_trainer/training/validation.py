@@ -17,7 +17,7 @@ from blendtune_trainer.training.base_predictions import BasePredictions, Recordi
 from blendtune_trainer.training.batches import micro_batches
 from blendtune_trainer.training.compared import ComparedPositions
 from blendtune_trainer.training.divergence import Compared, Comparison
-from blendtune_trainer.training.microbatch import evaluating, forward
+from blendtune_trainer.training.microbatch import assemble, evaluating, forward
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +79,7 @@ def validation_loss(
                 return None
             bins = [blend.validation_bin(index) for index in indices]
             own = partial(read, indices[0]) if read is not None and indices else None
-            nll = float(forward(engine, bins, ranks.device, own))
+            nll = float(forward(engine, assemble(bins, ranks.device), own))
             for index, contents in zip(indices, bins, strict=True):
                 source = int(blend.validation_bin_sources[index])
                 sums[source] += nll
