@@ -71,7 +71,7 @@ def render_attempt(
     pinned: Pinned[ConfigT]
     config_maps: tuple[Object, ...]
     pinned, config_maps = configuration
-    made = job(run, pinned, attempt, settings)
+    made: Object | tuple[Object, ...] = job(run, pinned, attempt, settings)
     return (*config_maps, *(made if isinstance(made, tuple) else (made,)))
 
 

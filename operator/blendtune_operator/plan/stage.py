@@ -108,8 +108,9 @@ def _start_next(draft: Draft[StatusT], stage: StageRun[ResultT], last: Attempt |
         draft.create(obj)
     for old, child in draft.children.attempts(stage.stage).items():
         if old <= number - ATTEMPTS_KEPT:
-            for obj in (child, *draft.children.namesakes(child)):
-                draft.delete(obj)
+            draft.delete(child)
+            for needed in draft.children.namesakes(child):
+                draft.delete(needed)
     draft.update(start_time=draft.status.start_time or timestamp(draft.now))
     open_attempt(draft, stage.stage, number, draft.now)
     return wait(draft, stage.condition, Reason.STARTING, f"attempt {number} is starting")
