@@ -72,6 +72,11 @@ class Backend(Protocol):
         """The name of the container that trains."""
         ...
 
+    @property
+    def makes(self) -> tuple[Kind, ...]:
+        """What controllers make of the attempt's object, one of the other, down to what owns the pods."""
+        ...
+
     def rank_0(self, run: str, attempt: int) -> str:
         """Host name of the pod with number 0, for its peers."""
         ...

@@ -15,6 +15,7 @@ class JobGang:
     installed_by = "Kubernetes"
     index_label = names.COMPLETION_INDEX
     container = names.TRAIN_CONTAINER
+    makes = ()
 
     def rank_0(self, run: str, attempt: int) -> str:
         """The host name of a pod of an Indexed Job is the Job's name with the index."""

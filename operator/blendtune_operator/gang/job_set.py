@@ -18,6 +18,7 @@ class JobSetGang:
     installed_by = "JobSet"
     index_label = names.COMPLETION_INDEX
     container = names.TRAIN_CONTAINER
+    makes = (Kind.JOB,)
 
     def rank_0(self, run: str, attempt: int) -> str:
         return pod_host(run, attempt, 0)

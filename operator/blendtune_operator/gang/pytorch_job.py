@@ -12,6 +12,7 @@ class PyTorchJobGang:
     installed_by = "the Kubeflow training operator"
     index_label = names.REPLICA_INDEX
     container = names.TRAIN_CONTAINER  # required by the training operator
+    makes = ()
 
     def rank_0(self, run: str, attempt: int) -> str:
         """The training operator makes a headless Service for each pod."""

@@ -16,6 +16,7 @@ class TrainJobGang:
     installed_by = "Kubeflow Trainer 2"
     index_label = names.COMPLETION_INDEX
     container = "node"  # required by the Trainer
+    makes = (Kind.JOB_SET, Kind.JOB)
 
     def rank_0(self, run: str, attempt: int) -> str:
         """The Trainer makes a JobSet of the TrainJob's name."""

@@ -8,12 +8,12 @@ from datetime import datetime
 from enum import Enum, auto
 
 from blendtune_api.contract import Progress
-from blendtune_api.v1alpha1 import Stage
+from blendtune_api.v1alpha1 import BlendedFineTune, Stage
 from blendtune_operator import names
 from blendtune_operator.conditions import moment
 from blendtune_operator.gang import BACKENDS
 from blendtune_operator.names import Kind, Object, Parent
-from blendtune_operator.plan.recorded import Recorded, recorded_by
+from blendtune_operator.plan.recorded import Recorded, gang_of, recorded_by
 
 _SUCCEEDED = ("Complete", "Completed", "Succeeded")  # of a Job or TrainJob, a JobSet, a PyTorchJob
 _INDEX_LABELS = sorted({backend.index_label for backend in BACKENDS.values()})
@@ -53,7 +53,9 @@ class Children:
     ) -> Children:
         """The children of one owner, of what `claimed` leaves of the objects."""
         objects = tuple(obj for obj in objects if obj["metadata"]["namespace"] == owner.metadata.namespace)
-        recorded = recorded_by(owner.status).with_jobs(objects)
+        recorded = recorded_by(owner.status)
+        if isinstance(owner, BlendedFineTune):
+            recorded = recorded.with_jobs(objects, BACKENDS[gang_of(owner.status)].makes)
         candidates = claimed(owner, objects)
         return cls(
             objects=tuple(obj for obj in candidates if recorded.has(obj)),

@@ -7,7 +7,7 @@ pinned configuration by the digest of what it holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -44,21 +44,26 @@ class Recorded:
     others: frozenset[str] = frozenset()
     pinned: str = ""
 
-    def with_jobs(self, objects: Iterable[Object]) -> Recorded:
-        """With the Jobs that JobSets and TrainJobs have made since, by their owner references.
+    def with_jobs(self, objects: Iterable[Object], makes: Sequence[Kind]) -> Recorded:
+        """With what controllers have made since of the training's attempts, by owner references.
 
-        A TrainJob makes a JobSet, which makes the Job.
+        `makes` are its kinds, one made of the other. The last is the Job; the first that is seen counts.
         """
-        attempts, jobs = dict(self.attempts), dict(self.jobs)
-        made = [obj for obj in objects if obj["kind"] in (Kind.JOB_SET, Kind.JOB)]
-        for obj in sorted(made, key=lambda obj: obj["kind"] == Kind.JOB):
-            uid, attempt = obj["metadata"]["uid"], attempts.get(names.controller_uid(obj))
-            if attempt is None or attempt in self.jobs:
-                continue
-            attempts[uid] = attempt
-            if obj["kind"] == Kind.JOB:
-                jobs.setdefault(attempt, uid)
-        return replace(self, attempts=attempts, jobs=jobs)
+        owners = {
+            uid: at for uid, at in self.attempts.items() if at[0] is Stage.TRAIN and at not in self.jobs
+        }
+        made: dict[str, tuple[Stage, int]] = {}
+        for kind in makes:
+            of_kind = [obj for obj in objects if obj["kind"] == kind]
+            made = {
+                obj["metadata"]["uid"]: owners[names.controller_uid(obj)]
+                for obj in sorted(of_kind, key=_age, reverse=True)
+                if names.controller_uid(obj) in owners
+            }
+            owners = made
+        jobs = {attempt: uid for uid, attempt in made.items()}
+        own = {uid: attempt for attempt, uid in jobs.items()}
+        return replace(self, attempts={**self.attempts, **own}, jobs={**self.jobs, **jobs})
 
     def has(self, child: Object) -> bool:
         """Whether the child is recorded; a pod is, if an attempt that is recorded controls it."""
@@ -100,6 +105,11 @@ def record(status: AnyStatusT, child: Object) -> AnyStatusT:
     if child["kind"] in names.ATTEMPT_KINDS:
         return _with_attempt(status, child)
     return status  # what an attempt needs is compared anew before the next
+
+
+def _age(obj: Object) -> tuple[str, str]:
+    """Sorts objects by age, the oldest first. All timestamps are of one format."""
+    return str(obj["metadata"].get("creationTimestamp") or ""), obj["metadata"]["name"]
 
 
 def gang_of(status: BlendedFineTuneStatus | RubricEvalStatus) -> Gang:

@@ -109,8 +109,8 @@ def _start_next(draft: Draft[StatusT], stage: StageRun[ResultT], last: Attempt |
     for old, child in draft.children.attempts(stage.stage).items():
         if old <= number - ATTEMPTS_KEPT:
             draft.delete(child)
-            for namesake in draft.children.namesakes(child):
-                draft.delete(namesake)
+            for needed in draft.children.namesakes(child):
+                draft.delete(needed)
     draft.update(start_time=draft.status.start_time or timestamp(draft.now))
     open_attempt(draft, stage.stage, number, draft.now)
     return wait(draft, stage.condition, Reason.STARTING, f"attempt {number} is starting")
