@@ -13,6 +13,7 @@ from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     ConditionStatus,
     ConditionType,
+    Reason,
     RubricEval,
     State,
 )
@@ -26,6 +27,7 @@ from blendtune_operator.client.watching import Watched, snapshots
 from blendtune_operator.conditions import find, is_finished, is_refused
 from blendtune_operator.names import Kind, Object
 
+_HOLDING = (Reason.QUEUED, Reason.UNSCHEDULABLE, Reason.IMAGE_PULL_FAILED)
 _WAITING = (State.PENDING, State.QUEUED, State.SUSPENDED)
 
 
@@ -90,8 +92,8 @@ def why_waiting(object: BlendedFineTune | RubricEval) -> str:
     accepted = find(conditions, ConditionType.ACCEPTED)
     if accepted is not None and accepted.status is ConditionStatus.FALSE:
         return f"{accepted.reason}: {accepted.message}"
-    queued = [each for each in conditions if each.reason in ("Queued", "Unschedulable", "ImagePullFailed")]
-    return queued[0].message if queued else ""
+    held = (each.message for each in conditions if each.reason in _HOLDING)
+    return next(held, "")
 
 
 def print_end(console: Console, object: Resource, evaluation: RubricEval | None) -> ExitStatus:

@@ -17,6 +17,7 @@ from blendtune_api.v1alpha1 import (
     ConditionStatus,
     ConditionType,
     EvaluationSummary,
+    Reason,
     RubricEval,
     RubricEvalStatus,
     ScopeScore,
@@ -106,9 +107,9 @@ def gates(object: BlendedFineTune | RubricEval) -> str:
     if condition is None:
         return ""
     if condition.status is not ConditionStatus.UNKNOWN:
-        none = condition.reason == "NoGates"
+        none = condition.reason == Reason.NO_GATES
         return "none" if none else "passed" if condition.status is ConditionStatus.TRUE else "failed"
-    return "inconclusive" if condition.reason == "GatesInconclusive" else ""
+    return "inconclusive" if condition.reason == Reason.GATES_INCONCLUSIVE else ""
 
 
 def _score(scope: ScopeScore | None) -> str:

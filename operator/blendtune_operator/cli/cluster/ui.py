@@ -12,11 +12,12 @@ from pathlib import Path
 from rich.console import Console
 
 from blendtune_api.blend_study import BlendStudy
+from blendtune_operator.api import ApiError
 from blendtune_operator.cli.cluster.report import PAGE, fetched, has_report
 from blendtune_operator.cli.cluster.session import at_cluster
 from blendtune_operator.cli.exit_status import ExitStatus
 from blendtune_operator.cli.study_page import study_page
-from blendtune_operator.client.access import Access
+from blendtune_operator.client.access import Access, explain
 from blendtune_operator.client.faults import ClientError
 from blendtune_operator.client.objects import decoded, find
 from blendtune_operator.client.reader import Start
@@ -46,7 +47,10 @@ async def _cluster(access: Access, parsed: argparse.Namespace, console: Console)
             page = Path(folder) / kind / name / PAGE
             async with held:
                 if not page.exists():
-                    await _keep(access, kind, name, page)
+                    try:
+                        await _keep(access, kind, name, page)
+                    except ApiError as error:
+                        raise explain(error, access.namespace) from error
             return page
 
         return await _show(f"namespace {access.namespace}", of_cluster(access), report, parsed, console)
