@@ -18,7 +18,7 @@ IMAGES := operator trainer eval
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10
 TOOK = @echo "make $@: $$(( $$(date +%s) - $(BEGIN) )) s"
 
-.PHONY: help demo study test test-cluster test-runs e2e check generate docs pictures sbom version release-dry audit lock bench forgetting clean
+.PHONY: help demo study test test-cluster test-runs e2e check generate docs pictures sbom version release-dry audit lock bench bench-gpu forgetting clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
@@ -92,6 +92,9 @@ bench: $(INSTALLED) $(MODEL) ## training beside TRL's and LLaMA-Factory's, answe
 	$(BIN)/python bench/preparing.py --rows 100000
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/answering.py
+
+bench-gpu: $(INSTALLED) ## what one GPU does, over shapes, lengths, ZeRO stages and methods, beside the estimates (twenty minutes; needs a GPU)
+	$(BIN)/python bench/gpu.py
 
 forgetting: $(INSTALLED) $(MODEL) ## what is forgotten, and what keeps it: four arms, five seeds; a second call goes on (hours)
 	$(BIN)/python bench/forgetting.py

@@ -95,10 +95,11 @@ def waiting_is_an_error() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("waiting_is_an_error")
-def test_no_pass_waits_for_a_gpu(base_model: Path) -> None:
+@pytest.mark.parametrize("one_kernel", [False, True])
+def test_no_pass_waits_for_a_gpu(base_model: Path, one_kernel: bool) -> None:
     gpu = torch.device("cuda")
     model = AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.bfloat16).to(gpu, non_blocking=True)
-    attend_within_examples(model, SEQUENCE_LENGTH)
+    attend_within_examples(model, SEQUENCE_LENGTH, one_kernel=one_kernel)
     loss = SupervisedLoss(model)
     for index in range(3):
         forward(loss, assemble([build_blend().bin(index)], gpu)).backward()

@@ -151,6 +151,21 @@ def test_a_whole_model_on_a_gpu_by_shape() -> None:
     assert (loss.shape, loss.dtype, loss.device.type) == ((), torch.float32, "cuda")
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: torch's kernel runs on CUDA alone")
+@pytest.mark.parametrize("window", [None, 4])
+def test_torchs_own_kernel_against_fp32_with_a_mask(window: int | None) -> None:
+    config = MistralConfig(**SHAPE, sliding_window=window)
+    ids = torch.randint(0, 64, (sum(LENGTHS),), generator=torch.Generator().manual_seed(1))
+    batch = row(ids, LENGTHS)
+    expected = forward(SupervisedLoss(loaded(config)), batch).item()
+    model = loaded(config).to(GPU, torch.bfloat16)
+    attend_within_examples(model, max(LENGTHS), one_kernel=True)
+    moved = (batch.input_ids, batch.position_ids, batch.predicting, batch.targets)
+    examples = replace(batch.examples, boundaries=batch.examples.boundaries.to(GPU))
+    loss = SupervisedLoss(model)(*(each.to(GPU) for each in moved), examples=examples)
+    assert loss.item() == pytest.approx(expected, rel=1e-2)
+
+
 @pytest.fixture
 def ampere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU that has the kernel, and no flash-attn."""
