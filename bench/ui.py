@@ -16,9 +16,9 @@ from docs.client import examples
 from playwright.async_api import async_playwright
 from tests.e2e.report.browser import CHROMIUM, FLAGS
 
+from blendtune_operator.cli.ui.server import Page, serving
+from blendtune_operator.cli.ui.sources import Shown
 from blendtune_operator.names import Object
-from blendtune_operator.ui.server import Page, serving
-from blendtune_operator.ui.sources import Shown
 
 _TIMES = 7
 _PAINT = """() => new Promise((resolve) => {

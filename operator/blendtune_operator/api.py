@@ -98,7 +98,10 @@ class Api:
             ) as response:
                 if response.status != 200:
                     raise _refusal(response, await response.read(), call)
-                yield _unbounded_lines(response.content)
+                try:
+                    yield _unbounded_lines(response.content)
+                finally:
+                    _abandon(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiError(0, "Unreachable", f"{call}: {error!r}") from error
 
@@ -161,6 +164,12 @@ class Api:
         if 200 <= response.status < 300:
             return _document(content)
         raise _refusal(response, content, f"{method} {path}")
+
+
+def _abandon(response: aiohttp.ClientResponse) -> None:
+    """Closes the connection of an answer that was not read to its end, at once: TLS would wait."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
 
 
 async def _unbounded_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

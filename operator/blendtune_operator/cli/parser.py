@@ -94,7 +94,7 @@ def _add_cluster_commands(subparsers: Commands) -> None:
     add_cluster(cp)
 
     ui = add_command(
-        subparsers, "ui", "show all runs and studies on a page that changes with them", "cluster.ui"
+        subparsers, "ui", "show all runs and studies on a page that changes with them", "ui.command"
     )
     ui.add_argument(
         "folder", type=Path, nargs="?", metavar="DIR", help="a folder of local runs (default: the cluster)"

@@ -12,10 +12,10 @@ import pytest
 from bench.ui import runs
 from playwright.sync_api import Browser, Page, expect
 
+from blendtune_operator.cli.ui.server import Page as Served
+from blendtune_operator.cli.ui.server import serving
+from blendtune_operator.cli.ui.sources import Shown
 from blendtune_operator.names import Object
-from blendtune_operator.ui.server import Page as Served
-from blendtune_operator.ui.server import serving
-from blendtune_operator.ui.sources import Shown
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from aiohttp import web
 
 from blendtune_documents.pages import render, render_part
+from blendtune_operator.cli.ui.overview import as_values, overview
+from blendtune_operator.cli.ui.sources import Shown
 from blendtune_operator.client.faults import ClientError
-from blendtune_operator.ui.overview import as_values, overview
-from blendtune_operator.ui.sources import Shown
 
 HOST = "127.0.0.1"
 _REST_SECONDS = 0.5  # between two messages: many changes at once are one
-_PACKAGE = "blendtune_operator.ui"
+_PACKAGE = "blendtune_operator.cli.ui"
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",

@@ -17,12 +17,12 @@ from blendtune_operator.cli.cluster.report import PAGE, fetched, has_report
 from blendtune_operator.cli.cluster.session import at_cluster
 from blendtune_operator.cli.exit_status import ExitStatus
 from blendtune_operator.cli.study_page import study_page
+from blendtune_operator.cli.ui.server import Page, Report, serving
+from blendtune_operator.cli.ui.sources import Shown, local_report, of_cluster, of_folder
 from blendtune_operator.client.access import Access, explain
 from blendtune_operator.client.faults import ClientError
 from blendtune_operator.client.objects import decoded, find
 from blendtune_operator.client.reader import Start
-from blendtune_operator.ui.server import Page, Report, serving
-from blendtune_operator.ui.sources import Shown, local_report, of_cluster, of_folder
 
 _PATIENCE_SECONDS, _LIFETIME_SECONDS = 120.0, 900
 

@@ -15,11 +15,11 @@ import pytest
 from docs.client import examples
 
 from blendtune_documents.pages import render_part
+from blendtune_operator.cli.ui.overview import as_values, overview
+from blendtune_operator.cli.ui.server import Page, serving
+from blendtune_operator.cli.ui.sources import Losses, Shown, local_report, look
 from blendtune_operator.client.faults import ClientError
 from blendtune_operator.names import Object
-from blendtune_operator.ui.overview import as_values, overview
-from blendtune_operator.ui.server import Page, serving
-from blendtune_operator.ui.sources import Losses, Shown, local_report, look
 
 TAG = "<script>document.title = 'run'</script>"
 LOSSES = [(1, 2.0), (2, 1.5), (3, 1.25)]
@@ -28,7 +28,7 @@ LOSSES = [(1, 2.0), (2, 1.5), (3, 1.25)]
 def shown(objects: list[Object], note: str = "") -> str:
     histories = {obj["metadata"]["uid"]: LOSSES for obj in objects}
     values = as_values(overview(objects, histories), "namespace team", note)
-    return render_part("entries", values, package="blendtune_operator.ui")
+    return render_part("entries", values, package="blendtune_operator.cli.ui")
 
 
 def runs() -> list[Object]:
