@@ -36,7 +36,8 @@ def section(results: Sequence[Result]) -> str:
     """What was measured, as Markdown."""
     if not results:
         return "Nothing was measured by these rules yet.\n"
-    return "\n".join([*_by_arm(results), "", *_by_run(results), ""])
+    tables = (_by_arm(results), _by_weight(results), _by_run(results))
+    return "\n\n".join(filter(None, map("\n".join, tables))) + "\n"
 
 
 def with_section(page: str, results: Sequence[Result]) -> str:
@@ -53,7 +54,8 @@ def plane(results: Sequence[Result]) -> str:
     """
     marks = [_dot(0, _base(results), 6, "#212121", "base model")] if results else []
     if between := list(_between(results)):
-        line = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in [(0.0, _base(results)), *between])
+        way = [(_base(results, "inDomain"), _base(results)), *(scores for _, *scores in between)]
+        line = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in way)
         marks.append(f'<polyline class="way" points="{line}" stroke="{COLOURS["interpolated"]}"/>')
     for arm, runs in _arms(results).items():
         for each in runs:
@@ -86,6 +88,18 @@ def _by_arm(results: Sequence[Result]) -> Iterator[str]:
             _interval(gaps),
         ]
         yield _row(cells)
+
+
+def _by_weight(results: Sequence[Result]) -> Iterator[str]:
+    """The models between base and tuned one, means over the seeds; nothing if none was asked."""
+    weighed = [each for each in results if "candidates" in each]
+    if not weighed:
+        return
+    yield "| weight | in-domain | general | taken |"
+    yield "|---|---|---|---|"
+    for weight, in_domain, general in _between(weighed):
+        taken = sum(each["weight"] == weight for each in weighed)
+        yield _row([f"{weight:g}", f"{in_domain:.3f}", f"{general:.3f}", f"{taken} of {len(weighed)}"])
 
 
 def _by_run(results: Sequence[Result]) -> Iterator[str]:
@@ -133,12 +147,13 @@ def _interval(gaps: Sequence[float]) -> str:
     return f"{mean:+.3f} ({mean - half:+.3f} to {mean + half:+.3f}), at least {min(gaps):+.3f}"
 
 
-def _between(results: Sequence[Result]) -> Iterator[tuple[float, float]]:
-    """In-domain and general score of each weight, the mean over the seeds, from the least weight on."""
+def _between(results: Sequence[Result]) -> Iterator[tuple[float, float, float]]:
+    """Each weight, from the least on, with its in-domain and its general score, means over the seeds."""
     candidates = [candidate for each in results for candidate in each.get("candidates", [])]
     for weight in sorted({each["weight"] for each in candidates}):
         alike = [each for each in candidates if each["weight"] == weight]
-        yield fmean(each["inDomain"] for each in alike), fmean(each["general"] for each in alike)
+        in_domain, general = (fmean(each[scope] for each in alike) for scope in ("inDomain", "general"))
+        yield weight, in_domain, general
 
 
 def _score(result: Result, scope: str) -> float:

@@ -22,11 +22,14 @@ from blendtune_api.v1alpha1 import (
     BlendedSource,
     BlendStatus,
     Budget,
+    Candidate,
+    CandidateScope,
     EvaluatedModel,
     Evaluation,
     Gate,
     GateResult,
     GateStatus,
+    InterpolationStatus,
     Metric,
     Model,
     NamedValue,
@@ -169,6 +172,22 @@ def test_scores_carry_their_judge_and_a_missing_score_is_no_zero() -> None:
         line.startswith("blendtune_gate{") and 'result="Passed"' in line and line.endswith(" 1.0")
         for line in lines
     )
+
+
+def test_the_models_to_choose_from_show_their_scores() -> None:
+    candidates = (
+        Candidate(weight=0.7, general=CandidateScope(score=0.6), gates=GateResult.PASSED),
+        Candidate(weight=1.0, general=CandidateScope(score=0.2), gates=GateResult.FAILED),
+    )
+    chosen = InterpolationStatus(
+        weight=0.7, uri="pvc://d/between", digest="1", tuned_uri="pvc://d/tuned", tuned_digest="2",
+        candidates=candidates,
+    )  # fmt: skip
+    lines = scrape([evaluation(RubricEvalStatus(interpolation=chosen))])
+    assert values(lines, "blendtune_candidate_score", 'domain="general"', 'weight="0.7"') == [0.6]
+    assert values(lines, "blendtune_candidate_score", 'domain="inDomain"') == []
+    assert values(lines, "blendtune_candidate_taken", 'weight="0.7"') == [1.0]
+    assert values(lines, "blendtune_candidate_taken", 'weight="1.0"') == [0.0]
 
 
 def test_a_deleted_run_leaves_no_series() -> None:

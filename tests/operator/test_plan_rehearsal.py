@@ -59,6 +59,18 @@ def test_a_run_without_self_knows_no_rehearsal() -> None:
     assert status(world).rehearsal is None
 
 
+def test_the_time_of_each_attempt_is_added_up_without_the_wait_for_a_place() -> None:
+    world = new_world(blend=self_blend())
+    world.wait(500)
+    world.start(world.job("ads-rehearse"))
+    world.settle()
+    world.wait(600)
+    world.succeed(world.job("ads-rehearse"), rehearse_result())
+    world.settle()
+    assert status(world).rehearsal_seconds == pytest.approx(600, abs=1)
+    assert status(world).training_seconds == 0
+
+
 def test_its_progress_is_told_while_it_runs_and_gone_after() -> None:
     world = rehearsing()
     world.progress_answer = Progress(step=1_200, steps=5_000, remaining_seconds=75.4, phase="rehearsing")

@@ -23,10 +23,14 @@ _NAME_RULE = Rule(
     ),
 )
 _STARTED = "!has(oldSelf.status) || !has(oldSelf.status.startTime) || "
-_WEIGHTS = "(has({0}.spec.axes.interpolation) ? {0}.spec.axes.interpolation : [])"
+_SAME_WEIGHTS = (
+    "has(self.spec.axes.interpolation) == has(oldSelf.spec.axes.interpolation) && "
+    "(!has(self.spec.axes.interpolation) || "
+    "self.spec.axes.interpolation == oldSelf.spec.axes.interpolation)"
+)
 _FROZEN_RULE = Rule(
     cel=f"{_STARTED}(self.spec.template == oldSelf.spec.template && self.spec.hold == oldSelf.spec.hold && "
-    f"{_WEIGHTS.format('self')} == {_WEIGHTS.format('oldSelf')})",
+    f"{_SAME_WEIGHTS})",
     message="template, hold and axes.interpolation are fixed once the study has started: create a new "
     "BlendStudy, or delete this one and apply it again",
 )

@@ -245,6 +245,9 @@ class BlendedFineTuneStatus:
     training_seconds: Annotated[
         float, Mark("Training time of the attempts that ended, queueing not counted.", minimum=0)
     ] = 0
+    rehearsal_seconds: Annotated[
+        float, Mark("Time of the rehearsal's attempts that ended, queueing not counted.", minimum=0)
+    ] = 0
     trainer_status: Annotated[TrainerStatus | None, Mark("Live progress of the training.")] = None
     rubric: Annotated[RubricStatus | None, Mark("The rubric, as it was checked before the blend.")] = None
     rehearsal: Annotated[RehearsalStatus | None, Mark("The rehearsal, where a source is self://.")] = None

@@ -7,6 +7,7 @@ from math import ceil
 
 from blendtune_api.contract import GpuPreset, Layout
 from blendtune_api.v1alpha1 import Attention, BlendedFineTuneSpec
+from blendtune_core.power import candidates_of
 from blendtune_core.sizing.cost import (
     ASSUMED_MFU,
     checkpoint_bytes,
@@ -73,6 +74,7 @@ class Estimate:
     stages: tuple[StageEstimate, ...]
     training: TrainingCost  # of the budget, or of a million tokens if the budget is not known in tokens
     budget_known: bool
+    candidates: int  # models of which the evaluation takes one: each is asked all questions
     rehearsed_tokens: int  # that the base model writes for the sources self://, of that budget; 0 for none
     checkpoint_bytes: int
     disk_bytes: int
@@ -93,6 +95,7 @@ def estimate(
     layout = choose_layout(setup)
     tokens = tokens or spec.blend.budget.tokens
     keep = spec.training.checkpoint.keep
+    candidates = candidates_of(spec.evaluation.interpolation)
     downloaded = spec.model.uri.startswith(("hf://", "s3://"))
     return Estimate(
         shape=shape,
@@ -108,6 +111,7 @@ def estimate(
         stages=tuple(stage_estimate(setup, stage) for stage in STAGES),
         training=training_cost(setup, tokens or MILLION, mfu),
         budget_known=tokens is not None,
+        candidates=candidates,
         rehearsed_tokens=rehearsed_tokens(spec, tokens or MILLION),
         checkpoint_bytes=checkpoint_bytes(setup.weights, setup.element),
         disk_bytes=disk_bytes(
@@ -115,7 +119,7 @@ def estimate(
             keep,
             downloaded=downloaded,
             epoch_models=_epoch_models(spec),
-            interpolated=len(spec.evaluation.interpolation.weights) if spec.evaluation.interpolation else 0,
+            interpolated=candidates - 1,
             element=setup.element,
         ),
     )

@@ -54,6 +54,12 @@ def _facts(estimate: Estimate) -> Iterator[tuple[str, str]]:
             "rehearsal",
             f"{amount}{cost.tokens:,} tokens, the base model writes {estimate.rehearsed_tokens:,}",
         )
+    if estimate.candidates > 1:
+        yield (
+            "evaluation",
+            f"{estimate.candidates + 1} models are asked instead of 2, by interpolation: so many times "
+            "the time of one model's answers",
+        )
     yield (
         "disk",
         f"{format_size(estimate.disk_bytes)} with checkpoints of "

@@ -100,6 +100,7 @@ def evaluation_series(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
     yield from _scores(evaluations)
     yield from _benchmarks(evaluations)
     yield from _retention(evaluations)
+    yield from _candidates(evaluations)
     yield from _coverage_and_errors(evaluations)
     yield from _gates(evaluations)
 
@@ -152,6 +153,22 @@ def _retention(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
             for family, value in families:
                 add_known(family, [*evaluation.labels, score.text], value(score))
     yield from (family for family, _ in families)
+
+
+def _candidates(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:
+    score = run_family(
+        "blendtune_candidate_score", "Score of a model between base and tuned one.", "weight", "domain"
+    )
+    taken = run_family("blendtune_candidate_taken", "1 for the model that was taken.", "weight")
+    for evaluation in evaluations:
+        chosen = evaluation.scores.interpolation
+        for each in chosen.candidates if chosen is not None else ():
+            labels = [*evaluation.labels, str(each.weight)]
+            for domain, scope in (("general", each.general), ("inDomain", each.in_domain)):
+                add_known(score, [*labels, domain], scope.score if scope is not None else None)
+            taken.add_metric(labels, float(chosen is not None and each.weight == chosen.weight))
+    yield score
+    yield taken
 
 
 def _coverage_and_errors(evaluations: Iterable[Evaluation]) -> Iterator[Metric]:

@@ -55,7 +55,7 @@ def close_attempt(
     `ended` is the end that its child reports, which may be long before this plan; None: now.
     """
     end = min(ended or draft.now, draft.now)
-    add_training_time(draft, condition, attempt, end)
+    add_running_time(draft, condition, attempt, end)
     text = f"{cause.reason}: {cause.message}" if cause.message else cause.reason.value
     closed = replace(
         attempt,
@@ -69,13 +69,17 @@ def close_attempt(
         draft.update(failures=draft.status.failures + 1)
 
 
-def add_training_time(
+def add_running_time(
     draft: Draft[StatusT], condition: ConditionType, attempt: Attempt, end: datetime
 ) -> None:
-    """Adds the time from the attempt's start to `end`, if it was running: time in a queue is no training."""
-    if attempt.stage is Stage.TRAIN and draft.reason_before(condition) == Reason.RUNNING:
-        ran = (end - moment(attempt.start_time)).total_seconds()
-        draft.update(training_seconds=training_seconds(draft.status) + max(ran, 0.0))
+    """Adds the time from the attempt's start to `end`, if it was running: time in a queue is not counted."""
+    if draft.reason_before(condition) != Reason.RUNNING:
+        return
+    ran = max((end - moment(attempt.start_time)).total_seconds(), 0.0)
+    if attempt.stage is Stage.TRAIN:
+        draft.update(training_seconds=training_seconds(draft.status) + ran)
+    elif attempt.stage is Stage.REHEARSE and isinstance(draft.status, BlendedFineTuneStatus):
+        draft.update(rehearsal_seconds=draft.status.rehearsal_seconds + ran)
 
 
 def training_seconds(status: BlendedFineTuneStatus | RubricEvalStatus) -> float:

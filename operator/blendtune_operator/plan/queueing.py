@@ -8,7 +8,7 @@ from blendtune_api.v1alpha1 import Attempt, ConditionType, Reason
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan import StatusT
-from blendtune_operator.plan.attempts import add_training_time
+from blendtune_operator.plan.attempts import add_running_time
 from blendtune_operator.plan.children import active_since
 from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.phase import Stop
@@ -19,7 +19,7 @@ _UNNOTICED = timedelta(minutes=1)  # after it a Job that Kueue has made no Workl
 
 def report_queued(draft: Draft[StatusT], condition: ConditionType, attempt: Attempt, child: Object) -> Stop:
     """A queue has not admitted the child yet, or has preempted it: then the time that it ran is counted."""
-    add_training_time(draft, condition, attempt, draft.now)
+    add_running_time(draft, condition, attempt, draft.now)
     queue = (child["metadata"].get("labels") or {}).get(names.QUEUE_NAME, "")
     if queue:
         draft.requeue_after(draft.settings.obstacle_interval)  # the Workload is not watched

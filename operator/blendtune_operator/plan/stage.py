@@ -16,7 +16,7 @@ from blendtune_operator.names import Object
 from blendtune_operator.plan import StatusT
 from blendtune_operator.plan import pods as pod_reading
 from blendtune_operator.plan.attempts import (
-    add_training_time,
+    add_running_time,
     backoff,
     close_attempt,
     last_attempt,
@@ -118,7 +118,7 @@ def _start_next(draft: Draft[StatusT], stage: StageRun[ResultT], last: Attempt |
 
 def _stop_attempt(draft: Draft[StatusT], stage: StageRun[ResultT], attempt: Attempt, child: Object) -> Stop:
     """Deletes the child of a run that is suspended: its pods get SIGTERM and time for a checkpoint."""
-    add_training_time(draft, stage.condition, attempt, draft.now)
+    add_running_time(draft, stage.condition, attempt, draft.now)
     draft.delete(child)
     return wait(draft, stage.condition, Reason.SUSPENDED, f"attempt {attempt.number} is being stopped")
 

@@ -134,8 +134,9 @@ def test_models_between_base_and_tuned_take_disk() -> None:
     plain = spec(Budget(epochs=1))
     choosing = replace(plain, evaluation=Evaluation(interpolation=Interpolation(weights=(0.5, 0.7, 0.85))))
     shape = read_shape(LLAMA["7B"])
-    sizes = [estimate(each, shape, A100, Attention.SDPA).disk_bytes for each in (plain, choosing)]
-    assert sizes[1] - sizes[0] == 3 * 2 * shape.parameters
+    one, several = (estimate(each, shape, A100, Attention.SDPA) for each in (plain, choosing))
+    assert several.disk_bytes - one.disk_bytes == 3 * 2 * shape.parameters
+    assert (one.candidates, several.candidates) == (1, 4)
 
 
 def test_the_disk_of_a_lora() -> None:

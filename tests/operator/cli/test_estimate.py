@@ -199,3 +199,13 @@ def test_what_the_base_model_writes(
     path.write_text(MANIFEST.replace("\n  training:", known))
     assert main(["estimate", "-f", str(path), *options]) == ExitStatus.SUCCESS
     assert told in capsys.readouterr().out
+
+
+def test_models_between_base_and_tuned_cost_the_time_of_their_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "manifest.yaml"
+    gates = "gates: [{metric: general, maxDrop: 0.1}]"
+    path.write_text(f"{MANIFEST}  evaluation: {{interpolation: {{weights: [0.5, 0.7]}}, {gates}}}\n")
+    assert main(["estimate", "-f", str(path), "--tokens", "1e6"]) == ExitStatus.SUCCESS
+    assert "evaluation 4 models are asked instead of 2" in capsys.readouterr().out

@@ -26,6 +26,7 @@ from blendtune_api.v1alpha1 import (
     Evaluation,
     Metric,
     Reason,
+    RehearsePod,
     Retention,
 )
 from blendtune_operator.cli.study_page import study_page
@@ -154,6 +155,16 @@ def test_a_share_that_is_taken_out_before_its_run_began_is_not_run() -> None:
     world.finish_all()
     assert {run.in_domain_share for run in world.study.status.runs} == {0.25, 0.5}
     assert len(world.study.status.runs) < runs
+
+
+def test_a_rehearsal_holds_its_gpus_too() -> None:
+    world = world_of(study(parallelism=1, template=template(cluster=Cluster(rehearse=RehearsePod(gpus=2)))))
+    (first,) = world.active()
+    child(world, first)["status"] = {"trainingSeconds": 1800, "rehearsalSeconds": 900}
+    world.settle()
+    (run,) = (run for run in world.study.status.runs if run.name == first)
+    gpus = Cluster().nodes * Cluster().gpus_per_node
+    assert run.gpu_hours == pytest.approx(0.5 * gpus + 0.25 * 2)
 
 
 def test_a_run_that_is_removed_before_its_end_is_run_again_and_what_it_spent_stays_spent() -> None:

@@ -38,7 +38,7 @@ class TrackedRun:
     """A run with its BlendedFineTune; None where it does not exist.
 
     `hours_by_now` are its GPU hours including those of a running attempt. `max_hours` is the most that its
-    BlendedFineTune may take in all; None: no limit.
+    BlendedFineTune may take in all, its rehearsal as far as it ended; None: no limit.
     """
 
     run: StudyRun
@@ -95,7 +95,7 @@ def track_run(
         run=run,
         object=obj,
         hours_by_now=hours + _running_hours(child, now),
-        max_hours=None if deadline is None else deadline * _gpus(child) / 3600,
+        max_hours=None if deadline is None else deadline * _gpus(child) / 3600 + _rehearsal_hours(child),
     )
 
 
@@ -219,18 +219,30 @@ def _gpus(child: BlendedFineTune) -> int:
 
 
 def _ended_hours(child: BlendedFineTune) -> float:
-    """GPU hours of the attempts that ended: the larger of what the trainer measured and how long they ran."""
+    """GPU hours of the rehearsal and training attempts that ended.
+
+    Those of the training are the larger of what the trainer measured and how long they ran.
+    """
     measured = child.status.training.gpu_seconds if child.status.training else None
-    return max(measured or 0.0, child.status.training_seconds * _gpus(child)) / 3600
+    trained = max(measured or 0.0, child.status.training_seconds * _gpus(child))
+    return trained / 3600 + _rehearsal_hours(child)
+
+
+def _rehearsal_hours(child: BlendedFineTune) -> float:
+    return child.status.rehearsal_seconds * child.spec.cluster.rehearse.gpus / 3600
 
 
 def _running_hours(child: BlendedFineTune, now: datetime) -> float:
     """GPU hours of the running attempt; 0 without one."""
-    attempt = last_attempt(child.status, Stage.TRAIN)
-    condition = find(child.status.conditions, ConditionType.TRAINING_SUCCEEDED)
-    if attempt is None or attempt.end_time or condition is None or condition.reason != Reason.RUNNING:
-        return 0.0
-    return max(0.0, (now - moment(attempt.start_time)).total_seconds()) * _gpus(child) / 3600
+    for stage, type, gpus in (
+        (Stage.REHEARSE, ConditionType.DATA_REHEARSED, child.spec.cluster.rehearse.gpus),
+        (Stage.TRAIN, ConditionType.TRAINING_SUCCEEDED, _gpus(child)),
+    ):
+        attempt, condition = last_attempt(child.status, stage), find(child.status.conditions, type)
+        runs = condition is not None and condition.reason == Reason.RUNNING
+        if attempt is not None and not attempt.end_time and runs:
+            return max(0.0, (now - moment(attempt.start_time)).total_seconds()) * gpus / 3600
+    return 0.0
 
 
 def _scores(summary: EvaluationSummary, objective: Objective) -> Iterator[StudyScore]:
