@@ -64,9 +64,10 @@ generate: $(INSTALLED) ## write the CRDs, the API reference, what the commands p
 docs: $(INSTALLED) ## build the documentation into build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-pictures: $(INSTALLED) ## draw reports for docs/: the demo's, and one of the tests' (Debian's chromium and fonts-inter)
+pictures: $(INSTALLED) ## draw reports and the page of `blendtune ui` for docs/ (Debian's chromium and fonts-inter)
 	[ -d runs/demo-blend ] || $(MAKE) demo BLEND=blend DOMAIN=business
 	$(BIN)/python -m tests.e2e.report.picture
+	$(BIN)/python -m tests.e2e.report.ui_picture
 
 sbom: $(INSTALLED) ## write a CycloneDX bill of the Python packages of each image into build/sbom
 	@mkdir -p build/sbom
