@@ -130,7 +130,7 @@ def dry(workdir: Path) -> list[dict[str, Any]]:
         results = [gpu_training.measure(cell, preset, workdir, ranks) for cell in DRY_CELLS]
     finally:
         ranks.destroy_process_group()
-    results.append(gpu_answering.measure("transformers", "tiny", workdir, prompts=2))
+    results.append(gpu_answering.measure("transformers", "tiny", workdir, prompts=2, new_tokens=4))
     absent = [name for name in ("trl", "vllm", "flash_attn") if importlib.util.find_spec(name) is None]
     return results + [{"name": name, "left": f"{name} is not installed"} for name in absent]
 
