@@ -46,10 +46,9 @@ def prepare(workdir: Path) -> tuple[PackedBlend, float]:
     base = workdir / "model"
     base.mkdir(parents=True)
     workload.write_model(base)
-    blend, achieved = workload.make_blend()
     workload.write_run(workdir, base)
     config = workload.spec(base)
-    blend.write(workspace(workdir, config.storage, "bench", "bench").blend)
+    blend, achieved = workload.make_blend(workspace(workdir, config.storage, "bench", "bench").blend)
     examples = workload.blended_examples(blend)
     with (workdir / "examples.jsonl").open("w") as file:
         for ids, labels in examples:

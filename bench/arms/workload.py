@@ -28,6 +28,7 @@ from blendtune_trainer.blending.assemble import SourceExamples, assemble, first_
 from blendtune_trainer.blending.packed import IGNORED_LABEL, PackedBlend
 from blendtune_trainer.tokens.examples import Examples
 from blendtune_trainer.tokens.token_cache import Repeats
+from blendtune_trainer.tokens.token_files import TokenFiles
 
 SEQUENCE_LENGTH = 512
 BINS_PER_STEP = 4
@@ -63,19 +64,26 @@ def write_model(folder: Path) -> None:
     ).save_pretrained(folder)
 
 
-def make_blend() -> tuple[PackedBlend, tuple[BlendedSource, ...]]:
-    """Both sources once, half of the tokens each; the last three fifths of an example are supervised."""
+def make_blend(folder: Path) -> tuple[PackedBlend, tuple[BlendedSource, ...]]:
+    """Both sources once, half of the tokens each; the last three fifths of an example are supervised.
+
+    It is written into `folder`, with what each source contributes to it.
+    """
     draw = np.random.default_rng(SEED)
     blend = spec(Path("/nowhere")).blend
-    sources = [
-        SourceExamples(
-            source=source,
-            examples=_examples(draw, MEDIAN_LENGTHS[source.name]),
-            held_out=np.zeros(EXAMPLES, np.bool_),
-        )
-        for source in blend.sources
-    ]
-    return assemble(sources, None, blend, SEQUENCE_LENGTH, "bench", first_pass(sources, SEED))
+    with TokenFiles(folder.with_name("tokens")) as tokens:
+        sources = [
+            SourceExamples(
+                source=source,
+                examples=_examples(draw, MEDIAN_LENGTHS[source.name], tokens),
+                held_out=np.zeros(EXAMPLES, np.bool_),
+            )
+            for source in blend.sources
+        ]
+        start = first_pass(sources, SEED)
+        packed, achieved = assemble(sources, None, tokens, blend, SEQUENCE_LENGTH, "bench", start)
+        packed.write(folder, tokens.paths)
+    return PackedBlend.open(folder), achieved
 
 
 def write_run(folder: Path, base: Path) -> None:
@@ -114,14 +122,18 @@ def spec(base: Path) -> BlendedFineTuneSpec:
     )
 
 
-def _examples(draw: np.random.Generator, median: int) -> Examples:
+def _examples(draw: np.random.Generator, median: int, tokens: TokenFiles) -> Examples:
+    """Examples of random tokens, which are appended to `tokens`."""
     lengths = np.clip(draw.lognormal(np.log(median), 0.8, EXAMPLES), 16, SEQUENCE_LENGTH).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     position = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+    supervised = position >= np.repeat(lengths * 2 // 5, lengths)
+    first = tokens.count
+    tokens.append(draw.integers(3, VOCABULARY, offsets[-1]).astype(np.int32), supervised)
+    counted = np.concatenate([[0], np.cumsum(supervised)])[offsets]
     return Examples(
-        input_ids=draw.integers(3, VOCABULARY, offsets[-1]).astype(np.int32),
-        supervised=position >= np.repeat(lengths * 2 // 5, lengths),
-        offsets=offsets,
+        offsets=first + offsets,
+        supervised_tokens=np.diff(counted),
         keys=draw.integers(0, 2**63, EXAMPLES).astype(np.uint64),
         rows=EXAMPLES,
         dropped=0,
