@@ -103,8 +103,18 @@ def _by_weight(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _by_run(results: Sequence[Result]) -> Iterator[str]:
-    yield "| seed | arm | in-domain | general, with its interval | weight taken | steps | CPU seconds |"
-    yield "|---|---|---|---|---|---|---|"
+    heads = (
+        "seed",
+        "arm",
+        "in-domain",
+        "general, with its interval",
+        "rows kept",
+        "weight",
+        "steps",
+        "CPU seconds",
+    )
+    yield _row(heads)
+    yield "|---|---|---|---|---|---|---|---|"
     for each in results:
         general = each["general"]
         yield _row(
@@ -113,6 +123,7 @@ def _by_run(results: Sequence[Result]) -> Iterator[str]:
                 ARMS[each["arm"]],
                 f"{_score(each, 'inDomain'):.3f}",
                 f"{general['score']:.3f} ({general['low']:.3f} to {general['high']:.3f})",
+                each["rehearsed"]["rows"] if "rehearsed" in each else "",
                 f"{each['weight']:g}" if "weight" in each else "",
                 each["steps"],
                 f"{each['cpuSeconds']:,.0f}",
