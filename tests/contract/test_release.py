@@ -118,4 +118,4 @@ def test_the_workflows_run_all_tiers_and_publish_all_parts() -> None:
 def test_only_the_users_value_names_a_registry() -> None:
     text = (ROOT / ".github/workflows/release.yaml").read_text()
     assert not re.findall(r"\b(?:ghcr\.io|docker\.io|quay\.io|gcr\.io)\b", text)
-    assert set(re.findall(r"(?m)^ *registry: (.+)", text)) == {"${{ vars.REGISTRY }}"}
+    assert set(re.findall(r"^ +registry: (.+)$", text, re.MULTILINE)) == {"${{ vars.REGISTRY }}"}
