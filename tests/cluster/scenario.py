@@ -137,7 +137,8 @@ def end_state(scenario: Scenario, name: str) -> Any:
 def _without_times(value: Any, name: str) -> Any:
     if isinstance(value, dict):
         skipped = ("startTime", "endTime", "completionTime", "lastTransitionTime", "lastUpdatedTime",
-                   "trainingSeconds", "trainerStatus", "uid", "pinned")  # fmt: skip
+                   "trainingSeconds", "rehearsalSeconds", "trainerStatus", "uid", "jobUid",
+                   "pinned")  # fmt: skip
         return {key: _without_times(item, name) for key, item in value.items() if key not in skipped}
     if isinstance(value, list):
         return [_without_times(item, name) for item in value]

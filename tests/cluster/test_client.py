@@ -11,7 +11,7 @@ import pytest
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane, free_port
 from tests.cluster.fault_proxy import fault_proxy
-from tests.cluster.people import Person, add_run, condition, install_roles, person, restrict
+from tests.cluster.people import Person, add_claim, add_run, condition, install_roles, person, restrict
 from tests.cluster.scenario import scenario
 from tests.e2e.waiting import until
 
@@ -245,6 +245,20 @@ def test_a_run_is_suspended_resumed_and_tried_again(
 
 
 @pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("words", [["report", "done"], ["cp", "done:eval", "OUT"]], ids=" ".join)
+def test_who_may_not_start_pods_reads_no_claim(
+    plane: ControlPlane, client: Client, namespace: str, folder: Path, terminal: Terminal, words: list[str]
+) -> None:
+    add_claim(client, namespace, "ReadWriteMany")
+    target = folder / "target"
+    typed = [str(target) if word == "OUT" else word for word in words]
+    told = terminal.types(person(plane, namespace, "view"), *typed, "--image", "registry.example.com/eval")
+    assert told.status == 2
+    assert "may not create pods" in told.err, told.err
+    assert not target.exists()
+
+
+@pytest.mark.usefixtures("runs")
 @pytest.mark.parametrize(
     ("who", "words", "said"),
     [
@@ -253,8 +267,6 @@ def test_a_run_is_suspended_resumed_and_tried_again(
         pytest.param(
             "view", "suspend ads", "may not patch blendedfinetunes.blendtune.io", id="nor to change"
         ),
-        pytest.param("view", "report done", "may not create pods", id="nor to start a reader"),
-        pytest.param("view", "cp done:eval OUT", "may not create pods", id="nor to copy"),
         pytest.param("view", "status asd", "did you mean ads?", id="a name that is almost right"),
         pytest.param("view", "status xyz", "there are ads, broken, done", id="a name that is not"),
         pytest.param("view", "status job/ads", "job is no kind of Blendtune's", id="another kind"),

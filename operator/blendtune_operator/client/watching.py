@@ -16,6 +16,8 @@ _WATCH_SECONDS = 240
 _SILENCE_SECONDS = _WATCH_SECONDS + 30.0  # the server ends a watch by itself before that
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 10.0
 _NEVER_ALLOWED = (401, 403)
+# A TLS connection left amid a request is closed in the background: see aiohttp's "Graceful Shutdown".
+_GOODBYE_SECONDS = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +78,7 @@ async def snapshots(access: Access, watched: Sequence[Watched]) -> AsyncGenerato
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(_GOODBYE_SECONDS)
 
 
 async def _follow(access: Access, watched: Watched, known: _Known) -> None:
