@@ -1,4 +1,4 @@
-"""Real pods of Kubernetes alone: a training that no other controller makes, and rows that its model writes."""
+"""Pods of Kubernetes alone: a training that no other controller makes, and rows that its model writes."""
 
 from __future__ import annotations
 
