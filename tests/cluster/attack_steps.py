@@ -189,7 +189,7 @@ def impossible_result(attacker: Attacker) -> None:
 
 
 def impossible_progress(attacker: Attacker) -> None:
-    from tests.cluster.test_life import serving
+    from tests.cluster.test_gangs import serving
 
     answer = {
         "step": -5,

@@ -142,7 +142,8 @@ def test_every_step(newcomer: Newcomer) -> None:
             case (*words, "&"):
                 with newcomer.typed_in_the_background(*words):
                     until("the port is forwarded", _listens(PORT))
-                    (choice,) = json.loads(newcomer.types(*_curl().words))["choices"]
+                    printed = newcomer.types(*_curl().words)  # its progress, and the answer
+                    (choice,) = json.loads(printed[printed.index("{") : printed.rindex("}") + 1])["choices"]
                     assert choice["message"]["role"] == "assistant"
             case ("curl", *_):
                 continue  # while its port was forwarded

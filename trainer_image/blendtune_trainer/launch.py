@@ -58,6 +58,13 @@ class Gang:
         """How long the ranks may continue after a stop signal."""
         return max(1.0, self.grace_seconds - _GRACE_MARGIN_SECONDS)
 
+    def told(self, environment: Mapping[str, str]) -> str:
+        """What the log of each node begins with."""
+        first = self.node_rank * self.ranks_per_node
+        ranks = ", ".join(str(first + local_rank) for local_rank in range(self.ranks_per_node))
+        master = environment.get(Env.MASTER_ADDR, "127.0.0.1")
+        return f"node {self.node_rank} of {self.nodes}: rank {ranks} of {self.world_size}, rank 0 at {master}"
+
     def environment(self, local_rank: int, base: Mapping[str, str], message: Path) -> dict[str, str]:
         """The environment of one rank: what torch.distributed reads, over `base`.
 
@@ -114,6 +121,8 @@ def main(command: Sequence[str] = RANK_COMMAND, environment: Mapping[str, str] =
     Writes the termination message: the result of rank 0, or the failure of the root cause.
     """
     gang = Gang.of(environment)
+    if gang.nodes > 1:
+        print(gang.told(environment), flush=True)
     folder = Path(tempfile.mkdtemp(prefix="blendtune-launch-"))
     try:
         messages = [folder / f"rank-{local_rank}.json" for local_rank in range(gang.ranks_per_node)]

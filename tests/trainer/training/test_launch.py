@@ -250,6 +250,12 @@ def test_environment_of_a_rank(tmp_path: Path) -> None:
     assert (environment["MASTER_ADDR"], environment["OMP_NUM_THREADS"]) == ("first", "7")
 
 
+def test_the_log_of_each_node_says_which_it_is() -> None:
+    gang = Gang(nodes=3, node_rank=1, ranks_per_node=2, grace_seconds=30)
+    told = gang.told({Env.MASTER_ADDR: "run-train-1-0"})
+    assert told == "node 1 of 3: rank 2, 3 of 6, rank 0 at run-train-1-0"
+
+
 @pytest.mark.parametrize(
     ("master", "ranks_here"),
     [pytest.param("127.0.0.1", 8, id="all nodes on one machine"), pytest.param("first", 4, id="a node each")],

@@ -21,7 +21,7 @@ from blendtune_operator.client.access import Access
 from blendtune_operator.client.faults import ClientError
 from blendtune_operator.client.objects import decoded, find, get, list_all
 from blendtune_operator.client.watching import Watched, snapshots
-from blendtune_operator.names import ATTEMPT, OWNER_UID, REPLICA_INDEX, STAGE, Kind, Object, number
+from blendtune_operator.names import ATTEMPT, OWNER_UID, STAGE, Kind, Object, number
 from blendtune_operator.plan.children import pod_index
 
 _ORDER = tuple(stage.value for stage in (Stage.REHEARSE, Stage.BLEND, Stage.TRAIN, Stage.EVAL))
@@ -76,7 +76,7 @@ def _of_pod(pod: Object) -> list[Source]:
     status = pod.get("status") or {}
     name, stage = pod["metadata"]["name"], _label(pod, STAGE)
     prefix = f"{stage} {number(pod, ATTEMPT) or 1}"
-    if _label(pod, REPLICA_INDEX):
+    if stage == Stage.TRAIN:
         prefix += f" rank {pod_index(pod)}"
     failed = [
         each["name"]
