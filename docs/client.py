@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from unittest.mock import patch
 from rich.console import Console
 
 from blendtune_operator.cli.cluster.listing import listing
-from blendtune_operator.cli.parser import build_parser
+from blendtune_operator.cli.parser import commands
 from blendtune_operator.cli.view import live_view
 from blendtune_operator.client.objects import decoded
 from blendtune_operator.client.rights import RIGHTS, table
@@ -112,10 +111,8 @@ def _console(command: str, shown: Any) -> str:
 
 
 def _help(name: str) -> str:
-    parser = build_parser()
-    (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     with patch.dict(os.environ, {"COLUMNS": str(_WIDTH), "NO_COLOR": "1"}):
-        return f"```text\n{commands.choices[name].format_help()}```\n"
+        return f"```text\n{commands()[name].format_help()}```\n"
 
 
 def main() -> None:

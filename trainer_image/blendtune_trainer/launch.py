@@ -24,6 +24,7 @@ from blendtune_trainer.ranks.hosts import is_loopback
 RANK_COMMAND = (sys.executable, "-m", "blendtune_trainer", "train")
 MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")  # of this container (cgroup v2)
 
+_LOOPBACK = "127.0.0.1"  # of rank 0 where nothing says where it is
 _SETTLE_SECONDS = 5.0  # for the other ranks to end on their own after one has failed
 _GRACE_MARGIN_SECONDS = 2.0  # of the grace period, for the launcher itself to end
 _POLL_SECONDS = 0.05
@@ -60,9 +61,8 @@ class Gang:
 
     def told(self, environment: Mapping[str, str]) -> str:
         """What the log of each node begins with."""
-        first = self.node_rank * self.ranks_per_node
-        ranks = ", ".join(str(first + local_rank) for local_rank in range(self.ranks_per_node))
-        master = environment.get(Env.MASTER_ADDR, "127.0.0.1")
+        ranks = ", ".join(str(self._rank(local_rank)) for local_rank in range(self.ranks_per_node))
+        master = environment.get(Env.MASTER_ADDR, _LOOPBACK)
         return f"node {self.node_rank} of {self.nodes}: rank {ranks} of {self.world_size}, rank 0 at {master}"
 
     def environment(self, local_rank: int, base: Mapping[str, str], message: Path) -> dict[str, str]:
@@ -70,16 +70,19 @@ class Gang:
 
         The rank writes its termination message to `message`.
         """
-        defaults: dict[str, str] = {Env.MASTER_ADDR: "127.0.0.1", Env.MASTER_PORT: "29500"}
+        defaults: dict[str, str] = {Env.MASTER_ADDR: _LOOPBACK, Env.MASTER_PORT: "29500"}
         given = defaults | dict(base)
         return {
             "OMP_NUM_THREADS": str(self._threads(given[Env.MASTER_ADDR])),
             **given,
-            "RANK": str(self.node_rank * self.ranks_per_node + local_rank),
+            "RANK": str(self._rank(local_rank)),
             "LOCAL_RANK": str(local_rank),
             "WORLD_SIZE": str(self.world_size),
             Env.TERMINATION_LOG: str(message),
         }
+
+    def _rank(self, local_rank: int) -> int:
+        return self.node_rank * self.ranks_per_node + local_rank
 
     def _threads(self, master: str) -> int:
         """Cores per rank of this machine. If the master is on loopback, all nodes are on this machine."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from blendtune_operator.cli.choices import Shell
-from blendtune_operator.cli.parser import build_parser
+from blendtune_operator.cli.parser import commands
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,13 +43,13 @@ def script(shell: Shell) -> str:
     if shell is Shell.FISH:
         return "".join(f"{line}\n" for line in _fish())
     bash = _BASH.format(
-        commands=" ".join(_commands()),
+        commands=" ".join(commands()),
         options="\n".join(
-            f'      {name}) words="{" ".join(_options(parser))}" ;;' for name, parser in _commands().items()
+            f'      {name}) words="{" ".join(_options(parser))}" ;;' for name, parser in commands().items()
         ),
         values="\n".join(
             f'  "{name} {previous}") words="{" ".join(values)}" ;;'
-            for name, parser in _commands().items()
+            for name, parser in commands().items()
             for previous, values in _values(name, parser)
         ),
         programs=" ".join(PROGRAMS),
@@ -59,7 +59,7 @@ def script(shell: Shell) -> str:
 
 def _fish() -> Iterator[str]:
     for program in PROGRAMS:
-        for name, parser in _commands().items():
+        for name, parser in commands().items():
             yield f"complete -c {program} -n __fish_use_subcommand -a {name} -d {_quoted(parser.description)}"
             inside = f"complete -c {program} -n '__fish_seen_subcommand_from {name}'"
             for action in parser._actions:
@@ -76,13 +76,6 @@ def _fish() -> Iterator[str]:
 def _quoted(text: str | None) -> str:
     told = (text or "").replace("%(default)s", "").replace("%(default)g", "")
     return "'" + told.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _commands() -> dict[str, argparse.ArgumentParser]:
-    (subparsers,) = (
-        action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)
-    )
-    return dict(subparsers.choices)
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -27,7 +27,9 @@ def build_parser(program: str = "blendtune") -> argparse.ArgumentParser:
         description="Fine-tune a language model on a declared blend; prove what it gained and forgot.",
     )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_cluster_commands(subparsers)
+    _add_following(subparsers)
+    _add_steering(subparsers)
+    _add_looking(subparsers)
     _add_runs(subparsers)
     _add_checks(subparsers)
     _add_reports(subparsers)
@@ -35,7 +37,16 @@ def build_parser(program: str = "blendtune") -> argparse.ArgumentParser:
     return parser
 
 
-def _add_cluster_commands(subparsers: Commands) -> None:
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """The parser of each command, by its name."""
+    (subparsers,) = (
+        action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    return dict(subparsers.choices)
+
+
+def _add_following(subparsers: Commands) -> None:
+    """What starts runs at the cluster, and tells how far they are."""
     submit = add_command(
         subparsers, "submit", "check manifests, apply them to the cluster, and follow them", "cluster.submit"
     )
@@ -78,6 +89,8 @@ def _add_cluster_commands(subparsers: Commands) -> None:
     )
     add_cluster(logs)
 
+
+def _add_steering(subparsers: Commands) -> None:
     for name, help in (
         ("suspend", "stop a run after a checkpoint, and free its GPUs"),
         ("resume", "let a suspended run go on"),
@@ -87,6 +100,9 @@ def _add_cluster_commands(subparsers: Commands) -> None:
         _add_name(parser)
         add_cluster(parser)
 
+
+def _add_looking(subparsers: Commands) -> None:
+    """What shows the files of a run at the cluster, and all runs as a page."""
     cp = add_command(subparsers, "cp", "copy a run's model, or another part of its workspace", "cluster.cp")
     cp.add_argument("source", metavar="NAME:PATH", help="such as ads:model, ads:adapter or ads:eval")
     cp.add_argument("target", type=Path, metavar="DIR", help="a folder that does not exist, or is empty")

@@ -21,9 +21,8 @@ from blendtune_operator.client.reader_pod import CLAIM_FOLDER, CONTAINER, SELECT
 from blendtune_operator.client.remote_command import CommandFailed, run_command
 from blendtune_operator.client.watching import Watched, snapshots
 from blendtune_operator.names import OWNER_UID, Kind, Object
+from blendtune_operator.plan.children import is_live
 from blendtune_operator.plan.pods import obstacle
-
-_ENDED = ("Succeeded", "Failed")
 
 Tell = Callable[[str], None]
 
@@ -147,7 +146,7 @@ async def _until_running(access: Access, pod: Object, patience: float, tell: Tel
                         raise ClientError(f"pod {name} was deleted before the claim was read")
                     (current,) = snapshot.objects
                     status = current.get("status") or {}
-                    if status.get("phase") in _ENDED:
+                    if not is_live(current):
                         raise ClientError(f"pod {name} ended at once: {_why(status)}")
                     if any((each.get("state") or {}).get("running") for each in _containers(status)):
                         return
@@ -186,7 +185,7 @@ async def _warnings(access: Access, pod: Object) -> list[str]:
 async def _sweep(access: Access) -> None:
     """Deletes readers that have ended, of commands that were killed."""
     for pod in await list_all(access, Kind.POD, SELECTOR):
-        if pod["status"].get("phase") in _ENDED:
+        if not is_live(pod):
             await _delete(access, pod["metadata"]["name"])
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from blendtune_operator.client.faults import ClientError
 from blendtune_operator.names import Object
-from blendtune_operator.render.pod import USER_ID
+from blendtune_operator.plan.children import is_live
+from blendtune_operator.render.pod import USER_ID, container_security
 
 CONTAINER = "reader"
 CLAIM_FOLDER = "/claim"
 LABELS = {"app.kubernetes.io/name": "blendtune", "app.kubernetes.io/component": "reader"}
 SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
-_ENDED = ("Succeeded", "Failed")
 _SHARED = ("ReadWriteMany", "ReadOnlyMany")
 _ONE_POD = "ReadWriteOncePod"
 
@@ -35,7 +35,7 @@ def place_of(claim: Object, pods: Iterable[Object]) -> Place:
     name, modes = claim["metadata"]["name"], claim["spec"].get("accessModes") or []
     if any(mode in modes for mode in _SHARED):
         return Place()
-    holders = [pod for pod in pods if _mounts(pod, name) and pod["status"].get("phase") not in _ENDED]
+    holders = [pod for pod in pods if _mounts(pod, name) and is_live(pod)]
     if not holders:
         return Place()
     pod = holders[0]
@@ -75,11 +75,7 @@ def reader_pod(
                     "requests": {"cpu": "10m", "memory": "32Mi"},
                     "limits": {"cpu": "1", "memory": "256Mi"},
                 },
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "securityContext": container_security(),
                 "volumeMounts": [{"name": "claim", "mountPath": CLAIM_FOLDER, "readOnly": True}],
             }
         ],

@@ -65,7 +65,7 @@ def container(
         "command": list(command),
         "env": [*_common_env(context), *env],
         "volumeMounts": _mounts(context),
-        "securityContext": _container_security(),
+        "securityContext": container_security(),
         "terminationMessagePath": TERMINATION_LOG,
         "terminationMessagePolicy": "File",
     }
@@ -191,7 +191,7 @@ def _pod_security(platform_user: bool) -> Object:
     }
 
 
-def _container_security() -> Object:
+def container_security() -> Object:
     return {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,

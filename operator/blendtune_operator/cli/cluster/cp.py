@@ -11,17 +11,17 @@ from rich.console import Console
 from blendtune_api.blend_study import BlendStudy
 from blendtune_api.codec import Resource
 from blendtune_api.v1alpha1 import BlendedFineTune
-from blendtune_operator.cli.cluster.report import workspace_of
+from blendtune_operator.cli.cluster.report import start_of, teller, workspace_of
 from blendtune_operator.cli.cluster.session import at_cluster
 from blendtune_operator.cli.exit_status import ExitStatus
 from blendtune_operator.client.access import Access
 from blendtune_operator.client.faults import ClientError
 from blendtune_operator.client.objects import decoded, find
-from blendtune_operator.client.reader import NotInClaim, Reader, Start, reader
+from blendtune_operator.client.reader import NotInClaim, Reader, reader
 from blendtune_operator.render.uris import PVC
 
 _MODEL = "model"
-_LIFETIME_SECONDS = 6 * 3600
+_COPYING_SECONDS = 6 * 3600
 
 
 def cp(parsed: argparse.Namespace, console: Console) -> ExitStatus:
@@ -41,9 +41,8 @@ async def _copy(
     if isinstance(object, BlendStudy):
         raise ClientError(f"{name} is a study, which has no files: name one of its runs")
     wanted = path_in_claim(object, path)
-    lifetime = int(parsed.timeout) + _LIFETIME_SECONDS
-    start = Start(image=parsed.image or "", patience=parsed.timeout, lifetime=lifetime)
-    async with reader(access, obj, start, lambda text: console.print(text, style="dim")) as opened:
+    start = start_of(parsed, _COPYING_SECONDS)
+    async with reader(access, obj, start, teller(console)) as opened:
         with console.status(f"copying {wanted}"):
             await _whole(opened, wanted, parsed.target, workspace_of(object))
     console.print(f"{path:<9}  {parsed.target}", highlight=False, markup=False, soft_wrap=True)

@@ -28,7 +28,7 @@ from blendtune_operator.conditions import find, is_finished, is_refused
 from blendtune_operator.names import Kind, Object
 
 _HOLDING = (Reason.QUEUED, Reason.UNSCHEDULABLE, Reason.IMAGE_PULL_FAILED)
-_WAITING = (State.PENDING, State.QUEUED, State.SUSPENDED)
+WAITING = (State.PENDING, State.QUEUED, State.SUSPENDED)
 
 
 async def versions(
@@ -86,14 +86,18 @@ def _show(view: View, object: Resource, broken: str) -> None:
 
 def why_waiting(object: BlendedFineTune | RubricEval) -> str:
     """The message of what holds a run up; empty while it goes on."""
-    if (object.status.state or State.PENDING) not in _WAITING:
+    if (object.status.state or State.PENDING) not in WAITING:
         return ""
-    conditions = object.status.conditions
-    accepted = find(conditions, ConditionType.ACCEPTED)
-    if accepted is not None and accepted.status is ConditionStatus.FALSE:
-        return f"{accepted.reason}: {accepted.message}"
-    held = (each.message for each in conditions if each.reason in _HOLDING)
-    return next(held, "")
+    held = (each.message for each in object.status.conditions if each.reason in _HOLDING)
+    return _not_accepted(object) or next(held, "")
+
+
+def _not_accepted(object: BlendedFineTune | RubricEval) -> str:
+    """Why the operator does not take the run; empty while it does."""
+    accepted = find(object.status.conditions, ConditionType.ACCEPTED)
+    if accepted is None or accepted.status is not ConditionStatus.FALSE:
+        return ""
+    return f"{accepted.reason}: {accepted.message}"
 
 
 def print_end(console: Console, object: Resource, evaluation: RubricEval | None) -> ExitStatus:
@@ -102,9 +106,8 @@ def print_end(console: Console, object: Resource, evaluation: RubricEval | None)
         print_study(object, console)
         return study_exit_status(object)
     print_result(console, object, evaluation, ())
-    accepted = find(object.status.conditions, ConditionType.ACCEPTED)
-    if accepted is not None and accepted.status is ConditionStatus.FALSE:
-        console.print(f"{accepted.reason}: {accepted.message}", style="red", markup=False, soft_wrap=True)
+    if refused := _not_accepted(object):
+        console.print(refused, style="red", markup=False, soft_wrap=True)
     if object.status.state is State.SUCCEEDED:
         console.print(f"report     blendtune report {object.metadata.name}", highlight=False)
     return exit_status([object])

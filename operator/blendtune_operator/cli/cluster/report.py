@@ -16,6 +16,7 @@ from blendtune_api.codec import Resource
 from blendtune_api.contract import REPORT_FILE, Workspace, storage_path
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval
 from blendtune_operator.cli.cluster.following import has_ended, print_end, why_waiting
+from blendtune_operator.cli.cluster.listing import scores
 from blendtune_operator.cli.cluster.session import at_cluster
 from blendtune_operator.cli.compare import compare_reports
 from blendtune_operator.cli.exit_status import ExitStatus
@@ -28,7 +29,7 @@ from blendtune_operator.client.reader import Start, Tell, reader
 from blendtune_operator.names import Object
 
 PAGE = "report.html"
-_LIFETIME_SECONDS = 900
+_READING_SECONDS = 900
 
 
 def report(parsed: argparse.Namespace, console: Console) -> ExitStatus:
@@ -52,14 +53,16 @@ async def _report(access: Access, parsed: argparse.Namespace, console: Console) 
         folder.rmdir()
         raise ClientError(f"{name} has no report: it is written when the evaluation has ended")
     else:
-        page = await fetched(access, obj, object, PAGE, folder, _start(parsed), _teller(console))
+        page = await fetched(
+            access, obj, object, PAGE, folder, start_of(parsed, _READING_SECONDS), teller(console)
+        )
     _hand_over(page, parsed.output, console)
     return ExitStatus.SUCCESS
 
 
 def has_report(object: BlendedFineTune | RubricEval) -> bool:
     """Whether the evaluation has ended with scores: the report is written with them."""
-    scored = object.status.evaluation if isinstance(object, BlendedFineTune) else object.status
+    scored = scores(object)
     return scored is not None and scored.overall is not None
 
 
@@ -84,7 +87,9 @@ async def _place(
         raise ClientError(f"{subject} has no report to compare: only evaluations that have ended have one")
     own = folder / subject.replace("/", "-")
     own.mkdir()
-    return await fetched(access, obj, object, REPORT_FILE, own, _start(parsed), _teller(console))
+    return await fetched(
+        access, obj, object, REPORT_FILE, own, start_of(parsed, _READING_SECONDS), teller(console)
+    )
 
 
 async def fetched(
@@ -108,12 +113,13 @@ def _evaluation_folder() -> str:
     return Workspace(Path()).evaluation.name
 
 
-def _start(parsed: argparse.Namespace) -> Start:
-    lifetime = int(parsed.timeout) + _LIFETIME_SECONDS
+def start_of(parsed: argparse.Namespace, reading_seconds: int) -> Start:
+    """A reader pod as the command line wants it, which lives for so long after it has started."""
+    lifetime = int(parsed.timeout) + reading_seconds
     return Start(image=parsed.image or "", patience=parsed.timeout, lifetime=lifetime)
 
 
-def _teller(console: Console) -> Tell:
+def teller(console: Console) -> Tell:
     return lambda text: console.print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -12,7 +12,7 @@ from rich.live import Live
 
 from blendtune_api.blend_study import BlendStudy
 from blendtune_api.codec import Resource
-from blendtune_api.v1alpha1 import ConditionStatus, ConditionType, Reason, RubricEval
+from blendtune_api.v1alpha1 import RubricEval
 from blendtune_operator.cli.choices import Awaited
 from blendtune_operator.cli.cluster.following import (
     follow_until,
@@ -21,7 +21,7 @@ from blendtune_operator.cli.cluster.following import (
     versions,
     why_waiting,
 )
-from blendtune_operator.cli.cluster.listing import listing, print_listing, roots
+from blendtune_operator.cli.cluster.listing import gates, listing, print_listing, roots
 from blendtune_operator.cli.cluster.session import at_cluster
 from blendtune_operator.cli.exit_status import ExitStatus
 from blendtune_operator.cli.output import to_list, to_text
@@ -31,7 +31,6 @@ from blendtune_operator.client.access import Access
 from blendtune_operator.client.faults import ClientError
 from blendtune_operator.client.objects import find, list_all
 from blendtune_operator.client.watching import Watched, snapshots
-from blendtune_operator.conditions import find as condition_of
 from blendtune_operator.names import PARENT_KINDS
 
 
@@ -109,7 +108,4 @@ async def _wait(access: Access, parsed: argparse.Namespace, console: Console) ->
 
 def _are_judged(object: Resource) -> bool:
     """Whether there is a decision on the gates: passed, failed, inconclusive, or that there are none."""
-    gates = condition_of(object.status.conditions, ConditionType.GATES_PASSED)
-    if gates is None:
-        return False
-    return gates.status is not ConditionStatus.UNKNOWN or gates.reason == Reason.GATES_INCONCLUSIVE
+    return not isinstance(object, BlendStudy) and gates(object) != ""

@@ -12,7 +12,7 @@ from blendtune_api.codec import Resource
 from blendtune_api.v1alpha1 import BlendedFineTune, ConditionType, GateStatus, RubricEval, ScopeScore, State
 from blendtune_documents.charts import Chart, GatePlot, Points, gate_plot, line_chart
 from blendtune_documents.plane import Plane
-from blendtune_operator.cli.cluster.following import why_waiting
+from blendtune_operator.cli.cluster.following import WAITING, why_waiting
 from blendtune_operator.cli.cluster.listing import gates, roots, scores, training_progress
 from blendtune_operator.cli.cluster.report import has_report
 from blendtune_operator.cli.study_plots import plane
@@ -149,13 +149,12 @@ def _of_run(run: BlendedFineTune | RubricEval, history: Points) -> Entry:
 
 def _common(object: Resource) -> dict[str, Any]:
     kind, state = type(object).__name__, str(object.status.state or "Pending")
-    waits = state in ("Pending", "Queued", "Suspended")
     return {
         "id": f"{kind.lower()}-{object.metadata.name}",
         "name": object.metadata.name,
         "kind": kind,
         "state": state,
-        "tone": _SURE.get(state, "wait" if waits else "flat"),
+        "tone": _SURE.get(state, "wait" if state in WAITING else "flat"),
     }
 
 
