@@ -24,6 +24,7 @@ from blendtune_api.contract.pod import CONFIG_FILE, RUBRIC_FILE, Env, ExitCode
 from blendtune_api.contract.report import (
     REPORT_FILE,
     REPORT_FORMAT,
+    REPORT_PAGE,
     ReadAnswer,
     ReadCategory,
     ReadCriterion,
@@ -48,6 +49,7 @@ __all__ = [
     "MESSAGE_LIMIT_BYTES",
     "REPORT_FILE",
     "REPORT_FORMAT",
+    "REPORT_PAGE",
     "RUBRIC_FILE",
     "UNKNOWN_DATE",
     "WEIGHTS_FILE",

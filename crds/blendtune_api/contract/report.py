@@ -9,6 +9,7 @@ from blendtune_api.contract.outcome import EvalResult
 from blendtune_api.v1alpha1 import BlendedSource, GateStatus, JudgeKind, Role
 
 REPORT_FILE = "report.json"
+REPORT_PAGE = "report.html"  # for people, beside it; that of a study lies in its work directory
 REPORT_FORMAT = 3
 
 

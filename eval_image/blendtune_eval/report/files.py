@@ -9,7 +9,7 @@ from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.codec import InvalidObject
-from blendtune_api.contract import REPORT_FILE, REPORT_FORMAT
+from blendtune_api.contract import REPORT_FILE, REPORT_FORMAT, REPORT_PAGE
 from blendtune_eval.report.grades import grades_of, judge_agreement
 from blendtune_eval.report.model import Report
 from blendtune_eval.report.page import render_page
@@ -47,7 +47,7 @@ def rebuild(folder: Path) -> Path:
     """
     place = report_folder(folder)
     _write_views(place, read_report(place))
-    return place / "report.html"
+    return place / REPORT_PAGE
 
 
 def report_folder(folder: Path) -> Path:
@@ -76,4 +76,4 @@ def _write_views(folder: Path, report: Report) -> None:
     grades = {
         key: each.correct for key, each in grades_of(folder, report).items() if each.correct is not None
     }
-    write_text(folder / "report.html", render_page(report, judge_agreement(report, grades)))
+    write_text(folder / REPORT_PAGE, render_page(report, judge_agreement(report, grades)))

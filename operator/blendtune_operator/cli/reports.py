@@ -9,11 +9,11 @@ from typing import Any
 
 from blendtune_api import codec
 from blendtune_api.codec import InvalidObject
-from blendtune_api.contract import REPORT_FILE, REPORT_FORMAT, ReadReport
+from blendtune_api.contract import REPORT_FILE, REPORT_FORMAT, REPORT_PAGE, ReadReport
 from blendtune_operator.cli.manifest import ManifestError
 
 _EVALUATION = "eval"  # the folder of a report within the workspace of its run
-_BESIDE = ("result.json", "report.html", "answers.jsonl", "progress.json")  # files of the same folder
+_BESIDE = ("result.json", REPORT_PAGE, "answers.jsonl", "progress.json")  # files of the same folder
 
 
 def find_reports(places: Sequence[Path]) -> tuple[Path, ...]:

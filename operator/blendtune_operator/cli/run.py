@@ -14,7 +14,7 @@ from rich.console import Console
 from blendtune_api import codec
 from blendtune_api.blend_study import BlendStudy
 from blendtune_api.codec import Resource
-from blendtune_api.contract import Workspace, workspace
+from blendtune_api.contract import REPORT_PAGE, Workspace, workspace
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval, State
 from blendtune_operator.cli.check import check, print_warnings
 from blendtune_operator.cli.choices import OutputFormat
@@ -74,7 +74,7 @@ def _print(objects: Iterable[LocalObject], claims: Path, console: Console) -> No
     evaluations = {object.metadata.name: object for object in objects if isinstance(object, RubricEval)}
     for object in _roots(objects):
         workspace = _workspace(object, claims)
-        paths = [("report", workspace.evaluation / "report.html"), *_models(object, workspace, claims)]
+        paths = [("report", workspace.evaluation / REPORT_PAGE), *_models(object, workspace, claims)]
         existing = [(name, path) for name, path in paths if path.exists()]
         print_result(console, object, evaluations.get(object.metadata.name), existing)
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from blendtune_api import codec
 from blendtune_api.blend_study import BlendStudy
 from blendtune_api.codec import Resource
+from blendtune_api.contract import REPORT_PAGE
 from blendtune_api.v1alpha1 import BlendedFineTune, State
 from blendtune_operator.cli.check import check_study, print_warnings
 from blendtune_operator.cli.choices import OutputFormat
@@ -44,7 +45,7 @@ def run_study(
             return ExitStatus.INTERRUPTED
         objects = session.objects()
         study = next(object for object in objects if isinstance(object, BlendStudy))
-        report = workdir / "report.html"
+        report = workdir / REPORT_PAGE
         report.write_text(study_page(study), encoding="utf-8")
         print_study(study, console)
         console.print(f"report     {report}", highlight=False, soft_wrap=True)

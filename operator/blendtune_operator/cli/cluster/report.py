@@ -13,7 +13,7 @@ from rich.console import Console
 
 from blendtune_api.blend_study import BlendStudy
 from blendtune_api.codec import Resource
-from blendtune_api.contract import REPORT_FILE, Workspace, storage_path
+from blendtune_api.contract import REPORT_FILE, REPORT_PAGE, Workspace, storage_path
 from blendtune_api.v1alpha1 import BlendedFineTune, RubricEval
 from blendtune_operator.cli.cluster.following import has_ended, print_end, why_waiting
 from blendtune_operator.cli.cluster.listing import scores
@@ -28,7 +28,6 @@ from blendtune_operator.client.objects import decoded, find
 from blendtune_operator.client.reader import Start, Tell, reader
 from blendtune_operator.names import Object
 
-PAGE = "report.html"
 _READING_SECONDS = 900
 
 
@@ -46,7 +45,7 @@ async def _report(access: Access, parsed: argparse.Namespace, console: Console) 
     name = object.metadata.name
     folder = Path(tempfile.mkdtemp(prefix=f"blendtune-{name}-"))
     if isinstance(object, BlendStudy):
-        page = folder / PAGE
+        page = folder / REPORT_PAGE
         page.write_text(study_page(object), encoding="utf-8")
     elif not has_report(object):
         _print_so_far(console, object)
@@ -54,7 +53,7 @@ async def _report(access: Access, parsed: argparse.Namespace, console: Console) 
         raise ClientError(f"{name} has no report: it is written when the evaluation has ended")
     else:
         page = await fetched(
-            access, obj, object, PAGE, folder, start_of(parsed, _READING_SECONDS), teller(console)
+            access, obj, object, REPORT_PAGE, folder, start_of(parsed, _READING_SECONDS), teller(console)
         )
     _hand_over(page, parsed.output, console)
     return ExitStatus.SUCCESS

@@ -12,8 +12,9 @@ from pathlib import Path
 from rich.console import Console
 
 from blendtune_api.blend_study import BlendStudy
+from blendtune_api.contract import REPORT_PAGE
 from blendtune_operator.api import ApiError
-from blendtune_operator.cli.cluster.report import PAGE, fetched, has_report
+from blendtune_operator.cli.cluster.report import fetched, has_report
 from blendtune_operator.cli.cluster.session import at_cluster
 from blendtune_operator.cli.exit_status import ExitStatus
 from blendtune_operator.cli.study_page import study_page
@@ -44,7 +45,7 @@ async def _cluster(access: Access, parsed: argparse.Namespace, console: Console)
 
         async def report(kind: str, name: str) -> Path | None:
             """Reads it from the claim the first time that it is asked for."""
-            page = Path(folder) / kind / name / PAGE
+            page = Path(folder) / kind / name / REPORT_PAGE
             async with held:
                 if not page.exists():
                     try:
@@ -66,7 +67,7 @@ async def _keep(access: Access, kind: str, name: str, page: Path) -> None:
         page.write_text(study_page(object), encoding="utf-8")
     else:
         start = Start(patience=_PATIENCE_SECONDS, lifetime=_LIFETIME_SECONDS)
-        await fetched(access, obj, object, PAGE, page.parent, start, lambda _: None)
+        await fetched(access, obj, object, REPORT_PAGE, page.parent, start, lambda _: None)
 
 
 async def _local(parsed: argparse.Namespace, console: Console) -> ExitStatus:

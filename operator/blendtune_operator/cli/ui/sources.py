@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blendtune_api.codec import InvalidObject, decode_object
-from blendtune_api.contract import Workspace, workspace
+from blendtune_api.contract import REPORT_PAGE, Workspace, workspace
 from blendtune_api.v1alpha1 import BlendedFineTune
 from blendtune_operator.client.access import Access
 from blendtune_operator.client.watching import Watched, snapshots
@@ -77,10 +77,10 @@ def local_report(folder: Path, kind: str, name: str) -> Path | None:
     for obj, workdir in _objects(folder):
         if (obj["kind"].lower(), obj["metadata"]["name"]) == (kind, name):
             if obj["kind"] == Kind.BLEND_STUDY:
-                page = workdir / "report.html"
+                page = workdir / REPORT_PAGE
             else:
                 place = _workspace(obj, workdir)
-                page = place.evaluation / "report.html" if place else Path()
+                page = place.evaluation / REPORT_PAGE if place else Path()
             return page if page.is_file() else None
     return None
 
