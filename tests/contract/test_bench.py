@@ -43,6 +43,9 @@ def test_its_own_arm_can_take_turns() -> None:
         "plan_scale",
         "preparing",
         "throughput",
+        "operator_scale",
+        "training_operator_scale",
+        "ui",
     ],
 )
 def test_a_bench_finds_what_it_imports(module: str) -> None:

@@ -173,6 +173,42 @@ def test_the_page_lets_nothing_in_and_changes_with_the_runs(folder: Path) -> Non
     assert "no runs yet" in after
 
 
+def test_a_page_that_has_the_present_version_is_told_of_the_next_alone(folder: Path) -> None:
+    async def ask(session: aiohttp.ClientSession, address: str, change: asyncio.Event) -> list[str]:
+        async with session.get(f"{address}events") as stream:  # until the runs have been read
+            while "ads-first" not in (await stream.content.readline()).decode():
+                pass
+        async with session.get(address) as answer:
+            text = await answer.text()
+        (version,) = re.findall(r'data-version="(\d+)"', text)
+        async with session.get(f"{address}events", params={"seen": version}) as stream:
+            change.set()
+            return [json.loads(line[6:]) async for line in _first_event(stream)]
+
+    (told,) = served(folder, ask)
+    assert "no runs yet" in told
+
+
+def test_a_page_that_is_closed_is_no_error(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def ask(session: aiohttp.ClientSession, address: str, change: asyncio.Event) -> None:
+        async with session.get(f"{address}events") as stream:
+            assert [line async for line in _first_event(stream)]
+        change.set()
+        async with session.get(f"{address}events") as stream:  # the change has been told to all
+            while "connection lost" not in (await stream.content.readline()).decode():
+                pass
+
+    served(folder, ask)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def _first_event(stream: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    async for line in stream.content:
+        if line.startswith(b"data: "):
+            yield line
+            return
+
+
 @pytest.mark.parametrize(
     ("path", "host", "status"),
     [

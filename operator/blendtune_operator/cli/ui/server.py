@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -37,7 +38,7 @@ class Page:
         self._place = place
         self._shown = Shown((), {}, "waiting for the first answer")
         self._changed = asyncio.Condition()
-        self._version = 0
+        self._version = time.time_ns()  # what a page of an earlier server has seen is none of this one's
 
     async def follow(self, source: AsyncGenerator[Shown, None]) -> None:
         async with aclosing(source) as found:
@@ -50,19 +51,18 @@ class Page:
     def whole(self) -> str:
         return render("ui", self._values(), package=_PACKAGE)
 
-    async def parts(self) -> AsyncIterator[str]:
-        """The overview at once, and again after each change."""
-        seen = -1
+    async def parts(self, seen: str) -> AsyncIterator[str]:
+        """The overview after each change, and at once unless its present version was `seen` in the page."""
         while True:
             async with self._changed:
-                while self._version == seen:
+                while str(self._version) == seen:
                     await self._changed.wait()
-                seen = self._version
+                seen = str(self._version)
             yield await asyncio.to_thread(render_part, "entries", self._values(), package=_PACKAGE)
 
     def _values(self) -> dict[str, object]:
         entries = overview(self._shown.objects, self._shown.histories)
-        return as_values(entries, self._place, self._shown.note)
+        return {**as_values(entries, self._place, self._shown.note), "version": self._version}
 
 
 @asynccontextmanager
@@ -76,8 +76,9 @@ async def serving(page: Page, report: Report, port: int) -> AsyncIterator[str]:
     async def events(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
-        async for part in page.parts():
-            await response.write(f"data: {json.dumps(part)}\n\n".encode())
+        with suppress(ConnectionResetError):  # the page was closed
+            async for part in page.parts(request.query.get("seen", "")):
+                await response.write(f"data: {json.dumps(part)}\n\n".encode())
         return response
 
     async def one(request: web.Request) -> web.StreamResponse:

@@ -8,7 +8,7 @@ overview.addEventListener("click", (event) => {
   if (summary) { chosen.set(summary.parentElement.id, !summary.parentElement.open); }
 });
 
-new EventSource("/events").addEventListener("message", (event) => {
+new EventSource(`/events?seen=${overview.dataset.version}`).addEventListener("message", (event) => {
   const focused = document.activeElement && document.activeElement.id;
   overview.innerHTML = JSON.parse(event.data);
   for (const [id, open] of chosen) {
