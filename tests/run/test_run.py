@@ -61,19 +61,6 @@ def break_row(project: Project) -> None:
     path.write_text("\n".join(lines))
 
 
-def ask_for_too_many_passes(project: Project) -> None:
-    path = project.folder / "world.jsonl"
-    path.write_text("\n".join(path.read_text().splitlines()[:12]))
-
-
-def leak_a_prompt(project: Project) -> None:
-    with (project.folder / "world.jsonl").open("a") as file:
-        file.write(
-            '{"messages": [{"role": "user", "content": "On how many legs does an ordinary garden spider walk '
-            'around?"}, {"role": "assistant", "content": "Eight."}]}\n'
-        )
-
-
 def repeat_an_id(project: Project) -> None:
     path = project.folder / "rubric.yaml"
     path.write_text(path.read_text().replace("legs-of-a-spider", "colour-of-the-shop"))
@@ -83,8 +70,6 @@ def repeat_an_id(project: Project) -> None:
     ("spoil", "words"),
     [
         pytest.param(break_row, ["shop.jsonl:7"], id="malformed-line"),
-        pytest.param(ask_for_too_many_passes, ["world", "maxEpochs"], id="source-too-small"),
-        pytest.param(leak_a_prompt, ["legs-of-a-spider", "world.jsonl"], id="prompt-in-the-rows"),
         pytest.param(repeat_an_id, ["colour-of-the-shop"], id="duplicate-question"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The tiny model of tests.tiny_model, for every test of the trainer."""
+"""For every test of the trainer: the tiny model of tests.tiny_model, and the server of ranks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 from tests.tiny_model import CHATML, CHATML_WITH_MARKERS, build_tokenizer, write_tiny_model
+from tests.trainer.training.ranks import start_rank_server
 from transformers import PreTrainedTokenizerFast
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _rank_server() -> None:
+    start_rank_server()  # before the workers that encode rows start theirs
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,6 @@ from tests.trainer.data.family_cases import FORMS, Case, assistant, encoder_of, 
 from blendtune_runtime.chat.conversation import ChatRole, Conversation, Message
 from blendtune_trainer.rows.conversations import RowFault
 
-pytestmark = pytest.mark.xdist_group("families")  # their tokenizers take seconds to load
-
 WORDS = st.text(
     st.sampled_from("aZ9 .:\n[]<|>日é☕🙂") | st.characters(codec="utf-8", exclude_characters="▁"),
     min_size=1,

@@ -25,8 +25,6 @@ from blendtune_runtime.chat.conversation import ChatRole, Conversation, Message
 from blendtune_runtime.chat.rendering import Rendering
 from blendtune_trainer.tokens.chat import ChatEncoder
 
-pytestmark = pytest.mark.xdist_group("families")  # their tokenizers take seconds to load
-
 CALL = {"id": "abcdef123", "type": "function", "function": {"name": "price", "arguments": '{"of": "kettle"}'}}
 TOOL = {
     "type": "function",

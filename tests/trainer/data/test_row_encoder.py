@@ -92,7 +92,6 @@ def same(one: Encoded, other: Encoded) -> bool:
     )
 
 
-@pytest.mark.xdist_group("ranks")  # it has a fork server already
 def test_processes_change_nothing(tmp_path: Path) -> None:
     alone = encode(rows(), tmp_path / "one")
     together = encode(rows(), tmp_path / "two", processes=2)

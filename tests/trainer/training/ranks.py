@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -25,16 +26,20 @@ from blendtune_api.contract import Env
 
 Rank = BaseProcess
 RANK_SERVER = multiprocessing.get_context("forkserver")
-RANK_SERVER.set_forkserver_preload(
-    [
-        "blendtune_trainer.train",
-        "deepspeed.checkpoint.ds_to_universal",
-        "deepspeed.module_inject.auto_ep_layer",
-        "deepspeed.runtime.zero.muon.muon_optimizer",
-        "peft",
-        "transformers.models.llama.modeling_llama",
-    ]
-)
+_PRELOADED = [
+    "blendtune_trainer.train",
+    "deepspeed.checkpoint.ds_to_universal",
+    "deepspeed.module_inject.auto_ep_layer",
+    "deepspeed.runtime.zero.muon.muon_optimizer",
+    "peft",
+    "transformers.models.llama.modeling_llama",
+]
+
+
+def start_rank_server() -> None:
+    """Starts the server. A process has one, with what its first user wants imported: this has to be that."""
+    RANK_SERVER.set_forkserver_preload(_PRELOADED)
+    ensure_running()
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,6 @@ from blendtune_trainer.training.compared import ComparedPositions, compared_posi
 from blendtune_trainer.training.divergence import Compared, Comparison
 from blendtune_trainer.training.validation import ValidationLoss, reason_to_stop
 
-pytestmark = pytest.mark.xdist_group("ranks")  # one worker starts the server of ranks
-
 MakeRun = Callable[..., Run]
 KEEP = Checkpoint(every_minutes=600)
 KL = StoppingMetric.KL

@@ -19,8 +19,6 @@ from blendtune_runtime.errors import BadConfiguration
 from blendtune_trainer.blending.lineage import Lineage, SourcePosition, read_lineage, write_lineage
 from blendtune_trainer.training.plan import planned_models
 
-pytestmark = pytest.mark.xdist_group("ranks")  # one worker starts the server of ranks
-
 MakeRun = Callable[..., Run]
 KEEP = Checkpoint(every_minutes=600, after_success=AfterSuccess.KEEP)
 

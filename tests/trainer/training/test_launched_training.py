@@ -11,7 +11,6 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from tests.trainer.training.ranks import Interruption, free_port, wait_until
 from tests.trainer.training.runs import BINS_PER_STEP, Run, build_blend
 
@@ -46,7 +45,6 @@ def get(port: int, path: str) -> str:
 STEPS = 300  # enough that the training still runs when its first steps have been seen
 
 
-@pytest.mark.xdist_group("ranks")
 def test_watched_interrupted_and_resumed_without_a_compiler(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:

@@ -35,7 +35,6 @@ from blendtune_trainer.training.loss import SupervisedLoss
 from blendtune_trainer.training.microbatch import assemble, forward
 
 pytestmark = [
-    pytest.mark.xdist_group("ranks"),  # one worker starts the server of ranks
     # peft still asks transformers 5 by the old name.
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
 ]

@@ -18,7 +18,6 @@ from blendtune_trainer.model.base_model import empty_model
 from blendtune_trainer.model.lora import linear_layers
 
 pytestmark = [
-    pytest.mark.xdist_group("ranks"),  # one worker starts the server of ranks
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
 ]
 

@@ -109,9 +109,6 @@ def warmed_up_cosine(training: Training, step: int) -> float:
     return training.learning_rate * (floor + (1 - floor) * decayed)
 
 
-pytestmark = pytest.mark.xdist_group("ranks")  # one worker starts the server of ranks
-
-
 @pytest.fixture(scope="module")
 def blend() -> PackedBlend:
     return build_blend(bins=STEPS * BINS_PER_STEP)

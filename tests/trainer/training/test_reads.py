@@ -21,8 +21,6 @@ from blendtune_trainer.model.attention import attend_within_examples
 from blendtune_trainer.training.loss import SupervisedLoss
 from blendtune_trainer.training.microbatch import Lookahead, assemble, forward
 
-pytestmark = pytest.mark.xdist_group("ranks")  # one worker starts the server of ranks
-
 # DeepSpeed clips each of the optimizer's groups of parameters, matrices and vectors, by the norm of all, and
 # reads it for each to see whether it is a number; once more in fp32.
 CLIPPING = "is_invalid_grad_norm"

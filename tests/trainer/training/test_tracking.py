@@ -65,7 +65,6 @@ class Recorder:
         self.finished = finished
 
 
-@pytest.mark.xdist_group("ranks")
 def test_tensorboard_shows_a_resumed_training_as_one(make_run: MakeRun) -> None:
     keep = Checkpoint(every_minutes=600, after_success=AfterSuccess.KEEP)
     run = make_run(tracking=(Kind.TENSORBOARD,), checkpoint=keep)
@@ -80,7 +79,6 @@ def test_tensorboard_shows_a_resumed_training_as_one(make_run: MakeRun) -> None:
     assert series["validation/general"][-1][1] == pytest.approx(run.result.validation_loss[1].after)
 
 
-@pytest.mark.xdist_group("ranks")
 def test_a_tracker_that_cannot_be_opened_ends_nothing(make_run: MakeRun) -> None:
     run = make_run(tracking=(Kind.TENSORBOARD,))
     (run.workspace.train).mkdir(parents=True)

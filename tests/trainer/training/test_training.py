@@ -34,8 +34,6 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_runtime.chat.templates import template_text
 
-pytestmark = pytest.mark.xdist_group("ranks")  # one worker starts the server of ranks
-
 MakeRun = Callable[..., Run]
 KEEP = Checkpoint(every_minutes=600, after_success=AfterSuccess.KEEP)
 EVERY_STEP = Checkpoint(every_minutes=1e-9, keep=2, after_success=AfterSuccess.KEEP)
