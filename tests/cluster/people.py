@@ -19,6 +19,7 @@ from tests.helm.chart import render
 from tests.operator.builders import fine_tune
 
 from blendtune_api import codec
+from blendtune_operator.client.rights import Right
 from blendtune_operator.names import Kind, Object
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -84,15 +85,37 @@ def restrict(client: Client, namespace: str) -> None:
 
 def person(plane: ControlPlane, namespace: str, role: str, server: str | None = None) -> Person:
     """With `view` or `edit` in this namespace alone; with `none`, without any right."""
-    client, place = plane.client, f"/api/v1/namespaces/{namespace}"
-    client.call("POST", f"{place}/serviceaccounts", {"metadata": {"name": role}})
     if role != "none":
-        client.call("POST", f"{_RBAC}/namespaces/{namespace}/rolebindings", {
-            "metadata": {"name": role},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [{"kind": "ServiceAccount", "name": role, "namespace": namespace}],
-        })  # fmt: skip
-    answer = client.call("POST", f"{place}/serviceaccounts/{role}/token", {"spec": {}})
+        _bind(plane.client, namespace, role, "ClusterRole")
+    return _with_token(plane, namespace, role, server)
+
+
+def person_with(plane: ControlPlane, namespace: str, name: str, rules: Sequence[Right]) -> Person:
+    """With these rights in the namespace and no others."""
+    plane.client.call("POST", f"{_RBAC}/namespaces/{namespace}/roles", {
+        "metadata": {"name": name},
+        "rules": [
+            {"apiGroups": [rule.group], "resources": list(rule.resources), "verbs": list(rule.verbs)}
+            for rule in rules
+        ],
+    })  # fmt: skip
+    _bind(plane.client, namespace, name, "Role")
+    return _with_token(plane, namespace, name)
+
+
+def _bind(client: Client, namespace: str, role: str, kind: str) -> None:
+    client.call("POST", f"{_RBAC}/namespaces/{namespace}/rolebindings", {
+        "metadata": {"name": role},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": role, "namespace": namespace}],
+    })  # fmt: skip
+
+
+def _with_token(plane: ControlPlane, namespace: str, name: str, server: str | None = None) -> Person:
+    """Somebody who is the service account of this name."""
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    plane.client.call("POST", accounts, {"metadata": {"name": name}})
+    answer = plane.client.call("POST", f"{accounts}/{name}/token", {"spec": {}})
     kubeconfig = plane.kubeconfig(server, answer["status"]["token"])
     document = json.loads(kubeconfig.read_text())
     document["contexts"][0]["context"]["namespace"] = namespace

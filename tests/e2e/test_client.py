@@ -81,6 +81,11 @@ def test_a_run_is_read_by_somebody_who_may_edit(namespace: Namespace, tmp_path: 
     types(editor, "cp", "small:model", str(tmp_path / "model"))
     copied = {file.name: file.stat().st_size for file in (tmp_path / "model").iterdir()}
     assert copied == {file.name: file.stat().st_size for file in (folder / "model").iterdir()}
+    side_by_side = tmp_path / "compared.html"
+    compared = types(editor, "compare", "small", "rubriceval/small", "-o", str(side_by_side))
+    overall = namespace.run("small")["status"]["evaluation"]["overall"]["score"]
+    assert compared.count(f"{overall:.3f}") >= 2, compared
+    assert "<html" in side_by_side.read_text()
     missing = types(editor, "cp", "small:adapter", str(tmp_path / "adapter"), codes=(2,))
     assert "adapter is not in the claim; in the run's workspace there is" in missing
     assert "may not create pods" in types(viewer, "report", "small", codes=(2,))
