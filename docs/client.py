@@ -37,27 +37,32 @@ def page(text: str) -> str:
 
 
 def examples() -> list[Object]:
-    """Three runs of a namespace: one trains, one waits for GPUs, one has ended."""
-    score = {"n": 23, "low": 0.7, "high": 0.95, "baselineScore": 0.3}
+    """Three runs of a namespace: `make demo` amid its training and at its end, and one that is queued."""
+    general = {"n": 45, "score": 0.503704, "low": 0.394583, "high": 0.612473}
+    in_domain = {"n": 24, "score": 0.694444, "low": 0.540362, "high": 0.814597}
+    overall = {"n": 69, "score": 0.570048, "low": 0.481929, "high": 0.653942}
     done = {
         "name": "ads-first",
-        "overall": {"name": "overall", **score, "score": 0.78},
-        "inDomain": {"name": "inDomain", **score, "score": 0.84, "delta": 0.54},
-        "general": {"name": "general", **score, "score": 0.71, "delta": -0.02},
-    }
+        "overall": {"name": "overall", **overall, "baselineScore": 0.454545, "delta": 0.116162,
+                    "deltaLow": -0.011008, "deltaHigh": 0.213482},
+        "inDomain": {"name": "inDomain", **in_domain, "baselineScore": 0.0, "delta": 0.694444,
+                     "deltaLow": 0.487614, "deltaHigh": 0.814597},
+        "general": {"name": "general", **general, "baselineScore": 0.714286, "delta": -0.214286,
+                    "deltaLow": -0.34735, "deltaHigh": -0.057456},
+    }  # fmt: skip
     trains = {
         "state": "Training",
         "conditions": [
-            _condition("DataBlended", "True", "Completed", "6,012,400 tokens, 50.1% in-domain"),
+            _condition("DataBlended", "True", "Completed", "25,956 tokens of 2 sources in 52 steps"),
             _condition("TrainingSucceeded", "Unknown", "Running", "attempt 1"),
         ],
         "trainerStatus": {
-            "progressPercentage": 30,
-            "estimatedRemainingSeconds": 5400,
+            "progressPercentage": 50,
+            "estimatedRemainingSeconds": 107,
             "metrics": [
                 {"name": name, "value": value}
-                for name, value in (("step", "120"), ("steps", "400"), ("loss", "1.2471"),
-                                    ("tokensPerSecond", "41250"))
+                for name, value in (("step", "26"), ("steps", "52"), ("loss", "0.7221"),
+                                    ("tokensPerSecond", "118"))
             ],
         },
     }  # fmt: skip
@@ -67,12 +72,12 @@ def examples() -> list[Object]:
             _condition("GatesPassed", "True", "GatesPassed", "all 2 gates passed"),
             _condition("Succeeded", "True", "Completed", ""),
         ],
-        "training": {"steps": 400, "tokens": 6_012_400, "finalLoss": 0.9312},
+        "training": {"steps": 52, "tokens": 25_956, "finalLoss": 1.7784},
         "evaluation": done,
     }
     return [
-        _run("ads", "2026-01-01T21:00:00Z", trains),
-        _run("ads-lora", "2026-01-01T23:20:00Z", {"state": "Queued"}),
+        _run("ads", "2026-01-01T23:57:00Z", trains),
+        _run("ads-lora", "2026-01-01T23:59:00Z", {"state": "Queued"}),
         _run("ads-first", "2025-12-30T00:00:00Z", ended),
     ]
 
@@ -84,7 +89,7 @@ def _run(name: str, created: str, status: Any) -> Object:
         "kind": "BlendedFineTune",
         "metadata": {"name": name, "namespace": "team", "creationTimestamp": created},
         "spec": {
-            "model": {"uri": "hf://Qwen/Qwen2.5-7B-Instruct"},
+            "model": {"uri": "hf://HuggingFaceTB/SmolLM2-135M-Instruct"},
             "blend": {"budget": {"epochs": 3}, "sources": [source]},
             "storage": {"persistentVolumeClaim": "blendtune"},
         },
@@ -98,7 +103,7 @@ def _condition(type: str, status: str, reason: str, message: str) -> Object:
         "status": status,
         "reason": reason,
         "message": message,
-        "lastTransitionTime": "2026-01-01T21:00:00Z",
+        "lastTransitionTime": "2026-01-01T23:58:00Z",
     }
 
 

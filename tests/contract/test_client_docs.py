@@ -27,7 +27,7 @@ def commands() -> Iterator[str]:
 def test_the_page_shows_what_the_commands_print() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert page(text) == text, "run `make generate`"
-    assert "step 120/400" in text
+    assert "step 26/52" in text
 
 
 def test_every_command_at_a_cluster_is_in_the_tables() -> None:

@@ -1,10 +1,11 @@
 """Draws the page of `blendtune ui` for the documentation: `python -m tests.e2e.report.ui_picture`.
 
-Its runs are those of docs/client.md, with a curve that a training may have.
+Its runs are those of docs/client.md, and the curve is that of `make demo` up to the same step.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +17,8 @@ from blendtune_documents.pages import render
 from blendtune_operator.cli.ui.overview import as_values, overview
 
 PICTURE = Path(__file__).parents[3] / "docs/ui.png"
-_STEPS = range(1, 121)
+_LOG = Path(__file__).parents[3] / "runs/demo-blend/claims/demo/default/adwright-demo/train/steps.jsonl"
+_STEPS = 26
 
 
 def page() -> str:
@@ -24,9 +26,10 @@ def page() -> str:
     objects = examples()
     for number, obj in enumerate(objects):
         obj["metadata"]["uid"] = f"uid-{number}"
-    curve = [(step, 0.95 + 1.6 / (1 + step / 14) + 0.03 * (step % 5 - 2) / 2) for step in _STEPS]
+    steps = [json.loads(line) for line in _LOG.read_text().splitlines()[:_STEPS]]
+    curve = [(step["step"], step["loss"]) for step in steps]
     values = as_values(overview(objects, {"uid-0": curve}), "namespace team", "")
-    return render("ui", values, package="blendtune_operator.cli.ui")
+    return render("ui", values | {"version": 0}, package="blendtune_operator.cli.ui")
 
 
 def main() -> int:

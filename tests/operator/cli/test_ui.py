@@ -44,13 +44,13 @@ def test_what_is_under_way_comes_first_and_is_open() -> None:
         ("ads", " open"), ("ads-lora", ""), ("ads-first", ""),
     ]  # fmt: skip
     assert "1 training, 1 queued, 1 succeeded" in text
-    assert "step 120/400" in text
+    assert "step 26/52" in text
 
 
 def test_an_entry_has_curve_scores_gates_and_its_report() -> None:
     text = shown(runs())
     assert "Training loss of ads: training loss 1.25 at the end" in text
-    for words in ("0.840", "+0.540", "0.70 to 0.95", "gates passed"):
+    for words in ("0.694", "+0.694", "0.54 to 0.81", "gates passed"):
         assert words in text, words
     assert re.findall(r'href="([^"]+)"', text) == ["/report/blendedfinetune/ads-first"]
 
