@@ -17,7 +17,7 @@ from tests.cluster.people import CLAIM, Person, add_claim, add_run, install_role
 from tests.cluster.test_client import SUCCEEDED
 from tests.e2e.waiting import until
 
-from blendtune_operator.names import Kind, Object
+from blendtune_operator.names import OWNER_UID, Kind, Object
 
 IMAGE = ("--image", "registry.example.com/blendtune/eval:1")
 READER = "app.kubernetes.io/component=reader"
@@ -218,3 +218,36 @@ def test_the_image_is_that_of_the_runs_evaluation(client: Client, namespace: str
     process = editor.begins("report", "done", "--timeout", "0.5")
     assert reader(client, namespace)["spec"]["containers"][0]["image"] == "its/own:1"
     process.communicate(timeout=180)
+
+
+@pytest.mark.parametrize(
+    ("security", "user"),
+    [
+        pytest.param({"runAsUser": 1000, "runAsGroup": 2000, "fsGroup": 3000}, (1000, 2000), id="their own"),
+        pytest.param({"runAsNonRoot": True}, (None, None), id="the platform's choice"),
+    ],
+)
+def test_it_is_the_user_of_the_runs_pods(
+    client: Client, namespace: str, editor: Person, security: Object, user: tuple[int | None, int | None]
+) -> None:
+    add_claim(client, namespace, "ReadWriteMany")
+    run = client.get(Kind.BLENDED_FINE_TUNE, namespace, "done")
+    assert run is not None
+    client.create({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {
+            "name": "done-eval-1", "namespace": namespace, "labels": {OWNER_UID: run["metadata"]["uid"]}
+        },
+        "spec": {"suspend": True, "template": {"spec": {
+            "restartPolicy": "Never", "securityContext": security,
+            "containers": [{"name": "eval", "image": "its/own:1"}],
+        }}},
+    })  # fmt: skip
+    process = editor.begins("report", "done", "--timeout", "0.5")
+    pod = reader(client, namespace)
+    process.communicate(timeout=180)
+    found = pod["spec"]["securityContext"]
+    assert (found.get("runAsUser"), found.get("runAsGroup")) == user
+    assert "fsGroup" not in found
+    assert pod["spec"]["containers"][0]["image"] == "its/own:1"
+    assert pod["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import tarfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +17,14 @@ from blendtune_operator.api import ApiError
 from blendtune_operator.client.access import Access
 from blendtune_operator.client.faults import ClientError
 from blendtune_operator.client.objects import decoded, get, get_path, list_all
-from blendtune_operator.client.reader_pod import CLAIM_FOLDER, CONTAINER, SELECTOR, place_of, reader_pod
+from blendtune_operator.client.reader_pod import (
+    CLAIM_FOLDER,
+    CONTAINER,
+    SELECTOR,
+    place_of,
+    reader_pod,
+    user_of,
+)
 from blendtune_operator.client.remote_command import CommandFailed, run_command
 from blendtune_operator.client.watching import Watched, snapshots
 from blendtune_operator.names import OWNER_UID, Kind, Object
@@ -114,23 +121,29 @@ async def _create(access: Access, owner: Object, start: Start) -> Object:
             f"there is no claim {claim} in namespace {access.namespace}: the run's files are gone"
         )
     pods = await list_all(access, Kind.POD)
-    image = start.image or await _image(access, run)
-    account = run.spec.credentials.service_account_name
-    wanted = reader_pod(owner, claim, image, place_of(found, pods), start.lifetime, account)
+    jobs = await list_all(access, Kind.JOB, f"{OWNER_UID}={run.metadata.uid}")
+    image = start.image or await _image(access, run, jobs)
+    wanted = reader_pod(
+        owner,
+        claim,
+        image,
+        place_of(found, pods),
+        user_of(jobs),
+        start.lifetime,
+        run.spec.credentials.service_account_name,
+    )
     return await access.api.request("POST", Kind.POD.path(access.namespace), body=wanted)
 
 
-async def _image(access: Access, run: BlendedFineTune | RubricEval) -> str:
+async def _image(access: Access, run: BlendedFineTune | RubricEval, jobs: Sequence[Object]) -> str:
     """The image with which the run evaluates; else one with which it has run."""
     evaluation: Object | None = await get(access, Kind.RUBRIC_EVAL, run.metadata.name)
     if evaluation is not None:
         child = decoded(evaluation)
         if isinstance(child, RubricEval) and child.spec.cluster.eval.image:
             return child.spec.cluster.eval.image
-    jobs = await list_all(access, Kind.JOB, f"{OWNER_UID}={run.metadata.uid}")
-    for job in jobs:
-        image = job["spec"]["template"]["spec"]["containers"][0]["image"]
-        return str(image)
+    if jobs:
+        return str(jobs[0]["spec"]["template"]["spec"]["containers"][0]["image"])
     raise ClientError(
         f"nothing says which image {run.metadata.name} ran with: name one of Blendtune's with --image"
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from blendtune_operator.client.faults import ClientError
 from blendtune_operator.names import Object
 from blendtune_operator.plan.children import is_live
-from blendtune_operator.render.pod import USER_ID, container_security
+from blendtune_operator.render.pod import NO_SIDECARS, USER_ID, container_security
 
 CONTAINER = "reader"
 CLAIM_FOLDER = "/claim"
@@ -47,8 +47,22 @@ def place_of(claim: Object, pods: Iterable[Object]) -> Place:
     return Place(pod["spec"].get("nodeName") or "", tuple(pod["spec"].get("tolerations") or ()))
 
 
+def user_of(jobs: Sequence[Object]) -> Mapping[str, int]:
+    """User and group of a run's own pods, who may read its files; none where the platform chooses them."""
+    if not jobs:
+        return {"runAsUser": USER_ID, "runAsGroup": USER_ID}
+    security = jobs[0]["spec"]["template"]["spec"].get("securityContext") or {}
+    return {key: security[key] for key in ("runAsUser", "runAsGroup") if key in security}
+
+
 def reader_pod(
-    owner: Object, claim: str, image: str, place: Place, seconds: int, service_account: str | None = None
+    owner: Object,
+    claim: str,
+    image: str,
+    place: Place,
+    user: Mapping[str, int],
+    seconds: int,
+    service_account: str | None = None,
 ) -> Object:
     """A pod that sleeps, of Pod Security `restricted`, and is deleted with its owner.
 
@@ -62,8 +76,7 @@ def reader_pod(
         "enableServiceLinks": False,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": USER_ID,
-            "runAsGroup": USER_ID,
+            **user,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [
@@ -92,7 +105,7 @@ def reader_pod(
         "metadata": {
             "name": f"{owner['metadata']['name']}-reader-{secrets.token_hex(3)}",
             "namespace": owner["metadata"]["namespace"],
-            "labels": LABELS,
+            "labels": LABELS | NO_SIDECARS,
             "ownerReferences": [
                 {key: owner[key] for key in ("apiVersion", "kind")}
                 | {key: owner["metadata"][key] for key in ("name", "uid")}

@@ -15,7 +15,7 @@ from blendtune_operator.render.merge import merge
 USER_ID = 65532  # not root; the images are built for the same one
 TERMINATION_LOG = "/dev/termination-log"
 # A sidecar that is not native never ends, and holds the GPUs of a pod that has done its work.
-_NO_SIDECARS = {"sidecar.istio.io/inject": "false"}
+NO_SIDECARS = {"sidecar.istio.io/inject": "false"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +106,7 @@ def template(
     if devices is not None and devices.present:
         spec["nodeSelector"] = dict(devices.preset.node_selector)
         spec["tolerations"] = [dict(toleration) for toleration in devices.preset.tolerations]
-    base = {"metadata": {"labels": {**_NO_SIDECARS, **labels}}, "spec": spec}
+    base = {"metadata": {"labels": {**NO_SIDECARS, **labels}}, "spec": spec}
     merged: Object = merge(base, user.pod_template)
     return merge(merged, {"metadata": {"labels": labels}})  # type: ignore[no-any-return]
 
