@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -22,7 +23,10 @@ def render(
 
     Every value is escaped. The content security policy lets nothing else in.
     """
-    environment = _environment(package, filters)
+    environment = _environment(package)
+    if filters:
+        environment = environment.overlay()
+        environment.filters = {**environment.filters, **filters}
     script = _source(environment, f"{name}.js")
     return environment.get_template(f"{name}.html").render(
         values,
@@ -34,10 +38,11 @@ def render(
 
 def render_part(name: str, values: Mapping[str, Any], *, package: str = __package__) -> str:
     """The template NAME.html alone, for a page that is open already and has all that belongs to it."""
-    return _environment(package, None).get_template(f"{name}.html").render(values)
+    return _environment(package).get_template(f"{name}.html").render(values)
 
 
-def _environment(package: str, filters: Filters | None) -> Environment:
+@cache  # with its compiled templates
+def _environment(package: str) -> Environment:
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader(__package__)]),
         autoescape=True,
@@ -45,7 +50,7 @@ def _environment(package: str, filters: Filters | None) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent_across": percent_across, "percent_down": percent_down, **(filters or {})}
+    environment.filters |= {"percent_across": percent_across, "percent_down": percent_down}
     environment.globals |= {"quarters": QUARTERS, "quarters_down": QUARTERS_DOWN}
     return environment
 
