@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from s3fs import S3FileSystem
 from tests.s3_server import Fault, S3Server
 
 from blendtune_runtime.errors import BadConfiguration, StageError, Transient
@@ -172,6 +173,18 @@ def test_a_copy_that_breaks_off_leaves_no_model_and_is_made_again(
         assert left.items() >= NOW.items()
     bucket.faults.clear()
     upload(now, TARGET)
+    assert stored(bucket) == NOTES | NOW
+
+
+@pytest.mark.usefixtures("pauses")
+def test_a_store_that_fails_for_longer_than_its_client_waits(bucket: S3Server, now: Path) -> None:
+    bucket.faults[:] = [Fault("home/model.safetensors", 503, "SlowDown", method="PUT", times=999)]
+    with pytest.raises(OSError, match="SlowDown"):
+        S3FileSystem().pipe_file("models/ads/home/model.safetensors", b"")
+    (fault,) = bucket.faults
+    fault.times = 999 - fault.times  # as often as the client asks
+    upload(now, TARGET)
+    assert fault.times == 0
     assert stored(bucket) == NOTES | NOW
 
 
