@@ -176,8 +176,7 @@ def test_the_page_lets_nothing_in_and_changes_with_the_runs(folder: Path) -> Non
 def test_a_page_that_has_the_present_version_is_told_of_the_next_alone(folder: Path) -> None:
     async def ask(session: aiohttp.ClientSession, address: str, change: asyncio.Event) -> list[str]:
         async with session.get(f"{address}events") as stream:  # until the runs have been read
-            while "ads-first" not in (await stream.content.readline()).decode():
-                pass
+            assert await _told(stream, "ads-first")
         async with session.get(address) as answer:
             text = await answer.text()
         (version,) = re.findall(r'data-version="(\d+)"', text)
@@ -195,11 +194,17 @@ def test_a_page_that_is_closed_is_no_error(folder: Path, caplog: pytest.LogCaptu
             assert [line async for line in _first_event(stream)]
         change.set()
         async with session.get(f"{address}events") as stream:  # the change has been told to all
-            while "connection lost" not in (await stream.content.readline()).decode():
-                pass
+            assert await _told(stream, "connection lost")
 
     served(folder, ask)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def _told(stream: aiohttp.ClientResponse, words: str) -> bool:
+    async for line in stream.content:
+        if words in line.decode():
+            return True
+    return False
 
 
 async def _first_event(stream: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
