@@ -33,6 +33,7 @@ _SERVED_SECONDS = 300.0  # for how long the answer that a kind is served is reus
 _UNSERVED_SECONDS = 5.0
 _EVENT_MESSAGE_LIMIT = 1024  # of a core/v1 Event
 _REFUSED = (400, 403, 404, 422)
+_SILENT_WEBHOOK = "failed calling webhook"  # an internal error, which lasts until somebody mends it
 _CREATED_KEPT = 1000  # an object is recorded in a status as soon as it is created
 
 
@@ -72,6 +73,16 @@ class KubernetesCluster:
             return next(iter(page), None)
         return None
 
+    async def events_about(self, namespace: str, uid: str) -> tuple[Object, ...]:
+        query = {"fieldSelector": f"involvedObject.uid={uid}"}
+        try:
+            found = await self._api.get(f"/api/v1/namespaces/{namespace}/events", query)
+        except ApiError as error:
+            if error.status == 403:  # the role is of an earlier version
+                return ()
+            raise
+        return tuple(found.get("items") or ())
+
     async def serves(self, kind: Kind) -> bool:
         served, until = self._served.get(kind, (False, 0.0))
         if time.monotonic() < until:
@@ -96,7 +107,7 @@ class KubernetesCluster:
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 raise AlreadyExists(str(error)) from error
-            if error.status in _REFUSED:
+            if error.status in _REFUSED or _SILENT_WEBHOOK in str(error):
                 raise Refused(str(error)) from error
             raise
         self._cache.apply(created)

@@ -105,9 +105,10 @@ class TestWaiting:
         world = blended()
         world.wait(59)
         assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.STARTING
+        job = world.job("ads-train-1")
+        job["status"] = {"startTime": timestamp(world.now)}
         world.wait(1)
         assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.CHILD_REFUSED
-        job = world.job("ads-train-1")
         assert f"kubectl describe {job['kind'].lower()} ads-train-1" in message(
             world, ConditionType.TRAINING_SUCCEEDED
         )

@@ -236,6 +236,7 @@ class Reason(StrEnum):
     TRAINING_OPERATOR_MISSING = "TrainingOperatorMissing"
     NAME_CONFLICT = "NameConflict"
     CHILD_REFUSED = "ChildRefused"
+    CHILD_IGNORED = "ChildIgnored"
     WORKSPACE_IN_USE = "WorkspaceInUse"
     PENDING = "Pending"
     QUEUED = "Queued"

@@ -18,6 +18,7 @@ _WARNING_REASONS = frozenset(
         Reason.TRAINING_OPERATOR_MISSING,
         Reason.NAME_CONFLICT,
         Reason.CHILD_REFUSED,
+        Reason.CHILD_IGNORED,
         Reason.BACKING_OFF,
         Reason.IMAGE_PULL_FAILED,
         Reason.UNSCHEDULABLE,

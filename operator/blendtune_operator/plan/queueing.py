@@ -8,6 +8,7 @@ from blendtune_api.v1alpha1 import Attempt, ConditionType, Reason
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan import StatusT
+from blendtune_operator.plan.advice import advised
 from blendtune_operator.plan.attempts import add_running_time
 from blendtune_operator.plan.children import active_since
 from blendtune_operator.plan.draft import Draft
@@ -23,9 +24,15 @@ def report_queued(draft: Draft[StatusT], condition: ConditionType, attempt: Atte
     queue = (child["metadata"].get("labels") or {}).get(names.QUEUE_NAME, "")
     if queue:
         draft.requeue_after(draft.settings.obstacle_interval)  # the Workload is not watched
-    message = f"attempt {attempt.number} waits{f' in queue {queue}' if queue else ''} for room"
-    words = _words_of_kueue(draft, child) if queue else ""
-    return wait(draft, condition, Reason.QUEUED, f"{message}: {words}" if words else message)
+        words = _words_of_kueue(draft, child)
+        message = f"attempt {attempt.number} waits in queue {queue} for room{f': {words}' if words else ''}"
+        return wait(draft, condition, Reason.QUEUED, message)
+    message = (
+        f"attempt {attempt.number} waits: {child['kind']} {child['metadata']['name']} was suspended, and the "
+        "run names no queue; whoever suspended it must resume it. Kueue does so where it manages Jobs that "
+        "name none: then suspend the run, set spec.cluster.queueName, and resume it"
+    )
+    return wait(draft, condition, Reason.QUEUED, message)
 
 
 def _words_of_kueue(draft: Draft[StatusT], child: Object) -> str:
@@ -58,7 +65,16 @@ def _state_of(workload: Object) -> str:
             f"is mended, set spec.active of Workload {name} to true"
         )
     reserved = conditions.get("QuotaReserved")
-    return _told(reserved) if reserved is not None and reserved["status"] != "True" else ""
+    if reserved is None:
+        return ""
+    if reserved["status"] != "True":
+        return advised(_told(reserved), f"`kubectl describe workload {name}` has all of it")
+    checks = (workload.get("status") or {}).get("admissionChecks") or []
+    pending = next((check for check in checks if check.get("state") != "Ready"), None)
+    if pending is None:
+        return ""
+    told = ": ".join(filter(None, (pending.get("state"), pending.get("message"))))
+    return f"Kueue has room, and admission check {pending['name']} is not ready ({told}): see what runs it"
 
 
 def _told(condition: Object | None) -> str:
