@@ -108,7 +108,7 @@ class KubernetesCluster:
             if error.reason == "AlreadyExists":
                 raise AlreadyExists(str(error)) from error
             if error.status in _REFUSED or _SILENT_WEBHOOK in str(error):
-                raise Refused(str(error)) from error
+                raise Refused(error.words) from error
             raise
         self._cache.apply(created)
         self._created.append(created["metadata"]["uid"])
@@ -129,7 +129,7 @@ class KubernetesCluster:
             )
         except ApiError as error:
             if error.status in _REFUSED:
-                raise Refused(f"{kind} {metadata['name']} could not be compared: {error}") from error
+                raise Refused(f"{kind} {metadata['name']} could not be compared: {error.words}") from error
             raise
         return is_same_content(found, {**stored, "kind": kind.value})
 

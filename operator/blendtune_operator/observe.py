@@ -123,7 +123,7 @@ async def _with_obstacles(
 ) -> Snapshot:
     if isinstance(snapshot.parent, codec.InvalidObject):
         return snapshot
-    patience = settings.obstacle_interval
+    patience = settings.patience
     children = await observe_obstacles(cluster, snapshot.parent, snapshot.children, patience, now)
     return replace(snapshot, children=children)
 

@@ -43,7 +43,7 @@ class TestEventsOfPods:
             ),
             pytest.param(
                 [event("Pulling", 'Pulling image "x"', "Normal")],
-                'Pulling: Pulling image "x": it starts once the image is there',
+                'yet: Pulling image "x": it starts once the image is there',
                 id="a pull",
             ),
             pytest.param(
@@ -51,7 +51,7 @@ class TestEventsOfPods:
                     event("FailedMount", "slow", at="2026-01-01T00:00:10Z"),
                     event("Pulling", "Pulling", "Normal", at="2026-01-01T00:00:20Z"),
                 ],
-                "Pulling: Pulling: it starts",
+                "yet: Pulling: it starts",
                 id="the last counts",
             ),
             pytest.param(

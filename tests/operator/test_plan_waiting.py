@@ -133,7 +133,7 @@ class TestWaiting:
         assert world.created == []
         assert condition(world, ConditionType.ACCEPTED) == (
             ConditionStatus.FALSE,
-            Reason.TRAINING_OPERATOR_MISSING,
+            Reason.GANG_NOT_SERVED,
         )
         assert status(world).state is State.PENDING
         assert world.reconcile(key) is not None

@@ -233,7 +233,7 @@ class Reason(StrEnum):
     NOT_SUPPORTED = "NotSupported"
     UNKNOWN_GPU_TYPE = "UnknownGpuType"
     SERVICE_ACCOUNT_NOT_ALLOWED = "ServiceAccountNotAllowed"
-    TRAINING_OPERATOR_MISSING = "TrainingOperatorMissing"
+    GANG_NOT_SERVED = "GangNotServed"
     NAME_CONFLICT = "NameConflict"
     CHILD_REFUSED = "ChildRefused"
     CHILD_IGNORED = "ChildIgnored"

@@ -40,12 +40,6 @@ _ADVICE = tuple(
         (r"is being terminated", "the namespace is being deleted: apply the run in another one"),
         (r"\bis invalid: ", "correct spec.cluster's podTemplate or resources"),
         # What keeps a Workload from being admitted.
-        (r"LocalQueue (\S+) doesn't exist", "create it, or correct spec.cluster.queueName"),
-        (r"LocalQueue (\S+) (?:is )?inactive", "`kubectl describe localqueue {}` says why"),
-        (r"ClusterQueue (\S+) (?:is inactive|doesn't)", "`kubectl describe clusterqueue {}` says why"),
-        (r"insufficient (?:unused )?quota", "wait until others in the queue end, or have its quota raised"),
-        (r"[Pp]reempted to accommodate", "it goes on from its checkpoint once there is room again"),
-        # What keeps a Workload from being admitted.
         (r"LocalQueue (\S+) (?:doesn't|is terminating)", "create it, or correct spec.cluster.queueName"),
         (r"LocalQueue (\S+) is (?:inactive|stopped)", "`kubectl describe localqueue {}` says why"),
         (r"ClusterQueue (\S+) (?:is inactive|doesn't)", "`kubectl describe clusterqueue {}` says why"),

@@ -15,7 +15,7 @@ _WARNING_REASONS = frozenset(
         Reason.NOT_SUPPORTED,
         Reason.UNKNOWN_GPU_TYPE,
         Reason.SERVICE_ACCOUNT_NOT_ALLOWED,
-        Reason.TRAINING_OPERATOR_MISSING,
+        Reason.GANG_NOT_SERVED,
         Reason.NAME_CONFLICT,
         Reason.CHILD_REFUSED,
         Reason.CHILD_IGNORED,

@@ -80,7 +80,7 @@ def obstacle(pods: Iterable[Object]) -> Obstacle | None:
         name = pod["metadata"]["name"]
         for condition in _status(pod).get("conditions") or []:
             if condition["type"] == "PodScheduled" and condition["status"] == "False":
-                text = condition.get("message") or "no node takes it"
+                text = (condition.get("message") or "no node takes it").partition(" preemption: ")[0]
                 advice = f"`kubectl describe pod {name}` has what it asks for"
                 return Obstacle(
                     Reason.UNSCHEDULABLE, f"pod {name} cannot be scheduled: {advised(text, advice)}"
@@ -228,10 +228,14 @@ def _disruption(pod: Object) -> str:
     for condition in status.get("conditions") or []:
         if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
             reason, message = condition.get("reason"), condition.get("message")
-            return ": ".join(filter(None, (reason, message))) or "DisruptionTarget"
+            return _joined(reason, message) or "DisruptionTarget"
     if status.get("reason") in (_EVICTED, "Preempting", "NodeLost", "Shutdown", "Terminated"):
-        return ": ".join(filter(None, (status["reason"], status.get("message"))))
+        return _joined(status["reason"], status.get("message"))
     return ""
+
+
+def _joined(reason: str | None, message: str | None) -> str:
+    return ": ".join(filter(None, (reason, (message or "").strip().rstrip("."))))
 
 
 def _exceeded_limit(pod: Object) -> str:

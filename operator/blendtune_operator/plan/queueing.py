@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from blendtune_api.v1alpha1 import Attempt, ConditionType, Reason
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object
@@ -14,8 +12,6 @@ from blendtune_operator.plan.children import active_since
 from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.phase import Stop
 from blendtune_operator.plan.stage_run import wait
-
-_UNNOTICED = timedelta(minutes=1)  # after it a Job that Kueue has made no Workload for is reported
 
 
 def report_queued(draft: Draft[StatusT], condition: ConditionType, attempt: Attempt, child: Object) -> Stop:
@@ -46,7 +42,7 @@ def _words_of_kueue(draft: Draft[StatusT], child: Object) -> str:
     workload = draft.children.queued_by.get(child["metadata"]["uid"])
     if workload is None:
         since = active_since(child)
-        if since is None or draft.now - since < _UNNOTICED:
+        if since is None or draft.now - since < draft.settings.patience:
             return ""
         asked = f"is {kind} among the integrations of its configuration?"
         return f"Kueue has made no Workload for {kind} {name}: {asked}"

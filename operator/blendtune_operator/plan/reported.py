@@ -50,4 +50,5 @@ def _age(event: Object) -> tuple[str, int]:
 
 
 def _words(event: Object) -> str:
-    return ": ".join(filter(None, (event.get("reason"), event.get("message"))))
+    reason, message = event.get("reason") or "", event.get("message") or ""
+    return message if message.startswith(reason) else f"{reason}: {message}"

@@ -159,7 +159,7 @@ def _obstacle(
     pods: Sequence[Object],
 ) -> Obstacle | None:
     """What keeps the attempt. What no watch shows of it is looked for again."""
-    since, patience = waiting_since(attempt, child), draft.settings.obstacle_interval
+    since, patience = waiting_since(attempt, child), draft.settings.patience
     left = since + patience - draft.now
     waiting = Waiting(
         attempt=attempt,
@@ -173,7 +173,7 @@ def _obstacle(
     if left > timedelta():
         draft.requeue_after(left)
     elif found is not None:
-        draft.requeue_after(patience)
+        draft.requeue_after(draft.settings.obstacle_interval)
     return found
 
 
