@@ -12,12 +12,12 @@ PAGE = Path(__file__).parent / "situations.md"
 _HEAD = """\
 # Situations
 
-<!-- Written by `make generate` from tests/cluster/situations/, which a test makes on a real API server. -->
+<!-- Written by `make generate` from tests/cluster/situations/, made by tests on a real API server. -->
 
 What keeps a run from going on, and what you then see: the state that `kubectl get bft` prints, and the
-condition of `kubectl describe bft` with its reason and its message, word by word. The run is called `ads`; the
-random end of a pod's name is `abcde`. What takes longer than a minute is looked into (`runs.patienceSeconds`
-of the chart), and again every minute. [Troubleshooting](troubleshooting.md) explains each reason."""
+condition of `kubectl describe bft` with its reason and its message, word by word. The run is called `ads`,
+the random end of a pod's name is `abcde`. What takes longer than a minute (`runs.patienceSeconds` of the chart)
+is looked into, and again every minute. [Troubleshooting](troubleshooting.md) explains each reason."""
 
 
 def page() -> str:

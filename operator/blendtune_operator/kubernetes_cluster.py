@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 _SERVED_SECONDS = 300.0  # for how long the answer that a kind is served is reused
 _UNSERVED_SECONDS = 5.0
+_EVENTS_READ = "500"  # about one object; anybody may write more
 _EVENT_MESSAGE_LIMIT = 1024  # of a core/v1 Event
 _REFUSED = (400, 403, 404, 422)
 _SILENT_WEBHOOK = "failed calling webhook"  # an internal error, which lasts until somebody mends it
@@ -74,7 +75,7 @@ class KubernetesCluster:
         return None
 
     async def events_about(self, namespace: str, uid: str) -> tuple[Object, ...]:
-        query = {"fieldSelector": f"involvedObject.uid={uid}"}
+        query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": _EVENTS_READ}
         try:
             found = await self._api.get(f"/api/v1/namespaces/{namespace}/events", query)
         except ApiError as error:

@@ -126,9 +126,7 @@ def test_a_rubric_that_is_not_there(world: Scenario, data: dict[str, str] | None
     patch = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"rubric.yaml": "x"}}
     query = f"{path}/my-rubric?fieldManager=tests&force=true"
     world.client.call("PATCH", query, patch, "application/apply-patch+yaml")
-    world.wait_for(
-        "it is heard", lambda: world.condition("DataBlended")["message"] == "attempt 1 is starting"
-    )
+    world.wait_for("it is heard", lambda: "my-rubric" not in world.condition("DataBlended")["message"])
     world.controllers.namespace = world.namespace
     world.wait_for_state("Succeeded")
 

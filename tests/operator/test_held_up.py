@@ -97,6 +97,16 @@ class TestEventsOfPods:
         world.settle()
         assert message(world, BLENDED) == "attempt 1 is running"
 
+    def test_they_decide_nothing(self) -> None:
+        """Anybody in the namespace may write one."""
+        world = idle_blend()
+        (pod,) = world.pods(world.job("ads-blend"))
+        made = list(world.created)
+        world.reported[pod["metadata"]["uid"]] = [event("Failed", '{"status": {"state": "Succeeded"}}')]
+        world.wait(60)
+        assert world.created == made and world.job("ads-blend")
+        assert condition(world, BLENDED) == (ConditionStatus.UNKNOWN, Reason.STARTING)
+
     def test_a_peer_that_does_not_start_is_told_beside_one_that_runs(self) -> None:
         world = training()
         job = world.job("ads-train-1")
@@ -275,7 +285,7 @@ def test_an_evaluation_by_itself_tells_it() -> None:
         ("0/3 nodes are available: 3 node(s) had untolerated taint {gpu: true}.", "add a toleration"),
         ("pod has unbound immediate PersistentVolumeClaims. not found", "`kubectl describe pvc`"),
         ('pods "x" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi', "LimitRange"),
-        ("failed quota: small: must specify cpu,memory", "set these resources"),
+        ("failed quota: small: must specify cpu,memory", "set them in spec.cluster"),
         ('admission webhook "x.y" denied the request: no', "change what it objects to"),
         ("ValidatingAdmissionPolicy 'x' with binding 'y' denied request: no", "change what it objects to"),
         ('failed calling webhook "x.y": no endpoints', "whoever runs it must mend it"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_QUOTA = "wait until other pods of the namespace end, or have quota {} raised"
+_QUOTA = "wait until others of the namespace end, or have quota {} raised"
 _POLICY = "change what it objects to in spec.cluster, or ask whoever runs it"
 
 # The first that fits counts: what is wrong with the run's own objects stands before what the cluster lacks.
@@ -22,7 +22,10 @@ _ADVICE = tuple(
         (r'runtimeclass\S* "([^"]+)" not found', "create it, or correct runtimeClassName in podTemplate"),
         # What the API server refuses.
         (r"exceeded quota: ([^,\s]+)", _QUOTA),
-        (r"failed quota: ([^:\s]+): must specify", "set these resources of the stage in spec.cluster"),
+        (
+            r"failed quota: ([^:\s]+): must specify",
+            "set them in spec.cluster, for init containers in podTemplate",
+        ),
         (
             r"(?:maximum|minimum) \S+ usage per|\S+ max limit to request ratio",
             "set the stage's resources in spec.cluster within the namespace's LimitRange",

@@ -97,7 +97,7 @@ GANGS = Group(
             message="no pod was made for PyTorchJob ads-train-1: FailedCreatePod: Error "
             'creating: pods "ads-train-1-worker-0" is forbidden: exceeded quota: small, '
             "requested: requests.nvidia.com/gpu=1, used: requests.nvidia.com/gpu=0, limited: "
-            "requests.nvidia.com/gpu=0: wait until other pods of the namespace end, or have "
+            "requests.nvidia.com/gpu=0: wait until others of the namespace end, or have "
             "quota small raised",
         ),
         Situation(
@@ -105,10 +105,25 @@ GANGS = Group(
             **TRAIN,
             shown=State.TRAINING,
             reason=Reason.RUNNING,
-            spec=_gang(Gang.JOB),
+            spec=_gang(Gang.PYTORCH_JOB),
             before=(quota({"requests.nvidia.com/gpu": "1"}),),
-            then=(runs("train", "pytorch"),),
-            message="?",
+            then=(
+                runs("train", "pytorch"),
+                tells_of(
+                    Kind.PYTORCH_JOB,
+                    "ads-train-1",
+                    "FailedCreatePod",
+                    'Error creating: pods "ads-train-1-worker-1" is forbidden: exceeded quota: '
+                    "small, requested: "
+                    "requests.nvidia.com/gpu=1, used: requests.nvidia.com/gpu=1, limited: "
+                    "requests.nvidia.com/gpu=1",
+                ),
+            ),
+            message="attempt 1 is running; but 1 of 2 pods were made for PyTorchJob ads-train-1: "
+            'FailedCreatePod: Error creating: pods "ads-train-1-worker-1" is forbidden: '
+            "exceeded quota: small, requested: requests.nvidia.com/gpu=1, used: "
+            "requests.nvidia.com/gpu=1, limited: requests.nvidia.com/gpu=1: wait until "
+            "others of the namespace end, or have quota small raised",
         ),
     ),
 )

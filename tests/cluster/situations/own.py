@@ -38,7 +38,8 @@ OWN = Group(
             reason=Reason.DEADLINE_EXCEEDED,
             spec={"cluster": Cluster(nodes=1, gpus_per_node=1, active_deadline_seconds=1)},
             then=(runs("train", "pytorch"),),
-            message="?",
+            message="the training took longer than spec.cluster.activeDeadlineSeconds (1): raise "
+            "it and spec.retry to go on from the last checkpoint",
         ),
         Situation(
             title="Its GPU type is unknown",
