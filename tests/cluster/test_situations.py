@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 
 import pytest
 from tests.cluster.client import Client
@@ -32,22 +33,45 @@ _SUFFIX = re.compile(r"\b(ads-[a-z]+(?:-\d+)*)-[bcdfghjklmnpqrstvwxz2456789]{5}\
 _TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
 
 
-@pytest.fixture(scope="module")
-def operator(
-    request: pytest.FixtureRequest, plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Scenario]:
-    """One for all situations with the same peers: what the API server serves is looked up once."""
-    client = plane.client
-    if request.param is Peers.NO_TRAINING_OPERATOR:
-        remove_crds(client, "pytorchjobs.kubeflow.org")
-    try:
-        with workloads_served(client, request.param is Peers.KUEUE), scenario(
-            plane, "default", tmp_path_factory.mktemp("operator"), _ENVIRONMENT
-        ) as started:  # fmt: skip
+@dataclass
+class Operators:
+    """One operator at a time, for all situations with the same peers: it looks up once what is served."""
+
+    plane: ControlPlane
+    folders: pytest.TempPathFactory
+    _running: ExitStack = field(default_factory=ExitStack)
+    _scenario: Scenario | None = None
+    _peers: Peers | None = None
+
+    def beside(self, peers: Peers) -> Scenario:
+        if self._scenario is None or peers is not self._peers:
+            self.stop()
+            self._scenario, self._peers = self._running.enter_context(self._started(peers)), peers
+        return self._scenario
+
+    def stop(self) -> None:
+        self._scenario = None
+        self._running.close()
+
+    @contextmanager
+    def _started(self, peers: Peers) -> Iterator[Scenario]:
+        client = self.plane.client
+        with ExitStack() as stack:
+            if peers is Peers.NO_TRAINING_OPERATOR:
+                stack.callback(install_crds, client)
+                remove_crds(client, "pytorchjobs.kubeflow.org")
+            stack.enter_context(workloads_served(client, peers is Peers.KUEUE))
+            folder = self.folders.mktemp("operator")
+            started = stack.enter_context(scenario(self.plane, "default", folder, _ENVIRONMENT))
             yield started
             assert "Traceback" not in started.operator.text()
-    finally:
-        install_crds(client)
+
+
+@pytest.fixture(scope="module")
+def operators(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operators]:
+    found = Operators(plane, tmp_path_factory)
+    yield found
+    found.stop()
 
 
 def test_there_are_many() -> None:
@@ -56,12 +80,10 @@ def test_there_are_many() -> None:
 
 
 @pytest.mark.parametrize(
-    ("operator", "situation"),
-    [pytest.param(item.peers, item, id=item.title) for item in situations()],
-    indirect=["operator"],
+    "situation", sorted(situations(), key=lambda item: item.peers.name), ids=lambda item: item.title
 )
-def test_what_is_shown(operator: Scenario, situation: Situation, namespace: str) -> None:
-    world = replace(operator, namespace=namespace)
+def test_what_is_shown(operators: Operators, situation: Situation, namespace: str) -> None:
+    world = replace(operators.beside(situation.peers), namespace=namespace)
     controllers = world.controllers
     controllers.policy, controllers.namespace, controllers.gangs = (
         leaving(situation.stage),
