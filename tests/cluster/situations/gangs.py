@@ -15,7 +15,6 @@ from tests.cluster.situations.situation import (
 from tests.cluster.situations.steps import (
     acts_on,
     quota,
-    runs,
     tells_of,
 )
 
@@ -104,11 +103,10 @@ GANGS = Group(
             title="The quota has room for one pod of the gang alone",
             **TRAIN,
             shown=State.TRAINING,
-            reason=Reason.RUNNING,
+            reason=Reason.CHILD_REFUSED,
             spec=_gang(Gang.PYTORCH_JOB),
             before=(quota({"requests.nvidia.com/gpu": "1"}),),
             then=(
-                runs("train", "pytorch"),
                 tells_of(
                     Kind.PYTORCH_JOB,
                     "ads-train-1",
@@ -119,7 +117,7 @@ GANGS = Group(
                     "requests.nvidia.com/gpu=1",
                 ),
             ),
-            message="attempt 1 is running; but 1 of 2 pods were made for PyTorchJob ads-train-1: "
+            message="1 of 2 pods were made for PyTorchJob ads-train-1: "
             'FailedCreatePod: Error creating: pods "ads-train-1-worker-1" is forbidden: '
             "exceeded quota: small, requested: requests.nvidia.com/gpu=1, used: "
             "requests.nvidia.com/gpu=1, limited: requests.nvidia.com/gpu=1: wait until "

@@ -27,9 +27,10 @@ from blendtune_api.v1alpha1 import (
 )
 
 
-def _disruption(reason: str, message: str) -> Step:
-    condition = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}
-    return ends("blend", "blend", 143, "Error", {"conditions": [condition]})
+def _disruption(why: str, message: str, **pod: str) -> Step:
+    """The end of a pod of the training that something removes; the Job of another stage makes a new one."""
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": why, "message": message}
+    return ends("train", "pytorch", 143, "Error", {"conditions": [condition], **pod})
 
 
 NODES = Group(
@@ -165,29 +166,25 @@ NODES = Group(
             "for good, `kubectl delete node node-7` frees it",
         ),
         Situation(
-            title="The node ran short of memory and evicted the pod",
-            shown=State.BLENDING,
+            title="The node ran short of memory and evicted a pod of the training",
+            **TRAIN,
+            shown=State.TRAINING,
             reason=Reason.BACKING_OFF,
             then=(
-                ends(
-                    "blend",
-                    "blend",
-                    137,
-                    "Error",
-                    {
-                        "reason": "Evicted",
-                        "message": "The node was low on resource: memory. Threshold quantity: "
-                        "100Mi, available: 40Mi. ",
-                    },
+                _disruption(
+                    "TerminationByKubelet",
+                    "The node was low on resource: memory. Threshold quantity: 100Mi, available: 40Mi. ",
+                    reason="Evicted",
                 ),
             ),
-            message="attempt 2 follows after: Disrupted: container blend of pod ads-blend-abcde "
-            "was disrupted: Evicted: The node was low on resource: memory. Threshold "
+            message="attempt 2 follows after: Disrupted: container pytorch of pod ads-train-1-worker-0 was "
+            "disrupted: TerminationByKubelet: The node was low on resource: memory. Threshold "
             "quantity: 100Mi, available: 40Mi",
         ),
         Situation(
-            title="A pod of higher priority took its place",
-            shown=State.BLENDING,
+            title="A pod of higher priority took the place of one of the training",
+            **TRAIN,
+            shown=State.TRAINING,
             reason=Reason.BACKING_OFF,
             then=(
                 _disruption(
@@ -195,17 +192,18 @@ NODES = Group(
                     "default-scheduler: preempting to accommodate a higher priority pod",
                 ),
             ),
-            message="attempt 2 follows after: Disrupted: container blend of pod ads-blend-abcde "
-            "was disrupted: PreemptionByScheduler: default-scheduler: preempting to "
+            message="attempt 2 follows after: Disrupted: container pytorch of pod ads-train-1-worker-0 was "
+            "disrupted: PreemptionByScheduler: default-scheduler: preempting to "
             "accommodate a higher priority pod",
         ),
         Situation(
-            title="The node was drained",
-            shown=State.BLENDING,
+            title="The node of a pod of the training was drained",
+            **TRAIN,
+            shown=State.TRAINING,
             reason=Reason.BACKING_OFF,
             then=(_disruption("EvictionByEvictionAPI", "Eviction API: evicting"),),
-            message="attempt 2 follows after: Disrupted: container blend of pod ads-blend-abcde "
-            "was disrupted: EvictionByEvictionAPI: Eviction API: evicting",
+            message="attempt 2 follows after: Disrupted: container pytorch of pod ads-train-1-worker-0 was "
+            "disrupted: EvictionByEvictionAPI: Eviction API: evicting",
         ),
     ),
 )

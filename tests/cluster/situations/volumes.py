@@ -11,7 +11,6 @@ from tests.cluster.situations.situation import (
 )
 from tests.cluster.situations.steps import (
     on_node,
-    runs,
     tells,
     unschedulable,
 )
@@ -58,25 +57,23 @@ VOLUMES = Group(
             "move one of them",
         ),
         Situation(
-            title="A ReadWriteOnce volume is attached to another node, and the first pod of the gang runs",
+            title="A ReadWriteOnce volume is attached to another node",
             **TRAIN,
             shown=State.TRAINING,
-            reason=Reason.RUNNING,
+            reason=Reason.STARTING,
             then=(
-                runs("train", "pytorch"),
+                on_node("train"),
                 on_node("train", 1),
                 tells(
                     "FailedAttachVolume",
-                    'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) '
-                    "ads-train-1-worker-0",
+                    'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) other-train-1',
                     "train",
-                    index=1,
                 ),
             ),
-            message="attempt 1 is running; but pod ads-train-1-worker-1 on node node-7 has no "
-            'container yet: FailedAttachVolume: Multi-Attach error for volume "pvc-1" Volume '
-            "is already used by pod(s) ads-train-1-worker-0: the volume is attached to "
-            "another node: wait for its pod to end, or use a ReadWriteMany claim",
+            message="pod ads-train-1-worker-0 on node node-7 has no container yet: FailedAttachVolume: "
+            'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) '
+            "other-train-1: the volume is attached to another node: wait for its pod to end, or use a "
+            "ReadWriteMany claim (2 pods wait)",
         ),
         Situation(
             title="The storage does not answer",
