@@ -53,10 +53,11 @@ check: $(INSTALLED) ## format, lint, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-generate: $(INSTALLED) ## write the CRDs, the API reference, what the commands print, the chart's table of values, Argo CD's settings and the dashboards
+generate: $(INSTALLED) ## write the CRDs, the API reference, what the commands print, the situations, the chart's table of values, Argo CD's settings and the dashboards
 	$(BIN)/python -m blendtune_api.generate
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/client.py
+	$(BIN)/python -m docs.situations
 	$(BIN)/python helm/readme.py
 	$(BIN)/python -m gitops
 	$(BIN)/python -m monitoring

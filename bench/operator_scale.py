@@ -1,6 +1,7 @@
 """How the operator keeps up: runs applied at a steady rate on a real API server, the pods played.
 
-Prints a table and writes bench/results/operator_scale.json. `python bench/operator_scale.py 100 1000 3000`
+Prints a table and writes bench/results/operator_scale.json. `python bench/operator_scale.py 100 1000 3000`;
+`--gang` names what makes the pods of the trainings, and stands in the file's name where it is no PyTorchJob.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from tests.operator.builders import blend_result, fine_tune  # noqa: E402
 
 from blendtune_api import codec  # noqa: E402
 from blendtune_api.contract import encode_message  # noqa: E402
+from blendtune_api.v1alpha1 import Cluster, Gang  # noqa: E402
+from blendtune_operator.gang import BACKENDS  # noqa: E402
 from blendtune_operator.names import OWNER_UID, STAGE, Kind  # noqa: E402
 
 RESULTS = ROOT / "bench/results"
@@ -48,6 +51,7 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Outcome:
+    gang: str
     runs: int
     apply_to_blend_p50: float  # seconds
     apply_to_blend_p99: float
@@ -60,12 +64,13 @@ class Outcome:
 
 
 class Bench:
-    def __init__(self, plane: ControlPlane, session: aiohttp.ClientSession) -> None:
+    def __init__(self, plane: ControlPlane, session: aiohttp.ClientSession, gang: Gang) -> None:
+        self._gang = gang
         self._server = plane.server
         self._headers = {"Authorization": f"Bearer {plane.token}"}
         self._session = session
         self.applied: dict[str, float] = {}
-        self.seen: dict[str, float] = {}  # by name of the Job or PyTorchJob
+        self.seen: dict[str, float] = {}  # by name of the Job or gang
         self.blended: dict[str, float] = {}  # by name of the run
 
     async def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
@@ -94,7 +99,8 @@ class Bench:
         begin = time.monotonic()
         for number in range(runs):
             await asyncio.sleep(max(0.0, begin + number / RATE - time.monotonic()))
-            document = codec.encode_object(fine_tune())
+            cluster = Cluster(nodes=2, gpus_per_node=4, backoff_limit=2, gang=self._gang)
+            document = codec.encode_object(fine_tune(cluster=cluster))
             document["metadata"] = {"name": f"run-{number}", "namespace": NAMESPACE}
             document.pop("status", None)
             await self.call("POST", Kind.BLENDED_FINE_TUNE.path(NAMESPACE), document)
@@ -164,16 +170,17 @@ async def quiet(operator: OperatorProcess) -> float:
     return since
 
 
-async def measure(plane: ControlPlane, runs: int, folder: Path) -> Outcome:
+async def measure(plane: ControlPlane, runs: int, gang: Gang, folder: Path) -> Outcome:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     operator = OperatorProcess(plane.kubeconfig(), folder / "operator.log", _ENVIRONMENT)
     operator.start()
     connector = aiohttp.TCPConnector(ssl=context, limit=0)
     async with aiohttp.ClientSession(connector=connector, read_bufsize=2**21) as session:
-        bench = Bench(plane, session)
+        bench = Bench(plane, session, gang)
         await bench.call("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-        watches = [asyncio.create_task(bench.note(kind)) for kind in (Kind.JOB, Kind.PYTORCH_JOB)]
+        kinds = {Kind.JOB, BACKENDS[gang].kind}
+        watches = [asyncio.create_task(bench.note(kind)) for kind in kinds]
         await quiet_start(operator)
         before = series(operator)
         await bench.apply(runs)
@@ -184,9 +191,7 @@ async def measure(plane: ControlPlane, runs: int, folder: Path) -> Outcome:
         await bench.start_blends()
         await quiet(operator)
         await bench.finish_blends()
-        await until(
-            "every PyTorchJob", lambda: all(f"{name}-train-1" in bench.seen for name in bench.applied)
-        )
+        await until("every gang", lambda: all(f"{name}-train-1" in bench.seen for name in bench.applied))
         await quiet(operator)
         memory = series(operator)["process_resident_memory_bytes"] / 2**20
         operator.stop()
@@ -199,6 +204,7 @@ async def measure(plane: ControlPlane, runs: int, folder: Path) -> Outcome:
     to_blend = [bench.seen[f"{name}-blend"] - moment for name, moment in bench.applied.items()]
     to_train = [bench.seen[f"{name}-train-1"] - moment for name, moment in bench.blended.items()]
     return Outcome(
+        gang=gang.value,
         runs=runs,
         apply_to_blend_p50=percentile(to_blend, 0.5),
         apply_to_blend_p99=percentile(to_blend, 0.99),
@@ -227,14 +233,20 @@ def _grown(before: dict[str, float], after: dict[str, float], name: str) -> floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=int, nargs="*", default=[100, 1000])
-    outcomes = []
-    for runs in parser.parse_args().runs:
+    parser.add_argument("--gang", type=Gang, choices=list(BACKENDS), default=Gang.PYTORCH_JOB)
+    arguments = parser.parse_args()
+    gang, outcomes = arguments.gang, []
+    for runs in arguments.runs:
         with tempfile.TemporaryDirectory() as name, control_plane(Path(name)) as plane:
-            outcome = asyncio.run(measure(plane, runs, Path(name)))
+            outcome = asyncio.run(measure(plane, runs, gang, Path(name)))
         outcomes.append(asdict(outcome))
-        print(json.dumps({key: round(value, 3) for key, value in outcomes[-1].items()}, indent=1), flush=True)
+        rounded = {
+            key: round(value, 3) if isinstance(value, float) else value for key, value in outcomes[-1].items()
+        }
+        print(json.dumps(rounded, indent=1), flush=True)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "operator_scale.json").write_text(json.dumps(outcomes, indent=1) + "\n")
+    name = "operator_scale" if gang is Gang.PYTORCH_JOB else f"operator_scale_{gang.lower()}"
+    (RESULTS / f"{name}.json").write_text(json.dumps(outcomes, indent=1) + "\n")
 
 
 if __name__ == "__main__":

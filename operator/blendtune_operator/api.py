@@ -33,10 +33,16 @@ _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 class ApiError(Exception):
-    """The API server refused, or could not be reached (`status` 0). `retry_after` is in seconds."""
+    """The API server refused, or could not be reached (`status` 0). `retry_after` is in seconds.
 
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+    `words` are the server's own; the text of the error has the call before them.
+    """
+
+    def __init__(
+        self, status: int, reason: str, message: str, retry_after: float | None = None, words: str = ""
+    ) -> None:
         super().__init__(message)
+        self.words = words or message
         self.status = status
         self.reason = reason
         self.retry_after = retry_after
@@ -253,4 +259,5 @@ def _refusal(response: Any, content: bytes, call: str) -> ApiError:
         status.get("reason") or "",
         f"{call}: {message}",
         float(wait) if wait.isdigit() else None,
+        message,
     )

@@ -62,6 +62,10 @@ class Cluster(Protocol):
         """The Workload with which Kueue queues an attempt, as it is now; None without one."""
         ...
 
+    async def events_about(self, namespace: str, uid: str) -> tuple[Object, ...]:
+        """The Events about the object with this UID, in no order; none where they may not be read."""
+        ...
+
     async def serves(self, kind: Kind) -> bool:
         """Whether the API server knows this kind: some gangs need a controller that brings its own."""
         ...

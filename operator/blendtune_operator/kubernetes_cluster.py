@@ -31,8 +31,10 @@ _log = logging.getLogger(__name__)
 
 _SERVED_SECONDS = 300.0  # for how long the answer that a kind is served is reused
 _UNSERVED_SECONDS = 5.0
+_EVENTS_READ = "500"  # about one object; anybody may write more
 _EVENT_MESSAGE_LIMIT = 1024  # of a core/v1 Event
 _REFUSED = (400, 403, 404, 422)
+_SILENT_WEBHOOK = "failed calling webhook"  # an internal error, which lasts until somebody mends it
 _CREATED_KEPT = 1000  # an object is recorded in a status as soon as it is created
 
 
@@ -72,6 +74,16 @@ class KubernetesCluster:
             return next(iter(page), None)
         return None
 
+    async def events_about(self, namespace: str, uid: str) -> tuple[Object, ...]:
+        query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": _EVENTS_READ}
+        try:
+            found = await self._api.get(f"/api/v1/namespaces/{namespace}/events", query)
+        except ApiError as error:
+            if error.status == 403:  # the role is of an earlier version
+                return ()
+            raise
+        return tuple(found.get("items") or ())
+
     async def serves(self, kind: Kind) -> bool:
         served, until = self._served.get(kind, (False, 0.0))
         if time.monotonic() < until:
@@ -96,8 +108,8 @@ class KubernetesCluster:
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 raise AlreadyExists(str(error)) from error
-            if error.status in _REFUSED:
-                raise Refused(str(error)) from error
+            if error.status in _REFUSED or _SILENT_WEBHOOK in str(error):
+                raise Refused(error.words) from error
             raise
         self._cache.apply(created)
         self._created.append(created["metadata"]["uid"])
@@ -118,7 +130,7 @@ class KubernetesCluster:
             )
         except ApiError as error:
             if error.status in _REFUSED:
-                raise Refused(f"{kind} {metadata['name']} could not be compared: {error}") from error
+                raise Refused(f"{kind} {metadata['name']} could not be compared: {error.words}") from error
             raise
         return is_same_content(found, {**stored, "kind": kind.value})
 

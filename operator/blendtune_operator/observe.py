@@ -57,7 +57,7 @@ class Snapshot:
         return replace(self, parent=parent, children=self.children.with_object(child))
 
 
-async def observe_cached(cluster: Cluster, key: Key) -> Snapshot | None:
+async def observe_cached(cluster: Cluster, key: Key, now: datetime, settings: Settings) -> Snapshot | None:
     """What the watches have shown; None when there is no such object, or it is going.
 
     It costs a request only while the run waits for something that is not watched.
@@ -65,10 +65,10 @@ async def observe_cached(cluster: Cluster, key: Key) -> Snapshot | None:
     obj = cluster.cached(key.kind, key.namespace, key.name)
     if obj is None or is_terminating(obj):
         return None
-    return await _with_obstacles(cluster, await _snapshot(cluster, obj))
+    return await _with_obstacles(cluster, await _snapshot(cluster, obj), now, settings)
 
 
-async def observe(cluster: Cluster, key: Key) -> Snapshot | None:
+async def observe(cluster: Cluster, key: Key, now: datetime, settings: Settings) -> Snapshot | None:
     """The object as it is now, and those of its children that run; None when it is gone or going.
 
     Of other children the cache tells enough: what they did is latched in the status, and whether one is there
@@ -87,7 +87,7 @@ async def observe(cluster: Cluster, key: Key) -> Snapshot | None:
             children = children.without(kind, name)
             if found is not None and children.recorded.has(found):
                 children = children.with_object(found)
-    return await _with_obstacles(cluster, replace(snapshot, children=children))
+    return await _with_obstacles(cluster, replace(snapshot, children=children), now, settings)
 
 
 async def observe_pods(cluster: Cluster, snapshot: Snapshot) -> Snapshot | None:
@@ -118,10 +118,14 @@ async def observe_progress(
     return replace(snapshot, children=replace(snapshot.children, progress=progress))
 
 
-async def _with_obstacles(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
+async def _with_obstacles(
+    cluster: Cluster, snapshot: Snapshot, now: datetime, settings: Settings
+) -> Snapshot:
     if isinstance(snapshot.parent, codec.InvalidObject):
         return snapshot
-    return replace(snapshot, children=await observe_obstacles(cluster, snapshot.parent, snapshot.children))
+    patience = settings.patience
+    children = await observe_obstacles(cluster, snapshot.parent, snapshot.children, patience, now)
+    return replace(snapshot, children=children)
 
 
 async def _snapshot(cluster: Cluster, obj: Object) -> Snapshot:

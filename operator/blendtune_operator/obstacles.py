@@ -1,23 +1,61 @@
-"""What a run waits for that no watch shows: the Workload of a queue, the ConfigMap of a rubric."""
+"""What a run waits for that no watch shows: the Workload of a queue, the ConfigMap of a rubric, Events."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 
+from blendtune_api.blend_study import BlendStudy
 from blendtune_api.v1alpha1 import BlendedFineTune, KeySelector, RubricEval, Stage
 from blendtune_operator import names
 from blendtune_operator.cluster import Cluster
 from blendtune_operator.names import Kind, Object, Parent
-from blendtune_operator.plan.children import Children, JobPhase, has_started, is_live, phase_of
+from blendtune_operator.plan.children import (
+    Children,
+    JobPhase,
+    has_started,
+    is_live,
+    is_terminating,
+    phase_of,
+    runs_work,
+)
+from blendtune_operator.plan.held_up import waiting_since
+from blendtune_operator.plan.pinning import pinned_nodes
+from blendtune_operator.plan.recorded import child_of
+
+_PODS_ASKED_FOR = 3  # of an attempt: the others wait for the same
 
 
-async def observe_obstacles(cluster: Cluster, parent: Parent, children: Children) -> Children:
-    """The children with what they wait for; it is asked for only while one waits."""
+async def observe_obstacles(
+    cluster: Cluster, parent: Parent, children: Children, patience: timedelta, now: datetime
+) -> Children:
+    """The children with what they wait for; it is asked for only while one waits, Events after `patience`."""
     queued_by = await _workloads(cluster, children)
     missing = await _missing_rubric(cluster, parent, children)
-    if queued_by == children.queued_by and missing == children.missing:
+    waits = tuple(_waits(parent, children, now - patience))
+    events = {uid: await cluster.events_about(parent.metadata.namespace, uid) for uid in waits}
+    if (queued_by, missing, events) == (children.queued_by, children.missing, children.events):
         return children
-    return replace(children, queued_by=queued_by, missing=missing)
+    return replace(children, queued_by=queued_by, missing=missing, events=events)
+
+
+def _waits(parent: Parent, children: Children, before: datetime) -> Iterator[str]:
+    """UIDs of pods that run no container, and of what makes no pods, of attempts active since `before`."""
+    if isinstance(parent, BlendStudy):
+        return
+    for attempt in parent.status.attempts:
+        child = None if attempt.end_time else children.find(*child_of(parent, parent.status, attempt))
+        if child is None or is_terminating(child) or phase_of(child) is not JobPhase.ACTIVE:
+            continue
+        if waiting_since(attempt, child) > before:
+            continue
+        pods = children.pods(attempt.stage, attempt.number)
+        idle = [pod for pod in pods if is_live(pod) and not runs_work(pod)]
+        yield from (pod["metadata"]["uid"] for pod in idle[:_PODS_ASKED_FOR])
+        trains = isinstance(parent, BlendedFineTune) and attempt.stage is Stage.TRAIN
+        if len(pods) < (pinned_nodes(parent.status, children) if trains else 1):
+            yield from children.makers(attempt)
 
 
 async def _workloads(cluster: Cluster, children: Children) -> dict[str, Object]:

@@ -13,6 +13,7 @@ from blendtune_operator.cluster import AlreadyExists, Cluster, Conflict, Key, Re
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.observe import Snapshot, observe, observe_cached, observe_pods, observe_progress
 from blendtune_operator.plan import Plan
+from blendtune_operator.plan.advice import advised
 from blendtune_operator.plan.children import is_terminating
 from blendtune_operator.plan.conflict import name_conflict
 from blendtune_operator.plan.recorded import record
@@ -39,7 +40,7 @@ async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetim
     matter. Calls for the same key must not overlap. `now` is aware, in UTC.
     """
     try:
-        cached = await observe_cached(cluster, key)
+        cached = await observe_cached(cluster, key, now, settings)
         if cached is not None:
             plan = _plan(cached, now, settings)
             if not cached.is_changed_by(plan):
@@ -47,7 +48,7 @@ async def reconcile(cluster: Cluster, key: Key, settings: Settings, now: datetim
                 if heard is None:
                     return plan.requeue_after
                 return await _write_status(cluster, heard, _plan(heard, now, settings))
-        snapshot = await observe(cluster, key)
+        snapshot = await observe(cluster, key, now, settings)
         if snapshot is None:
             return None
         snapshot, plan = await _plan_with_pods(cluster, snapshot, now, settings)
@@ -122,7 +123,8 @@ async def _create_or_adopt(cluster: Cluster, snapshot: Snapshot, child: Object) 
         try:
             return await cluster.create(child), True
         except Refused as error:
-            message = f"the API server refused {kind} {metadata['name']}: {error}"
+            words = advised(str(error), "once that is mended, the run goes on by itself")
+            message = f"the API server refused {kind} {metadata['name']}: {words}"
             raise _Obstructed(Reason.CHILD_REFUSED, message) from error
         except AlreadyExists:
             pass

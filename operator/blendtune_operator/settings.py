@@ -69,6 +69,7 @@ class Settings:
     obstacle_interval: timedelta = timedelta(
         minutes=1
     )  # until a missing kind or a taken name is looked at again
+    patience: timedelta = timedelta(minutes=1)  # for a start; what takes longer is looked into and told
 
     def image(self, stage: Stage) -> str:
         return self.eval_image if stage is Stage.EVAL else self.trainer_image
@@ -82,7 +83,8 @@ class Settings:
         BLENDTUNE_ALLOWED_SERVICE_ACCOUNTS: what runs may name, by comma; *: any.
         BLENDTUNE_PLATFORM_USER: true leaves user, group and fsGroup of the pods to the platform.
         BLENDTUNE_BACKOFF_BASE_SECONDS, BLENDTUNE_BACKOFF_CAP_SECONDS, BLENDTUNE_GRACE_PERIOD_SECONDS,
-        BLENDTUNE_PROGRESS_INTERVAL_SECONDS, BLENDTUNE_OBSTACLE_INTERVAL_SECONDS: durations, in seconds.
+        BLENDTUNE_PROGRESS_INTERVAL_SECONDS, BLENDTUNE_OBSTACLE_INTERVAL_SECONDS, BLENDTUNE_PATIENCE_SECONDS:
+        durations, in seconds.
         """
         defaults = cls()
         return cls(
@@ -100,6 +102,7 @@ class Settings:
             obstacle_interval=_seconds(
                 environ, "BLENDTUNE_OBSTACLE_INTERVAL_SECONDS", defaults.obstacle_interval
             ),
+            patience=_seconds(environ, "BLENDTUNE_PATIENCE_SECONDS", defaults.patience),
         )
 
 

@@ -114,7 +114,7 @@ def pod_that_stays(attacker: Attacker) -> None:
     attacker.release()
     attacker.world.wait_for(
         "another attempt",
-        lambda: attacker.world.client.get(Kind.PYTORCH_JOB, attacker.namespace, f"{attacker.name}-train-2"),
+        lambda: attacker.world.client.get(attacker.training, attacker.namespace, f"{attacker.name}-train-2"),
     )
     attacker.controllers.outcomes.pop((attacker.name, "train"))
     attacker.assert_honest_end()
@@ -130,7 +130,7 @@ def broken_labels(attacker: Attacker) -> None:
     change = {"metadata": {"labels": {names.ATTEMPT: "one", names.STAGE: "two"}}}
     for own in attacker.world.client.list(Kind.POD, attacker.namespace, selector):
         attacker.client.patch(Kind.POD, attacker.namespace, own["metadata"]["name"], change)
-    attacker.client.patch(Kind.PYTORCH_JOB, attacker.namespace, f"{attacker.name}-train-1", change)
+    attacker.client.patch(attacker.training, attacker.namespace, f"{attacker.name}-train-1", change)
     attacker.assert_honest_end()
 
 

@@ -14,19 +14,21 @@ from tests.e2e.waiting import until
 from tests.helm.chart import render as render_chart
 
 from blendtune_api import codec
-from blendtune_api.v1alpha1 import BlendedFineTune
+from blendtune_api.v1alpha1 import BlendedFineTune, Gang
 from blendtune_operator import names, render
+from blendtune_operator.gang import BACKENDS
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.settings import Settings
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
-# What Kubeflow's own role for editors allows.
+# What the roles for editors of Kubeflow and JobSet allow.
 _TRAINING_RULES = [
     {
-        "apiGroups": ["kubeflow.org"],
-        "resources": ["pytorchjobs"],
+        "apiGroups": [kind.api_version.partition("/")[0]],
+        "resources": [kind.plural],
         "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
     }
+    for kind in (Kind.PYTORCH_JOB, Kind.TRAIN_JOB, Kind.TRAINING_RUNTIME, Kind.JOB_SET)
 ]
 
 
@@ -76,6 +78,16 @@ class Attacker:
     @property
     def controllers(self) -> NamedControllers:
         return cast(NamedControllers, self.world.controllers)
+
+    @property
+    def training(self) -> Kind:
+        """Of what is an attempt of the training. The runs have the gang of `world`."""
+        return BACKENDS[self.world.gang].kind
+
+    @property
+    def training_template(self) -> Kind:
+        """Of what holds the template of the training's pods."""
+        return Kind.TRAINING_RUNTIME if self.world.gang is Gang.TRAIN_JOB else self.training
 
     def apply(self, hold: str = "", **spec: Any) -> None:
         """Creates the run; its stage `hold` runs on."""

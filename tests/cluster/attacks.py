@@ -28,6 +28,7 @@ from tests.cluster.forging import (
     edited_evaluation,
     evaluation_with_scores,
     forged_before,
+    forged_training,
     forged_while,
     model,
     nodes,
@@ -60,7 +61,8 @@ class Attack:
     carry_out: Callable[[Attacker], None]
 
 
-CONFIG, JOB, TRAINING, EVALUATION = Kind.CONFIG_MAP, Kind.JOB, Kind.PYTORCH_JOB, Kind.RUBRIC_EVAL
+CONFIG, JOB, EVALUATION = Kind.CONFIG_MAP, Kind.JOB, Kind.RUBRIC_EVAL
+ON_GANGS = ("training", "replace-training", "pod-stays", "pod-labels")  # carried out for each kind of gang
 ATTACKS: dict[str, Attack] = {
     "images": Attack(
         "give a run other images by a ConfigMap of its pinned configuration's name, written before it starts",
@@ -97,8 +99,7 @@ ATTACKS: dict[str, Attack] = {
         "blend by a Job of one's own", _MADE, forged_before(JOB, "-blend", with_evil_images),
     ),
     "training": Attack(
-        "train by a PyTorchJob of one's own, put there while the run blends", _MADE,
-        forged_while("blend", "DataBlended", TRAINING, "-train-1", with_evil_images),
+        "train by a gang of one's own, put there while the run blends", _MADE, forged_training,
     ),
     "evaluation": Attack(
         "have scores taken from a RubricEval of one's own with another rubric", _MADE,
@@ -133,7 +134,7 @@ ATTACKS: dict[str, Attack] = {
         "replace the blend Job while it runs", _RECORDED, replaced_blend_job,
     ),
     "replace-training": Attack(
-        "replace the PyTorchJob while it runs", _RECORDED, replaced_training,
+        "replace the gang while it runs", _RECORDED, replaced_training,
     ),
     "replace-evaluation": Attack(
         "replace the RubricEval while it runs", _RECORDED, replaced_evaluation,

@@ -49,8 +49,15 @@ class Client:
     def text(self, path: str) -> str:
         return self._send("GET", path)[1].decode()
 
-    def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
-        return json.loads(self._send(method, path, body, content_type)[1])
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> Any:
+        return json.loads(self._send(method, path, body, content_type, accept)[1])
 
     def dry_run(self, path: str, obj: Object) -> list[str]:
         """The API server's warnings about an object. Raises Refused, also for unknown fields."""
@@ -107,10 +114,19 @@ class Client:
             self.call("PATCH", path, document, _APPLY)
 
     def _send(
-        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "*/*",
     ) -> tuple[HTTPMessage, bytes]:
         """Headers and content of the answer. Raises Refused, and OSError where there is no answer."""
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": content_type}
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "Content-Type": content_type,
+            "Accept": accept,
+        }
         connection = _connection(self.server)
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)

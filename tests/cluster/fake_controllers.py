@@ -36,21 +36,25 @@ class PodOutcome:
     address: str = ""  # of rank 0, which serves its progress there
 
 
-Policy = Callable[[str, int], PodOutcome]
+Policy = Callable[[str, int], PodOutcome | None]
 
 
 @dataclass
 class FakeControllers:
-    """`policy` says how the pods of a stage's attempt end. They serve one namespace, or all."""
+    """`policy` says how the pods of a stage's attempt end; None leaves them to the test.
+
+    They serve one namespace, or all. Without `gangs` nothing acts on what stands for a gang.
+    """
 
     client: Client
     namespace: str | None = None
     policy: Policy = lambda *_: PodOutcome()
+    gangs: bool = True
 
     def round(self) -> None:
-        served = self._serves(Kind.PYTORCH_JOB)
+        served = self.gangs and self._serves(Kind.PYTORCH_JOB)
         jobs = self.client.list(Kind.PYTORCH_JOB, self.namespace) if served else []
-        for fake in FAKE_GANGS:
+        for fake in FAKE_GANGS if self.gangs else ():
             for gang in self.client.list(fake.kind, self.namespace) if self._serves(fake.kind) else ():
                 self._tolerant(fake.sync, self.client, gang)
         pods = self.client.list(Kind.POD, self.namespace, OWNER_UID)
@@ -75,6 +79,8 @@ class FakeControllers:
             return
         labels = pod["metadata"]["labels"]
         outcome = self.policy(labels[STAGE], int(labels[ATTEMPT]))
+        if outcome is None:
+            return
         first = int(labels.get(REPLICA_INDEX) or labels.get(COMPLETION_INDEX) or 0) == 0
         now = timestamp(datetime.now(UTC))
         container = pod["spec"]["containers"][0]["name"]

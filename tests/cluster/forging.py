@@ -40,7 +40,7 @@ def forged_while(
     def carry_out(attacker: Attacker) -> None:
         attacker.apply(hold)
         attacker.wait_until_running(condition)
-        attacker.client.create(forge(attacker.rendered(kind)))
+        attacker.client.create(forge(attacker.rendered(kind, suffix)))
         attacker.release()
         attacker.assert_conflict(kind, suffix)
         attacker.remove(kind, suffix)
@@ -129,10 +129,15 @@ def relabelled_configuration(attacker: Attacker) -> None:
     attacker.assert_honest_end()
 
 
+def forged_training(attacker: Attacker) -> None:
+    forge = forged_while("blend", "DataBlended", attacker.training_template, "-train-1", with_evil_images)
+    forge(attacker)
+
+
 def replaced_training(attacker: Attacker) -> None:
     attacker.apply("train")
     attacker.wait_until_running("TrainingSucceeded")
-    attacker.replace(Kind.PYTORCH_JOB, "-train-1", with_evil_images)
+    attacker.replace(attacker.training, "-train-1", with_evil_images)
     attacker.assert_honest_end()
     attempts = [item for item in attacker.world.status(attacker.name)["attempts"] if item["stage"] == "train"]
     assert attempts[0]["cause"].startswith("Disrupted")

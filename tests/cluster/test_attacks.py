@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from tests.cluster.attacker import Attacker, NamedControllers, editor, remove_roles
-from tests.cluster.attacks import ATTACKS
+from tests.cluster.attacks import ATTACKS, ON_GANGS
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.scenario import PATIENT, Scenario, scenario
 from tests.cluster.test_rights import RULES, service_account
 
+from blendtune_api.v1alpha1 import Gang
+from blendtune_operator.gang import BACKENDS
 from blendtune_operator.names import Kind
 
 NAMESPACE = "attacked"
@@ -27,7 +30,9 @@ def world(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iter
     token = service_account(client, NAMESPACE, [*RULES["run"], *RULES["lease"]])
     controllers = NamedControllers(client, NAMESPACE)
     folder = tmp_path_factory.mktemp("attacks")
-    with scenario(plane, NAMESPACE, folder, ALLOWED, token, controllers=controllers) as started:
+    with scenario(
+        plane, NAMESPACE, folder, ALLOWED, token, controllers=controllers, gang=Gang.PYTORCH_JOB
+    ) as started:
         yield started
     client.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
 
@@ -51,6 +56,13 @@ def attacked(world: Scenario, dora: Client, name: str) -> Iterator[Attacker]:
 
 def test_there_are_at_least_25() -> None:
     assert len(ATTACKS) >= 25
+
+
+@pytest.mark.parametrize("name", ON_GANGS)
+@pytest.mark.parametrize("gang", [gang for gang in BACKENDS if gang is not Gang.PYTORCH_JOB], ids=str)
+def test_it_fails_whatever_makes_the_pods(world: Scenario, dora: Client, gang: Gang, name: str) -> None:
+    with attacked(replace(world, gang=gang), dora, f"{gang.lower()}-{name}"[:36]) as attacker:
+        ATTACKS[name].carry_out(attacker)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -9,36 +9,13 @@ import pytest
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fake_controllers import PodOutcome
+from tests.cluster.kueue_crds import workloads_served
 from tests.cluster.scenario import PATIENT, Scenario, scenario
-from tests.e2e.waiting import until
 
 from blendtune_api.v1alpha1 import Cluster, Evaluation, KeySelector, RubricReference
 from blendtune_operator.names import QUEUE_NAME, WORKLOAD_JOB_UID, Kind, Object
 
 QUEUED = Cluster(nodes=2, gpus_per_node=1, queue_name="gpus")
-_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-_GROUP, _, _VERSION = Kind.WORKLOAD.api_version.partition("/")
-# Kueue's kind, as far as the operator reads it.
-WORKLOADS: Object = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": f"workloads.{_GROUP}"},
-    "spec": {
-        "group": _GROUP,
-        "scope": "Namespaced",
-        "names": {"kind": "Workload", "plural": "workloads", "singular": "workload"},
-        "versions": [
-            {
-                "name": _VERSION,
-                "served": True,
-                "storage": True,
-                "schema": {
-                    "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-                },
-            }
-        ],
-    },
-}
 
 
 @pytest.fixture
@@ -50,12 +27,8 @@ def world(plane: ControlPlane, namespace: str, folder: Path) -> Iterator[Scenari
 
 @pytest.fixture
 def kueue(client: Client) -> Iterator[None]:
-    """The API server knows Kueue's kind."""
-    client.call("POST", _CRDS, WORKLOADS)
-    until("it is served", lambda: client.find(Kind.WORKLOAD.path(None)) is not None, every=0.1)
-    yield
-    client.call("DELETE", f"{_CRDS}/workloads.{_GROUP}")
-    until("it is gone", lambda: client.find(Kind.WORKLOAD.path(None)) is None, every=0.1)
+    with workloads_served(client):
+        yield
 
 
 def hold_suspended(world: Scenario, kind: Kind, name: str, value: bool) -> None:
@@ -153,9 +126,7 @@ def test_a_rubric_that_is_not_there(world: Scenario, data: dict[str, str] | None
     patch = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"rubric.yaml": "x"}}
     query = f"{path}/my-rubric?fieldManager=tests&force=true"
     world.client.call("PATCH", query, patch, "application/apply-patch+yaml")
-    world.wait_for(
-        "it is heard", lambda: world.condition("DataBlended")["message"] == "attempt 1 is starting"
-    )
+    world.wait_for("it is heard", lambda: "my-rubric" not in world.condition("DataBlended")["message"])
     world.controllers.namespace = world.namespace
     world.wait_for_state("Succeeded")
 

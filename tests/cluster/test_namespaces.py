@@ -52,7 +52,7 @@ def test_a_run_waits_for_the_training_operator(
             world.apply(cluster=Cluster(nodes=2, gpus_per_node=1, gang=Gang.PYTORCH_JOB))
             world.wait_for(
                 "the run says what is missing",
-                lambda: world.condition("Accepted").get("reason") == "TrainingOperatorMissing",
+                lambda: world.condition("Accepted").get("reason") == "GangNotServed",
             )
             assert "install the Kubeflow training operator" in world.condition("Accepted")["message"]
             install_crds(client)

@@ -77,4 +77,6 @@ class TestRangesOfUsers:
             world.wait_for(
                 "it says so", lambda: world.condition("DataBlended").get("reason") == "ChildRefused"
             )
-            assert "`kubectl describe job ads-blend` says why" in world.condition("DataBlended")["message"]
+            message = world.condition("DataBlended")["message"]
+            assert message.startswith("no pod was made for Job ads-blend: FailedCreate: ")
+            assert "is not in the namespace's range" in message

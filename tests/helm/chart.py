@@ -103,6 +103,7 @@ CASES: dict[str, Values] = {
             "gracePeriodSeconds": 120,
             "progressIntervalSeconds": 2,
             "obstacleIntervalSeconds": 10,
+            "patienceSeconds": 20,
         },
     },
     "placement": {

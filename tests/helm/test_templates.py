@@ -195,10 +195,10 @@ class TestSettings:
         assert settings.allowed_service_accounts == {"trainer", "exporter"}
         durations = (
             settings.backoff_base, settings.backoff_cap, settings.grace_period,
-            settings.progress_interval, settings.obstacle_interval,
+            settings.progress_interval, settings.obstacle_interval, settings.patience,
             process.resync_interval, process.watch_silence, process.lease_duration,
         )  # fmt: skip
-        assert [duration.total_seconds() for duration in durations] == [0.5, 60, 120, 2, 10, 60, 90, 2.5]
+        assert [duration.total_seconds() for duration in durations] == [0.5, 60, 120, 2, 10, 20, 60, 90, 2.5]
         assert settings.platform_user
         assert process.workers == 4
         assert environ["BLENDTUNE_LOG_LEVEL"] == "DEBUG"

@@ -99,7 +99,7 @@ class TestChoice:
         assert world.created == []
         assert condition(world, ConditionType.ACCEPTED) == (
             ConditionStatus.FALSE,
-            Reason.TRAINING_OPERATOR_MISSING,
+            Reason.GANG_NOT_SERVED,
         )
         assert f"install {BACKENDS[gang].installed_by}" in message(world, ConditionType.ACCEPTED)
         world.unserved.clear()

@@ -191,7 +191,8 @@ def test_a_pod_that_creates_no_container_says_where_to_look_after_a_minute() -> 
     assert told(world, ConditionType.DATA_BLENDED)[1] == "attempt 1 is starting"
     world.wait(61)
     message = told(world, ConditionType.DATA_BLENDED)[1]
-    assert "pod ads-blend-worker-0 has no container yet: `kubectl describe pod` says why" in message
+    assert "pod ads-blend-worker-0 runs no container yet" in message
+    assert "`kubectl describe pod ads-blend-worker-0` may" in message
 
 
 @pytest.mark.parametrize(

@@ -105,9 +105,10 @@ class TestWaiting:
         world = blended()
         world.wait(59)
         assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.STARTING
+        job = world.job("ads-train-1")
+        job["status"] = {"startTime": timestamp(world.now)}
         world.wait(1)
         assert condition(world, ConditionType.TRAINING_SUCCEEDED)[1] == Reason.CHILD_REFUSED
-        job = world.job("ads-train-1")
         assert f"kubectl describe {job['kind'].lower()} ads-train-1" in message(
             world, ConditionType.TRAINING_SUCCEEDED
         )
@@ -132,7 +133,7 @@ class TestWaiting:
         assert world.created == []
         assert condition(world, ConditionType.ACCEPTED) == (
             ConditionStatus.FALSE,
-            Reason.TRAINING_OPERATOR_MISSING,
+            Reason.GANG_NOT_SERVED,
         )
         assert status(world).state is State.PENDING
         assert world.reconcile(key) is not None

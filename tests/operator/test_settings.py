@@ -26,6 +26,7 @@ def test_everything_can_be_set() -> None:
             "BLENDTUNE_GRACE_PERIOD_SECONDS": "120",
             "BLENDTUNE_PROGRESS_INTERVAL_SECONDS": "5",
             "BLENDTUNE_OBSTACLE_INTERVAL_SECONDS": "7",
+            "BLENDTUNE_PATIENCE_SECONDS": "8",
         }
     )
     assert settings.image(Stage.TRAIN) == settings.image(Stage.BLEND) == "trainer:1"
@@ -34,6 +35,7 @@ def test_everything_can_be_set() -> None:
     assert "a100-80gb" in settings.gpu_presets
     assert settings.allowed_service_accounts == {"trainer", "exporter"}
     assert settings.platform_user
+    assert settings.patience == timedelta(seconds=8)
     assert settings.backoff_base == timedelta(seconds=0.5)
     assert settings.grace_period == timedelta(minutes=2)
 

@@ -37,6 +37,7 @@ class World:
         self.events: list[Event] = []
         self.writes = 0
         self.unserved: set[Kind] = set()
+        self.reported: dict[str, list[Object]] = {}  # Events, by the UID of what they are about
         self.workloads: dict[str, Object] = {}  # Kueue's, by the UID of their Job
         self.refused: dict[str, str] = {}
         self.hidden: set[str] = set()  # names that the cache leaves out
@@ -64,6 +65,10 @@ class World:
 
     async def workload(self, job: Object) -> Object | None:
         return _copy(self.workloads.get(job["metadata"]["uid"]))
+
+    async def events_about(self, namespace: str, uid: str) -> tuple[Object, ...]:
+        del namespace
+        return tuple(self.reported.get(uid, ()))
 
     async def serves(self, kind: Kind) -> bool:
         return kind not in self.unserved

@@ -47,6 +47,10 @@ class LocalCluster:
         del job
         return None
 
+    async def events_about(self, namespace: str, uid: str) -> tuple[Object, ...]:
+        del namespace, uid
+        return ()
+
     async def serves(self, kind: Kind) -> bool:
         del kind
         return True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
 
 from blendtune_api.contract import Progress
-from blendtune_api.v1alpha1 import BlendedFineTune, Stage
+from blendtune_api.v1alpha1 import Attempt, BlendedFineTune, Stage
 from blendtune_operator import names
 from blendtune_operator.conditions import moment
 from blendtune_operator.gang import BACKENDS
@@ -36,7 +36,8 @@ class Children:
     `objects` are those that the status of their owner records, `foreign` those that only say that they
     belong to it. `progress` is the answer of rank 0, if it was asked for this plan; `queued_by` are the
     Workloads of the Jobs that a queue holds, by the UID of the Job; `missing` says what is not there that the
-    pods wait for; `unserved` are the kinds that the API server does not know.
+    pods wait for; `events` are those of what has waited for long, by its UID; `unserved` are the kinds that
+    the API server does not know.
     """
 
     objects: tuple[Object, ...] = ()
@@ -45,6 +46,7 @@ class Children:
     progress: Progress | None = None
     queued_by: Mapping[str, Object] = field(default_factory=dict)
     missing: str = ""
+    events: Mapping[str, Sequence[Object]] = field(default_factory=dict)
     unserved: frozenset[Kind] = frozenset()
 
     @classmethod
@@ -127,6 +129,17 @@ class Children:
         """What the child was made from: it has its name."""
         name = child["metadata"]["name"]
         return tuple(obj for obj in self.foreign if obj["metadata"]["name"] == name)
+
+    def makers(self, attempt: Attempt) -> tuple[str, ...]:
+        """UIDs of what makes the pods of an attempt: its child, and the Job that follows from that."""
+        job = self.recorded.jobs.get((attempt.stage, attempt.number), attempt.job_uid)
+        return tuple(uid for uid in (attempt.uid, job) if uid)
+
+    def events_of_attempt(self, attempt: Attempt) -> tuple[Object, ...]:
+        return tuple(event for uid in self.makers(attempt) for event in self.events.get(uid, ()))
+
+    def events_of_pod(self, pod: Object) -> Sequence[Object]:
+        return self.events.get(pod["metadata"]["uid"], ())
 
     def _of(self, kind: Kind) -> Iterator[Object]:
         return (obj for obj in self.objects if obj["kind"] == kind)
@@ -212,6 +225,19 @@ def has_started(pod: Object) -> bool:
     containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
     states = [item.get("state") or {} for item in containers]
     return any(state.get("running") or state.get("terminated") for state in states)
+
+
+def runs_work(pod: Object) -> bool:
+    """Whether a container of the pod other than its init containers has run, or runs."""
+    states = [item.get("state") or {} for item in (pod.get("status") or {}).get("containerStatuses") or []]
+    return any(state.get("running") or state.get("terminated") for state in states)
+
+
+def is_scheduled(pod: Object) -> bool:
+    """Whether a node has taken the pod."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    taken = any(item["type"] == "PodScheduled" and item["status"] == "True" for item in conditions)
+    return taken or bool((pod.get("spec") or {}).get("nodeName"))
 
 
 def pod_index(pod: Object) -> int:

@@ -71,7 +71,7 @@ def validate(draft: FineTuneDraft) -> PhaseResult:
             f"the API server knows no {backend.kind}: install {backend.installed_by}, and the run goes on by "
             "itself; or name another spec.cluster.gang"
         )
-        return refuse(draft, Reason.TRAINING_OPERATOR_MISSING, message)
+        return refuse(draft, Reason.GANG_NOT_SERVED, message)
     return validate_spec(draft)
 
 

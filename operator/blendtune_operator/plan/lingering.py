@@ -7,13 +7,12 @@ from datetime import datetime
 
 from blendtune_operator.conditions import moment
 from blendtune_operator.names import Object
-from blendtune_operator.plan.children import has_started
 
 
 def lingering(pods: Iterable[Object], container: str, now: datetime) -> str:
     """What keeps live pods although their work, in the container of this name, is done; empty for nothing."""
     for pod in pods:
-        told = _sidecar(pod, container) or _deleted(pod, now)
+        told = _sidecar(pod, container) or _deleted(pod, now) or _unreachable(pod)
         if told:
             return told
     return ""
@@ -22,15 +21,6 @@ def lingering(pods: Iterable[Object], container: str, now: datetime) -> str:
 def how_to_free(pods: Sequence[Object], now: datetime) -> str:
     """What frees the first of the pods whose deletion is overdue, in words that follow others; or empty."""
     return next((f"; {told}" for pod in pods if (told := _deleted(pod, now))), "")
-
-
-def waiting_pods(pods: Sequence[Object]) -> str:
-    """The pods that have a node, and whose containers do not start, for a sentence; empty for none."""
-    waiting = [pod["metadata"]["name"] for pod in pods if _is_creating(pod)]
-    if not waiting:
-        return ""
-    more = f" and {len(waiting) - 1} more have" if len(waiting) > 1 else " has"
-    return f"pod {waiting[0]}{more}"
 
 
 def _sidecar(pod: Object, container: str) -> str:
@@ -62,12 +52,20 @@ def _deleted(pod: Object, now: datetime) -> str:
     return f"pod {name}{f' on node {node}' if node else ''} should have ended and is held {held}"
 
 
-def _is_creating(pod: Object) -> bool:
-    status = _status(pod)
-    scheduled = any(
-        item["type"] == "PodScheduled" and item["status"] == "True" for item in status.get("conditions") or []
+def _unreachable(pod: Object) -> str:
+    """A pod that is not ready though its containers are: its node's controller has written that."""
+    status, node = _status(pod), (pod.get("spec") or {}).get("nodeName")
+    containers = status.get("containerStatuses") or []
+    ready = {item["type"]: item["status"] for item in status.get("conditions") or []}
+    if not node or ready.get("Ready") != "False" or ready.get("ContainersReady") == "False":
+        return ""
+    if not containers or not all(item.get("ready") for item in containers):
+        return ""
+    name = pod["metadata"]["name"]
+    return (
+        f"node {node} of pod {name} does not answer (`kubectl describe node {node}`): the pod is given up "
+        f"after some minutes; if the node is gone for good, `kubectl delete node {node}` frees it"
     )
-    return scheduled and not has_started(pod)
 
 
 def _status(pod: Object) -> Object:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TypeVar
 
 from blendtune_api.contract import EvalConfig, RunConfig
-from blendtune_api.v1alpha1 import Gang
+from blendtune_api.v1alpha1 import BlendedFineTuneStatus, Gang, RubricEvalStatus
 from blendtune_operator import render
 from blendtune_operator.gang import choose
 from blendtune_operator.names import Object, Run
 from blendtune_operator.plan import StatusT
+from blendtune_operator.plan.children import Children
 from blendtune_operator.plan.draft import Draft, EvalDraft, FineTuneDraft
 from blendtune_operator.plan.recorded import gang_of
 from blendtune_operator.render.config import (
@@ -51,6 +52,12 @@ def pin_next_eval(draft: EvalDraft) -> tuple[Pinned[EvalConfig], tuple[Object, .
         repin_eval(latest, run, draft.settings) if latest else _again(draft, pin_eval(run, draft.settings))
     )
     return pinned, () if pinned is latest else (render.eval_config(run, pinned),)
+
+
+def pinned_nodes(status: BlendedFineTuneStatus | RubricEvalStatus, children: Children) -> int:
+    """Pods of a run's training attempt; 1 where its configuration is gone."""
+    pinned, found = status.pinned, children.config_maps()
+    return read(found[0], RunConfig, pinned.revision).config.spec.cluster.nodes if pinned and found else 1
 
 
 def next_gang(draft: FineTuneDraft) -> Gang:

@@ -11,8 +11,11 @@ from blendtune_api.contract import ExitCode, Failure, MessageError, Outcome, dec
 from blendtune_api.v1alpha1 import Reason
 from blendtune_operator.conditions import moment
 from blendtune_operator.names import Object
+from blendtune_operator.plan.advice import advised
 from blendtune_operator.plan.children import pod_index
 
+# Of a container that waits in the ordinary course of a start.
+_ORDINARY = ("ContainerCreating", "PodInitializing")
 _CHECK_NAME = "check the image name in spec.cluster and the pull secrets of the service account"
 # By the kubelet's reason for not having an image: what to do.
 _IMAGE_ERRORS = {
@@ -24,7 +27,7 @@ _IMAGE_ERRORS = {
     "RegistryUnavailable": "the registry does not answer: it is tried again by itself once it does",
     "SignatureValidationFailed": "the node accepts only signed images: sign it, or take one that is signed",
 }
-_CREATION_ERRORS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_CRASH_LOOP = "CrashLoopBackOff"
 _OUT_OF_MEMORY = "OOMKilled"
 _EVICTED = "Evicted"
 # Parts of the kubelet's eviction message where a limit was exceeded: of the pod's ephemeral storage, of a
@@ -77,32 +80,64 @@ def obstacle(pods: Iterable[Object]) -> Obstacle | None:
         name = pod["metadata"]["name"]
         for condition in _status(pod).get("conditions") or []:
             if condition["type"] == "PodScheduled" and condition["status"] == "False":
-                text = condition.get("message", "no node takes it")
-                return Obstacle(Reason.UNSCHEDULABLE, f"pod {name} cannot be scheduled: {text}")
-        for container in _containers(pod):
-            waiting = (container.get("state") or {}).get("waiting") or {}
-            text = ": ".join(filter(None, (waiting.get("reason"), waiting.get("message"))))
-            if waiting.get("reason") in _IMAGE_ERRORS:
-                advice = _IMAGE_ERRORS[waiting["reason"]]
+                text = (condition.get("message") or "no node takes it").partition(" preemption: ")[0]
+                advice = f"`kubectl describe pod {name}` has what it asks for"
                 return Obstacle(
-                    Reason.IMAGE_PULL_FAILED,
-                    f"pod {name} cannot pull image {container.get('image', '')} ({text}): {advice}",
+                    Reason.UNSCHEDULABLE, f"pod {name} cannot be scheduled: {advised(text, advice)}"
                 )
-            if waiting.get("reason") in _CREATION_ERRORS:
-                return Obstacle(Reason.STARTING, f"pod {name} cannot start its container: {text}")
+        for container in _containers(pod):
+            told = _waits(name, container)
+            if told is not None:
+                return told
     return None
 
 
+def _waits(pod: str, container: Object) -> Obstacle | None:
+    """What keeps a container of a pod from starting, or from starting again."""
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    reason, which = waiting.get("reason"), container["name"]
+    if not reason or reason in _ORDINARY:
+        return None
+    text = ": ".join(filter(None, (reason, waiting.get("message"))))
+    if reason in _IMAGE_ERRORS:
+        image = container.get("image", "")
+        message = f"pod {pod} cannot pull image {image} ({text}): {_IMAGE_ERRORS[reason]}"
+        return Obstacle(Reason.IMAGE_PULL_FAILED, message)
+    look = f"`kubectl logs {pod} -c {which} --previous` says why"
+    if reason == _CRASH_LOOP:
+        last = (container.get("lastState") or {}).get("terminated") or {}
+        how = ", ".join(filter(None, (last.get("reason"), f"exit code {last.get('exitCode', 'unknown')}")))
+        message = f"container {which} of pod {pod} ends again and again ({how}): {look}"
+        return Obstacle(Reason.STARTING, message)
+    advice = f"`kubectl describe pod {pod}` has all of it"
+    return Obstacle(Reason.STARTING, f"pod {pod} cannot start container {which}: {advised(text, advice)}")
+
+
 def running_since(pods: Iterable[Object]) -> datetime | None:
-    """When the first container of the pods started to run; None while none has."""
+    """When the first container of the pods started, init containers apart; None while none has."""
     moments = [
         moment(state["startedAt"])
         for pod in pods
-        for container in _containers(pod)
+        for container in _status(pod).get("containerStatuses") or []
         for state in (container.get("state") or {}).values()
         if state and state.get("startedAt")
     ]
     return min(moments, default=None)
+
+
+def running_init_container(pod: Object) -> str:
+    """The init container that runs, and for which the others wait; empty without one.
+
+    Of several the last one: native sidecars before it run on.
+    """
+    status = _status(pod)
+    if any(
+        item["type"] == "Initialized" and item["status"] == "True" for item in status.get("conditions") or []
+    ):
+        return ""
+    listed = status.get("initContainerStatuses") or []
+    running = [str(item["name"]) for item in listed if (item.get("state") or {}).get("running")]
+    return running[-1] if running else ""
 
 
 def outcome(pods: Iterable[Object], container: str) -> Outcome:
@@ -193,10 +228,14 @@ def _disruption(pod: Object) -> str:
     for condition in status.get("conditions") or []:
         if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
             reason, message = condition.get("reason"), condition.get("message")
-            return ": ".join(filter(None, (reason, message))) or "DisruptionTarget"
+            return _joined(reason, message) or "DisruptionTarget"
     if status.get("reason") in (_EVICTED, "Preempting", "NodeLost", "Shutdown", "Terminated"):
-        return ": ".join(filter(None, (status["reason"], status.get("message"))))
+        return _joined(status["reason"], status.get("message"))
     return ""
+
+
+def _joined(reason: str | None, message: str | None) -> str:
+    return ": ".join(filter(None, (reason, (message or "").strip().rstrip("."))))
 
 
 def _exceeded_limit(pod: Object) -> str:

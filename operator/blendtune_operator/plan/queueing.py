@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from blendtune_api.v1alpha1 import Attempt, ConditionType, Reason
 from blendtune_operator import names
 from blendtune_operator.names import Kind, Object
 from blendtune_operator.plan import StatusT
+from blendtune_operator.plan.advice import advised
 from blendtune_operator.plan.attempts import add_running_time
 from blendtune_operator.plan.children import active_since
 from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.phase import Stop
 from blendtune_operator.plan.stage_run import wait
-
-_UNNOTICED = timedelta(minutes=1)  # after it a Job that Kueue has made no Workload for is reported
 
 
 def report_queued(draft: Draft[StatusT], condition: ConditionType, attempt: Attempt, child: Object) -> Stop:
@@ -23,9 +20,15 @@ def report_queued(draft: Draft[StatusT], condition: ConditionType, attempt: Atte
     queue = (child["metadata"].get("labels") or {}).get(names.QUEUE_NAME, "")
     if queue:
         draft.requeue_after(draft.settings.obstacle_interval)  # the Workload is not watched
-    message = f"attempt {attempt.number} waits{f' in queue {queue}' if queue else ''} for room"
-    words = _words_of_kueue(draft, child) if queue else ""
-    return wait(draft, condition, Reason.QUEUED, f"{message}: {words}" if words else message)
+        words = _words_of_kueue(draft, child)
+        message = f"attempt {attempt.number} waits in queue {queue} for room{f': {words}' if words else ''}"
+        return wait(draft, condition, Reason.QUEUED, message)
+    message = (
+        f"attempt {attempt.number} waits: {child['kind']} {child['metadata']['name']} was suspended, and the "
+        "run names no queue; whoever suspended it must resume it. Kueue does so where it manages Jobs that "
+        "name none: then suspend the run, set spec.cluster.queueName, and resume it"
+    )
+    return wait(draft, condition, Reason.QUEUED, message)
 
 
 def _words_of_kueue(draft: Draft[StatusT], child: Object) -> str:
@@ -39,7 +42,7 @@ def _words_of_kueue(draft: Draft[StatusT], child: Object) -> str:
     workload = draft.children.queued_by.get(child["metadata"]["uid"])
     if workload is None:
         since = active_since(child)
-        if since is None or draft.now - since < _UNNOTICED:
+        if since is None or draft.now - since < draft.settings.patience:
             return ""
         asked = f"is {kind} among the integrations of its configuration?"
         return f"Kueue has made no Workload for {kind} {name}: {asked}"
@@ -58,7 +61,16 @@ def _state_of(workload: Object) -> str:
             f"is mended, set spec.active of Workload {name} to true"
         )
     reserved = conditions.get("QuotaReserved")
-    return _told(reserved) if reserved is not None and reserved["status"] != "True" else ""
+    if reserved is None:
+        return ""
+    if reserved["status"] != "True":
+        return advised(_told(reserved), f"`kubectl describe workload {name}` has all of it")
+    checks = (workload.get("status") or {}).get("admissionChecks") or []
+    pending = next((check for check in checks if check.get("state") != "Ready"), None)
+    if pending is None:
+        return ""
+    told = ": ".join(filter(None, (pending.get("state"), pending.get("message"))))
+    return f"Kueue has room, and admission check {pending['name']} is not ready ({told}): see what runs it"
 
 
 def _told(condition: Object | None) -> str:

@@ -24,11 +24,12 @@ from blendtune_operator.plan.attempts import (
     record,
     training_seconds,
 )
-from blendtune_operator.plan.children import JobPhase, active_since, is_live, is_terminating, phase_of
+from blendtune_operator.plan.children import JobPhase, is_live, is_terminating, phase_of
 from blendtune_operator.plan.draft import Draft
-from blendtune_operator.plan.lingering import how_to_free, lingering, waiting_pods
+from blendtune_operator.plan.held_up import Waiting, held_up, waiting_since
+from blendtune_operator.plan.lingering import how_to_free, lingering
 from blendtune_operator.plan.phase import Continue, PhaseResult, Stop
-from blendtune_operator.plan.pods import Cause
+from blendtune_operator.plan.pods import Cause, Obstacle
 from blendtune_operator.plan.queueing import report_queued
 from blendtune_operator.plan.recorded import child_of
 from blendtune_operator.plan.stage_end import (
@@ -46,8 +47,6 @@ from blendtune_operator.plan.stage_run import (
     wait,
     wait_under_same_reason,
 )
-
-_POD_CREATION_TIMEOUT = timedelta(minutes=1)  # after it a child without pods is reported
 
 
 def run_stage(draft: Draft[StatusT], stage: StageRun[ResultT]) -> ResultT | Stop:
@@ -132,16 +131,13 @@ def _watch_attempt(
 ) -> Stop:
     """Says what the pods of an active child do or wait for, and stops them when the deadline has passed."""
     live = [pod for pod in pods if is_live(pod)]
-    obstacle = pod_reading.obstacle(live)
-    if obstacle is None and draft.children.missing:
-        draft.requeue_after(draft.settings.obstacle_interval)
-        obstacle = pod_reading.Obstacle(Reason.STARTING, draft.children.missing)
+    obstacle = _obstacle(draft, stage, attempt, child, pods)
     if draft.reason_before(stage.condition) != Reason.RUNNING:
         since = pod_reading.running_since(live)
         if obstacle is not None:
             return wait(draft, stage.condition, obstacle.reason, obstacle.message)
         if since is None:
-            return _await_pods(draft, stage, attempt, child, live)
+            return wait(draft, stage.condition, Reason.STARTING, f"attempt {attempt.number} is starting")
         attempt = record(draft, replace(attempt, start_time=timestamp(since)))
     deadline = _check_deadline(draft, stage, draft.now - moment(attempt.start_time))
     if isinstance(deadline, Stop):
@@ -155,32 +151,30 @@ def _watch_attempt(
     return wait(draft, stage.condition, Reason.RUNNING, f"attempt {attempt.number} is running{but}")
 
 
-def _await_pods(
+def _obstacle(
     draft: Draft[StatusT],
     stage: StageRun[ResultT],
     attempt: Attempt,
     child: Object,
-    live: Sequence[Object],
-) -> Stop:
-    """No container runs yet. Where no pod is created in time, only the events of the child tell why."""
-    left = (active_since(child) or moment(attempt.start_time)) + _POD_CREATION_TIMEOUT - draft.now
-    if live or left > timedelta():
-        if left > timedelta():
-            draft.requeue_after(left)
-        message = f"attempt {attempt.number} is starting"
-        if left <= timedelta() and (names_of := waiting_pods(live)):
-            draft.requeue_after(draft.settings.obstacle_interval)
-            message += (
-                f"; {names_of} no container yet: `kubectl describe pod` says why, such as a ConfigMap, a "
-                "Secret or a claim that is not there, or a volume that does not attach"
-            )
-        return wait(draft, stage.condition, Reason.STARTING, message)
-    kind, name = child["kind"], child["metadata"]["name"]
-    message = (
-        f"no pod was made for {kind} {name}: `kubectl describe {kind.lower()} {name}` says why; a quota, an "
-        "admission policy or a podTemplate that is refused"
+    pods: Sequence[Object],
+) -> Obstacle | None:
+    """What keeps the attempt. What no watch shows of it is looked for again."""
+    since, patience = waiting_since(attempt, child), draft.settings.patience
+    left = since + patience - draft.now
+    waiting = Waiting(
+        attempt=attempt,
+        child=child,
+        live=[pod for pod in pods if is_live(pod)],
+        made=len(pods),
+        wanted=1 if left > timedelta() else stage.pods(),
+        since=since,
     )
-    return wait(draft, stage.condition, Reason.CHILD_REFUSED, message)
+    found = held_up(draft.children, waiting, patience, draft.now)
+    if left > timedelta():
+        draft.requeue_after(left)
+    elif found is not None:
+        draft.requeue_after(draft.settings.obstacle_interval)
+    return found
 
 
 def _check_deadline(draft: Draft[StatusT], stage: StageRun[ResultT], running: timedelta) -> PhaseResult:

@@ -23,7 +23,8 @@ class StageRun(Generic[ResultT]):
     """How a stage is run.
 
     `render` makes the child of an attempt, by the attempt's number, after whatever that child needs.
-    `deadline` limits the time of all attempts together; None: no limit.
+    `pods` tells how many pods an attempt has. `deadline` limits the time of all attempts together; None: no
+    limit.
     """
 
     stage: Stage
@@ -31,6 +32,7 @@ class StageRun(Generic[ResultT]):
     container: str
     result: type[ResultT]
     render: Callable[[int], tuple[Object, ...]]
+    pods: Callable[[], int] = lambda: 1
     deadline: timedelta | None = None
 
 
