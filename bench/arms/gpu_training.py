@@ -81,10 +81,10 @@ def measure(cell: Cell, preset: GpuPreset, workdir: Path, ranks: Ranks) -> dict[
     if ranks.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     saves = Checkpoints(workdir / "checkpoints", Identity.of(config, blend.digest), 1)
-    steps = _take(engine, blend, config, plan, ranks, range(cell.warm_up_steps))
+    steps = take_steps(engine, blend, config, plan, ranks, range(cell.warm_up_steps))
     if cell.resume:
         result |= _save(saves, engine, ranks, cell)
-    steps += _take(engine, blend, config, plan, ranks, range(cell.warm_up_steps, cell.total_steps))
+    steps += take_steps(engine, blend, config, plan, ranks, range(cell.warm_up_steps, cell.total_steps))
     result |= _speed(steps[cell.warm_up_steps :], blend, setup, preset)
     result["losses"] = [step.loss for step in steps]
     result["peakBytes"] = steps[-1].gpu_memory_bytes
@@ -97,7 +97,7 @@ def measure(cell: Cell, preset: GpuPreset, workdir: Path, ranks: Ranks) -> dict[
     return result
 
 
-def _take(
+def take_steps(
     engine: Any, blend: PackedBlend, config: RunConfig, plan: Plan, ranks: Ranks, steps: range
 ) -> list[Any]:
     """Takes steps with the loop of a training, and returns its report of each."""
@@ -158,7 +158,7 @@ def _resumed(
     started = time.monotonic()
     saves.load(engine, ranks, pointer)
     seconds = time.monotonic() - started
-    steps = _take(engine, blend, config, plan, ranks, range(cell.warm_up_steps, cell.total_steps))
+    steps = take_steps(engine, blend, config, plan, ranks, range(cell.warm_up_steps, cell.total_steps))
     apart = max(
         abs(one.loss - other.loss) for one, other in zip(before[cell.warm_up_steps :], steps, strict=True)
     )
