@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import statistics
 import sys
@@ -174,6 +173,7 @@ def main() -> None:
     parser.add_argument(
         "--steps", type=int, default=3, help="measured steps of a layout, without limits and with"
     )
+    parser.add_argument("--stages", type=int, nargs="+", choices=(1, 2, 3), default=(1, 2, 3))
     parser.add_argument("--output", type=Path, default=RESULTS / "nodes.json")
     arguments = parser.parse_args()
     played_nodes.step_apart()
@@ -182,7 +182,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         workdir = Path(folder)
         write_model(workdir / SHAPE, SHAPE)
-        for layout in LAYOUTS:
+        for layout in (layout for layout in LAYOUTS if layout.stage in arguments.stages):
             results.append(measure(layout, workdir, arguments.steps))
             print(json.dumps(results[-1]), file=sys.stderr, flush=True)
     print(table(results))
@@ -191,7 +191,6 @@ def main() -> None:
         "ranksPerNode": RANKS_PER_NODE,
         "rates": asdict(RATES),
         "steps": arguments.steps,
-        "threads": math.ceil((os.cpu_count() or 1) / RANKS),
         "torch": torch.__version__,
         "results": results,
     }

@@ -18,6 +18,7 @@ from arms.gpu_workload import SHAPES, Cell, mean_context, random_blend, run_conf
 
 from blendtune_api.codec import decode
 from blendtune_api.contract import Env, GpuPreset, RunConfig
+from blendtune_api.v1alpha1 import Kernels
 from blendtune_core.sizing.cost import flops_per_token
 from blendtune_core.sizing.describe import describe_layout
 from blendtune_core.sizing.layout import fits
@@ -60,6 +61,7 @@ def measure(cell: Cell, preset: GpuPreset, workdir: Path, ranks: Ranks) -> dict[
         "name": cell.name,
         "layout": describe_layout(layout, cell.sequence_length),
         "attention": str(setup.attention),
+        "kernels": str(Kernels.LIGER if setup.fused else Kernels.NONE),
         "estimateBytes": layout.memory.total,
     }
     if not fits(layout, preset):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from blendtune_api.contract import GpuPreset, Layout
-from blendtune_api.v1alpha1 import ActivationCheckpointing, Attention, Precision, Training
+from blendtune_api.v1alpha1 import ActivationCheckpointing, Attention, Kernels, Precision, Training
 from blendtune_core.sizing.cost import (
     ASSUMED_MFU,
     communication_seconds,
@@ -50,6 +50,7 @@ class Setup:
     training: Training
     gpus: Gpus
     attention: Attention
+    fused: bool = False  # whether Liger's kernels compute norms and feed-forward networks
     adapter_parameters: int | None = None  # of a LoRA; None: counted by the shape
 
     @property
@@ -86,6 +87,7 @@ class Setup:
                 checkpointing=checkpointing,
                 attention=self.attention,
                 masked=self.masked,
+                fused=self.fused,
                 element=self.element,
             ),
         )
@@ -106,6 +108,16 @@ def attention_in_use(
     if varlen:
         return Attention.VARLEN
     return Attention.FLASH_ATTENTION_2 if flash_attention else Attention.SDPA
+
+
+def fuses_layers(training: Training, *, on_gpu: bool, fusable: bool) -> bool:
+    """Whether Liger's kernels are used: `auto` takes them if possible, on GPUs and in 16 bits only.
+
+    `fusable` says whether they are known to compute the model, and can be used.
+    """
+    if training.kernels is not Kernels.AUTO:
+        return training.kernels is Kernels.LIGER
+    return on_gpu and fusable and training.precision is not Precision.FP32
 
 
 def choose_layout(setup: Setup) -> Layout:
