@@ -72,20 +72,15 @@ def _rank(layout: PlayedLayout, workdir: Path, rank: int) -> Arm:
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
         "PYTHONPATH": str(ROOT / "bench"),
-        "PLAYED_NODES": json.dumps([NODES, RANKS_PER_NODE]),
     }
     program = [sys.executable, str(ROOT / "bench" / "arms" / "node_rank.py")]
-    command = [*program, json.dumps(asdict(layout)), str(workdir), str(_counted(workdir, rank))]
+    command = [*program, json.dumps(asdict(layout)), str(workdir)]
     return Arm(
         f"rank {rank} of {layout.name}",
         [*played_nodes.within(rank, *command)],
         environment,
         workdir / f"rank{rank}.log",
     )
-
-
-def _counted(workdir: Path, rank: int) -> Path:
-    return workdir / f"rank{rank}.json"
 
 
 def take(arms: Sequence[Arm], steps: int) -> list[float]:
@@ -102,9 +97,9 @@ def measure(layout: PlayedLayout, workdir: Path, steps: int) -> dict[str, Any]:
     """What the ranks sent in a step of this layout and how long it took, beside what sizing predicts."""
     with ranks_of(layout, workdir) as arms:
         take(arms, WARM_UP_STEPS)
-        collectives, before = _collectives(workdir), played_nodes.sent()
+        before = played_nodes.sent()
         free = take(arms, steps)
-        seen, called = played_nodes.sent().since(before), _collectives(workdir)
+        seen = played_nodes.sent().since(before)
         with played_nodes.limited(RATES):
             limited = take(arms, steps)
     predicted = model_of(layout, workdir)
@@ -112,9 +107,6 @@ def measure(layout: PlayedLayout, workdir: Path, steps: int) -> dict[str, Any]:
         "name": layout.name,
         "predictedBytes": round(predicted.total),
         "predictedBetweenNodes": round(predicted.among_all),
-        "collectives": {
-            name: round((size - collectives.get(name, 0)) / steps) for name, size in called.items()
-        },
         "sentBytes": round(statistics.mean(seen.by_rank) / steps),
         "betweenNodes": round(statistics.mean(seen.between_nodes) / steps),
         "predictedSeconds": predicted.among_all / RATES.trunk + predicted.within_node / RATES.port,
@@ -125,7 +117,7 @@ def measure(layout: PlayedLayout, workdir: Path, steps: int) -> dict[str, Any]:
 
 def model_of(layout: PlayedLayout, workdir: Path) -> Sent:
     """What sizing says that one rank sends in a step."""
-    config = config_of(layout, workdir, NODES, RANKS_PER_NODE)
+    config = config_of(layout, workdir)
     setup = sizing_setup(config.spec, workdir / SHAPE, config.gpu, RANKS)
     return sent_bytes(
         setup.weights,
@@ -137,23 +129,16 @@ def model_of(layout: PlayedLayout, workdir: Path) -> Sent:
     )
 
 
-def _collectives(workdir: Path) -> Mapping[str, int]:
-    """What rank 0 has sent so far by its collectives, if each were a ring."""
-    counted: Mapping[str, int] = json.loads(_counted(workdir, 0).read_text())
-    return counted
-
-
 def table(results: Sequence[Mapping[str, Any]]) -> str:
     """As Markdown."""
     lines = [
-        "| Layout | Sent by a rank in a step, by sizing | by its collectives | by the interfaces "
+        "| Layout | Sent by a rank in a step, by sizing | by the interfaces "
         "| Between nodes, by sizing | by the interfaces | Step, unlimited | limited | Sending, by sizing |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for result in results:
         sizes = (
             result["predictedBytes"],
-            sum(result["collectives"].values()),
             result["sentBytes"],
             result["predictedBetweenNodes"],
             result["betweenNodes"],

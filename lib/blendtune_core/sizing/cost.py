@@ -56,7 +56,7 @@ def sent_bytes(
     1910.02054, section 7, has each keep a part: stage 1 once in a step, stage 2 in every micro-batch; then
     they gather the weights. Stage 3 reduces the gradients to parts and gathers the weights twice, in every
     micro-batch; only then frozen weights are sent too. If `hpz` ranks hold the weights together (arXiv
-    2306.10209), its backward pass gathers among these alone.
+    2306.10209), all ranks gather them once in a step, and from then on only these.
     """
     trained = element * weights.trained
     gathered = element * (weights.trained + weights.frozen)
@@ -67,8 +67,8 @@ def sent_bytes(
     if hpz == 1:
         return Sent(among_all=_by_ring(micro_batches * (trained + 2 * gathered), ranks))
     return Sent(
-        among_all=_by_ring(micro_batches * (trained + gathered), ranks),
-        within_node=_by_ring(micro_batches * gathered, hpz),
+        among_all=_by_ring(micro_batches * trained + gathered, ranks),
+        within_node=_by_ring((2 * micro_batches - 1) * gathered, hpz),
     )
 
 
