@@ -1,4 +1,4 @@
-"""What one GPU does: our training over shapes, lengths, stages and methods, beside its estimate and TRL's.
+"""What one GPU does: our training over shapes, lengths, stages and methods, beside its estimate and peers.
 
 Everything has random weights and random examples. The most important cells come first; what does not fit into
 `--minutes` is listed instead of measured. Prints a table and writes bench/results/gpu.json. With `--dry-run`
@@ -37,6 +37,8 @@ CELLS: Sequence[Cell] = (
     MAIN,
     Cell(shape="1.5B", sequence_length=2048),
     Cell(shape="0.5B", sequence_length=2048, parity=True, resume=True),
+    replace(MAIN, kernels="liger"),
+    Cell(shape="0.5B", sequence_length=2048, kernels="liger", parity=True),
     Cell(shape="1.5B", sequence_length=2048, attention="sdpa"),
     Cell(shape="7B", sequence_length=2048, method="lora"),
     Cell(shape="7B", sequence_length=8192, method="lora"),
@@ -54,7 +56,7 @@ DRY_CELLS: Sequence[Cell] = tuple(
     for cell in (
         Cell(shape="tiny", sequence_length=64, parity=True, resume=True),
         Cell(shape="tiny", sequence_length=64, stage=3, recompute="enabled"),
-        Cell(shape="tiny", sequence_length=64, method="lora", stage=2, attention="eager"),
+        Cell(shape="tiny", sequence_length=64, method="lora", stage=2, attention="eager", kernels="auto"),
     )
 )
 
@@ -72,23 +74,31 @@ class Errand:
 def errands(preset: GpuPreset, workdir: Path) -> Iterator[Errand]:
     """All of them, the most important first."""
 
-    def training(cell: Cell, program: str = "gpu_training.py", needs: str = "torch") -> Errand:
+    def training(cell: Cell, peer: str = "", program: str = "gpu_training.py") -> Errand:
         arguments = (json.dumps(asdict(cell)), json.dumps(encode(preset)), str(workdir))
-        name = cell.name if program == "gpu_training.py" else f"TRL packed: {cell.name}"
-        return Errand(name=name, program=program, arguments=arguments, needs=needs)
+        return Errand(name=f"{peer}{cell.name}", program=program, arguments=arguments, needs=needs_of(cell))
 
     first, *others = CELLS
     yield training(first)
     yield training(others[0])
-    yield training(others[0], "gpu_trl.py", "trl")
-    yield training(first, "gpu_trl.py", "trl")
+    for cell in (others[0], first):
+        yield replace(training(cell, "TRL packed: ", "gpu_trl.py"), needs="trl")
+    for cell in (others[0], first):
+        yield training(cell, "LLaMA-Factory packed: ", "gpu_llamafactory.py")
     for cell in others[1:]:
-        yield training(cell, needs="flash_attn" if cell.attention == "flash_attention_2" else "torch")
+        yield training(cell)
     for engine in ("transformers", "vllm"):
         arguments = (engine, "1.5B", str(workdir))
         yield Errand(
             name=f"answering by {engine}: 1.5B", program="gpu_answering.py", arguments=arguments, needs=engine
         )
+
+
+def needs_of(cell: Cell) -> str:
+    """The package that a cell needs besides ours."""
+    if cell.kernels == "liger":
+        return "liger_kernel"
+    return "flash_attn" if cell.attention == "flash_attention_2" else "torch"
 
 
 def run(errand: Errand, seconds: float) -> dict[str, Any]:
@@ -122,7 +132,7 @@ def measured(preset: GpuPreset, workdir: Path, minutes: float) -> list[dict[str,
 
 def dry(workdir: Path) -> list[dict[str, Any]]:
     """Every path that needs no GPU and no other package, in this process."""
-    from arms import gpu_answering, gpu_training
+    from arms import gpu_answering, gpu_llamafactory, gpu_training
 
     preset = GPU_PRESETS["cpu"]
     ranks = gpu_training.join(preset)
@@ -131,6 +141,7 @@ def dry(workdir: Path) -> list[dict[str, Any]]:
     finally:
         ranks.destroy_process_group()
     results.append(gpu_answering.measure("transformers", "tiny", workdir, prompts=2, new_tokens=4))
+    gpu_llamafactory.prepare(DRY_CELLS[0], workdir)  # what it reads; its packages are not needed for this
     absent = [name for name in ("trl", "vllm", "flash_attn") if importlib.util.find_spec(name) is None]
     return results + [{"name": name, "left": f"{name} is not installed"} for name in absent]
 
@@ -138,9 +149,9 @@ def dry(workdir: Path) -> list[dict[str, Any]]:
 def table(results: Sequence[dict[str, Any]]) -> str:
     """As Markdown; what was not measured stands below, with the reason."""
     lines = [
-        "| Cell | Layout | Attention | Tokens/s | MFU | Peak memory | by the estimate | Load, save |"
-        " Loss by fp32 on CPU | Resumed losses apart |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| Cell | Layout | Attention | Kernels | Tokens/s | MFU | Peak memory | by the estimate "
+        "| Load, save | Loss by fp32 on CPU | Resumed losses apart |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for result in results:
         if "left" in result:
@@ -150,6 +161,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
             result["name"],
             result.get("layout", ""),
             result.get("attention", ""),
+            result.get("kernels", ""),
             f"{result['tokensPerSecond']:,.0f}",
             f"{result['mfu']:.1%}" if result.get("mfu") else "",
             f"{peak / 1e9:.1f} GB" if peak else "",

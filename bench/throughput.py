@@ -67,6 +67,7 @@ def prepare(workdir: Path) -> tuple[PackedBlend, float]:
         "weightDecay": training.weight_decay,
         "maxGradNorm": training.max_grad_norm,
         "seed": training.seed,
+        "onGpu": False,
     }
     (workdir / "settings.json").write_text(json.dumps(settings))
     return blend, achieved[0].achieved_share

@@ -26,6 +26,12 @@ def llamafactory_python() -> Path:
     return _python(CACHE / "llamafactory", requirements, over_ours=False)
 
 
+def llamafactory_at_hand() -> Path | None:
+    """The Python of LLaMA-Factory's environment, if it was made."""
+    python = CACHE / "llamafactory" / "bin" / "python"
+    return python if python.exists() else None
+
+
 def _python(folder: Path, requirements: list[str], over_ours: bool) -> Path:
     """The Python of an environment, made when it is not there."""
     python, marker = folder / "bin" / "python", folder / "requirements.txt"

@@ -18,6 +18,7 @@ from arms.gpu_workload import SHAPES, Cell, mean_context, random_blend, run_conf
 
 from blendtune_api.codec import decode
 from blendtune_api.contract import Env, GpuPreset, RunConfig
+from blendtune_api.v1alpha1 import Kernels
 from blendtune_core.sizing.cost import flops_per_token
 from blendtune_core.sizing.describe import describe_layout
 from blendtune_core.sizing.layout import fits
@@ -60,6 +61,7 @@ def measure(cell: Cell, preset: GpuPreset, workdir: Path, ranks: Ranks) -> dict[
         "name": cell.name,
         "layout": describe_layout(layout, cell.sequence_length),
         "attention": str(setup.attention),
+        "kernels": str(Kernels.LIGER if setup.fused else Kernels.NONE),
         "estimateBytes": layout.memory.total,
     }
     if not fits(layout, preset):
@@ -81,10 +83,10 @@ def measure(cell: Cell, preset: GpuPreset, workdir: Path, ranks: Ranks) -> dict[
     if ranks.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     saves = Checkpoints(workdir / "checkpoints", Identity.of(config, blend.digest), 1)
-    steps = _take(engine, blend, config, plan, ranks, range(cell.warm_up_steps))
+    steps = take_steps(engine, blend, config, plan, ranks, range(cell.warm_up_steps))
     if cell.resume:
         result |= _save(saves, engine, ranks, cell)
-    steps += _take(engine, blend, config, plan, ranks, range(cell.warm_up_steps, cell.total_steps))
+    steps += take_steps(engine, blend, config, plan, ranks, range(cell.warm_up_steps, cell.total_steps))
     result |= _speed(steps[cell.warm_up_steps :], blend, setup, preset)
     result["losses"] = [step.loss for step in steps]
     result["peakBytes"] = steps[-1].gpu_memory_bytes
@@ -97,7 +99,7 @@ def measure(cell: Cell, preset: GpuPreset, workdir: Path, ranks: Ranks) -> dict[
     return result
 
 
-def _take(
+def take_steps(
     engine: Any, blend: PackedBlend, config: RunConfig, plan: Plan, ranks: Ranks, steps: range
 ) -> list[Any]:
     """Takes steps with the loop of a training, and returns its report of each."""
@@ -158,7 +160,7 @@ def _resumed(
     started = time.monotonic()
     saves.load(engine, ranks, pointer)
     seconds = time.monotonic() - started
-    steps = _take(engine, blend, config, plan, ranks, range(cell.warm_up_steps, cell.total_steps))
+    steps = take_steps(engine, blend, config, plan, ranks, range(cell.warm_up_steps, cell.total_steps))
     apart = max(
         abs(one.loss - other.loss) for one, other in zip(before[cell.warm_up_steps :], steps, strict=True)
     )

@@ -21,6 +21,7 @@ from blendtune_api.v1alpha1 import (
     ChatTemplate,
     Cluster,
     DeepSpeed,
+    Kernels,
     Method,
     Model,
     Role,
@@ -37,6 +38,10 @@ SHAPES: Mapping[str, Mapping[str, Any]] = {
     "tiny": {
         "model_type": "llama", "hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 512,
+    },
+    "played": {  # for bench/nodes.py: matrices as in a large model, of few enough bytes for slow links
+        "model_type": "llama", "hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 2,
+        "num_attention_heads": 8, "num_key_value_heads": 8, "vocab_size": 512,
     },
     "0.5B": {
         "model_type": "qwen2", "hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24,
@@ -65,6 +70,7 @@ class Cell:
     method: str = "full"
     attention: str = "auto"
     recompute: str = "auto"
+    kernels: str = "none"
     parity: bool = False  # also compare the first loss with fp32 on the CPU
     resume: bool = False  # also save, load and go on
     tokens_per_step: int = 32_768
@@ -74,6 +80,7 @@ class Cell:
     @property
     def name(self) -> str:
         more = [self.attention] if self.attention != "auto" else []
+        more += [self.kernels] if self.kernels != "none" else []
         more += [f"recompute {self.recompute}"] if self.recompute != "auto" else []
         return ", ".join([f"{self.shape} x {self.sequence_length}", f"ZeRO-{self.stage}", self.method, *more])
 
@@ -101,6 +108,7 @@ def run_config(cell: Cell, base: Path, preset: GpuPreset) -> RunConfig:
         batch_tokens=max(1, cell.tokens_per_step // cell.sequence_length) * cell.sequence_length,
         attention=Attention(cell.attention),
         activation_checkpointing=ActivationCheckpointing(cell.recompute),
+        kernels=Kernels(cell.kernels),
         deepspeed=DeepSpeed(stage=cell.stage),
     )
     source = Source(name="random", role=Role.IN_DOMAIN, uri="file:///nowhere", weight=1)

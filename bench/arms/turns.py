@@ -65,6 +65,11 @@ class Arm:
 
     def start(self) -> None:
         """Starts the program and waits until it is about to take its first step."""
+        self.launch()
+        self.result()
+
+    def launch(self) -> None:
+        """Starts the program; its first `result` comes when it is about to take its first step."""
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 self.command,
@@ -74,17 +79,21 @@ class Arm:
                 env=self.environment,
                 text=True,
             )
-        self._answer()
 
     def take(self, steps: int) -> dict[str, Any]:
         """Has the arm take so many steps. Raises RuntimeError where it ended instead."""
+        self.begin(steps)
+        return self.result()
+
+    def begin(self, steps: int) -> None:
+        """Tells the arm to take so many steps, without waiting for it."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.write(f"{steps}\n")
             self._process.stdin.flush()
-        return self._answer()
 
-    def _answer(self) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
+        """What the arm tells of the steps that it was to take. Raises RuntimeError where it ended instead."""
         assert self._process.stdout is not None
         answer = self._process.stdout.readline()
         if not answer:

@@ -40,12 +40,7 @@ MEDIAN_LENGTHS = {"ads": 120, "general": 60}  # log-normal, sigma 0.8, at most S
 
 def write_model(folder: Path) -> None:
     """A Llama of 7 million parameters with random weights, seeded."""
-    names = ["<unk>", "<pad>", "<eos>", *(f"token{index}" for index in range(VOCABULARY - 3))]
-    words = Tokenizer(models.WordLevel({name: index for index, name in enumerate(names)}, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    PreTrainedTokenizerFast(
-        tokenizer_object=words, unk_token="<unk>", pad_token="<pad>", eos_token="<eos>"
-    ).save_pretrained(folder)
+    write_tokenizer(folder, VOCABULARY)
     torch.manual_seed(SEED)
     LlamaForCausalLM(
         LlamaConfig(
@@ -61,6 +56,16 @@ def write_model(folder: Path) -> None:
             pad_token_id=1,
             tie_word_embeddings=True,
         )
+    ).save_pretrained(folder)
+
+
+def write_tokenizer(folder: Path, vocabulary: int) -> None:
+    """A tokenizer of so many tokens that are words."""
+    names = ["<unk>", "<pad>", "<eos>", *(f"token{index}" for index in range(vocabulary - 3))]
+    words = Tokenizer(models.WordLevel({name: index for index, name in enumerate(names)}, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    PreTrainedTokenizerFast(
+        tokenizer_object=words, unk_token="<unk>", pad_token="<pad>", eos_token="<eos>"
     ).save_pretrained(folder)
 
 

@@ -40,6 +40,7 @@ def test_its_own_arm_can_take_turns() -> None:
         "engines",
         "forgetting",
         "general300",
+        "nodes",
         "plan_scale",
         "preparing",
         "throughput",

@@ -20,7 +20,7 @@ def test_a_dry_run() -> None:
     assert names == [
         "tiny x 64, ZeRO-1, full",
         "tiny x 64, ZeRO-3, full, recompute enabled",
-        "tiny x 64, ZeRO-2, lora, eager",
+        "tiny x 64, ZeRO-2, lora, eager, auto",
     ]
     columns = [cell.strip() for cell in rows[0]]
     loss_error, resumed_apart = map(float, columns[-2:])

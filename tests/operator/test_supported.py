@@ -20,6 +20,7 @@ from blendtune_api.v1alpha1 import (
     Export,
     Judge,
     JudgeKind,
+    Kernels,
     Model,
     OpenAIJudge,
     Reason,
@@ -29,6 +30,7 @@ from blendtune_api.v1alpha1 import (
     RubricEvalCluster,
     Source,
     StagePod,
+    Training,
     Validation,
 )
 from blendtune_operator.plan.supported import refusals
@@ -72,6 +74,17 @@ LOCAL_BLEND = Blend(
             id="vllm on a CPU",
         ),
         pytest.param({"evaluation": Evaluation(engine=Engine.VLLM)}, [], id="vllm on a GPU"),
+        pytest.param(
+            {"training": Training(kernels=Kernels.LIGER), "cluster": Cluster(nodes=1, gpu_type="cpu")},
+            ["spec.training.kernels"],
+            id="liger on a CPU",
+        ),
+        pytest.param({"training": Training(kernels=Kernels.LIGER)}, [], id="liger on a GPU"),
+        pytest.param(
+            {"training": Training(kernels=Kernels.AUTO), "cluster": Cluster(nodes=1, gpu_type="cpu")},
+            [],
+            id="kernels where they can be",
+        ),
         pytest.param(
             {
                 "model": Model(uri="file:///model"),

@@ -106,6 +106,16 @@ class Attention(StrEnum):
     EAGER = "eager"
 
 
+class Kernels(StrEnum):
+    """What computes norms, rotary embeddings and feed-forward networks: one kernel of Liger for each, or the
+    model's own operations. `auto` is liger on CUDA in 16 bits, where it knows the model and is installed.
+    """
+
+    AUTO = "auto"
+    LIGER = "liger"
+    NONE = "none"
+
+
 class ActivationCheckpointing(StrEnum):
     AUTO = "auto"
     ENABLED = "enabled"

@@ -12,6 +12,7 @@ from blendtune_api.v1alpha1.enums import (
     AfterSuccess,
     Attention,
     Gang,
+    Kernels,
     LoraExport,
     Method,
     Precision,
@@ -180,6 +181,13 @@ class Training:
     ] = 262_144
     precision: Annotated[Precision, Mark("auto, bf16 or fp32.")] = Precision.AUTO
     attention: Annotated[Attention, Mark("auto, varlen, flash_attention_2, sdpa or eager.")] = Attention.AUTO
+    kernels: Annotated[
+        Kernels,
+        Mark(
+            "none, liger (norms, rotary embeddings and feed-forward networks in one kernel each), or auto "
+            "(liger on GPUs in 16 bits, where it knows the model)."
+        ),
+    ] = Kernels.NONE
     activation_checkpointing: Annotated[
         ActivationCheckpointing, Mark("auto (only when memory needs it), enabled or disabled.")
     ] = ActivationCheckpointing.AUTO
@@ -226,6 +234,12 @@ class Training:
                 or self.precision is not Precision.FP32
             ),
             field_path="attention",
+        ),
+        Rule(
+            cel="self.kernels != 'liger' || self.precision != 'fp32'",
+            message="liger computes in 16 bits: with fp32, set auto or none",
+            check=lambda self: self.kernels is not Kernels.LIGER or self.precision is not Precision.FP32,
+            field_path="kernels",
         ),
         Rule(
             cel="self.earlyStopping.metric != 'kl' || self.divergence.positions > 0",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from blendtune_core.sizing.shape import ModelShape
 from blendtune_core.sizing.weights import Weights
 
@@ -32,20 +34,52 @@ def recomputed_flops_per_token(shape: ModelShape, weights: Weights, sequence_len
     return 2 * (weights.trained + weights.frozen) + attention
 
 
-def communication_seconds(
-    weights: Weights, element: int, *, stage: int, micro_batches: int, ranks: int, nodes: int
-) -> float:
-    """Seconds of an optimizer step that one of `ranks` GPUs spends on sending (arXiv 1910.02054, section 7).
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """Bytes that one GPU sends in an optimizer step, by rings."""
 
-    ZeRO stage 1 reduces the gradients and gathers the weights once per step. Stage 2 reduces the gradients in
-    every micro-batch. Stage 3 also gathers the weights twice per micro-batch; only then frozen weights are
-    sent too.
+    among_all: float  # in collectives of all ranks
+    within_node: float = 0.0  # in collectives of the ranks of a node, by hpZ
+
+    @property
+    def total(self) -> float:
+        return self.among_all + self.within_node
+
+
+def sent_bytes(
+    weights: Weights, element: int, *, stage: int, micro_batches: int, ranks: int, hpz: int = 1
+) -> Sent:
+    """What one of `ranks` GPUs sends in an optimizer step of DeepSpeed; bench/nodes.py compares.
+
+    By a ring of R ranks a GPU sends (R-1)/R of what is gathered, or reduced to a part for each rank, and
+    twice as much of what is reduced to all. Stages 1 and 2 reduce gradients to all ranks, where arXiv
+    1910.02054, section 7, has each keep a part: stage 1 once in a step, stage 2 in every micro-batch; then
+    they gather the weights. Stage 3 reduces the gradients to parts and gathers the weights twice, in every
+    micro-batch; only then frozen weights are sent too. If `hpz` ranks hold the weights together (arXiv
+    2306.10209), all ranks gather them once in a step, and from then on only these.
     """
-    times = {1: 2, 2: micro_batches + 1, 3: 3 * micro_batches}[stage]
-    gathered = 2 * micro_batches if stage == 3 else 0
-    sent = element * (times * weights.trained + gathered * weights.frozen)
-    bandwidth = _WITHIN_NODE if nodes == 1 else _BETWEEN_NODES
-    return sent * (ranks - 1) / ranks / bandwidth
+    trained = element * weights.trained
+    gathered = element * (weights.trained + weights.frozen)
+    if stage == 1:
+        return Sent(among_all=_by_ring(3 * trained, ranks))
+    if stage == 2:
+        return Sent(among_all=_by_ring((2 * micro_batches + 1) * trained, ranks))
+    if hpz == 1:
+        return Sent(among_all=_by_ring(micro_batches * (trained + 2 * gathered), ranks))
+    return Sent(
+        among_all=_by_ring(micro_batches * trained + gathered, ranks),
+        within_node=_by_ring((2 * micro_batches - 1) * gathered, hpz),
+    )
+
+
+def _by_ring(size: int, ranks: int) -> float:
+    """What each of `ranks` sends of `size` bytes that are gathered, or reduced to parts."""
+    return size * (ranks - 1) / ranks
+
+
+def communication_seconds(sent: Sent, nodes: int) -> float:
+    """Seconds that sending takes, if nothing is computed meanwhile."""
+    return sent.among_all / (_WITHIN_NODE if nodes == 1 else _BETWEEN_NODES) + sent.within_node / _WITHIN_NODE
 
 
 def training_seconds(tokens: int, token_flops: float, gpus: int, peak_flops: float, mfu: float) -> float:

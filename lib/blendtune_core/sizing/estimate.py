@@ -68,6 +68,7 @@ class Estimate:
     gpu_memory_bytes: int | None
     sequence_length: int
     attention: Attention
+    fused: bool  # whether Liger's kernels compute norms and feed-forward networks
     layout: Layout
     fits: bool
     refusal: str | None  # why it does not fit, and what would fit
@@ -86,12 +87,13 @@ def estimate(
     preset: GpuPreset,
     attention: Attention,
     *,
+    fused: bool = False,
     tokens: int | None = None,
     mfu: float = ASSUMED_MFU,
 ) -> Estimate:
     """What a run of `spec` needs. `tokens` is the length of the blend; by default that of the budget."""
     gpus = Gpus(preset=preset, nodes=spec.cluster.nodes, per_node=spec.cluster.gpus_per_node)
-    setup = Setup(shape=shape, training=spec.training, gpus=gpus, attention=attention)
+    setup = Setup(shape=shape, training=spec.training, gpus=gpus, attention=attention, fused=fused)
     layout = choose_layout(setup)
     tokens = tokens or spec.blend.budget.tokens
     keep = spec.training.checkpoint.keep
@@ -105,6 +107,7 @@ def estimate(
         gpu_memory_bytes=preset.memory_bytes,
         sequence_length=spec.training.sequence_length,
         attention=attention,
+        fused=fused,
         layout=layout,
         fits=fits(layout, preset),
         refusal=refusal(setup),

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from blendtune_api.contract import GpuPreset, Layout
-from blendtune_api.v1alpha1 import ActivationCheckpointing, Attention, Precision, Training
+from blendtune_api.v1alpha1 import ActivationCheckpointing, Attention, Kernels, Precision, Training
 from blendtune_core.sizing.cost import (
     ASSUMED_MFU,
     communication_seconds,
     flops_per_token,
     recomputed_flops_per_token,
+    sent_bytes,
 )
 from blendtune_core.sizing.memory import STAGES, element_bytes, memory, split_states
 from blendtune_core.sizing.shape import ModelShape, needs_mask
@@ -49,6 +50,7 @@ class Setup:
     training: Training
     gpus: Gpus
     attention: Attention
+    fused: bool = False  # whether Liger's kernels compute norms and feed-forward networks
     adapter_parameters: int | None = None  # of a LoRA; None: counted by the shape
 
     @property
@@ -85,6 +87,7 @@ class Setup:
                 checkpointing=checkpointing,
                 attention=self.attention,
                 masked=self.masked,
+                fused=self.fused,
                 element=self.element,
             ),
         )
@@ -107,12 +110,22 @@ def attention_in_use(
     return Attention.FLASH_ATTENTION_2 if flash_attention else Attention.SDPA
 
 
+def fuses_layers(training: Training, *, on_gpu: bool, fusable: bool) -> bool:
+    """Whether Liger's kernels are used: `auto` takes them if possible, on GPUs and in 16 bits only.
+
+    `fusable` says whether they are known to compute the model, and can be used.
+    """
+    if training.kernels is not Kernels.AUTO:
+        return training.kernels is Kernels.LIGER
+    return on_gpu and fusable and training.precision is not Precision.FP32
+
+
 def choose_layout(setup: Setup) -> Layout:
     """The layout that the spec asks for; where it says `auto`, the fastest one within PRACTICAL_MEMORY.
 
     If none is within PRACTICAL_MEMORY, it is the layout that needs the least memory, whether it fits or not.
     If the memory of the GPUs is unknown, nothing is compared: micro-batches of one bin, activations kept, and
-    stage 2, which communicates no more than stage 1 does; on CPU stage 1.
+    stage 2, which is between the others in memory and in communication; on CPU stage 1.
     """
     capacity = setup.gpus.preset.memory_bytes
     if capacity is None:
@@ -206,9 +219,9 @@ def _most_bins(setup: Setup) -> int:
     return max(1, min(within, setup.bins_per_rank))
 
 
-def _slowness(setup: Setup, layout: Layout) -> tuple[float, int, int]:
+def _slowness(setup: Setup, layout: Layout) -> tuple[float, int, bool, int]:
     """The sort key of layouts: seconds of a step (computation plus communication, no overlap), then number of
-    micro-batches, then memory.
+    micro-batches, then stage 3 last, because it sends layer by layer, then memory.
     """
     preset, sequence_length = setup.gpus.preset, setup.training.sequence_length
     micro_batches = ceil(setup.bins_per_rank / layout.bins_per_micro_batch)
@@ -217,12 +230,12 @@ def _slowness(setup: Setup, layout: Layout) -> tuple[float, int, int]:
         flops += recomputed_flops_per_token(setup.shape, setup.weights, sequence_length)
     flops *= setup.bins_per_rank * sequence_length
     arithmetic = flops / (ASSUMED_MFU * (preset.peak_flops or _UNKNOWN_PEAK_FLOPS))
-    communication = communication_seconds(
+    sent = sent_bytes(
         setup.weights,
         setup.element,
         stage=layout.zero_stage,
         micro_batches=micro_batches,
         ranks=setup.gpus.count,
-        nodes=setup.gpus.nodes,
     )
-    return arithmetic + communication, micro_batches, layout.memory.total
+    seconds = arithmetic + communication_seconds(sent, setup.gpus.nodes)
+    return seconds, micro_batches, layout.zero_stage == 3, layout.memory.total

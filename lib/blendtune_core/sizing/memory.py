@@ -64,31 +64,36 @@ def activation_bytes(
     checkpointing: bool,
     attention: Attention,
     masked: bool = False,
+    fused: bool = False,
     element: int = 2,
 ) -> int:
     """Bytes that a forward pass over `tokens` keeps for the backward pass, without logits.
 
-    `masked` means SDPA with a mask over all tokens, instead of attention to each example separately. With
-    `checkpointing` each layer's input is kept, and the activations of one layer at a time, recomputed.
+    `masked` means SDPA with a mask over all tokens, instead of attention to each example separately; `fused`
+    that Liger's kernels compute norms and feed-forward networks. With `checkpointing` each layer's input is
+    kept, and the activations of one layer at a time, recomputed.
     """
-    layer = _layer_bytes(shape, tokens, attention, masked, element)
+    layer = _layer_bytes(shape, tokens, attention, masked, fused, element)
     if checkpointing:
         return shape.layers * element * tokens * shape.hidden_size + layer
     return shape.layers * layer
 
 
-def _layer_bytes(shape: ModelShape, tokens: int, attention: Attention, masked: bool, element: int) -> int:
-    """Bytes that one LLaMA layer keeps, as transformers computes it.
+def _layer_bytes(
+    shape: ModelShape, tokens: int, attention: Attention, masked: bool, fused: bool, element: int
+) -> int:
+    """Bytes that one LLaMA layer keeps, as transformers computes it, or Liger's kernels if `fused`.
 
-    The two norms keep their input in fp32 and their result; the projections keep their two inputs; attention
-    keeps queries, keys, values and output; the gated feed-forward network keeps four vectors of its own size.
+    The two norms keep their input in fp32 and their result, Liger's only their input as it is; the
+    projections keep their two inputs; attention keeps queries, keys, values and output; the gated
+    feed-forward network keeps four vectors of its own size, Liger's three.
     """
     repeats_shared_heads = masked or attention is Attention.EAGER
     copies = shape.query_size if repeats_shared_heads else shape.key_value_size
-    norms = 2 * (4 + element) * shape.hidden_size
+    norms = 2 * (element if fused else 4 + element) * shape.hidden_size
     inputs = 2 * element * shape.hidden_size
     attended = 2 * element * (shape.query_size + copies)
-    feed_forward = 4 * element * shape.intermediate_size
+    feed_forward = (3 if fused else 4) * element * shape.intermediate_size
     return tokens * (
         norms + inputs + attended + feed_forward + _score_bytes(shape, tokens, attention, masked, element)
     )
@@ -130,6 +135,7 @@ def memory(
     checkpointing: bool,
     attention: Attention,
     masked: bool = False,
+    fused: bool = False,
     element: int = 2,
 ) -> Memory:
     """The peak memory of one of `ranks` GPUs while it trains on micro-batches of `tokens`."""
@@ -144,6 +150,7 @@ def memory(
             checkpointing=checkpointing,
             attention=attention,
             masked=masked,
+            fused=fused,
             element=element,
         ),
         logits=logits_bytes(shape.vocabulary_size, tokens, element=element),

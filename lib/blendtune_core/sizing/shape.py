@@ -26,6 +26,7 @@ class ModelShape:
     vocabulary_size: int
     attention_span: int | None = None  # tokens that every layer attends to; None: all
     plain_scores: bool = True  # of attention: neither capped nor dropped at random
+    fusable: bool = False  # whether Liger's kernels are known to compute its layers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +50,9 @@ _FAMILIES: Mapping[str, _Family] = {
     "gemma": _Family(ties_embeddings=True, head_size=256),
     "gemma2": _Family(ties_embeddings=True, head_size=256, norms_per_layer=4),
 }
+
+# Model types whose loss and gradients with Liger's kernels a test compares with those without.
+FUSABLE = frozenset({"gemma", "llama", "mistral", "phi3", "qwen2", "qwen3"})
 
 SIZES = (
     "hidden_size",
@@ -95,6 +99,7 @@ def read_shape(config: Mapping[str, Any], parameters: int | None = None) -> Mode
         vocabulary_size=_size(config, "vocab_size"),
         attention_span=attention_span(config),
         plain_scores=not any(config.get(name) for name in SCORES),
+        fusable=config.get("model_type") in FUSABLE,
     )
     if parameters is None:
         if family is None:

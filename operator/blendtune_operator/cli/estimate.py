@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from blendtune_api.v1alpha1 import BlendedFineTune
+from blendtune_api.v1alpha1 import BlendedFineTune, Kernels
 from blendtune_core.sizing.cost import ASSUMED_MFU
 from blendtune_core.sizing.estimate import Estimate, estimate
 from blendtune_core.sizing.known import nearest_llama, shape_on_the_hub
-from blendtune_core.sizing.layout import attention_in_use
-from blendtune_core.sizing.shape import ModelShape, ShapeError, read_shape, varlen_serves
+from blendtune_core.sizing.layout import attention_in_use, fuses_layers
+from blendtune_core.sizing.shape import FUSABLE, ModelShape, ShapeError, read_shape, varlen_serves
 from blendtune_operator.cli.check import refused
 from blendtune_operator.cli.manifest import Document, ManifestError, Manifests
 from blendtune_operator.settings import Settings
@@ -34,7 +34,8 @@ def estimates(manifests: Manifests, known: Known, settings: Settings) -> Mapping
     """The estimate of each BlendedFineTune, by name.
 
     Attention is that of the trainer image: flash-attn only where the spec asks for it. Raises ManifestError
-    with what the operator would refuse, and where a model's shape is not known.
+    with what the operator would refuse, for a model that Liger's kernels do not compute though they are asked
+    for, and where a model's shape is not known.
     """
     runs = [
         (run, document)
@@ -52,11 +53,15 @@ def estimates(manifests: Manifests, known: Known, settings: Settings) -> Mapping
 def _estimate(run: BlendedFineTune, document: Document, known: Known, settings: Settings) -> Estimate:
     preset = settings.gpu_presets[run.spec.cluster.gpu_type]
     shape = _shape(run.spec.model.uri, document, known)
+    if run.spec.training.kernels is Kernels.LIGER and not shape.fusable:
+        message = f"liger computes {', '.join(sorted(FUSABLE))}, and this model is another: set auto or none"
+        raise ManifestError([document.fault("spec.training.kernels", message)])
     return estimate(
         run.spec,
         shape,
         preset,
         attention_in_use(run.spec.training, on_gpu=preset.is_gpu, varlen=varlen_serves(shape)),
+        fused=fuses_layers(run.spec.training, on_gpu=preset.is_gpu, fusable=shape.fusable),
         tokens=known.tokens,
         mfu=known.mfu,
     )

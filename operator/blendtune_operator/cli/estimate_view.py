@@ -40,7 +40,9 @@ def _facts(estimate: Estimate) -> Iterator[tuple[str, str]]:
         else f"of {format_size(capacity)}, {format_size(USABLE_MEMORY * capacity)} usable"
     )
     yield "GPUs", f"{estimate.gpus} x {estimate.gpu_type} {room}"
-    yield "layout", f"{describe_layout(estimate.layout, estimate.sequence_length)}, {estimate.attention}"
+    kernels = ", liger" if estimate.fused else ""
+    layout = describe_layout(estimate.layout, estimate.sequence_length)
+    yield "layout", f"{layout}, {estimate.attention}{kernels}"
     amount = "" if estimate.budget_known else "for every "
     duration = (
         "the peak of this GPU type is not known"

@@ -11,6 +11,7 @@ from blendtune_api.v1alpha1 import (
     BlendedFineTune,
     Cluster,
     Engine,
+    Kernels,
     Reason,
 )
 from blendtune_core.judging import is_same_model
@@ -31,6 +32,7 @@ def refusals(run: Run, settings: Settings) -> tuple[Refusal, ...]:
     return (
         *_unknown_gpu_types(run, settings),
         *_vllm_without_gpu(run, settings),
+        *_liger_without_gpu(run, settings),
         *_unsupported_rehearsal_engines(run),
         *_file_uris(run, settings),
         *_parent_paths(run),
@@ -65,6 +67,16 @@ def _vllm_without_gpu(run: Run, settings: Settings) -> Iterator[Refusal]:
             "gpuType, or take transformers"
         )
         yield Refusal(Reason.INVALID_SPEC, Fault(f"{path}.engine", message))
+
+
+def _liger_without_gpu(run: Run, settings: Settings) -> Iterator[Refusal]:
+    if not isinstance(run, BlendedFineTune) or run.spec.training.kernels is not Kernels.LIGER:
+        return
+    gpu_type = run.spec.cluster.gpu_type
+    preset = settings.gpu_presets.get(gpu_type)
+    if preset is not None and not preset.is_gpu:
+        message = f"liger needs GPUs, and the training runs on {gpu_type}: set auto or none"
+        yield Refusal(Reason.INVALID_SPEC, Fault("spec.training.kernels", message))
 
 
 def _unsupported_rehearsal_engines(run: Run) -> Iterator[Refusal]:

@@ -27,6 +27,7 @@ from blendtune_core.sizing.cost import (
     disk_bytes,
     flops_per_token,
     recomputed_flops_per_token,
+    sent_bytes,
 )
 from blendtune_core.sizing.describe import describe_sizing, format_count, format_duration, refusal
 from blendtune_core.sizing.estimate import MILLION, Estimate, estimate, training_cost
@@ -81,13 +82,15 @@ def test_the_time_on_unknown_hardware_is_not_known(make_setup: MakeSetup) -> Non
 
 @pytest.mark.parametrize(
     ("stage", "micro_batches", "transfers"),
-    [(1, 4, 2), (2, 1, 2), (2, 4, 5), (3, 1, 3), (3, 4, 12)],
+    [(1, 4, 3), (2, 1, 3), (2, 4, 9), (3, 1, 3), (3, 4, 12)],
 )
 def test_communication(stage: int, micro_batches: int, transfers: int) -> None:
+    """bench/nodes.py saw these bytes at the interfaces."""
+
     def seconds(ranks: int, nodes: int) -> float:
-        return communication_seconds(
-            Weights(trained=GB // 2), 2, stage=stage, micro_batches=micro_batches, ranks=ranks, nodes=nodes
-        )
+        weights = Weights(trained=GB // 2)
+        sent = sent_bytes(weights, 2, stage=stage, micro_batches=micro_batches, ranks=ranks)
+        return communication_seconds(sent, nodes)
 
     assert seconds(1, 1) == 0
     assert seconds(2, 1) == pytest.approx(transfers / 2 / 300)
@@ -97,8 +100,16 @@ def test_communication(stage: int, micro_batches: int, transfers: int) -> None:
 @pytest.mark.parametrize(("stage", "transfers"), [(1, 0), (2, 0), (3, 8)])
 def test_frozen_weights_are_only_gathered(stage: int, transfers: int) -> None:
     frozen = Weights(trained=0, frozen=GB // 2)
-    seconds = communication_seconds(frozen, 2, stage=stage, micro_batches=4, ranks=2, nodes=1)
-    assert seconds == pytest.approx(transfers / 2 / 300)
+    sent = sent_bytes(frozen, 2, stage=stage, micro_batches=4, ranks=2)
+    assert communication_seconds(sent, 1) == pytest.approx(transfers / 2 / 300)
+
+
+def test_by_hpz_all_but_the_first_gathering_of_a_step_is_within_the_node() -> None:
+    weights = Weights(trained=GB // 2)
+    plain, hpz = (sent_bytes(weights, 2, stage=3, micro_batches=4, ranks=16, hpz=size) for size in (1, 8))
+    assert plain.among_all - hpz.among_all == pytest.approx(7 * GB * 15 / 16)
+    assert hpz.within_node == pytest.approx(7 * GB * 7 / 8)
+    assert communication_seconds(hpz, 2) < communication_seconds(plain, 2)
 
 
 @pytest.mark.parametrize(("size", "gigabytes"), [("7B", 94), ("13B", 182), ("33B", 455)])

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from peft import LoraConfig, get_peft_model
-from tests.trainer.training.rows import row_examples
-from transformers import AutoConfig, AutoModelForCausalLM
+from peft import LoraConfig
+from tests.core.sizing.kept import SMALL, TOKENS, kept_by_layers
 
 from blendtune_api.v1alpha1 import Attention
 from blendtune_core.sizing.memory import (
@@ -25,7 +21,6 @@ from blendtune_core.sizing.memory import (
 )
 from blendtune_core.sizing.shape import read_shape
 from blendtune_core.sizing.weights import Weights
-from blendtune_trainer.model.attention import attend_within_examples, example_arguments
 
 GB = 10**9
 LLAMA_7B, LLAMA_13B, LLAMA_33B = 6_738_415_616, 13_015_864_320, 32_528_943_616
@@ -94,17 +89,6 @@ def test_there_are_three_stages(stage: int) -> None:
         model_state_bytes(Weights(trained=1), stage, 1)
 
 
-TOKENS = 256
-SMALL = {
-    "hidden_size": 256,
-    "intermediate_size": 688,
-    "num_attention_heads": 4,
-    "head_dim": 64,
-    "num_hidden_layers": 4,
-    "vocab_size": 500,
-}
-
-
 @pytest.mark.parametrize("element", [pytest.param(2, id="bf16"), pytest.param(4, id="fp32")])
 @pytest.mark.parametrize("attention", [Attention.SDPA, Attention.EAGER])
 @pytest.mark.parametrize(
@@ -115,7 +99,7 @@ def test_activations_are_what_autograd_keeps(
     model_type: str, key_value_heads: int, attention: Attention, element: int, checkpointing: bool
 ) -> None:
     config = SMALL | {"model_type": model_type, "num_key_value_heads": key_value_heads}
-    kept = _kept_by_layers(config, attention, element, checkpointing)
+    kept = kept_by_layers(config, attention, element, checkpointing)
     shape = read_shape(config)
     predicted = activation_bytes(
         shape, TOKENS, checkpointing=checkpointing, attention=attention, element=element
@@ -131,7 +115,7 @@ def test_activations_are_what_autograd_keeps(
 def test_a_window_shorter_than_the_bin_keeps_a_mask_and_copies_of_shared_heads(element: int) -> None:
     config = SMALL | {"model_type": "mistral", "num_key_value_heads": 2, "sliding_window": TOKENS // 2}
     shape = read_shape(config)
-    kept = _kept_by_layers(config, Attention.SDPA, element, checkpointing=False)
+    kept = kept_by_layers(config, Attention.SDPA, element, checkpointing=False)
     predicted = activation_bytes(
         shape, TOKENS, checkpointing=False, attention=Attention.SDPA, masked=True, element=element
     )
@@ -147,57 +131,10 @@ def test_a_window_shorter_than_the_bin_keeps_a_mask_and_copies_of_shared_heads(e
 def test_a_lora_keeps_a_little_less(targets: tuple[str, ...], least: float, element: int) -> None:
     config = SMALL | {"model_type": "llama", "num_key_value_heads": 4}
     lora = LoraConfig(r=8, target_modules=list(targets) or "all-linear", task_type="CAUSAL_LM")
-    kept = _kept_by_layers(config, Attention.SDPA, element, checkpointing=False, lora=lora)
+    kept = kept_by_layers(config, Attention.SDPA, element, checkpointing=False, lora=lora)
     shape = read_shape(config)
     full = activation_bytes(shape, TOKENS, checkpointing=False, attention=Attention.SDPA, element=element)
     assert least < kept / full < 1
-
-
-def _kept_by_layers(
-    config: dict[str, Any],
-    attention: Attention,
-    element: int,
-    checkpointing: bool,
-    lora: LoraConfig | None = None,
-) -> int:
-    """Bytes that the backward pass of four layers needs, weights not counted: eight layers' less four's."""
-    torch.manual_seed(0)
-    totals = []
-    for layers in (4, 8):
-        settings = AutoConfig.for_model(**config | {"num_hidden_layers": layers})
-        dtype = torch.bfloat16 if element == 2 else torch.float32
-        model = AutoModelForCausalLM.from_config(settings, dtype=dtype, attn_implementation=str(attention))
-        if attention is Attention.SDPA:
-            attend_within_examples(model, TOKENS)
-        if lora is not None:
-            model = get_peft_model(model, lora, autocast_adapter_dtype=False)
-        model.train()
-        if checkpointing:
-            model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
-        own = {weight.untyped_storage().data_ptr() for weight in (*model.parameters(), *model.buffers())}
-        row = torch.arange(TOKENS)[None]
-        with _saved() as storages:
-            lengths = example_arguments(model, row % 64, row_examples([64] * (TOKENS // 64)))
-            logits = model(row, position_ids=row % 64, use_cache=False, logits_to_keep=1, **lengths).logits
-        assert logits.requires_grad
-        totals.append(sum(size for place, size in storages.items() if place not in own))
-    return totals[1] - totals[0]
-
-
-@contextmanager
-def _saved() -> Iterator[dict[int, int]]:
-    """Storages that autograd saves meanwhile: address and size."""
-    storages: dict[int, int] = {}
-    alive = []
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage.nbytes()
-        alive.append(tensor)  # its address is not to be used again
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        yield storages
 
 
 def test_flash_attention_joins_no_outputs_and_only_eager_keeps_scores_and_copies_of_shared_heads() -> None:

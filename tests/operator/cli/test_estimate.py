@@ -209,3 +209,15 @@ def test_models_between_base_and_tuned_cost_the_time_of_their_answers(
     path.write_text(f"{MANIFEST}  evaluation: {{interpolation: {{weights: [0.5, 0.7]}}, {gates}}}\n")
     assert main(["estimate", "-f", str(path), "--tokens", "1e6"]) == ExitStatus.SUCCESS
     assert "evaluation 4 models are asked instead of 2" in capsys.readouterr().out
+
+
+def test_kernels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = write(tmp_path, stage="stage: auto}\n    kernels: liger\n    lora: {rank: 8")
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(SMALL))
+    known = ["--model-config", str(config), "--parameters", "1000000"]
+    assert main(["estimate", "-f", manifest, *known]) == ExitStatus.SUCCESS
+    assert "varlen, liger" in capsys.readouterr().out
+    config.write_text(json.dumps(SMALL | {"model_type": "gpt_neox"}))
+    assert main(["estimate", "-f", manifest, *known]) == ExitStatus.BAD_INPUT
+    assert "training.kernels: liger computes gemma, llama" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from blendtune_api.v1alpha1 import Attention, Precision, Training
 from blendtune_core.sizing.layout import attention_in_use
 from blendtune_runtime.errors import BadConfiguration, BadModel
 from blendtune_trainer.model.attention import BLIND_TO_RESTARTS, attend_within_examples
+from blendtune_trainer.model.kernels import fuse_if_asked
 from blendtune_trainer.model.memory import flash_attention_works, varlen_works
 from blendtune_trainer.model.text_part import freeze_other_parts
 from blendtune_trainer.model.varlen import VARLEN
@@ -78,7 +79,8 @@ def load_model(
 ) -> Any:
     """The causal language model in `folder`, ready to train. Under ZeRO-3 each rank loads only its shard.
 
-    Raises BadModel if the folder has no such model, BadConfiguration as `attention_implementation` does.
+    Raises BadModel if the folder has no such model, BadConfiguration as `attention_implementation` and
+    `fuse_if_asked` do.
     """
     dtype = training_dtype(training.precision, device)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -101,6 +103,7 @@ def load_model(
         model._weight_conversions = weightless(folder)._weight_conversions
     if attention != Attention.FLASH_ATTENTION_2:
         attend_within_examples(model, training.sequence_length, one_kernel=attention == VARLEN)
+    fuse_if_asked(model, training, device)
     if activation_checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     model.config.use_cache = False

@@ -10,10 +10,11 @@ import torch
 
 from blendtune_api.contract import GpuPreset
 from blendtune_api.v1alpha1 import BlendedFineTuneSpec, Method
-from blendtune_core.sizing.layout import Gpus, Setup, attention_in_use
+from blendtune_core.sizing.layout import Gpus, Setup, attention_in_use, fuses_layers
 from blendtune_core.sizing.shape import read_shape, varlen_serves
 from blendtune_trainer.model.attention import BLIND_TO_RESTARTS
 from blendtune_trainer.model.base_model import empty_model, model_shape, sizes
+from blendtune_trainer.model.kernels import kernels_work
 from blendtune_trainer.model.lora import adapter_parameters
 from blendtune_trainer.model.varlen import varlen_knows, varlen_runs
 
@@ -54,6 +55,7 @@ def sizing_setup(
             varlen=varlen_works(model.config),
             flash_attention=flash_attention_works(model.config.model_type),
         ),
+        fused=fuses_layers(training, on_gpu=preset.is_gpu, fusable=kernels_work(model.config)),
         adapter_parameters=adapter_parameters(model, training.lora)
         if training.method is Method.LORA
         else None,

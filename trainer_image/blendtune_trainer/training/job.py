@@ -211,7 +211,8 @@ def _load(job: Job, base: Path, setup: Setup, checkpoints: Checkpoints, blend: P
     pointer = _resumable(checkpoints, ranks)
     layout = resumable_layout(setup, pointer)
     if ranks.is_first:
-        print(describe_layout(layout, training.sequence_length), flush=True)
+        kernels = ", liger" if setup.fused else ""
+        print(f"{describe_layout(layout, training.sequence_length)}{kernels}", flush=True)
     engine = load_engine(base, config, ranks, layout, pointer)
     dtype = training_dtype(training.precision, ranks.device)
     if require_separation(engine, ranks, dtype, setup.shape.vocabulary_size):
