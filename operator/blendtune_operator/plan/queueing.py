@@ -58,7 +58,11 @@ def _state_of(workload: Object) -> str:
             f"is mended, set spec.active of Workload {name} to true"
         )
     reserved = conditions.get("QuotaReserved")
-    return _told(reserved) if reserved is not None and reserved["status"] != "True" else ""
+    if reserved is None or reserved["status"] == "True":
+        return ""
+    evicted = conditions.get("Evicted")  # true until it is admitted again
+    preempted = evicted if evicted is not None and evicted["status"] == "True" else None
+    return "; ".join(dict.fromkeys(filter(None, map(_told, (preempted, reserved)))))
 
 
 def _told(condition: Object | None) -> str:

@@ -78,7 +78,7 @@ def test_over_quota_admitted_preempted_resumed(queue: Namespace, gang: Gang) -> 
     with taken(queue, URGENT):
         told(queue, "TrainingSucceeded", "Preempted")
         assert queue.run("small")["status"]["state"] == "Queued"
-        assert not live_pods(queue)
+        until("its pods are gone", lambda: not live_pods(queue))
         before = len(steps(queue))
     ended = queue.follow("small", 1200)
     status = ended["status"]
