@@ -51,7 +51,7 @@ class Namespace:
         with (RESULTS / f"{self.name}.txt").open("a") as file:
             file.write(f"# {stage}\n$ kubectl get {kinds}\n{table}\n")
 
-    def follow(self, name: str, seconds: float = 600) -> dict[str, Any]:
+    def follow(self, name: str, seconds: float = 600, kinds: str = KINDS) -> dict[str, Any]:
         """Records every state that the run goes through, and returns the run at its end."""
         seen, end = "", time.monotonic() + seconds
         while time.monotonic() < end:
@@ -59,7 +59,7 @@ class Namespace:
             run = self.run(name)
             state = run.get("status", {}).get("state", "")
             if state != seen:
-                self.record(state)
+                self.record(state, kinds)
                 seen = state
             if state in ENDS:
                 return run

@@ -16,16 +16,17 @@ pytestmark = [pytest.mark.peers, pytest.mark.timeout(1800)]
 def test_a_gang(namespace: Namespace, gang: Gang) -> None:
     run = small_run()
     run["spec"]["cluster"]["gang"] = gang.value
+    backend = BACKENDS[gang]
+    kinds = (backend.kind, *backend.makes)
     namespace.apply(run)
-    ended = namespace.follow("small", 1200)
+    ended = namespace.follow("small", 1200, f"bft,{','.join(map(str.lower, kinds))},pods")
     status = ended["status"]
     assert status["state"] == "Succeeded", status
     assert status["pinned"]["gang"] == gang
-    backend = BACKENDS[gang]
     pods = namespace.kubectl.list("pods", f"{names.STAGE}=train")
     assert {pod["metadata"]["labels"][backend.index_label] for pod in pods} == {"0", "1"}
-    for kind in (backend.kind, *backend.makes):
+    for kind in kinds:
         assert namespace.kubectl.list(kind.lower(), f"{names.STAGE}=train"), kind
     namespace.kubectl("delete", "bft", "small", "--cascade=foreground", "--timeout=120s")
-    for kind in (backend.kind, *backend.makes, "trainingruntime", "pods"):
+    for kind in (*kinds, "trainingruntime", "pods"):
         assert not namespace.kubectl.list(kind.lower()), kind

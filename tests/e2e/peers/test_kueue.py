@@ -15,6 +15,7 @@ from blendtune_api.v1alpha1 import Gang
 from blendtune_operator import names
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(1800)]
+KINDS = "bft,localqueue,workloads,pods"
 GANGS = (Gang.JOB, Gang.JOB_SET, Gang.TRAIN_JOB, Gang.PYTORCH_JOB)
 
 
@@ -37,7 +38,7 @@ def told(namespace: Namespace, condition: str, words: str, seconds: float = 120)
 
 
 def record(namespace: Namespace, stage: str) -> None:
-    namespace.record(stage, "bft,localqueue,workloads,pods")
+    namespace.record(stage, KINDS)
 
 
 def steps(namespace: Namespace) -> list[int]:
@@ -60,7 +61,7 @@ def test_without_kueue(namespace: Namespace, request: pytest.FixtureRequest) -> 
     assert not live_pods(namespace)
     request.getfixturevalue("kueue")
     with queue(namespace):
-        ended = namespace.follow("small", 1200)
+        ended = namespace.follow("small", 1200, KINDS)
         assert ended["status"]["state"] == "Succeeded", ended["status"]
 
 
@@ -80,7 +81,7 @@ def test_over_quota_admitted_preempted_resumed(queue: Namespace, gang: Gang) -> 
         assert queue.run("small")["status"]["state"] == "Queued"
         until("its pods are gone", lambda: not live_pods(queue))
         before = len(steps(queue))
-    ended = queue.follow("small", 1200)
+    ended = queue.follow("small", 1200, KINDS)
     status = ended["status"]
     assert status["state"] == "Succeeded", status
     done = steps(queue)
@@ -98,5 +99,5 @@ def test_deactivated(queue: Namespace) -> None:
     told(queue, "TrainingSucceeded", "Kueue has given up and deactivated Workload", seconds=60)
     assert queue.run("small")["status"]["state"] == "Queued"
     set_active(queue, "small-train-1", True)
-    ended = queue.follow("small", 1200)
+    ended = queue.follow("small", 1200, KINDS)
     assert ended["status"]["state"] == "Succeeded", ended["status"]
