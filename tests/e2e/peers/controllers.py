@@ -63,8 +63,10 @@ KUEUE = Controller(
 def install(cluster: Cluster, controller: Controller) -> None:
     """Applies it, and waits until it is ready, which is when its webhooks have their certificate."""
     containerd.load([of_controller(controller.name)])
+    overlay = _overlay(cluster.folder / controller.name, controller)
+    everywhere = cluster.kubectl.within("")  # Kueue has an object in kube-system too
+    everywhere("apply", "--server-side", "-k", str(overlay))
     kubectl = cluster.kubectl.within(controller.namespace)
-    kubectl("apply", "--server-side", "-k", str(_overlay(cluster.folder / controller.name, controller)))
     kubectl("rollout", "status", f"deployment/{controller.deployment}", "--timeout=300s")
 
 

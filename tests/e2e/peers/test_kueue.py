@@ -31,14 +31,10 @@ def message(namespace: Namespace, condition: str) -> str:
     return str(found[0]["message"]) if found else ""
 
 
-def told(namespace: Namespace, condition: str, words: str, seconds: float = 120) -> None:
-    """Waits until a condition says so, and records what kubectl prints then."""
+def told(namespace: Namespace, condition: str, words: str, seconds: float = 120, kinds: str = KINDS) -> None:
+    """Waits until a condition says so, and records the whole message and what kubectl prints then."""
     until(f"{condition} says {words!r}", lambda: words in message(namespace, condition), seconds)
-    record(namespace, words)
-
-
-def record(namespace: Namespace, stage: str) -> None:
-    namespace.record(stage, KINDS)
+    namespace.record(f"{condition}: {message(namespace, condition)}", kinds)
 
 
 def steps(namespace: Namespace) -> list[int]:
@@ -56,7 +52,8 @@ def test_without_kueue(namespace: Namespace, request: pytest.FixtureRequest) -> 
     """It waits and says for what; once Kueue is there, it runs. No test before it may ask for Kueue."""
     assert "workloads.kueue.x-k8s.io" not in namespace.kubectl("get", "crd", "--output=name")
     namespace.apply(queued(small_run()))
-    told(namespace, "DataBlended", "it waits for Kueue, and the API server knows no Workload")
+    words = "it waits for Kueue, and the API server knows no Workload"
+    told(namespace, "DataBlended", words, kinds="bft,jobs,pods")
     assert namespace.run("small")["status"]["state"] == "Queued"
     assert not live_pods(namespace)
     request.getfixturevalue("kueue")
@@ -75,7 +72,7 @@ def test_over_quota_admitted_preempted_resumed(queue: Namespace, gang: Gang) -> 
     checkpoint = Workspace(queue.folder("small")).checkpoints / "latest.json"
     until("there is a checkpoint", checkpoint.exists, 600)
     assert len(live_pods(queue)) == QUOTA
-    record(queue, "admitted")
+    queue.record("admitted", KINDS)
     with taken(queue, URGENT):
         told(queue, "TrainingSucceeded", "Preempted")
         assert queue.run("small")["status"]["state"] == "Queued"
