@@ -63,7 +63,7 @@ def test_without_kueue(namespace: Namespace, request: pytest.FixtureRequest) -> 
 
 
 @pytest.mark.parametrize("gang", GANGS, ids=str.lower)
-def test_over_quota_admitted_preempted_resumed(queue: Namespace, gang: Gang) -> None:
+def test_queued_preempted_resumed(queue: Namespace, gang: Gang) -> None:
     with taken(queue):
         queue.apply(queued(long_run(), gang))
         told(queue, "DataBlended", "insufficient unused quota")
@@ -78,6 +78,7 @@ def test_over_quota_admitted_preempted_resumed(queue: Namespace, gang: Gang) -> 
         assert queue.run("small")["status"]["state"] == "Queued"
         until("its pods are gone", lambda: not live_pods(queue))
         before = len(steps(queue))
+        assert json.loads(checkpoint.read_text())["step"] == before, "it has saved what it had done"
     ended = queue.follow("small", 1200, KINDS)
     status = ended["status"]
     assert status["state"] == "Succeeded", status
@@ -96,5 +97,7 @@ def test_deactivated(queue: Namespace) -> None:
     told(queue, "TrainingSucceeded", "Kueue has given up and deactivated Workload", seconds=60)
     assert queue.run("small")["status"]["state"] == "Queued"
     set_active(queue, "small-train-1", True)
+    until("it trains again", lambda: "is running" in message(queue, "TrainingSucceeded"))
+    assert len(live_pods(queue)) == QUOTA, "no pod starts beside one that still saves its checkpoint"
     ended = queue.follow("small", 1200, KINDS)
     assert ended["status"]["state"] == "Succeeded", ended["status"]
