@@ -18,7 +18,7 @@ IMAGES := operator trainer eval
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10
 TOOK = @echo "make $@: $$(( $$(date +%s) - $(BEGIN) )) s"
 
-.PHONY: help demo study test test-cluster test-runs e2e check generate docs pictures sbom version release-dry audit lock bench bench-gpu forgetting clean
+.PHONY: help demo study test test-cluster test-runs e2e e2e-peers check generate docs pictures sbom version release-dry audit lock bench bench-gpu forgetting clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
@@ -30,7 +30,7 @@ study: $(INSTALLED) $(MODEL) ## which share of in-domain data to use, measured o
 	$(BIN)/blendtune study -f examples/study/study.yaml -f examples/demo/rubric.yaml --workdir runs/study
 
 test: $(INSTALLED) check ## format, lint, types, imports and all tests that need neither root nor an API server
-	$(PYTEST) -m 'not (cluster or harness or runs or e2e)' tests
+	$(PYTEST) -m 'not (cluster or harness or runs or e2e or peers)' tests
 	$(TOOK)
 
 test-cluster: $(INSTALLED) ## the tests on a real API server, and those of the chart (no root; the first time it builds them)
@@ -45,6 +45,10 @@ test-runs: $(INSTALLED) ## whole runs: killed and resumed, a study, each model f
 
 e2e: $(INSTALLED) ## a real cluster on this machine, and runs in it (root; see tests/e2e/README.md)
 	$(BIN)/python -m tests.e2e
+	$(TOOK)
+
+e2e-peers: $(INSTALLED) ## runs under JobSet, Kubeflow Trainer and Kueue themselves, on a cluster like that of e2e (root; not part of CI)
+	$(BIN)/python -m tests.e2e.peers
 	$(TOOK)
 
 check: $(INSTALLED) ## format, lint, types and import contracts

@@ -12,26 +12,28 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 
 from tests.e2e import binaries, cgroups, images
 from tests.e2e.layout import IMAGES, RESULTS, ROOT, STATE_VARIABLE
 from tests.e2e.locking import exclusive
 
-_TESTS = ("-m", "pytest", "-m", "e2e", "-p", "no:cacheprovider", "--durations=10", "tests/e2e")
+TESTS = ("-m", "pytest", "-m", "e2e", "-p", "no:cacheprovider", "--durations=10", "tests/e2e")
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str], peers: Sequence[str] = ()) -> int:
+    """Builds what is missing, with these peers, and runs Python in the namespaces. Returns its exit code."""
     if os.geteuid():
         print("The cluster needs root.", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what follows is undone then too
-    binaries.build()
+    binaries.build((*binaries.E2E, *peers))
     with exclusive(IMAGES):
-        images.build()
-        return _in_namespaces(arguments or list(_TESTS))
+        images.build(peers)
+        return _in_namespaces(arguments)
 
 
-def _in_namespaces(arguments: list[str]) -> int:
+def _in_namespaces(arguments: Sequence[str]) -> int:
     """Runs Python in namespaces of its own, and returns its exit code."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     cgroups.remove()  # of a run that was killed
@@ -51,4 +53,4 @@ def _in_namespaces(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:] or TESTS))

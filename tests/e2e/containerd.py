@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.e2e.images import IMPORTED, PAUSE, archive, identity
@@ -39,12 +40,12 @@ def ready() -> bool:
     return subprocess.run([*_ctr(), "version"], capture_output=True).returncode == 0
 
 
-def load() -> None:
-    """Imports the images that changed since containerd got them."""
+def load(images: Iterable[str] = IMPORTED) -> None:
+    """Imports those of the images that changed since containerd got them."""
     record = IMAGES / "imported.json"  # identity by name
     imported: dict[str, str] = json.loads(record.read_text()) if record.exists() else {}
     listed = subprocess.check_output([*_ctr(), "images", "list", "--quiet"], text=True).split()
-    for image in IMPORTED:
+    for image in images:
         if image in listed and imported.get(image) == identity(image):
             continue
         with archive(image) as stream:

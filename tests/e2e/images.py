@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -21,11 +21,10 @@ BASE = "localhost/blendtune-e2e/base:latest"
 UV = "localhost/blendtune-e2e/uv:latest"
 PACKAGES = "localhost/blendtune-e2e/packages:latest"
 PAUSE = "localhost/blendtune-e2e/pause:latest"
-TRAINING_OPERATOR = "localhost/blendtune-e2e/training-operator:latest"
+CONTROLLERS = "localhost/blendtune-e2e"  # where the images of others' controllers are
 OPERATOR = "localhost/blendtune/operator:e2e"
 TRAINER = "localhost/blendtune/trainer:e2e"
 EVAL = "localhost/blendtune/eval:e2e"
-IMPORTED = (PAUSE, TRAINING_OPERATOR, OPERATOR, EVAL, TRAINER)
 
 SUITE = "bookworm"  # its Python is 3.11
 DEBIAN_PACKAGES = ("python3", "python-is-python3", "ca-certificates")
@@ -40,12 +39,22 @@ _BUILDAH = (
 )  # fmt: skip
 
 
-def build() -> None:
-    """Builds what changed. The caller holds the lock of IMAGES."""
+def of_controller(name: str) -> str:
+    """The image of a program that is built from a Go module, and named after it."""
+    return f"{CONTROLLERS}/{name}:latest"
+
+
+TRAINING_OPERATOR = of_controller("training-operator")
+IMPORTED = (PAUSE, TRAINING_OPERATOR, OPERATOR, EVAL, TRAINER)
+
+
+def build(peers: Iterable[str] = ()) -> None:
+    """Builds what changed, with the images of these peers. The caller holds the lock of IMAGES."""
     _base()
     _image_of(UV, {UV_BINARY: "/uv"})
     _image_of(PAUSE, {Path("/bin/busybox"): "/bin/busybox"}, ["/bin/busybox", "sleep", "2147483647"])
-    _image_of(TRAINING_OPERATOR, {Path(program("training-operator")): "/manager"}, ["/manager"])
+    for name in ("training-operator", *peers):
+        _image_of(of_controller(name), {Path(program(name)): "/manager"}, ["/manager"])
     _build("operator", OPERATOR, BASE)
     _build("eval_image", PACKAGES, BASE, "--target", "packages")
     _build("eval_image", EVAL, BASE)

@@ -45,13 +45,13 @@ class Namespace:
     def run(self, name: str) -> dict[str, Any]:
         return self.kubectl.get("bft", name)
 
-    def record(self, stage: str) -> None:
+    def record(self, stage: str, kinds: str = KINDS) -> None:
         """Appends what `kubectl get` prints to the namespace's file of results."""
-        table = self.kubectl("get", KINDS)
+        table = self.kubectl("get", kinds)
         with (RESULTS / f"{self.name}.txt").open("a") as file:
-            file.write(f"# {stage}\n$ kubectl get {KINDS}\n{table}\n")
+            file.write(f"# {stage}\n$ kubectl get {kinds}\n{table}\n")
 
-    def follow(self, name: str, seconds: float = 600) -> dict[str, Any]:
+    def follow(self, name: str, seconds: float = 600, kinds: str = KINDS) -> dict[str, Any]:
         """Records every state that the run goes through, and returns the run at its end."""
         seen, end = "", time.monotonic() + seconds
         while time.monotonic() < end:
@@ -59,7 +59,7 @@ class Namespace:
             run = self.run(name)
             state = run.get("status", {}).get("state", "")
             if state != seen:
-                self.record(state)
+                self.record(state, kinds)
                 seen = state
             if state in ENDS:
                 return run

@@ -107,6 +107,22 @@ class TestQueues:
             ),
             pytest.param(workload(active=False), "deactivated Workload job-ads-blend-1: once", id="by hand"),
             pytest.param(
+                workload(
+                    Evicted=("True", "Preempted", "to accommodate a workload"),
+                    QuotaReserved=("False", "Pending", "insufficient quota"),
+                ),
+                "for room: Preempted: to accommodate a workload; Pending: insufficient quota",
+                id="preempted",
+            ),
+            pytest.param(
+                workload(
+                    Evicted=("False", "QuotaReserved", "Previously: Preempted"),
+                    QuotaReserved=("False", "Pending", "insufficient quota"),
+                ),
+                "for room: Pending: insufficient quota",
+                id="preempted before",
+            ),
+            pytest.param(
                 workload(QuotaReserved=("True", "QuotaReserved", "x")), "in queue gpus for room", id="soon"
             ),
             pytest.param({"metadata": {"name": "w"}}, "in queue gpus for room", id="just made"),

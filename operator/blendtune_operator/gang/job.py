@@ -36,12 +36,16 @@ class JobGang:
 
 
 def indexed_job_spec(attempt: GangAttempt) -> Object:
-    """A pod that fails or is deleted fails the Job, which then deletes the others."""
+    """A pod that fails or is deleted fails the Job, which then deletes the others.
+
+    A Job that a queue admits again starts no pod beside one that still saves its checkpoint.
+    """
     return {
         "completionMode": "Indexed",
         "completions": attempt.nodes,
         "parallelism": attempt.nodes,
         "backoffLimit": 0,
+        "podReplacementPolicy": "Failed",
         "template": attempt.template,
     }
 

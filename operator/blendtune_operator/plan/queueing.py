@@ -64,7 +64,10 @@ def _state_of(workload: Object) -> str:
     if reserved is None:
         return ""
     if reserved["status"] != "True":
-        return advised(_told(reserved), f"`kubectl describe workload {name}` has all of it")
+        evicted = conditions.get("Evicted")  # true until it is admitted again
+        preempted = evicted if evicted is not None and evicted["status"] == "True" else None
+        words = "; ".join(dict.fromkeys(filter(None, map(_told, (preempted, reserved)))))
+        return advised(words, f"`kubectl describe workload {name}` has all of it")
     checks = (workload.get("status") or {}).get("admissionChecks") or []
     pending = next((check for check in checks if check.get("state") != "Ready"), None)
     if pending is None:
