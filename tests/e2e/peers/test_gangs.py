@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.e2e.namespaces import Namespace, small_run
+from tests.e2e.waiting import until
 
 from blendtune_api.v1alpha1 import Gang
 from blendtune_operator import names
@@ -27,6 +28,6 @@ def test_a_gang(namespace: Namespace, gang: Gang) -> None:
     assert {pod["metadata"]["labels"][backend.index_label] for pod in pods} == {"0", "1"}
     for kind in kinds:
         assert namespace.kubectl.list(kind.lower(), f"{names.STAGE}=train"), kind
-    namespace.kubectl("delete", "bft", "small", "--cascade=foreground", "--timeout=120s")
+    namespace.kubectl("delete", "bft", "small", "--timeout=120s")
     for kind in (*kinds, "trainingruntime", "pods"):
-        assert not namespace.kubectl.list(kind.lower()), kind
+        until(f"no {kind} is left", lambda kind=kind: not namespace.kubectl.list(kind.lower()))
