@@ -119,7 +119,13 @@ def _training(training: api.Training) -> api.Training:
     in_fp32 = training.precision is api.Precision.FP32
     in_16_bits = training.attention in (api.Attention.VARLEN, api.Attention.FLASH_ATTENTION_2)
     attention = api.Attention.SDPA if in_16_bits and in_fp32 else training.attention
-    repaired = replace(training, batch_tokens=training.sequence_length * 4, attention=attention)
+    fused = training.kernels is api.Kernels.LIGER
+    repaired = replace(
+        training,
+        batch_tokens=training.sequence_length * 4,
+        attention=attention,
+        kernels=api.Kernels.NONE if fused and in_fp32 else training.kernels,
+    )
     if training.early_stopping.metric is api.StoppingMetric.LOSS or training.divergence.positions:
         return repaired
     return replace(repaired, divergence=api.DivergenceMeasure())
