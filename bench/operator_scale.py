@@ -46,6 +46,7 @@ _ENVIRONMENT = {
     "BLENDTUNE_LEASE_DURATION_SECONDS": "15",
     "BLENDTUNE_PROGRESS_INTERVAL_SECONDS": "15",
     "BLENDTUNE_LOG_LEVEL": "WARNING",
+    "BLENDTUNE_PATIENCE_SECONDS": "3600",  # no scheduler is here to say why a pod has no node
 }
 
 

@@ -17,7 +17,8 @@ _HEAD = """\
 What keeps a run from going on, and what you then see: the state that `kubectl get bft` prints, and the
 condition of `kubectl describe bft` with its reason and its message, word by word. The run is called `ads`,
 the random end of a pod's name is `abcde`. What takes over a minute (`runs.patienceSeconds` of the chart)
-is looked into, and again each minute. [Troubleshooting](troubleshooting.md) explains each reason."""
+is looked into, and again after a minute, then ever more rarely, at least every ten minutes.
+[Troubleshooting](troubleshooting.md) explains each reason."""
 
 
 def page() -> str:

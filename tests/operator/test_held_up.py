@@ -297,3 +297,29 @@ def test_advice_follows_the_words(words: str, advice: str) -> None:
     told = advised(words, "what else")
     assert told.startswith(words.rstrip(".") + ": ")
     assert advice in told.removeprefix(words.rstrip("."))
+
+
+@pytest.mark.parametrize(
+    ("waited", "again"),
+    [
+        pytest.param(20, 40, id="in time to look for the first time"),
+        pytest.param(60, 60, id="after a minute at first"),
+        pytest.param(1200, 300, id="then after a quarter of what it has waited"),
+        pytest.param(9999, 600, id="at least every ten minutes"),
+    ],
+)
+def test_what_waits_long_is_looked_at_ever_more_rarely(waited: int, again: int) -> None:
+    world = idle_blend()
+    (key,) = world._keys()
+    world.wait(waited)
+    delay = world.reconcile(key)
+    assert delay is not None
+    assert delay.total_seconds() == pytest.approx(again, abs=3)
+
+
+def test_what_a_watch_shows_is_not_asked_for_again() -> None:
+    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1"}
+    world = idle_blend(conditions=[unschedulable])
+    (key,) = world._keys()
+    world.wait(3000)
+    assert world.reconcile(key) is None

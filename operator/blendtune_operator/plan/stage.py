@@ -48,6 +48,8 @@ from blendtune_operator.plan.stage_run import (
     wait_under_same_reason,
 )
 
+_RAREST_LOOK = 10  # times the interval
+
 
 def run_stage(draft: Draft[StatusT], stage: StageRun[ResultT]) -> ResultT | Stop:
     """The result of the stage once an attempt has succeeded; until then why there is none yet."""
@@ -158,7 +160,7 @@ def _obstacle(
     child: Object,
     pods: Sequence[Object],
 ) -> Obstacle | None:
-    """What keeps the attempt. What no watch shows of it is looked for again."""
+    """What keeps the attempt. What no watch shows of it is looked for again, ever more rarely."""
     since, patience = waiting_since(attempt, child), draft.settings.patience
     left = since + patience - draft.now
     waiting = Waiting(
@@ -172,8 +174,9 @@ def _obstacle(
     found = held_up(draft.children, waiting, patience, draft.now)
     if left > timedelta():
         draft.requeue_after(left)
-    elif found is not None:
-        draft.requeue_after(draft.settings.obstacle_interval)
+    elif found is not None and found != pod_reading.obstacle(waiting.live):
+        interval = draft.settings.obstacle_interval
+        draft.requeue_after(min(max(interval, (draft.now - since) / 4), _RAREST_LOOK * interval))
     return found
 
 
