@@ -30,6 +30,8 @@ def namespace(client: Client) -> Iterator[str]:
     client.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
     client.call("DELETE", f"/api/v1/namespaces/{name}")
+    # No kubelet is here that would end those on a node, and the namespace would stay for ever.
+    client.call("DELETE", f"/api/v1/namespaces/{name}/pods?gracePeriodSeconds=0")
 
 
 @pytest.fixture
