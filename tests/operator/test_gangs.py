@@ -137,9 +137,12 @@ class TestObjects:
         assert policy(job).get("suspend", False) is bool(queue)
 
     @pytest.mark.parametrize("gang", [Gang.TRAIN_JOB, Gang.JOB_SET, Gang.JOB], ids=str)
-    def test_admitted_again_it_starts_no_pod_beside_one_that_still_saves(self, gang: Gang) -> None:
-        job = indexed_job(attempt_of(gang), rendered(gang))
-        assert job["spec"]["podReplacementPolicy"] == "Failed"
+    @pytest.mark.parametrize(("queue", "policy"), [("", None), ("gpus", "Failed")])
+    def test_admitted_again_it_starts_no_pod_beside_one_that_still_saves(
+        self, gang: Gang, queue: str, policy: str | None
+    ) -> None:
+        job = indexed_job(attempt_of(gang, queue_name=queue), rendered(gang, queue_name=queue))
+        assert job["spec"].get("podReplacementPolicy") == policy
 
     def test_the_pods_of_a_job_find_rank_0_by_the_name_of_their_service(self) -> None:
         (service,) = [child for child in rendered(Gang.JOB, nodes=2) if child["kind"] == Kind.SERVICE]

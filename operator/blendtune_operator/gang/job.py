@@ -38,14 +38,16 @@ class JobGang:
 def indexed_job_spec(attempt: GangAttempt) -> Object:
     """A pod that fails or is deleted fails the Job, which then deletes the others.
 
-    A Job that a queue admits again starts no pod beside one that still saves its checkpoint.
+    A Job that a queue admits again starts no pod beside one that still saves its checkpoint. Elsewhere a pod
+    that is deleted counts as failed at once: that of a lost node would never end by itself.
     """
+    once_ended = {"podReplacementPolicy": "Failed"} if attempt.queue_name else {}
     return {
         "completionMode": "Indexed",
         "completions": attempt.nodes,
         "parallelism": attempt.nodes,
         "backoffLimit": 0,
-        "podReplacementPolicy": "Failed",
+        **once_ended,
         "template": attempt.template,
     }
 
