@@ -21,7 +21,8 @@ from blendtune_operator.plan.children import (
     runs_work,
 )
 from blendtune_operator.plan.held_up import waiting_since
-from blendtune_operator.plan.pinning import pinned_nodes
+from blendtune_operator.plan.pinning import pods_of_attempt
+from blendtune_operator.plan.pods import obstacle
 from blendtune_operator.plan.recorded import child_of
 
 _PODS_ASKED_FOR = 3  # of an attempt: the others wait for the same
@@ -51,10 +52,12 @@ def _waits(parent: Parent, children: Children, before: datetime) -> Iterator[str
         if waiting_since(attempt, child) > before:
             continue
         pods = children.pods(attempt.stage, attempt.number)
-        idle = [pod for pod in pods if is_live(pod) and not runs_work(pod)]
+        live = [pod for pod in pods if is_live(pod)]
+        if obstacle(live) is not None:
+            continue  # their own status tells
+        idle = [pod for pod in live if not runs_work(pod)]
         yield from (pod["metadata"]["uid"] for pod in idle[:_PODS_ASKED_FOR])
-        trains = isinstance(parent, BlendedFineTune) and attempt.stage is Stage.TRAIN
-        if len(pods) < (pinned_nodes(parent.status, children) if trains else 1):
+        if len(pods) < pods_of_attempt(attempt.stage, parent.status, children):
             yield from children.makers(attempt)
 
 

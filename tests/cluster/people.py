@@ -144,3 +144,18 @@ def add_claim(client: Client, namespace: str, *modes: str) -> None:
         "metadata": {"name": CLAIM},
         "spec": {"accessModes": list(modes), "resources": {"requests": {"storage": "1Gi"}}},
     })  # fmt: skip
+
+
+def restricted_pod(namespace: str, name: str, container: str, **spec: Any) -> Object:
+    """A pod of one container that Pod Security `restricted` lets in."""
+    quiet = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{"name": container, "image": "x", "securityContext": quiet}],
+            **spec,
+        },
+    }

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.people import add_claim, add_run, install_roles, person, person_with, restrict
+from tests.cluster.people import (
+    add_claim,
+    add_run,
+    install_roles,
+    person,
+    person_with,
+    restrict,
+    restricted_pod,
+)
 from tests.cluster.test_client import FAILED, RUN, SUCCEEDED, TRAINING
 from tests.cluster.test_reader import IMAGE, gone, play, reader, running
 from tests.e2e.waiting import until
@@ -87,19 +95,12 @@ def test_what_the_table_names_suffices_for_logs(plane: ControlPlane, client: Cli
 
 
 def training_pod(namespace: str, owner: str) -> Object:
-    quiet = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    labels = {
+    pod = restricted_pod(namespace, "ads-train-1-0", "reader")
+    pod["metadata"]["labels"] = {
         "app.kubernetes.io/name": "blendtune", "app.kubernetes.io/instance": "ads",
         OWNER_UID: owner, STAGE: Stage.TRAIN.value,
     }  # fmt: skip
-    return {
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": "ads-train-1-0", "namespace": namespace, "labels": labels},
-        "spec": {
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{"name": "reader", "image": "x", "securityContext": quiet}],
-        },
-    }  # fmt: skip
+    return pod
 
 
 @pytest.mark.parametrize("role", ["view", "table"])

@@ -13,7 +13,16 @@ from typing import Any
 import pytest
 from tests.cluster.client import Client, Refused
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.people import CLAIM, Person, add_claim, add_run, install_roles, person, restrict
+from tests.cluster.people import (
+    CLAIM,
+    Person,
+    add_claim,
+    add_run,
+    install_roles,
+    person,
+    restrict,
+    restricted_pod,
+)
 from tests.cluster.test_client import SUCCEEDED
 from tests.e2e.waiting import until
 
@@ -167,17 +176,16 @@ def test_a_claim_that_another_node_has(client: Client, namespace: str, editor: P
 
 def holder(client: Client, namespace: str) -> None:
     """A pod on node-7 that has the claim."""
-    quiet = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    client.call("POST", f"/api/v1/namespaces/{namespace}/pods", {
-        "metadata": {"name": "trainer"},
-        "spec": {
-            "nodeName": "node-7",
-            "tolerations": [{"key": "gpu", "operator": "Exists"}],
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{"name": "trainer", "image": "x", "securityContext": quiet}],
-            "volumes": [{"name": "claim", "persistentVolumeClaim": {"claimName": CLAIM}}],
-        },
-    })  # fmt: skip
+    client.create(
+        restricted_pod(
+            namespace,
+            "trainer",
+            "trainer",
+            nodeName="node-7",
+            tolerations=[{"key": "gpu", "operator": "Exists"}],
+            volumes=[{"name": "claim", "persistentVolumeClaim": {"claimName": CLAIM}}],
+        )
+    )
 
 
 def test_a_claim_of_one_node_is_read_there(client: Client, namespace: str, editor: Person) -> None:

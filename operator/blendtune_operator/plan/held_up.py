@@ -35,12 +35,14 @@ def waiting_since(attempt: Attempt, child: Object) -> datetime:
 
 
 def held_up(children: Children, waiting: Waiting, patience: timedelta, now: datetime) -> Obstacle | None:
-    """What keeps the attempt; None for nothing that is known. A start may take as long as `patience`."""
-    told = pod_reading.obstacle(waiting.live)
-    if told is None and children.missing:
-        told = Obstacle(Reason.STARTING, children.missing)
-    if told is not None or now - waiting.since < patience:
-        return told
+    """What keeps the attempt though its pods' own status does not tell; None for nothing that is known.
+
+    A start may take as long as `patience`.
+    """
+    if children.missing:
+        return Obstacle(Reason.STARTING, children.missing)
+    if now - waiting.since < patience:
+        return None
     return _missing_pods(children, waiting) or _idle_pods(children, waiting.live)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from blendtune_api.contract import EvalConfig, RunConfig
-from blendtune_api.v1alpha1 import BlendedFineTuneStatus, Gang, RubricEvalStatus
+from blendtune_api.v1alpha1 import BlendedFineTuneStatus, Gang, RubricEvalStatus, Stage
 from blendtune_operator import render
 from blendtune_operator.gang import choose
 from blendtune_operator.names import Object, Run
@@ -54,8 +54,12 @@ def pin_next_eval(draft: EvalDraft) -> tuple[Pinned[EvalConfig], tuple[Object, .
     return pinned, () if pinned is latest else (render.eval_config(run, pinned),)
 
 
-def pinned_nodes(status: BlendedFineTuneStatus | RubricEvalStatus, children: Children) -> int:
-    """Pods of a run's training attempt; 1 where its configuration is gone."""
+def pods_of_attempt(
+    stage: Stage, status: BlendedFineTuneStatus | RubricEvalStatus, children: Children
+) -> int:
+    """How many pods an attempt of the stage has; of a training 1 where its configuration is gone."""
+    if stage is not Stage.TRAIN:
+        return 1
     pinned, found = status.pinned, children.config_maps()
     return read(found[0], RunConfig, pinned.revision).config.spec.cluster.nodes if pinned and found else 1
 

@@ -29,6 +29,7 @@ from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.held_up import Waiting, held_up, waiting_since
 from blendtune_operator.plan.lingering import how_to_free, lingering
 from blendtune_operator.plan.phase import Continue, PhaseResult, Stop
+from blendtune_operator.plan.pinning import pods_of_attempt
 from blendtune_operator.plan.pods import Cause, Obstacle
 from blendtune_operator.plan.queueing import report_queued
 from blendtune_operator.plan.recorded import child_of
@@ -133,7 +134,7 @@ def _watch_attempt(
 ) -> Stop:
     """Says what the pods of an active child do or wait for, and stops them when the deadline has passed."""
     live = [pod for pod in pods if is_live(pod)]
-    obstacle = _obstacle(draft, stage, attempt, child, pods)
+    obstacle = pod_reading.obstacle(live) or _unwatched_obstacle(draft, attempt, child, live, len(pods))
     if draft.reason_before(stage.condition) != Reason.RUNNING:
         since = pod_reading.running_since(live)
         if obstacle is not None:
@@ -153,28 +154,21 @@ def _watch_attempt(
     return wait(draft, stage.condition, Reason.RUNNING, f"attempt {attempt.number} is running{but}")
 
 
-def _obstacle(
-    draft: Draft[StatusT],
-    stage: StageRun[ResultT],
-    attempt: Attempt,
-    child: Object,
-    pods: Sequence[Object],
+def _unwatched_obstacle(
+    draft: Draft[StatusT], attempt: Attempt, child: Object, live: Sequence[Object], made: int
 ) -> Obstacle | None:
-    """What keeps the attempt. What no watch shows of it is looked for again, ever more rarely."""
+    """What no watch shows of what keeps the attempt; it is looked for again, ever more rarely.
+
+    `made` are its pods in all, `live` those that have not ended.
+    """
     since, patience = waiting_since(attempt, child), draft.settings.patience
     left = since + patience - draft.now
-    waiting = Waiting(
-        attempt=attempt,
-        child=child,
-        live=[pod for pod in pods if is_live(pod)],
-        made=len(pods),
-        wanted=1 if left > timedelta() else stage.pods(),
-        since=since,
-    )
+    wanted = 1 if left > timedelta() else pods_of_attempt(attempt.stage, draft.status, draft.children)
+    waiting = Waiting(attempt=attempt, child=child, live=live, made=made, wanted=wanted, since=since)
     found = held_up(draft.children, waiting, patience, draft.now)
     if left > timedelta():
         draft.requeue_after(left)
-    elif found is not None and found != pod_reading.obstacle(waiting.live):
+    elif found is not None:
         interval = draft.settings.obstacle_interval
         draft.requeue_after(min(max(interval, (draft.now - since) / 4), _RAREST_LOOK * interval))
     return found

@@ -23,8 +23,7 @@ class StageRun(Generic[ResultT]):
     """How a stage is run.
 
     `render` makes the child of an attempt, by the attempt's number, after whatever that child needs.
-    `pods` tells how many pods an attempt has. `deadline` limits the time of all attempts together; None: no
-    limit.
+    `deadline` limits the time of all attempts together; None: no limit.
     """
 
     stage: Stage
@@ -32,7 +31,6 @@ class StageRun(Generic[ResultT]):
     container: str
     result: type[ResultT]
     render: Callable[[int], tuple[Object, ...]]
-    pods: Callable[[], int] = lambda: 1
     deadline: timedelta | None = None
 
 

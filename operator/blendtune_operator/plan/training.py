@@ -11,7 +11,7 @@ from blendtune_operator.gang import BACKENDS
 from blendtune_operator.plan.attempts import last_attempt
 from blendtune_operator.plan.draft import FineTuneDraft
 from blendtune_operator.plan.phase import Continue, PhaseResult, Stop
-from blendtune_operator.plan.pinning import pin_next_run, pinned_nodes, render_attempt
+from blendtune_operator.plan.pinning import pin_next_run, render_attempt
 from blendtune_operator.plan.progress import final_trainer_status, update_progress
 from blendtune_operator.plan.recorded import gang_of
 from blendtune_operator.plan.stage import run_stage
@@ -32,7 +32,6 @@ def run_training(draft: FineTuneDraft) -> PhaseResult:
         render=lambda attempt: render_attempt(
             draft.run, attempt, pin_next_run(draft), render.training, draft.settings
         ),
-        pods=lambda: pinned_nodes(draft.status, draft.children),
         deadline=None if seconds is None else timedelta(seconds=seconds),
     )
     result = run_stage(draft, stage)
