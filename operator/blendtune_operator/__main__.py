@@ -22,7 +22,7 @@ from blendtune_operator.server import serve
 from blendtune_operator.settings import ProcessSettings, Settings, SettingsError
 from blendtune_operator.watching.cache import Cache
 from blendtune_operator.watching.controller import Controller, Resync
-from blendtune_operator.watching.handlers import Watches, quiet_logs
+from blendtune_operator.watching.handlers import Watches, quiet_logs, stop_at_signals
 from blendtune_operator.watching.health import Health
 from blendtune_operator.watching.lease import Lease, LeaseSettings
 from blendtune_operator.watching.queue import WorkQueue
@@ -35,6 +35,8 @@ async def operate(settings: Settings, process: ProcessSettings) -> bool:
 
     False when it ended because a part of it failed.
     """
+    stop = asyncio.Event()
+    stop_at_signals(stop)
     cache, queue, registry = Cache(), WorkQueue[Key](), CollectorRegistry()
     telemetry = Telemetry(registry, _version())
     watches = Watches(cache, queue, process.namespaces, process.watch_silence)
@@ -56,11 +58,10 @@ async def operate(settings: Settings, process: ProcessSettings) -> bool:
         health = Health(watches, cluster)
         await stack.enter_async_context(serve(process.port, registry, health.healthy, health.ready))
         background = [asyncio.create_task(lease.run()), asyncio.create_task(health.run())]
-        await _first_sync(resync)
-        health.synced = True
+        await _first_sync(resync, stop)
+        health.synced = not stop.is_set()
         workers = [asyncio.create_task(controller.work(lease.held)) for _ in range(process.workers)]
         background.append(asyncio.create_task(resync.run()))
-        stop = asyncio.Event()
         for task in (*workers, *background):
             task.add_done_callback(lambda ended: _stop_at_failure(ended, stop))
         try:
@@ -81,8 +82,18 @@ def _stop_at_failure(task: asyncio.Task[None], stop: asyncio.Event) -> None:
         stop.set()
 
 
-async def _first_sync(resync: Resync) -> None:
-    """Lists the cluster, and tries again until it succeeds."""
+async def _first_sync(resync: Resync, stop: asyncio.Event) -> None:
+    """Lists the cluster, and tries again until it succeeds or `stop` is set."""
+    listing, stopping = asyncio.create_task(_list_cluster(resync)), asyncio.create_task(stop.wait())
+    await asyncio.wait((listing, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if stop.is_set():
+        listing.cancel()
+    else:
+        await listing
+
+
+async def _list_cluster(resync: Resync) -> None:
     delay = 0.5
     while True:
         try:

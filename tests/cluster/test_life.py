@@ -10,6 +10,7 @@ import pytest
 from tests.cluster.client import Refused
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fake_controllers import PodOutcome
+from tests.cluster.fault_proxy import Fault
 from tests.cluster.scenario import Scenario, scenario
 from tests.cluster.steps import BFT, edit, hold, live_pods, release, running
 from tests.operator.builders import self_blend
@@ -166,3 +167,11 @@ def test_an_operator_that_was_away_goes_on_where_the_run_is(world: Scenario) -> 
     world.operator.start()
     world.wait_for_state("Succeeded")
     assert world.status()["training"]["restarts"] == 0
+
+
+def test_it_ends_in_peace_while_it_cannot_list_the_cluster(world: Scenario) -> None:
+    world.operator.kill()
+    world.proxy.rule = lambda _: Fault(status=500)
+    world.operator.start()
+    world.wait_for("it tries", lambda: "could not be listed yet" in world.operator.text())
+    assert world.operator.stop() == 0

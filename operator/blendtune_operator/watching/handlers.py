@@ -58,7 +58,7 @@ class Watches:
     async def run(self, stop: asyncio.Event) -> None:
         """Watches until `stop` is set, which SIGTERM and SIGINT do too."""
         ready = asyncio.Event()
-        signals = asyncio.create_task(_stop_at_signals(stop, ready))
+        signals = asyncio.create_task(_take_signals_over(stop, ready))
         try:
             await kopf.operator(
                 registry=self._registry(),
@@ -117,9 +117,14 @@ class Watches:
         return enqueue
 
 
-async def _stop_at_signals(stop: asyncio.Event, ready: asyncio.Event) -> None:
+async def _take_signals_over(stop: asyncio.Event, ready: asyncio.Event) -> None:
     """Takes the signals over from kopf, whose own way to stop waits 5 s for a task that it has forgotten."""
     await ready.wait()
+    stop_at_signals(stop)
+
+
+def stop_at_signals(stop: asyncio.Event) -> None:
+    """Sets `stop` at SIGTERM and SIGINT, in place of what the running loop did at them before."""
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from tests.operator.study.studies import StudyWorld, kneed, study
 
-from blendtune_api.blend_study import Axes, BlendStudy, Stopping, StudyState
+from blendtune_api.blend_study import Axes, BlendStudy, Stopping, StudyRunState, StudyState
 from blendtune_operator.names import Kind, Object
 
 PARALLELISM = 2
@@ -16,12 +18,18 @@ class Killed(BaseException):
 
 
 class KilledWorld(StudyWorld):
-    """A world whose operator is killed at its n-th write, and then started again."""
+    """A world whose operator is killed at its n-th write, and then started again.
 
-    def __init__(self, n: int, *, after: bool) -> None:
+    `meanwhile` is called while it is down.
+    """
+
+    def __init__(
+        self, n: int, *, after: bool, meanwhile: Callable[[KilledWorld], None] = lambda _: None
+    ) -> None:
         super().__init__()
         self._n = n
         self._after = after
+        self._meanwhile = meanwhile
         self.seen = 0
 
     async def create(self, obj: Object) -> Object:
@@ -46,8 +54,11 @@ class KilledWorld(StudyWorld):
         try:
             super().settle()
         except Killed:
+            self._meanwhile(self)
             super().settle()
         assert len(self.active()) <= PARALLELISM
+        recorded = {run.uid for run in self.study.status.runs}
+        assert {run.metadata.uid for run in self.runs().values()} <= recorded, "every run is known"
 
 
 def run_study(world: KilledWorld, stopping: Stopping) -> BlendStudy:
@@ -84,3 +95,44 @@ def test_the_operator_is_killed_at_the_write_that_the_test_names(n: int) -> None
     world = KilledWorld(n, after=False)
     run_study(world, Stopping())
     assert world.seen >= n
+
+
+def the_oldest_ends(world: KilledWorld) -> None:
+    if world.active():
+        world.finish(world.active()[0])
+
+
+def all_end(world: KilledWorld) -> None:
+    world.finish_all()
+
+
+@pytest.mark.parametrize("meanwhile", [the_oldest_ends, all_end])
+def test_runs_that_end_while_it_is_down_do_not_make_it_forget_what_it_has_started(
+    meanwhile: Callable[[KilledWorld], None],
+) -> None:
+    """The first run of three epochs runs alone: once nothing else does, it comes before any other."""
+    axes = Axes(in_domain_share=(0.25, 1.0), epochs=(1, 3), seeds=(1, 2))
+    value = study(axes, parallelism=PARALLELISM, stopping=Stopping(gpu_hours=1000))
+
+    def ended(world: KilledWorld) -> KilledWorld:
+        world.apply(value)
+        world.settle()
+        world.finish_all(kneed)
+        return world
+
+    undisturbed = ended(KilledWorld(0, after=False))
+    for n in range(1, undisturbed.seen + 1):
+        world = ended(KilledWorld(n, after=True, meanwhile=meanwhile))
+        assert world.study.status.state is StudyState.SUCCEEDED, n
+        assert {run.state for run in world.study.status.runs} == {StudyRunState.SUCCEEDED}, n
+        assert sorted(world.created) == sorted(undisturbed.created), n
+
+
+def test_a_run_that_it_has_started_and_not_recorded_is_suspended_with_its_study() -> None:
+    """The run is the operator's first write."""
+    world = KilledWorld(
+        1, after=True, meanwhile=lambda world: world.apply(study(parallelism=PARALLELISM, suspend=True))
+    )
+    world.apply(study(parallelism=PARALLELISM))
+    world.settle()
+    assert [run.spec.suspend for run in world.runs().values()] == [True]

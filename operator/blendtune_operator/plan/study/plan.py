@@ -16,7 +16,7 @@ from blendtune_operator.plan.children import Children, is_terminating
 from blendtune_operator.plan.events import transition_events
 from blendtune_operator.plan.study.points import Point, grid, points, run_object
 from blendtune_operator.plan.study.runs import TrackedRun, by_name, pending_run, reset_run, track_run
-from blendtune_operator.plan.study.schedule import Schedule, deadline_seconds, schedule
+from blendtune_operator.plan.study.schedule import Schedule, Start, deadline_seconds, schedule
 from blendtune_operator.plan.study.search import refine
 from blendtune_operator.plan.study.status import state_of, study_status
 from blendtune_operator.plan.study.validation import study_refusals
@@ -36,7 +36,7 @@ def plan(study: BlendStudy, children: Children, now: datetime, settings: Setting
             name = point.name(study.metadata.name)
             wanted[name] = point
             tracked.append(TrackedRun(run=pending_run(name, point)))
-    due = schedule(study.spec, tracked) if is_accepted else Schedule()
+    due = _due(study, tracked, children) if is_accepted else Schedule()
     suspend, resume = _suspension_changes(study, tracked)
     status = study_status(study, _runs_after_start(tracked, due), due, accepted, now)
     return Plan(
@@ -79,6 +79,21 @@ def _accept(study: BlendStudy, settings: Settings) -> Finding:
         return Finding(ConditionType.ACCEPTED, ConditionStatus.TRUE, Reason.ACCEPTED, "the study can be run")
     message = "; ".join(str(refusal.fault) for refusal in refused)
     return Finding(ConditionType.ACCEPTED, ConditionStatus.FALSE, refused[0].reason, message)
+
+
+def _due(study: BlendStudy, tracked: Sequence[TrackedRun], children: Children) -> Schedule:
+    """The runs to start now: first alone those that were created and could not be recorded.
+
+    Until they are recorded they count for nothing, neither among the runs under way nor against the budget.
+    """
+    pending = {item.run.name for item in tracked if item.run.state is StudyRunState.PENDING}
+    unrecorded = (
+        obj["metadata"]["name"]
+        for obj in children.foreign
+        if obj["kind"] == Kind.BLENDED_FINE_TUNE and not is_terminating(obj)
+    )
+    created = tuple(Start(name=name) for name in unrecorded if name in pending)
+    return Schedule(starts=created) if created else schedule(study.spec, tracked)
 
 
 def _runs_after_start(tracked: Sequence[TrackedRun], due: Schedule) -> tuple[StudyRun, ...]:
