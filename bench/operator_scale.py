@@ -174,7 +174,9 @@ async def quiet(operator: OperatorProcess) -> float:
 async def measure(plane: ControlPlane, runs: int, gang: Gang, folder: Path) -> Outcome:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    operator = OperatorProcess(plane.kubeconfig(), folder / "operator.log", _ENVIRONMENT)
+    operator = OperatorProcess(
+        plane.kubeconfig(), folder / "operator.log", _ENVIRONMENT, program=("blendtune_operator",)
+    )
     operator.start()
     connector = aiohttp.TCPConnector(ssl=context, limit=0)
     async with aiohttp.ClientSession(connector=connector, read_bufsize=2**21) as session:

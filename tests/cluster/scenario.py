@@ -99,7 +99,7 @@ def scenario(
     folder: Path,
     environment: Mapping[str, str] | None = None,
     token: str | None = None,
-    program: Sequence[str] = ("blendtune_operator",),
+    program: Sequence[str] = (),
     controllers: FakeControllers | None = None,
     gang: Gang = Gang.AUTO,
 ) -> Iterator[Scenario]:

@@ -58,12 +58,13 @@ PROGRAMS = {
         Program("jobset", "sigs.k8s.io/jobset", "jobset"),
         Program("trainer", "github.com/kubeflow/trainer/v2/cmd/trainer-controller-manager", "trainer"),
         Program("kueue", "sigs.k8s.io/kueue/cmd/kueue", "kueue"),
+        Program("argocd", "github.com/argoproj/argo-cd/v3/cmd", "argocd"),
         Program("helm", "helm.sh/helm/v4/cmd/helm", "helm"),
         Program("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "actionlint"),
         Program("kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", "kube-router"),
     )
 }
-PEERS = ("jobset", "trainer", "kueue")  # of tests/e2e/peers alone
+PEERS = ("jobset", "trainer", "kueue", "argocd")  # of tests/e2e/peers alone
 E2E = tuple(name for name in PROGRAMS if name not in PEERS)
 
 
