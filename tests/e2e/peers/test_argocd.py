@@ -1,4 +1,4 @@
-"""Argo CD's health of a run, by Argo CD itself: `argocd admin settings`, with the settings that are in the docs."""
+"""The health of a run by Argo CD itself: `argocd admin settings`, with the settings that are in the docs."""
 
 from __future__ import annotations
 
