@@ -14,8 +14,10 @@ MODEL := .cache/demo/smollm2-135m-instruct
 DEMO := examples/demo$(addprefix /,$(filter-out business,$(DOMAIN)))
 DEMO_RUN := runs/demo$(addprefix -,$(filter-out business,$(DOMAIN)))-$(BLEND)
 IMAGES := operator trainer eval
-# Workers of one thread each, of which one usually waits on two cores; the ten slowest tests are listed.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal --durations=10
+# Workers of one thread each; the ten slowest tests are listed.
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=10
+WORKERS = 2 # of test-cluster: each has an API server
+test: WORKERS = 3 # on two cores one of them usually waits
 TOOK = @echo "make $@: $$(( $$(date +%s) - $(BEGIN) )) s"
 
 .PHONY: help demo study test test-cluster test-runs e2e e2e-peers check generate docs pictures sbom version release-dry audit lock bench bench-gpu forgetting clean

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane, control_plane
+from tests.cluster.namespaces import namespace_of
 
 _numbers = itertools.count(1)
 
@@ -26,12 +27,8 @@ def client(plane: ControlPlane) -> Client:
 
 @pytest.fixture
 def namespace(client: Client) -> Iterator[str]:
-    name = f"team-{next(_numbers)}"
-    client.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-    yield name
-    client.call("DELETE", f"/api/v1/namespaces/{name}")
-    # No kubelet is here that would end those on a node, and the namespace would stay for ever.
-    client.call("DELETE", f"/api/v1/namespaces/{name}/pods?gracePeriodSeconds=0")
+    with namespace_of(client, f"team-{next(_numbers)}") as name:
+        yield name
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from tests.cluster.attacker import Attacker, NamedControllers, editor, remove_ro
 from tests.cluster.attacks import ATTACKS, ON_GANGS
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.namespaces import namespace_of
 from tests.cluster.scenario import PATIENT, Scenario, scenario
 from tests.cluster.test_rights import RULES, service_account
 
@@ -26,15 +27,14 @@ ALLOWED = {**PATIENT, "BLENDTUNE_ALLOWED_SERVICE_ACCOUNTS": "runs"}
 def world(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     """An operator with the rights that it ships with, which serves all attacks."""
     client = plane.client
-    client.call("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-    token = service_account(client, NAMESPACE, [*RULES["run"], *RULES["lease"]])
-    controllers = NamedControllers(client, NAMESPACE)
     folder = tmp_path_factory.mktemp("attacks")
-    with scenario(
-        plane, NAMESPACE, folder, ALLOWED, token, controllers=controllers, gang=Gang.PYTORCH_JOB
-    ) as started:
-        yield started
-    client.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
+    with namespace_of(client, NAMESPACE):
+        token = service_account(client, NAMESPACE, [*RULES["run"], *RULES["lease"]])
+        controllers = NamedControllers(client, NAMESPACE)
+        with scenario(
+            plane, NAMESPACE, folder, ALLOWED, token, controllers=controllers, gang=Gang.PYTORCH_JOB
+        ) as started:
+            yield started
 
 
 @pytest.fixture(scope="module")

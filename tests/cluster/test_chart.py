@@ -10,6 +10,7 @@ import pytest
 import yaml
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane, monitoring_crds
+from tests.cluster.namespaces import namespace_of
 from tests.e2e.waiting import until
 from tests.helm.chart import CASES, CHART, NAMESPACE, ROOT, Object, Values, helm, observed_chart, render
 from tests.operator.builders import fine_tune
@@ -29,17 +30,19 @@ _RESTRICTED = {
 def cluster(plane: ControlPlane) -> Iterator[Client]:
     """A client of the API server, which has the namespaces and kinds that the chart's objects need."""
     client = plane.client
-    for name, labels in ((NAMESPACE, _RESTRICTED), ("team-a", {}), ("team-b", {})):
-        client.call("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
-    for file in monitoring_crds():
-        client.apply_text(_CRDS, file.read_text())
-    kinds = {"servicemonitors", "podmonitors", "prometheusrules"}
-    until(
-        "the monitoring kinds are served", lambda: kinds <= set(resources(client, "monitoring.coreos.com/v1"))
-    )
-    yield client
-    for name in (NAMESPACE, "team-a", "team-b"):
-        client.call("DELETE", f"/api/v1/namespaces/{name}")
+    with (
+        namespace_of(client, NAMESPACE, _RESTRICTED),
+        namespace_of(client, "team-a"),
+        namespace_of(client, "team-b"),
+    ):
+        for file in monitoring_crds():
+            client.apply_text(_CRDS, file.read_text())
+        kinds = {"servicemonitors", "podmonitors", "prometheusrules"}
+        until(
+            "the monitoring kinds are served",
+            lambda: kinds <= set(resources(client, "monitoring.coreos.com/v1")),
+        )
+        yield client
 
 
 def resources(client: Client, api_version: str) -> dict[str, dict[str, Any]]:

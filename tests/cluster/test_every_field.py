@@ -6,10 +6,12 @@ tested by the module of the same name in tests/operator.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from tests.cluster.client import Client, Refused
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.namespaces import namespace_of
 from tests.operator.builders import fine_tune, rubric_eval
 from tests.operator.test_every_field import FINE_TUNE, RUBRIC_EVAL, changed, leaves
 
@@ -46,14 +48,14 @@ def is_frozen(kind: Kind, path: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def place(plane: Any) -> str:
+def place(plane: ControlPlane) -> Iterator[str]:
     """A namespace where a run of each kind has started; no operator is there."""
-    client: Client = plane.client
-    client.call("POST", "/api/v1/namespaces", {"metadata": {"name": "fields"}})
-    for kind in MAKERS:
-        created = client.create(document(kind, "fields"))
-        client.set_status(created, {"startTime": "2026-01-01T00:00:00Z"})
-    return "fields"
+    client = plane.client
+    with namespace_of(client, "fields") as name:
+        for kind in MAKERS:
+            created = client.create(document(kind, name))
+            client.set_status(created, {"startTime": "2026-01-01T00:00:00Z"})
+        yield name
 
 
 @pytest.mark.parametrize(("kind", "path"), CASES)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from tests.cluster.client import Refused
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.namespaces import namespace_of
 from tests.cluster.scenario import PATIENT, Scenario, scenario
 from tests.operator.test_hostile import LABELS, TEMPLATES
 
@@ -29,12 +30,11 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def world(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
-    plane.client.call("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-    with scenario(plane, NAMESPACE, tmp_path_factory.mktemp("hostile"), PATIENT) as started:
+    folder = tmp_path_factory.mktemp("hostile")
+    with namespace_of(plane.client, NAMESPACE), scenario(plane, NAMESPACE, folder, PATIENT) as started:
         started.controllers.namespace = "none"  # it plays no pods: their labels may say anything
         yield started
         assert "Traceback" not in started.operator.text()
-    plane.client.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
 
 
 def accepted(world: Scenario, name: str) -> Any:

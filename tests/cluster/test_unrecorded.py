@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from tests.cluster.attacker import Attacker, NamedControllers
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.namespaces import namespace_of
 from tests.cluster.scenario import PATIENT, Scenario, scenario
 from tests.cluster.test_study import document
 
@@ -24,14 +25,12 @@ from blendtune_operator.plan.study.points import grid, run_object
 
 @pytest.fixture(scope="module")
 def world(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
-    namespace = "unrecorded"
-    plane.client.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
-    controllers = NamedControllers(plane.client, namespace)
     folder = tmp_path_factory.mktemp("unrecorded")
-    with scenario(plane, namespace, folder, PATIENT, controllers=controllers) as started:
-        yield started
-        assert "Traceback" not in started.operator.text()
-    plane.client.call("DELETE", f"/api/v1/namespaces/{namespace}")
+    with namespace_of(plane.client, "unrecorded") as namespace:
+        controllers = NamedControllers(plane.client, namespace)
+        with scenario(plane, namespace, folder, PATIENT, controllers=controllers) as started:
+            yield started
+            assert "Traceback" not in started.operator.text()
 
 
 @pytest.mark.parametrize("kinds", [(Kind.CONFIG_MAP,), (Kind.CONFIG_MAP, Kind.JOB)], ids=["one", "both"])
