@@ -60,6 +60,8 @@ class Outcome:
     blended_to_train_p99: float
     cpu_ms_per_run_to_blend: float  # of the operator
     requests_per_run_to_blend: float
+    cpu_ms_per_run_to_gang: float  # from the end of its blend on
+    requests_per_run_to_gang: float
     memory_mib: float
     restart_seconds: float  # until a restarted operator is quiet again
 
@@ -193,8 +195,10 @@ async def measure(plane: ControlPlane, runs: int, gang: Gang, folder: Path) -> O
         after = series(operator)
         await bench.start_blends()
         await quiet(operator)
+        blending = series(operator)
         await bench.finish_blends()
         await until("every gang", lambda: all(f"{name}-train-1" in bench.seen for name in bench.applied))
+        trained = series(operator)
         await quiet(operator)
         memory = series(operator)["process_resident_memory_bytes"] / 2**20
         operator.stop()
@@ -215,6 +219,8 @@ async def measure(plane: ControlPlane, runs: int, gang: Gang, folder: Path) -> O
         blended_to_train_p99=percentile(to_train, 0.99),
         cpu_ms_per_run_to_blend=1000 * _grown(before, after, "process_cpu_seconds_total") / runs,
         requests_per_run_to_blend=_grown(before, after, "blendtune_api_requests_total") / runs,
+        cpu_ms_per_run_to_gang=1000 * _grown(blending, trained, "process_cpu_seconds_total") / runs,
+        requests_per_run_to_gang=_grown(blending, trained, "blendtune_api_requests_total") / runs,
         memory_mib=memory,
         restart_seconds=restarted,
     )
