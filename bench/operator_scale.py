@@ -2,6 +2,7 @@
 
 Prints a table and writes bench/results/operator_scale.json. `python bench/operator_scale.py 100 1000 3000`;
 `--gang` names what makes the pods of the trainings, and stands in the file's name where it is no PyTorchJob.
+Of those gangs only a Job has its controller here, which makes the pods of all trainings too.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ _ENVIRONMENT = {
 class Outcome:
     gang: str
     runs: int
+    rate: float  # runs per second
     apply_to_blend_p50: float  # seconds
     apply_to_blend_p99: float
     blended_to_train_p50: float
@@ -67,8 +69,10 @@ class Outcome:
 
 
 class Bench:
-    def __init__(self, plane: ControlPlane, session: aiohttp.ClientSession, gang: Gang) -> None:
+    def __init__(self, plane: ControlPlane, session: aiohttp.ClientSession, gang: Gang, rate: float) -> None:
+        """`rate`: how many runs are applied, and how many blends end, in a second."""
         self._gang = gang
+        self._rate = rate
         self._server = plane.server
         self._headers = {"Authorization": f"Bearer {plane.token}"}
         self._session = session
@@ -101,7 +105,7 @@ class Bench:
     async def apply(self, runs: int) -> None:
         begin = time.monotonic()
         for number in range(runs):
-            await asyncio.sleep(max(0.0, begin + number / RATE - time.monotonic()))
+            await asyncio.sleep(max(0.0, begin + number / self._rate - time.monotonic()))
             cluster = Cluster(nodes=2, gpus_per_node=4, backoff_limit=2, gang=self._gang)
             document = codec.encode_object(fine_tune(cluster=cluster))
             document["metadata"] = {"name": f"run-{number}", "namespace": NAMESPACE}
@@ -114,7 +118,7 @@ class Bench:
         begin = time.monotonic()
         pods = (await self.call("GET", f"{Kind.POD.path(NAMESPACE)}?labelSelector={STAGE}%3Dblend"))["items"]
         for number, pod in enumerate(pods):
-            await asyncio.sleep(max(0.0, begin + number / RATE - time.monotonic()))
+            await asyncio.sleep(max(0.0, begin + number / self._rate - time.monotonic()))
             container = {"name": "blend", "image": "", "imageID": "", "ready": False, "restartCount": 0,
                          "state": state}  # fmt: skip
             status = {"phase": phase, "containerStatuses": [container]}
@@ -173,7 +177,7 @@ async def quiet(operator: OperatorProcess) -> float:
     return since
 
 
-async def measure(plane: ControlPlane, runs: int, gang: Gang, folder: Path) -> Outcome:
+async def measure(plane: ControlPlane, runs: int, gang: Gang, rate: float, folder: Path) -> Outcome:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     operator = OperatorProcess(
@@ -182,7 +186,7 @@ async def measure(plane: ControlPlane, runs: int, gang: Gang, folder: Path) -> O
     operator.start()
     connector = aiohttp.TCPConnector(ssl=context, limit=0)
     async with aiohttp.ClientSession(connector=connector, read_bufsize=2**21) as session:
-        bench = Bench(plane, session, gang)
+        bench = Bench(plane, session, gang, rate)
         await bench.call("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         kinds = {Kind.JOB, BACKENDS[gang].kind}
         watches = [asyncio.create_task(bench.note(kind)) for kind in kinds]
@@ -213,6 +217,7 @@ async def measure(plane: ControlPlane, runs: int, gang: Gang, folder: Path) -> O
     return Outcome(
         gang=gang.value,
         runs=runs,
+        rate=rate,
         apply_to_blend_p50=percentile(to_blend, 0.5),
         apply_to_blend_p99=percentile(to_blend, 0.99),
         blended_to_train_p50=percentile(to_train, 0.5),
@@ -243,11 +248,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=int, nargs="*", default=[100, 1000])
     parser.add_argument("--gang", type=Gang, choices=list(BACKENDS), default=Gang.PYTORCH_JOB)
+    parser.add_argument("--rate", type=float, default=RATE, help="runs per second")
     arguments = parser.parse_args()
     gang, outcomes = arguments.gang, []
     for runs in arguments.runs:
         with tempfile.TemporaryDirectory() as name, control_plane(Path(name)) as plane:
-            outcome = asyncio.run(measure(plane, runs, gang, Path(name)))
+            outcome = asyncio.run(measure(plane, runs, gang, arguments.rate, Path(name)))
         outcomes.append(asdict(outcome))
         rounded = {
             key: round(value, 3) if isinstance(value, float) else value for key, value in outcomes[-1].items()
