@@ -134,7 +134,7 @@ class Resync:
         listed: list[Object] = []
         version = 0
         async for page, at in list_pages(self._api, kind, place, selector):
-            listed += map(slim, page)  # at once: all pods of a thousand trainings whole are 150 MiB
+            listed += map(slim, page)  # at once: a thousand pod templates would fill the memory
             version = at
         return listed, version
 
