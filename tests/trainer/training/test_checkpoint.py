@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -9,13 +10,15 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from tests.trainer.training.runs import build_config
 
 from blendtune_api.codec import encode
 from blendtune_api.contract import ExitCode
-from blendtune_runtime.errors import OtherCheckpoint
+from blendtune_runtime.errors import OtherCheckpoint, StorageFull
+from blendtune_trainer.ranks.group import Ranks
 from blendtune_trainer.training.checkpoint import CONTENTS, POINTER, Checkpoints, Contents, Identity, Pointer
 
 SHARDS = ("mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_optim_states.pt")
@@ -196,3 +199,44 @@ def test_a_step_that_is_saved_again_replaces_its_checkpoint(tmp_path: Path) -> N
     found = Checkpoints(tmp_path, identity(), keep=2).latest()
     assert found is not None and found.step == 3
     assert not (tmp_path / "step-3" / "stale").exists()
+
+
+class FailingEngine:
+    """An engine whose save fails; before that another rank has removed the folder, or not."""
+
+    def __init__(self, error: Exception, *, is_removed: bool) -> None:
+        self._error = error
+        self._is_removed = is_removed
+
+    def save_checkpoint(self, folder: str, tag: str, **_: Any) -> None:
+        (Path(folder) / tag).mkdir(parents=True)
+        if self._is_removed:
+            shutil.rmtree(Path(folder) / tag)
+        raise self._error
+
+
+GONE = RuntimeError("Parent directory /work/train/checkpoints/step-3.tmp does not exist.")
+FULL = OSError(errno.ENOSPC, "No space left on device")
+FORBIDDEN = PermissionError(errno.EACCES, "Permission denied")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_removed", "expected"),
+    [
+        pytest.param(FULL, False, StorageFull, id="full"),
+        pytest.param(GONE, True, StorageFull, id="another rank found it full, torch's words"),
+        pytest.param(FileNotFoundError("step-3.tmp"), True, StorageFull, id="another rank found it full"),
+        pytest.param(GONE, False, RuntimeError, id="something else does not exist"),
+        pytest.param(FORBIDDEN, True, PermissionError, id="forbidden"),
+    ],
+)
+def test_a_save_that_fails(
+    error: Exception, is_removed: bool, expected: type[Exception], tmp_path: Path
+) -> None:
+    leave(tmp_path, identity(), "step-2", step=2)
+    engine = FailingEngine(error, is_removed=is_removed)
+    with pytest.raises(expected) as raised:
+        Checkpoints(tmp_path, identity(), 2).save(engine, cast(Ranks, None), step=3, stage=1)
+    if expected is StorageFull:
+        assert "the checkpoint of step 2 stays" in str(raised.value)
+        assert not list(tmp_path.glob("*.tmp"))

@@ -182,7 +182,7 @@ class Checkpoints:
         try:
             yield
         except (OSError, RuntimeError) as error:
-            if not is_storage_full(error):
+            if not is_storage_full(error) and not _was_removed(unfinished, error):
                 raise
             shutil.rmtree(unfinished, ignore_errors=True)
             free = shutil.disk_usage(self._folder).free
@@ -196,6 +196,12 @@ class Checkpoints:
                 f"{self._folder}: no room for a checkpoint ({free / 1e9:.1f} GB free): {error}; {stays}. "
                 "Enlarge the claim or free space on it, then raise spec.retry"
             ) from error
+
+
+def _was_removed(unfinished: Path, error: OSError | RuntimeError) -> bool:
+    """Whether another rank has found the storage full, and removed the folder before this one wrote to it."""
+    is_missing = isinstance(error, FileNotFoundError) or "does not exist" in str(error)  # torch's own words
+    return is_missing and not unfinished.exists()
 
 
 def convert_to_universal(source: Path, target: Path) -> None:
