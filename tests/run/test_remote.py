@@ -12,6 +12,7 @@ from tests.run.conftest import Project
 from tests.run.test_run import check_objects
 from tests.s3_server import S3Server
 
+pytestmark = pytest.mark.runs
 MANIFEST = """\
 apiVersion: blendtune.io/v1alpha1
 kind: BlendedFineTune

@@ -11,12 +11,14 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from tests.trainer.training.ranks import Interruption, free_port, wait_until
 from tests.trainer.training.runs import BINS_PER_STEP, Run, build_blend
 
 from blendtune_api.contract import Env, ExitCode, Failure, decode_message
 from blendtune_api.v1alpha1 import Reason
 
+pytestmark = pytest.mark.runs
 ROOT = Path(__file__).parents[3]
 
 
