@@ -27,7 +27,7 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 _JSON = "application/json"
 _ATTEMPTS = 4
-_PAGE = 500
+_PAGE = 100  # decoded, a page of pods takes megabytes
 _LONGEST_WAIT_SECONDS = 5.0  # a longer wait is left to the work queue
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 

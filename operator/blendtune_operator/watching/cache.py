@@ -7,10 +7,11 @@ that tells why an attempt failed.
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from blendtune_api import codec
 from blendtune_api.codec import Resource
@@ -140,6 +141,10 @@ def owner_uid(obj: Object) -> str | None:
 
 def slim(obj: Object) -> Object:
     """The object without the fields that no plan reads: a thousand pod templates would fill the memory."""
+    return _with_shared_keys(_without_unread(obj))
+
+
+def _without_unread(obj: Object) -> Object:
     metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
     spec = obj.get("spec")
     if obj["kind"] == Kind.POD:
@@ -154,6 +159,15 @@ def slim(obj: Object) -> Object:
         kept = {key: value for key, value in (spec or {}).items() if key in ("suspend", "runPolicy")}
         return {**obj, "metadata": metadata, "spec": kept}
     return {**obj, "metadata": metadata}
+
+
+def _with_shared_keys(value: Any) -> Any:
+    """Each watch event is decoded by itself, with strings of its own for keys that all objects have."""
+    if isinstance(value, dict):
+        return {sys.intern(key): _with_shared_keys(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_shared_keys(item) for item in value]
+    return value
 
 
 def _remember(recent: dict[str, _T], uid: str, value: _T) -> None:
