@@ -141,7 +141,7 @@ def owner_uid(obj: Object) -> str | None:
 
 def slim(obj: Object) -> Object:
     """The object without the fields that no plan reads: a thousand pod templates would fill the memory."""
-    return _with_shared_keys(_without_unread(obj))
+    return {sys.intern(key): _with_shared_keys(value) for key, value in _without_unread(obj).items()}
 
 
 def _without_unread(obj: Object) -> Object:
