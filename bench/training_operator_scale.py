@@ -25,6 +25,7 @@ from tests.cluster.control_plane import ControlPlane, control_plane, free_port
 from tests.e2e.binaries import program
 from tests.e2e.daemons import Daemons
 
+from blendtune_api.v1alpha1 import Gang
 from blendtune_operator.names import Kind
 
 DEFAULTS = ("--kube-api-qps=20", "--kube-api-burst=30", "--controller-threads=1")
@@ -104,7 +105,7 @@ async def measure(plane: ControlPlane, flags: tuple[str, ...], jobs: int) -> Out
     with ExitStack() as stack:
         stack.callback(daemons.stop)
         async with aiohttp.ClientSession(connector=connector, read_bufsize=2**21) as session:
-            peer = Peer(plane, session)
+            peer = Peer(plane, session, Gang.PYTORCH_JOB, RATE)
             await peer.prepare()
             command = [
                 program("training-operator"), "--enable-scheme=pytorchjob", *flags,
