@@ -19,6 +19,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=10
 WORKERS = 2 # of test-cluster: each has an API server
 test: WORKERS = 3 # on two cores one of them usually waits
 TOOK = @echo "make $@: $$(( $$(date +%s) - $(BEGIN) )) s"
+unexport PYTHONDONTWRITEBYTECODE # or each of the many processes compiles all of torch again
 
 .PHONY: help demo study test test-cluster test-runs e2e e2e-peers check generate docs pictures sbom version release-dry audit lock bench bench-gpu forgetting clean
 

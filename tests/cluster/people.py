@@ -35,8 +35,13 @@ class Person:
     kubeconfig: Path
 
     def environment(self) -> dict[str, str]:
-        paths = os.pathsep.join(str(ROOT / each) for each in _FLOORS)
-        return {**os.environ, "PYTHONPATH": paths, "KUBECONFIG": str(self.kubeconfig), "COLUMNS": "200"}
+        return {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(str(ROOT / each) for each in _FLOORS),
+            "KUBECONFIG": str(self.kubeconfig),
+            "COLUMNS": "200",
+            "TMPDIR": str(self.kubeconfig.parent),
+        }
 
     def types(self, *words: str, seconds: float = 180) -> subprocess.CompletedProcess[str]:
         """Runs a command of `blendtune` to its end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,7 @@ class Terminal:
 
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
+    temporary: Path
 
     def types(self, who: Person, *words: str) -> Told:
         for name, value in who.environment().items():
@@ -95,8 +97,11 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
-    return Terminal(monkeypatch, capsys)
+def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Terminal:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    return Terminal(monkeypatch, capsys, temporary)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -256,6 +261,7 @@ def test_who_may_not_start_pods_reads_no_claim(
     assert told.status == 2
     assert "may not create pods" in told.err, told.err
     assert not target.exists()
+    assert not any(terminal.temporary.iterdir())
 
 
 @pytest.mark.usefixtures("runs")
@@ -303,6 +309,7 @@ def test_what_cannot_be_done_is_told(
 def test_what_there_is_of_a_run_without_a_report(editor: Person, terminal: Terminal) -> None:
     assert "step 12/40  loss 1.2500" in terminal.types(editor, "report", "ads").err
     assert "rank 1 needed more memory" in terminal.types(editor, "report", "broken").err
+    assert not any(terminal.temporary.iterdir())
 
 
 @pytest.mark.parametrize(

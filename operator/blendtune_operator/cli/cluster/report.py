@@ -42,21 +42,35 @@ def compare(parsed: argparse.Namespace, console: Console) -> ExitStatus:
 async def _report(access: Access, parsed: argparse.Namespace, console: Console) -> ExitStatus:
     obj = await find(access, parsed.subject)
     object = decoded(obj)
+    folder = Path(tempfile.mkdtemp(prefix=f"blendtune-{object.metadata.name}-"))
+    try:
+        page = await _page(access, obj, object, folder, parsed, console)
+        _hand_over(page, parsed.output, console)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    return ExitStatus.SUCCESS
+
+
+async def _page(
+    access: Access,
+    obj: Object,
+    object: Resource,
+    folder: Path,
+    parsed: argparse.Namespace,
+    console: Console,
+) -> Path:
+    """The page in the folder: a study's is made here, an evaluation's comes from the claim."""
     name = object.metadata.name
-    folder = Path(tempfile.mkdtemp(prefix=f"blendtune-{name}-"))
     if isinstance(object, BlendStudy):
         page = folder / REPORT_PAGE
         page.write_text(study_page(object), encoding="utf-8")
-    elif not has_report(object):
+        return page
+    if not has_report(object):
         _print_so_far(console, object)
-        folder.rmdir()
         raise ClientError(f"{name} has no report: it is written when the evaluation has ended")
-    else:
-        page = await fetched(
-            access, obj, object, REPORT_PAGE, folder, start_of(parsed, _READING_SECONDS), teller(console)
-        )
-    _hand_over(page, parsed.output, console)
-    return ExitStatus.SUCCESS
+    start = start_of(parsed, _READING_SECONDS)
+    return await fetched(access, obj, object, REPORT_PAGE, folder, start, teller(console))
 
 
 def has_report(object: BlendedFineTune | RubricEval) -> bool:
