@@ -58,6 +58,7 @@ check: $(INSTALLED) ## format, lint, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy bench/*.py
 	$(BIN)/lint-imports --no-cache
 
 generate: $(INSTALLED) ## write the CRDs, the API reference, what the commands print, the situations, the chart's table of values, Argo CD's settings and the dashboards

@@ -18,7 +18,6 @@ from typing import Any
 
 from arms.rounds import interleave, interval, rates, ratio
 from arms.turns import Arm
-
 from blendtune_eval.answering.answer import BATCH_SIZE
 from blendtune_eval.answering.prompts import ChatPrompts
 from blendtune_eval.rubrics.loader import load_builtin

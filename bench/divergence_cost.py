@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ def main(folder: Path | None) -> None:
     print(f"a position costs {extra:.0f} CPU microseconds, the most positions {most:.1f} s")
 
 
-def _model(folder: Path | None) -> torch.nn.Module:
+def _model(folder: Path | None) -> Any:
     if folder is not None:
         return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     config = LlamaConfig(

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from answering import MODEL, RESULTS, wordings
 
+from answering import MODEL, RESULTS, wordings
 from blendtune_api.v1alpha1 import Engine
 from blendtune_eval.answering.decoding import Decoding
 from blendtune_eval.answering.engines import answer_all

@@ -22,9 +22,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from forgotten import ARMS, PAGE, PLANE, RESULTS, plane, read_results, section, with_section
-
 from blendtune_eval.judging.judge import RULES_VERSION
+from forgotten import ARMS, PAGE, PLANE, RESULTS, plane, read_results, section, with_section
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "examples" / "demo"
@@ -81,7 +80,7 @@ def run(arm: str, seed: int, folder: Path, shared: Path) -> dict[str, Any]:
 def _run_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The objects that `blendtune run` leaves, by kind, and what it cost."""
     begin = time.monotonic()
-    command = [
+    command: list[str | Path] = [
         Path(sys.executable).parent / "blendtune", "run", "-f", folder / "manifest.yaml",
         "-f", DEMO / "rubric.yaml", "--workdir", folder / "work", "-o", "json", "--metrics-port", "0",
     ]  # fmt: skip

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from arms.gpu_workload import Cell
 
+from arms.gpu_workload import Cell
 from blendtune_api.codec import encode
 from blendtune_api.contract import GpuPreset
 from blendtune_operator.settings import GPU_PRESETS

@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from arms import played_nodes
 from arms.gpu_workload import write_model
 from arms.node_rank import SHAPE, PlayedLayout, config_of
 from arms.played_nodes import NODES, RANKS, RANKS_PER_NODE, Rates
 from arms.turns import Arm
-
 from blendtune_api.contract import Env
 from blendtune_core.sizing.cost import Sent, sent_bytes
 from blendtune_trainer.model.memory import sizing_setup

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from datasets import Dataset, interleave_datasets
+
 from arms import workload
 from arms.environments import LLAMAFACTORY_VERSION, TRL_VERSION, llamafactory_python, trl_python
 from arms.losses import furthest_apart, our_losses, their_losses, unpacked_loss
 from arms.rounds import interleave, interval, rates, ratio
 from arms.turns import Arm
-from datasets import Dataset, interleave_datasets
-
 from blendtune_api.contract import Env, ExitCode, workspace
 from blendtune_trainer.blending.packed import PackedBlend
 from blendtune_trainer.training.schedule import warmup_steps

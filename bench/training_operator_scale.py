@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from operator_scale import NAMESPACE, RATE, RESULTS, Bench, percentile, until
 from tests.cluster.control_plane import ControlPlane, control_plane, free_port
 from tests.e2e.binaries import program
 from tests.e2e.daemons import Daemons
 
 from blendtune_api.v1alpha1 import Gang
 from blendtune_operator.names import Kind
+from operator_scale import NAMESPACE, RATE, RESULTS, Bench, percentile, until
 
 DEFAULTS = ("--kube-api-qps=20", "--kube-api-burst=30", "--controller-threads=1")
 RAISED = ("--kube-api-qps=200", "--kube-api-burst=400", "--controller-threads=16")

@@ -43,7 +43,7 @@ def _python(folder: Path, requirements: list[str], over_ours: bool) -> Path:
         (packages,) = folder.glob("lib/python*/site-packages")
         (packages / "blendtune.pth").write_text(f"{Path(torch.__file__).parents[1]}\n")
     uv = Path(sys.executable).with_name("uv")
-    options = ["--quiet", *(["--no-deps"] if over_ours else []), "--python", python]
+    options = ["--quiet", *(["--no-deps"] if over_ours else []), "--python", str(python)]
     subprocess.run([uv, "pip", "install", *options, *requirements], check=True)
     marker.write_text(wanted)
     return python

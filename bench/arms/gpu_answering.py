@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from arms.gpu_workload import SEED, SHAPES, write_model
 
 PROMPTS, PROMPT_TOKENS, NEW_TOKENS = 32, 256, 128

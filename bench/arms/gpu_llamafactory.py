@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from arms.environments import llamafactory_at_hand
 from arms.gpu_workload import SEED, SHAPES, Cell, random_blend, write_model
 from arms.turns import Arm
 from arms.workload import write_tokenizer
-
 from blendtune_api.v1alpha1 import Training
 from blendtune_trainer.blending.packed import IGNORED_LABEL
 

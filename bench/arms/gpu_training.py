@@ -14,8 +14,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from arms.gpu_workload import SHAPES, Cell, mean_context, random_blend, run_config, write_model
 
+from arms.gpu_workload import SHAPES, Cell, mean_context, random_blend, run_config, write_model
 from blendtune_api.codec import decode
 from blendtune_api.contract import Env, GpuPreset, RunConfig
 from blendtune_api.v1alpha1 import Kernels
@@ -104,18 +104,22 @@ def take_steps(
 ) -> list[Any]:
     """Takes steps with the loop of a training, and returns its report of each."""
     taken: list[Any] = []
+    report: Any = SimpleNamespace(log_step=taken.append)
+    stop: Any = SimpleNamespace(requested=False)
+    watchdog: Any = SimpleNamespace(beat=lambda: None)
+    unused: Any = None  # by a step
     loop = TrainingLoop(
         engine=engine,
         blend=blend,
         training=config.spec.training,
         plan=plan,
         ranks=ranks,
-        stage=config.spec.training.deepspeed.stage,
-        checkpoints=None,
-        report=SimpleNamespace(log_step=taken.append),
-        stop=SimpleNamespace(requested=False),
-        watchdog=SimpleNamespace(beat=lambda: None),
-        epoch_models=None,
+        stage=unused,
+        checkpoints=unused,
+        report=report,
+        stop=stop,
+        watchdog=watchdog,
+        epoch_models=unused,
         compared=None,
     )
     engine.train()

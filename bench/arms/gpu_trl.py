@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from arms.gpu_workload import SHAPES, Cell, random_blend, write_model
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
+from arms.gpu_workload import SHAPES, Cell, random_blend, write_model
 from blendtune_trainer.training.batches import bins_of_step
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, distributed
+
 from arms.gpu_training import take_steps
 from arms.gpu_workload import SHAPES, Cell, random_blend, run_config
 from arms.played_nodes import NODES, RANKS, RANKS_PER_NODE
 from arms.turns import Turns
-from torch import Tensor, distributed
-
 from blendtune_api.contract import RunConfig
 from blendtune_api.v1alpha1 import Cluster, DeepSpeed
 from blendtune_operator.settings import GPU_PRESETS
@@ -73,6 +73,7 @@ def reduce_to_parts(output: Tensor, whole: Tensor, **_: Any) -> None:
     received = torch.empty_like(parts[0])
     for step in range(1, ranks):
         sending = distributed.isend(parts[(rank - step) % ranks], (rank + 1) % ranks)
+        assert sending is not None  # this rank is one of the group
         distributed.recv(received, (rank - 1) % ranks)
         sending.wait()
         parts[(rank - step - 1) % ranks] += received
@@ -80,7 +81,7 @@ def reduce_to_parts(output: Tensor, whole: Tensor, **_: Any) -> None:
 
 
 def main() -> None:
-    distributed.reduce_scatter_tensor = reduce_to_parts
+    distributed.reduce_scatter_tensor = reduce_to_parts  # type: ignore[assignment]  # gloo has none
     layout, workdir = PlayedLayout(**json.loads(sys.argv[1])), Path(sys.argv[2])
     turns = Turns()
     config = config_of(layout, workdir)

@@ -98,8 +98,9 @@ def limited(rates: Rates) -> Iterator[None]:
 
     A token bucket (tc-tbf) delays what is more. Raises RuntimeError where the kernel has none.
     """
-    links = [(("-netns", namespace(rank)), INTERFACE, rates.port) for rank in range(RANKS)]
-    links += [((), f"trunk{node}", rates.trunk) for node in range(NODES)]
+    ports = [(["-netns", namespace(rank)], INTERFACE, rates.port) for rank in range(RANKS)]
+    trunks = [(list[str](), f"trunk{node}", rates.trunk) for node in range(NODES)]
+    links = [*ports, *trunks]
     for where, link, rate in links:
         bucket = ("tbf", "rate", f"{rate:.0f}bps", "burst", _BURST, "latency", _LONGEST_QUEUE)
         _run("tc", *where, "qdisc", "add", "dev", link, "root", *bucket)
