@@ -17,6 +17,7 @@ from blendtune_api.v1alpha1 import (
     State,
 )
 from blendtune_operator.conditions import timestamp
+from blendtune_operator.names import Object
 
 pytestmark = pytest.mark.usefixtures("every_gang")
 
@@ -203,6 +204,36 @@ class TestAttempts:
         world.settle()
         world.wait(10)
         assert train_jobs(world) == ["ads-train-1", "ads-train-2"]
+
+    @pytest.mark.parametrize(
+        "states",
+        [
+            pytest.param([{"running": {"startedAt": "2025-12-31T00:00:00Z"}}], id="a node's clock is behind"),
+            pytest.param(
+                [
+                    {
+                        "terminated": {
+                            "reason": "StartError",
+                            "exitCode": 128,
+                            "startedAt": "1970-01-01T00:00:00Z",
+                        }
+                    },
+                    {"running": {"startedAt": "2025-12-31T00:00:00Z"}},
+                ],
+                id="a container was never started, and one beside it runs",
+            ),
+        ],
+    )
+    def test_no_time_is_counted_from_before_the_pod_was_there(self, states: list[Object]) -> None:
+        world = blended(cluster=Cluster(active_deadline_seconds=1000))
+        containers = [{"name": f"c{index}", "state": state} for index, state in enumerate(states)]
+        world.start(world.job("ads-train-1"), containerStatuses=containers)
+        world.settle()
+        world.wait(999)
+        assert status(world).state is State.TRAINING
+        world.wait(1)
+        assert condition(world, ConditionType.FAILED)[1] == Reason.DEADLINE_EXCEEDED
+        assert status(world).training_seconds == 1000
 
     def test_the_deadline_requeues_in_time(self) -> None:
         world = blended(cluster=Cluster(active_deadline_seconds=7))

@@ -16,8 +16,8 @@ from blendtune_api.v1alpha1 import (
 )
 from blendtune_operator.conditions import moment, timestamp
 from blendtune_operator.plan import StatusT
+from blendtune_operator.plan.causes import Cause
 from blendtune_operator.plan.draft import Draft
-from blendtune_operator.plan.pods import Cause
 
 _CAUSE_LIMIT = 1024  # characters
 _MAX_DOUBLINGS = 32

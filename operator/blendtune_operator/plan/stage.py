@@ -24,13 +24,14 @@ from blendtune_operator.plan.attempts import (
     record,
     training_seconds,
 )
+from blendtune_operator.plan.causes import Cause
 from blendtune_operator.plan.children import JobPhase, is_live, is_terminating, phase_of
 from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.held_up import Waiting, held_up, waiting_since
 from blendtune_operator.plan.lingering import how_to_free, lingering
 from blendtune_operator.plan.phase import Continue, PhaseResult, Stop
 from blendtune_operator.plan.pinning import pods_of_attempt
-from blendtune_operator.plan.pods import Cause, Obstacle
+from blendtune_operator.plan.pods import Obstacle
 from blendtune_operator.plan.queueing import report_queued
 from blendtune_operator.plan.recorded import child_of
 from blendtune_operator.plan.stage_end import (

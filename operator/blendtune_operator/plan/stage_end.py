@@ -11,11 +11,11 @@ from blendtune_operator.names import Object
 from blendtune_operator.plan import StatusT
 from blendtune_operator.plan import pods as pod_reading
 from blendtune_operator.plan.attempts import backoff, close_attempt, last_attempt
+from blendtune_operator.plan.causes import Cause, cause_of_failure
 from blendtune_operator.plan.children import ended_at, failure_of, is_live
 from blendtune_operator.plan.draft import Draft
 from blendtune_operator.plan.lingering import how_to_free
 from blendtune_operator.plan.phase import Stop
-from blendtune_operator.plan.pods import Cause
 from blendtune_operator.plan.recorded import child_of
 from blendtune_operator.plan.stage_run import (
     ResultT,
@@ -107,7 +107,7 @@ def handle_failure(
             f"{how_to_free(live, draft.now)}"
         )
         return wait_under_same_reason(draft, stage.condition, message)
-    cause = pod_reading.cause_of_failure(pods, failure_of(child))
+    cause = cause_of_failure(pods, failure_of(child))
     return _retry_or_fail(draft, stage, attempt, cause, ended_at(child))
 
 

@@ -26,6 +26,16 @@ from blendtune_api.v1alpha1 import (
     State,
 )
 
+_NEVER = "1970-01-01T00:00:00Z"  # when a container began that was not started
+_NO_PROGRAM = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
+    'failed: unable to start container process: exec: "python": executable file not found in $PATH: unknown'
+)
+_NO_DRIVER = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+    "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown"
+)
+
 CONTAINERS = Group(
     title="A container",
     situations=(
@@ -118,6 +128,23 @@ CONTAINERS = Group(
             message="attempt 1 is running; but container istio-proxy of pod ads-train-1-worker-0 "
             "still runs though pytorch has ended: have it run as a native sidecar, or switch "
             "its injection off by a label or annotation in podTemplate",
+        ),
+        Situation(
+            title="The image lacks the program, and the pod has ended",
+            shown=State.FAILED,
+            reason=Reason.STAGE_FAILED,
+            then=(ends("blend", "blend", 128, "StartError", startedAt=_NEVER, message=_NO_PROGRAM),),
+            message=f"container blend of pod ads-blend-abcde could not be started: {_NO_PROGRAM}: take one "
+            "of Blendtune's images, or one made from it",
+        ),
+        Situation(
+            title="The node cannot start the container of a pod of the training",
+            **TRAIN,
+            shown=State.TRAINING,
+            reason=Reason.BACKING_OFF,
+            then=(ends("train", "pytorch", 128, "StartError", startedAt=_NEVER, message=_NO_DRIVER),),
+            message="attempt 2 follows after: StageFailed: container pytorch of pod ads-train-1-worker-0 "
+            f"could not be started: {_NO_DRIVER}: if other nodes can start it, cordon this one",
         ),
         Situation(
             title="It exceeds its memory limit",

@@ -16,6 +16,7 @@ from tests.cluster.situations.steps import (
     on_node,
     removed,
     runs,
+    status,
     tells,
     unschedulable,
 )
@@ -32,6 +33,16 @@ def _disruption(why: str, message: str, **pod: str) -> Step:
     condition = {"type": "DisruptionTarget", "status": "True", "reason": why, "message": message}
     return ends("train", "pytorch", 143, "Error", {"conditions": [condition], **pod})
 
+
+def _rejected(stage: str, reason: str, message: str) -> Step:
+    """The kubelet does not take a pod that the scheduler gave to its node; no container is made."""
+    return status({"phase": "Failed", "reason": reason, "message": f"Pod was rejected: {message}"}, stage)
+
+
+_NO_DEVICES = (
+    "Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. "
+    "Requested: 1, Available: 0, which is unexpected"
+)
 
 NODES = Group(
     title="Nodes and the scheduler",
@@ -164,6 +175,38 @@ NODES = Group(
             message="attempt 1 is running; but pod ads-train-1-worker-0 on node node-7 should "
             "have ended and is held because its node does not answer: if the node is gone "
             "for good, `kubectl delete node node-7` frees it",
+        ),
+        Situation(
+            title="The node has fewer GPUs than it says, and rejects a pod of the training",
+            **TRAIN,
+            shown=State.TRAINING,
+            reason=Reason.BACKING_OFF,
+            then=(on_node("train"), _rejected("train", "UnexpectedAdmissionError", _NO_DEVICES)),
+            message="attempt 2 follows after: Disrupted: pod ads-train-1-worker-0 on node node-7 was "
+            "disrupted: UnexpectedAdmissionError: Pod was rejected: Allocate failed due to requested number "
+            "of devices unavailable for nvidia.com/gpu. Requested: 1, Available: 0, which is unexpected",
+        ),
+        Situation(
+            title="The node rejects what the pod asks for",
+            shown=State.BLENDING,
+            reason=Reason.BACKING_OFF,
+            then=(
+                _rejected(
+                    "blend", "SysctlForbidden", 'forbidden sysctl: "net.core.somaxconn" not allowlisted'
+                ),
+            ),
+            message="attempt 2 follows after: StageFailed: pod ads-blend-abcde was rejected by its node: "
+            'SysctlForbidden: Pod was rejected: forbidden sysctl: "net.core.somaxconn" not allowlisted: '
+            "change it in podTemplate, or use other nodes",
+        ),
+        Situation(
+            title="The node was restarted under a pod of the training",
+            **TRAIN,
+            shown=State.TRAINING,
+            reason=Reason.BACKING_OFF,
+            then=(ends("train", "pytorch", 255, "Unknown"),),
+            message="attempt 2 follows after: Disrupted: container pytorch of pod ads-train-1-worker-0 was "
+            "disrupted: its node was restarted, or lost it",
         ),
         Situation(
             title="The node ran short of memory and evicted a pod of the training",

@@ -87,10 +87,10 @@ def runs(
 
 
 def ends(
-    stage: str, container: str, exit_code: int, reason: str, pod: Mapping[str, Any] | None = None
+    stage: str, container: str, exit_code: int, reason: str, pod: Mapping[str, Any] | None = None, **more: str
 ) -> Step:
-    """A pod fails by the end of its container; `pod` is more of its status."""
-    end = {"exitCode": exit_code, "reason": reason, "startedAt": now(), "finishedAt": now()}
+    """A pod fails by the end of its container; `pod` is more of its status, `more` of that end."""
+    end = {"exitCode": exit_code, "reason": reason, "startedAt": now(), "finishedAt": now(), **more}
     listed = [state(container, {"running": None, "terminated": end})]
     return status({"phase": "Failed", "containerStatuses": listed, **(pod or {})}, stage)
 

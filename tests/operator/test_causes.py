@@ -11,7 +11,7 @@ from blendtune_api.contract import ExitCode, Failure, encode_message
 from blendtune_api.v1alpha1 import Reason
 from blendtune_operator.conditions import moment, timestamp
 from blendtune_operator.names import Object
-from blendtune_operator.plan.pods import cause_of_failure
+from blendtune_operator.plan.causes import cause_of_failure
 
 DISRUPTED = encode_message(Failure(reason=Reason.DISRUPTED, message="asked to stop"))
 NO_MEMORY = encode_message(Failure(reason=Reason.OUT_OF_MEMORY, message="rank 3 ran out of memory"))
@@ -42,6 +42,23 @@ def deleted(pod: Object, at: str, grace: int = 30) -> Object:
     end = timestamp(moment(at) + timedelta(seconds=grace))
     metadata = {**pod["metadata"], "deletionTimestamp": end, "deletionGracePeriodSeconds": grace}
     return {**pod, "metadata": metadata}
+
+
+def rejected(why: str) -> Object:
+    """A pod that the kubelet did not take: it has no container statuses."""
+    status = {"phase": "Failed", "reason": why, "message": "Pod was rejected: so it is"}
+    metadata = {"name": "pod", "labels": {}}
+    return {"kind": "Pod", "metadata": metadata, "spec": {"nodeName": "node-7"}, "status": status}
+
+
+def with_ends(pod: Object, other: Object) -> Object:
+    """The pod, the containers of which have ended as those of another one."""
+    ends = other["status"]["containerStatuses"]
+    return {**pod, "status": {**pod["status"], "containerStatuses": ends}}
+
+
+def not_started(words: str) -> Object:
+    return pod(128, reason="StartError", message=f"failed to create containerd task: {words}")
 
 
 BEFORE, AFTER = "2025-12-31T23:59:58Z", "2026-01-01T00:00:01Z"  # before and after the end of `pod`
@@ -164,6 +181,55 @@ TARGET = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason"
             False,
             "rank 3",
             id="its own message, and then deleted",
+        ),
+        *(
+            pytest.param(
+                [rejected(why)], Reason.DISRUPTED, False, False, f"node-7 was disrupted: {why}", id=why
+            )
+            for why in (
+                "UnexpectedAdmissionError",
+                "OutOfcpu",
+                "OutOfnvidia.com/gpu",
+                "NodeAffinity",
+                "OfTomorrow",
+            )
+        ),
+        *(
+            pytest.param(
+                [rejected(why)], Reason.STAGE_FAILED, True, False, f"rejected by its node: {why}", id=why
+            )
+            for why in ("SysctlForbidden", "TopologyAffinityError")
+        ),
+        pytest.param(
+            [with_ends(rejected("OutOfmemory"), pod(137, reason="ContainerStatusUnknown"))],
+            Reason.DISRUPTED,
+            False,
+            False,
+            "OutOfmemory",
+            id="rejected, with ends of containers that never were",
+        ),
+        pytest.param(
+            [pod(255, reason="Unknown")], Reason.DISRUPTED, False, False, "restarted", id="rebooted"
+        ),
+        pytest.param(
+            [pod(137, reason="ContainerStatusUnknown")], Reason.DISRUPTED, False, False, "lost it", id="lost"
+        ),
+        pytest.param([pod(255)], Reason.STAGE_FAILED, True, False, "exit code 255", id="its own 255"),
+        *(
+            pytest.param([not_started(words)], Reason.STAGE_FAILED, True, True, words, id=words)
+            for words in (
+                'exec: "python": executable file not found in $PATH: unknown',
+                'exec: "/app/x": stat /app/x: no such file or directory: unknown',
+                'exec: "/app/x": permission denied: unknown',
+                "exec /usr/bin/python: exec format error",
+            )
+        ),
+        *(
+            pytest.param([not_started(words)], Reason.STAGE_FAILED, True, False, words, id=words)
+            for words in (
+                "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown",
+                'error mounting "/var/lib/x": no such file or directory: unknown',
+            )
         ),
         pytest.param([EXCESS], Reason.STAGE_FAILED, True, False, "raise its resources", id="own excess"),
         pytest.param(
