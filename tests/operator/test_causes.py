@@ -57,6 +57,12 @@ def with_ends(pod: Object, other: Object) -> Object:
     return {**pod, "status": {**pod["status"], "containerStatuses": ends}}
 
 
+def with_init(pod: Object, other: Object) -> Object:
+    """The pod, with the containers of another one as its init containers."""
+    ends = other["status"]["containerStatuses"]
+    return {**pod, "status": {**pod["status"], "initContainerStatuses": ends}}
+
+
 def not_started(words: str) -> Object:
     return pod(128, reason="StartError", message=f"failed to create containerd task: {words}")
 
@@ -230,6 +236,22 @@ TARGET = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason"
                 "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown",
                 'error mounting "/var/lib/x": no such file or directory: unknown',
             )
+        ),
+        pytest.param(
+            [pod(143, **TARGET, name="a"), with_init(pod(ExitCode.PEER_LOST, name="b"), pod(137))],
+            Reason.DISRUPTED,
+            False,
+            False,
+            "PreemptionByScheduler",
+            id="the native sidecar of the peer of a preempted pod",
+        ),
+        pytest.param(
+            [with_init(pod(None), pod(3))],
+            Reason.STAGE_FAILED,
+            True,
+            False,
+            "exit code 3",
+            id="an init container",
         ),
         pytest.param([EXCESS], Reason.STAGE_FAILED, True, False, "raise its resources", id="own excess"),
         pytest.param(

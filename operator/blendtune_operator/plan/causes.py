@@ -91,9 +91,7 @@ def cause_of_failure(pods: Iterable[Object], job_failure: str) -> Cause:
 def _pod_causes(pod: Object) -> Iterator[tuple[_Rank, Cause]]:
     """Every way in which the pod may have made the attempt fail, ranked."""
     name, disruption, deleted = pod["metadata"]["name"], _disruption(pod), _deletion_requested(pod)
-    failed = [
-        (container, end) for container, end in terminations(pod) if end.get("exitCode") != ExitCode.SUCCESS
-    ]
+    failed = _failed_containers(pod)
     if exceeded := _exceeded_limit(pod):
         text = f"pod {name} was evicted: {exceeded}: raise its resources in spec.cluster"
         first = min((_finished_at(end) for _, end in failed), default=_UNKNOWN_TIME)
@@ -109,6 +107,22 @@ def _pod_causes(pod: Object) -> Iterator[tuple[_Rank, Cause]]:
         node = (pod.get("spec") or {}).get("nodeName")
         where = f"pod {name} on node {node}" if node else f"pod {name}"
         yield (_Blame.DISRUPTED, _UNKNOWN_TIME), _disrupted(where, disruption, None)
+
+
+def _failed_containers(pod: Object) -> list[tuple[str, Object]]:
+    """Names and ends. Where work has begun, init containers are not to blame: they had ended well, or are
+    native sidecars, which are stopped last.
+    """
+    status = status_of(pod)
+    work, init = (
+        [
+            (name, end)
+            for name, end in terminations(status.get(key) or [])
+            if end.get("exitCode") != ExitCode.SUCCESS
+        ]
+        for key in ("containerStatuses", "initContainerStatuses")
+    )
+    return work or init
 
 
 def _container_cause(

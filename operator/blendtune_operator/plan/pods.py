@@ -50,7 +50,7 @@ def obstacle(pods: Iterable[Object]) -> Obstacle | None:
                 return Obstacle(
                     Reason.UNSCHEDULABLE, f"pod {name} cannot be scheduled: {advised(text, advice)}"
                 )
-        for container in containers_of(pod):
+        for container in _containers(pod):
             told = _waits(name, container)
             if told is not None:
                 return told
@@ -115,21 +115,21 @@ def outcome(pods: Iterable[Object], container: str) -> Outcome:
     """
     for pod in pods:
         if pod_index(pod) == 0 and status_of(pod).get("phase") == "Succeeded":
-            for name, end in terminations(pod):
+            for name, end in terminations(_containers(pod)):
                 if name == container:
                     return decode_message(end.get("message") or "")
     raise MessageError("the pod is gone, and its termination message with it")
 
 
-def terminations(pod: Object) -> Iterator[tuple[str, Object]]:
-    """Name and `terminated` state of each container of the pod that has ended."""
-    for container in containers_of(pod):
+def terminations(containers: Iterable[Object]) -> Iterator[tuple[str, Object]]:
+    """Name and `terminated` state of those of a pod's containers that have ended."""
+    for container in containers:
         terminated = (container.get("state") or {}).get("terminated")
         if terminated:
             yield container["name"], terminated
 
 
-def containers_of(pod: Object) -> list[Object]:
+def _containers(pod: Object) -> list[Object]:
     status = status_of(pod)
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
