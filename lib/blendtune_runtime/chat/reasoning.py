@@ -13,7 +13,7 @@ _OPENED_BLOCK = re.compile(rf"(.*?){CLOSE}\s*", re.DOTALL)  # its opening mark s
 
 
 class ReasoningFault(ValueError):
-    """Thoughts that contradict each other, or do not end. The message tells the author of the data why."""
+    """Thoughts that contradict each other, do not end, or lead to no words. The message says which."""
 
 
 def has_reasoning(conversation: Conversation) -> bool:
@@ -31,7 +31,8 @@ def has_reasoning(conversation: Conversation) -> bool:
 def apart(conversation: Conversation) -> Conversation:
     """The conversation with the thoughts of its answers apart from their words.
 
-    Raises ReasoningFault for an answer whose think block does not end, or that has other thoughts beside it.
+    Raises ReasoningFault for an answer whose think block does not end, that has other thoughts beside it, or
+    that says nothing after it.
     """
     marked = (
         each.role is ChatRole.ASSISTANT and (OPEN in each.content or CLOSE in each.content)
@@ -63,6 +64,8 @@ def _apart(message: Message, index: int) -> Message:
     thoughts, words = _leading_block(message.content)
     if words.lstrip().startswith(OPEN):
         raise ReasoningFault(f"message {index}: its think block does not end: {CLOSE} is missing")
+    if words is not message.content and not words.strip() and not message.tool_calls:
+        raise ReasoningFault(f"message {index}: it says nothing after its think block")
     if thoughts and message.reasoning.strip() not in ("", thoughts):
         raise ReasoningFault(
             f"message {index}: its reasoning and its think block differ; leave one of them out"

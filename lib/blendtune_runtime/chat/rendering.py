@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -210,13 +210,12 @@ class ChatRenderer:
 
     def check_kept(self, conversation: Conversation, text: str) -> None:
         """Raises TemplateRefusal if the rendered `text` lacks the tools or the words of a message."""
-        for index, message in enumerate(conversation.messages):
-            if message.content.strip() in text:
-                continue
-            other = replace(message, content=f"{message.content} {_OTHER}")
-            messages = (*conversation.messages[:index], other, *conversation.messages[index + 1 :])
-            if _OTHER not in self.text(replace(conversation, messages=messages)):
-                raise TemplateRefusal(f"message {index}: it leaves out what {message.role} says")
+        if not _has_each(text, [message.content.strip() for message in conversation.messages]):
+            for index, message in enumerate(conversation.messages):
+                other = replace(message, content=f"{message.content} {_OTHER}")
+                messages = (*conversation.messages[:index], other, *conversation.messages[index + 1 :])
+                if _OTHER not in self.text(replace(conversation, messages=messages)):
+                    raise TemplateRefusal(f"message {index}: it leaves out what {message.role} says")
         if conversation.tools and self.text(replace(conversation, tools=())) == self.text(conversation):
             raise TemplateRefusal("tools: it leaves out the tools")
 
@@ -224,6 +223,16 @@ class ChatRenderer:
         """The tokens that end a text or an answer."""
         end = self._tokenizer.convert_tokens_to_ids(self.end) if self.end else None
         return frozenset(int(token) for token in {self._tokenizer.eos_token_id, end} - {None})
+
+
+def _has_each(text: str, contents: Sequence[str]) -> bool:
+    """Whether each of the contents stands in a place of its own; the longest take theirs first."""
+    for content in sorted(filter(None, contents), key=len, reverse=True):
+        before, found, after = text.partition(content)
+        if not found:
+            return False
+        text = f"{before}\0{after}"
+    return True
 
 
 def advice(tokenizer: Any, field: str) -> str:

@@ -35,6 +35,14 @@ def conversations(draw: st.DrawFn, family: str) -> Conversation:
     return Conversation(messages=tuple(messages))
 
 
+@st.composite
+def odd_orders(draw: st.DrawFn) -> Conversation:
+    """Turns of questions and answers in any order, with an answer to learn."""
+    turn = st.builds(user, WORDS) | st.builds(assistant, WORDS)
+    messages = draw(st.lists(turn, max_size=4))
+    return Conversation(messages=(user(draw(WORDS)), *messages, assistant(draw(WORDS))))
+
+
 def forms_of(message: Message, form: str, reasoned: str | None) -> set[str]:
     """What may be learnt of an answer: templates strip white space in different ways."""
     thoughts = message.reasoning.strip()
@@ -61,6 +69,23 @@ def test_whatever_a_conversation_holds_its_answers_are_learnt_or_it_is_refused(c
             each for each in conversation.messages if each.role is ChatRole.ASSISTANT and each.supervised
         ]
         found = [unicodedata.normalize("NFC", turn) for turn in learnt(case.family, list(outcome))]
+        assert len(found) == len(answers)
+        for turn, answer in zip(found, answers, strict=True):
+            assert turn in forms_of(answer, case.form, case.reasoned)
+
+    check()
+
+
+@pytest.mark.parametrize("case", FORMS)
+def test_whatever_the_order_of_turns_each_answer_is_learnt_or_the_row_refused(case: Case) -> None:
+    @settings(max_examples=15, deadline=None, derandomize=True, database=None)
+    @given(odd_orders())
+    def check(conversation: Conversation) -> None:
+        (outcome,) = encoder_of(case.family, case.thinking).encode([conversation])
+        if isinstance(outcome, RowFault):
+            return
+        found = [unicodedata.normalize("NFC", turn) for turn in learnt(case.family, list(outcome))]
+        answers = [each for each in conversation.messages if each.role is ChatRole.ASSISTANT]
         assert len(found) == len(answers)
         for turn, answer in zip(found, answers, strict=True):
             assert turn in forms_of(answer, case.form, case.reasoned)

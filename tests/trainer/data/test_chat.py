@@ -51,6 +51,17 @@ def test_only_answers_and_their_end_are_supervised(template: str, trim_offsets: 
     assert example.supervised[ends].tolist() == [False, False, True, False, True]
 
 
+def test_two_answers_that_end_a_conversation_are_both_learnt() -> None:
+    tokenizer = build_tokenizer(CHATML)
+    turns = [
+        {"role": "user", "content": "Hi?"},
+        {"role": "assistant", "content": "One moment."},
+        {"role": "assistant", "content": "Yes."},
+    ]
+    example = encoded(tokenizer, turns)
+    assert supervised_turns(tokenizer, example) == ["One moment.<|im_end|>", "Yes.<|im_end|>"]
+
+
 @pytest.mark.parametrize(
     ("template", "expected"),
     [

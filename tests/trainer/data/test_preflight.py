@@ -86,6 +86,25 @@ def weights_of_another_size(folder: Folder) -> None:
     change(folder, intermediate_size=48)
 
 
+def a_layer_too_many(folder: Folder) -> None:
+    change(folder, num_hidden_layers=1, layer_types=["full_attention"])
+
+
+def biases_that_are_denied(folder: Folder) -> None:
+    def add(weights: dict[str, torch.Tensor]) -> None:
+        weights["model.layers.0.self_attn.q_proj.bias"] = torch.ones(32)
+
+    change_weights(folder, add)
+
+
+def settings_cut_short(folder: Folder) -> None:
+    (folder / "generation_config.json").write_text('{"do_sample": true,')
+
+
+def settings_behind_a_byte_order_mark(folder: Folder) -> None:
+    (folder / "generation_config.json").write_text("{}", encoding="utf-8-sig")
+
+
 def quantised(folder: Folder) -> None:
     change(folder, quantization_config={"quant_method": "mxfp4"})
 
@@ -124,6 +143,35 @@ def quantised(folder: Folder) -> None:
             ["mlp.down_proj.weight is 32 x 64 in the weights and 32 x 48 by config.json"],
             id="another size",
         ),
+        pytest.param(
+            a_layer_too_many, ["model.layers.1.", "leaves out", "number of layers"], id="more layers"
+        ),
+        pytest.param(
+            biases_that_are_denied, ["have model.layers.0.self_attn.q_proj.bias, which"], id="more biases"
+        ),
+        pytest.param(
+            settings_cut_short, ["generation_config.json is not JSON in UTF-8"], id="settings cut short"
+        ),
+        pytest.param(
+            settings_behind_a_byte_order_mark,
+            ["generation_config.json is not JSON in UTF-8"],
+            id="settings, BOM",
+        ),
+        *(
+            pytest.param(
+                lambda folder, more=more: change(folder, **more), ["no causal language model", *words], id=id
+            )
+            for more, words, id in (
+                ({"num_attention_heads": 3}, ["heads"], "heads that divide nothing"),
+                ({"max_position_embeddings": None}, ["max_position_embeddings"], "no positions"),
+                ({"dtype": "float8"}, ["float8"], "an unknown type of numbers"),
+                (
+                    {"rope_parameters": {"rope_type": "foo", "rope_theta": 1e4}},
+                    ["transformers does not know 'foo'"],
+                    "unknown positions",
+                ),
+            )
+        ),
         pytest.param(quantised, ["are quantised (mxfp4)", "dequantize"], id="quantised"),
     ],
 )
@@ -144,6 +192,15 @@ def test_a_model_that_cannot_be_trained_is_refused(
 def with_model(run: Run, folder: Folder) -> Run:
     spec = replace(run.config.spec, model=Model(uri=f"file://{folder}"))
     return replace(run, config=replace(run.config, spec=spec))
+
+
+def test_weights_of_a_part_that_the_model_lacks_are_told(
+    make_run: Callable[..., Run], tmp_path: Path, base_model: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(base_model, tmp_path / "valued")
+    change_weights(folder, lambda weights: weights.update({"v_head.summary.weight": torch.ones(1, 32)}))
+    prepare(with_model(make_run(), folder))
+    assert "weights of the base model that are not used: v_head\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

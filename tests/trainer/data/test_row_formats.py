@@ -152,6 +152,21 @@ def test_the_formats_say_the_same(row: dict[str, object]) -> None:
             id="history of messages",
         ),
         pytest.param(
+            INSTRUCTION | {"weight": "3 kg", "loss": 0.7, "label": 0, "image": "a.png", "train": True},
+            [(USER, "Hi?"), (ASSISTANT, "Yes.")],
+            id="columns that say nothing of what is learnt",
+        ),
+        pytest.param(
+            {"prompt": "Hi?", "completion": [HI, YES]},
+            [(USER, "Hi?"), (ASSISTANT, "Yes.")],
+            id="the prompt again in the response",
+        ),
+        pytest.param(
+            {"prompt": [HI], "completion": [HI, YES, HI, YES]},
+            [(USER, "Hi?"), (ASSISTANT, "Yes.")] * 2,
+            id="a prompt of messages again in the response",
+        ),
+        pytest.param(
             {
                 "messages": [
                     {

@@ -90,6 +90,20 @@ from blendtune_trainer.rows.faults import RowFault
             {"messages": [HI | {"images": ["a.png"]}, YES]}, "WrongType", r"\[0\]\.images", id="of a turn"
         ),
         pytest.param(
+            {"image": "a.png", "conversations": [HI | {"content": "<image>\nWhat is it?"}, YES]},
+            "WrongType",
+            "image: only text",
+            id="an image that a text shows",
+        ),
+        *(
+            pytest.param(
+                row | flag, "NoAnswer", f"{key} is .*: this row is not to be learnt", id=f"{flag} beside"
+            )
+            for flag in ({"weight": 0}, {"train": False}, {"masked": "true"}, {"label": False})
+            for key in flag
+            for row in (CHAT, INSTRUCTION)
+        ),
+        pytest.param(
             {"messages": [HI, YES, {"role": "system", "content": "x"}]},
             "WrongOrder",
             "may only stand first",

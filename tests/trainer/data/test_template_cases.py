@@ -229,8 +229,11 @@ def test_a_think_block_is_text_to_a_template_that_knows_none() -> None:
     assert learnt(END_OF_TEXT_TAIL, user("Price?"), assistant(block)) == [[block + "<|im_end|>"]]
 
 
-def test_what_a_template_leaves_out_is_refused() -> None:
-    outcome = encode(UNTOLD_SYSTEM, Message(role=ChatRole.SYSTEM, content="Be kind."), *ONE)
+@pytest.mark.parametrize(
+    "words", ["Be kind.", "Price", "Price?"], ids=["other words", "within others", "the same"]
+)
+def test_what_a_template_leaves_out_is_refused(words: str) -> None:
+    outcome = encode(UNTOLD_SYSTEM, Message(role=ChatRole.SYSTEM, content=words), *ONE)
     assert isinstance(outcome, RowFault)
     assert "message 0: it leaves out what system says" in str(outcome)
 

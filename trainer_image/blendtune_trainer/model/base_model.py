@@ -76,14 +76,20 @@ def empty_model(folder: Path) -> Any:
             )
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise BadModel(f"spec.model.uri: {folder} holds no causal language model: {error}") from error
+    except Exception as error:  # what is wrong in a configuration, libraries tell in ways of their own
+        raise BadModel(f"spec.model.uri: {folder} holds no causal language model: {_words(error)}") from error
     if leak := next(leaks(model), None):
         raise BadModel(
             f"spec.model.uri: {folder} holds a {config.model_type}, whose {leak} would let examples of one "
             "bin into one another; choose a model of attention layers with positions of their own"
         )
     return model
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"transformers does not know {error}, which its config.json names"
+    return str(error) if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {error}"
 
 
 def leaks(model: Any) -> Iterator[str]:

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from transformers import CONFIG_MAPPING
 
 from blendtune_runtime.chat.rendering import ChatRenderer
+from blendtune_runtime.errors import BadModel
 from blendtune_runtime.files import write_json, write_text
 from blendtune_runtime.models.files import PROCESSOR_FILES, TOKENIZER_FILES
 
@@ -156,7 +157,22 @@ def _old_rope(rope: Mapping[str, Any]) -> Document:
     return named | ({"rope_scaling": scaling} if scaled else {})
 
 
+def require_settings(base: Path) -> None:
+    """Raises BadModel if an export could not read the base model's own files of settings."""
+    for name in (CONFIG, GENERATION_CONFIG, TOKENIZER_CONFIG):
+        _read(base / name)
+
+
 def _read(path: Path) -> Document:
-    """The JSON object in a file; an empty one if there is no such file."""
-    document: Document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    """The JSON object in a file; an empty one if there is no such file. Raises BadModel if it has none."""
+    if not path.is_file():
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadModel(
+            f"spec.model.uri: {path} is not JSON in UTF-8: {error}. Copy it again, or mend it"
+        ) from error
+    if not isinstance(document, dict):
+        raise BadModel(f"spec.model.uri: {path} must hold a JSON object. Copy it again, or mend it")
     return document

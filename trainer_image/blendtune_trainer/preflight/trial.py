@@ -19,7 +19,7 @@ from blendtune_runtime.models.interpolation import require_interpolable
 from blendtune_trainer.model.attention import attend_within_examples
 from blendtune_trainer.model.load import attention_implementation
 from blendtune_trainer.model.lora import linear_layers, merged_model, with_adapter
-from blendtune_trainer.model.settings_files import probes
+from blendtune_trainer.model.settings_files import probes, require_settings
 from blendtune_trainer.preflight.small_copy import VOCABULARY, CannotShrink, small_copy
 from blendtune_trainer.training.export import write_adapter, write_model
 from blendtune_trainer.training.separation import require_separation_on_cpu
@@ -34,6 +34,7 @@ def try_model(spec: BlendedFineTuneSpec, base: Path, tokenizer: Any) -> None:
     exported is not loaded as it was, or if an evaluation with interpolation could not weigh it with the base
     model. A model that cannot be made small is not tried: the training itself still checks the first.
     """
+    require_settings(base)
     with tempfile.TemporaryDirectory(prefix="blendtune-trial-") as place:
         small = Path(place) / "base"
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ _NAMED = 3  # weights, at most
 def require_weights(base: Path) -> Any:
     """The model in `base` on the meta device, once its weights are known to be complete.
 
-    Raises BadModel if weights are missing or of other sizes, are quantised, or if `tie_word_embeddings` says
-    something else than they do. transformers would make up what is missing.
+    Raises BadModel if weights are missing or of other sizes, are quantised, if there are more of a part than
+    config.json says, or if `tie_word_embeddings` says something else than they do. transformers would make up
+    what is missing, and leave out what is too much.
     """
     config = json.loads((base / "config.json").read_text())
     if method := (config.get("quantization_config") or {}).get("quant_method"):
@@ -45,6 +46,7 @@ def require_weights(base: Path) -> Any:
             f"{base}: one of them is another model's; copy all files of the model again"
         )
     _require_complete(model, sorted(report["missing_keys"]), base)
+    _require_used(model, sorted(report["unexpected_keys"]), base)
     _require_tied(model, base)
     return model
 
@@ -62,6 +64,35 @@ def _require_complete(model: Any, missing: list[str], base: Path) -> None:
             f"spec.model.uri: {', '.join(missing[:_NAMED])}{more} are missing among the weights in {base}: "
             "copy all files of the model again; a shard may be missing, or config.json be another model's"
         )
+
+
+def _require_used(model: Any, unused: list[str], base: Path) -> None:
+    """Raises BadModel for weights that are left out though they belong to a part of the model.
+
+    Those of parts that it does not have, such as a head for values, are printed. transformers itself keeps
+    quiet about those that are known not to count.
+    """
+    modules = {name for name, _ in model.named_modules()}
+    own = [name for name in unused if not modules.isdisjoint(_places(name))]
+    if own:
+        more = f" and {len(own) - _NAMED:,} more" if len(own) > _NAMED else ""
+        raise BadModel(
+            f"spec.model.uri: the weights in {base} have {', '.join(own[:_NAMED])}{more}, which "
+            "config.json leaves out: it would be another model. Copy all files of the model again, or "
+            "correct config.json, such as its number of layers or its biases"
+        )
+    if unused:
+        parts = sorted({name.partition(".")[0] for name in unused})
+        print(f"weights of the base model that are not used: {', '.join(parts)}", flush=True)
+
+
+def _places(name: str) -> Iterator[str]:
+    """The module that a weight belongs to, and the list of layers that this is in."""
+    yield name.rpartition(".")[0]
+    parts = name.split(".")
+    first = next((index for index, part in enumerate(parts) if part.isdigit()), None)
+    if first:
+        yield ".".join(parts[:first])
 
 
 def _require_tied(model: Any, base: Path) -> None:

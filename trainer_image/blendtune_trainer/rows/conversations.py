@@ -12,6 +12,7 @@ from blendtune_trainer.rows.layouts import Layout, Layouts, chosen
 from blendtune_trainer.rows.messages import MEDIA, checked_order, messages_of, with_system
 from blendtune_trainer.rows.notes import Notes
 from blendtune_trainer.rows.pairs import pair_messages
+from blendtune_trainer.rows.supervision import require_learnt
 from blendtune_trainer.rows.tools import Tool, tools_of
 
 __all__ = ["RowFault", "RowReader", "canonical_bytes", "to_conversation"]
@@ -45,10 +46,12 @@ class RowReader:
                     BadRowReason.AMBIGUOUS_FORMAT,
                 )
         alike = {name for other in layouts[1:] for name in other.essential}
-        for name in layout.unused:
-            if name in MEDIA and not is_blank(row[name]):
+        unused = [name for name in layout.unused if not is_blank(row[name])]
+        require_learnt(row, unused)
+        for name in unused:
+            if name in MEDIA or _is_shown(name, conversation):
                 raise RowFault(f"{name}: only text is learnt", BadRowReason.WRONG_TYPE)
-            if name not in alike and not is_blank(row[name]):
+            if name not in alike:
                 self.notes.unused(name)
         self.notes.read_as(layout.shape)
         return conversation
@@ -69,6 +72,12 @@ class RowReader:
                 )
             tools = tools or given
         return Conversation(messages=checked_order(messages, self.notes), tools=tools)
+
+
+def _is_shown(name: str, conversation: Conversation) -> bool:
+    """Whether a text has the mark in whose place a column such as `image` stands, as LLaVA's rows do."""
+    mark = f"<{name}>"
+    return f"{name}s" in MEDIA and any(mark in message.content for message in conversation.messages)
 
 
 def to_conversation(row: object) -> Conversation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from blendtune_api.v1alpha1 import BadRowReason
@@ -17,10 +17,18 @@ from blendtune_trainer.rows.notes import Notes
 def pair_messages(row: Mapping[str, object], layout: Layout, notes: Notes) -> list[Message]:
     """The turns of a row: its history, the prompt with its input, and the response. Raises RowFault.
 
-    Answers within a prompt of messages are context and not learnt; those of the history are learnt.
+    Answers within a prompt of messages are context and not learnt; those of the history are learnt. Where a
+    response of messages begins with the prompt, as in preference data, it stands once.
     """
     history = _history(row[layout.history], layout.history, notes) if layout.history else []
-    return [*history, *_prompt(row, layout, notes), *_response(row, layout, notes)]
+    prompt, response = _prompt(row, layout, notes), _response(row, layout, notes)
+    if _said(response[: len(prompt)]) == _said(prompt):
+        response = response[len(prompt) :]
+    return [*history, *prompt, *response]
+
+
+def _said(messages: Sequence[Message]) -> list[tuple[ChatRole, str]]:
+    return [(message.role, message.content.strip()) for message in messages]
 
 
 def _prompt(row: Mapping[str, object], layout: Layout, notes: Notes) -> list[Message]:

@@ -1,12 +1,12 @@
 """The flags by which rows say which answers are learnt.
 
 OpenAI, Mistral and Together call it `weight`, axolotl `train` or `training`, ms-swift `loss`, torchtune
-`masked`.
+`masked`; TRL's unpaired preferences have a `label`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from blendtune_api.v1alpha1 import BadRowReason
@@ -39,3 +39,16 @@ def is_supervised(turn: Mapping[str, Any], where: str) -> bool | None:
         learnt = flag is not (key in _MASKED)
         said = learnt if said is None else said and learnt
     return said
+
+
+def require_learnt(row: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raises RowFault if a column beside the answers says that none of the row is to be learnt.
+
+    A column of such a name that holds more than yes or no is another thing, such as the weight of a parcel.
+    """
+    for name in names:
+        value = row[name]
+        flag = _WORDS.get(str(value).strip().lower()) if name in FLAGS else None
+        unwanted = (name == "label" and value is False) or (flag is not None and flag is (name in _MASKED))
+        if unwanted:
+            raise RowFault(f"{name} is {value}: this row is not to be learnt", BadRowReason.NO_ANSWER)

@@ -71,7 +71,10 @@ class AnswerLocator:
             return None
         spans, position = [], 0
         for message in answers:
-            start = text.index(self._asks, position) + len(self._asks)
+            asks = text.find(self._asks, position)
+            if asks < 0:  # it begins within the last answer, which this one follows at once
+                return None
+            start = asks + len(self._asks)
             position = self._end_of(message, text, start)
             if position < 0:
                 return None
