@@ -156,6 +156,12 @@ def test_the_formats_say_the_same(row: dict[str, object]) -> None:
             [(USER, "Hi?"), (ASSISTANT, "Yes.")],
             id="columns that say nothing of what is learnt",
         ),
+        pytest.param(CHAT | {"label": False}, [(USER, "Hi?"), (ASSISTANT, "Yes.")], id="a label of a chat"),
+        pytest.param(
+            {"prompt": "Hi?", "completion": "Yes.", "label": True},
+            [(USER, "Hi?"), (ASSISTANT, "Yes.")],
+            id="an answer that is wanted",
+        ),
         pytest.param(
             {"prompt": "Hi?", "completion": [HI, YES]},
             [(USER, "Hi?"), (ASSISTANT, "Yes.")],

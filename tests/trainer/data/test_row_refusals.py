@@ -99,9 +99,15 @@ from blendtune_trainer.rows.faults import RowFault
             pytest.param(
                 row | flag, "NoAnswer", f"{key} is .*: this row is not to be learnt", id=f"{flag} beside"
             )
-            for flag in ({"weight": 0}, {"train": False}, {"masked": "true"}, {"label": False})
+            for flag in ({"weight": 0}, {"train": False}, {"masked": "true"})
             for key in flag
             for row in (CHAT, INSTRUCTION)
+        ),
+        pytest.param(
+            {"prompt": "Hi?", "completion": "No.", "label": False},
+            "NoAnswer",
+            "label is False",
+            id="an answer that is not wanted",
         ),
         pytest.param(
             {"messages": [HI, YES, {"role": "system", "content": "x"}]},

@@ -47,7 +47,7 @@ class RowReader:
                 )
         alike = {name for other in layouts[1:] for name in other.essential}
         unused = [name for name in layout.unused if not is_blank(row[name])]
-        require_learnt(row, unused)
+        require_learnt(row, unused, layout.essential)
         for name in unused:
             if name in MEDIA or _is_shown(name, conversation):
                 raise RowFault(f"{name}: only text is learnt", BadRowReason.WRONG_TYPE)

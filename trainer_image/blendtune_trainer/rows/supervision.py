@@ -17,6 +17,7 @@ _LEARNT = ("weight", "train", "training", "trainable", "do_train", "loss", "loss
 _MASKED = ("mask", "masked")
 _DETAILS = ("train_detail", "training_detail")  # spans of characters
 FLAGS = frozenset({*_LEARNT, *_MASKED, *_DETAILS})
+_PREFERENCES = ("prompt", "completion")  # of TRL's unpaired ones
 _WORDS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 
 
@@ -41,14 +42,14 @@ def is_supervised(turn: Mapping[str, Any], where: str) -> bool | None:
     return said
 
 
-def require_learnt(row: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Raises RowFault if a column beside the answers says that none of the row is to be learnt.
+def require_learnt(row: Mapping[str, Any], names: Iterable[str], essential: tuple[str, ...]) -> None:
+    """Raises RowFault if a column beside the `essential` ones says that none of the row is to be learnt.
 
     A column of such a name that holds more than yes or no is another thing, such as the weight of a parcel.
     """
     for name in names:
         value = row[name]
         flag = _WORDS.get(str(value).strip().lower()) if name in FLAGS else None
-        unwanted = (name == "label" and value is False) or (flag is not None and flag is (name in _MASKED))
-        if unwanted:
+        rejected = name == "label" and value is False and essential == _PREFERENCES
+        if rejected or (flag is not None and flag is (name in _MASKED)):
             raise RowFault(f"{name} is {value}: this row is not to be learnt", BadRowReason.NO_ANSWER)
