@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -150,6 +151,94 @@ def test_what_the_hub_does_not_have(
     assert raised.value.message.startswith(f"{FIELD}: hf://datasets/{name.split('/t')[0].split('/x')[0][:8]}")
 
 
+ALPACA = b"instruction,input,output\nThe country?,NA,Namibia\nNothing?,,None\n6*7?,,042\nIs it?,,True\n"
+DATES = b'{"question": "When?", "answer": "2023-01-05"}\n{"question": "And?", "answer": "2024-02-06"}\n'
+SEPARATED = b"---\nconfigs: [{config_name: default, data_files: train.csv, sep: ';'}]\n---\n"
+NAMED = b"""---
+configs: [{config_name: default, data_files: train.csv, names: [question, answer], header: null}]
+---
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "path", "answers"),
+    [
+        pytest.param(
+            {"train.csv": ALPACA},
+            "",
+            ["The country?\n\nNA|Namibia", "Nothing?|None", "6*7?|042", "Is it?|True"],
+            id="CSV",
+        ),
+        pytest.param({"train.csv": b"question;answer\nQ?;A\n"}, "", ["Q?|A"], id="CSV with semicolons"),
+        pytest.param(
+            {"train.csv": b"question;answer\nQ?;7\n", "README.md": SEPARATED},
+            "",
+            ["Q?|7"],
+            id="CSV with the separator in the card",
+        ),
+        pytest.param(
+            {"train.csv": b"Nothing?,None\nNot?,NaN\n", "README.md": NAMED},
+            "",
+            ["Nothing?|None", "Not?|NaN"],
+            id="CSV with the columns in the card",
+        ),
+        pytest.param({"train.jsonl": DATES}, "", ["When?|2023-01-05", "And?|2024-02-06"], id="dates"),
+        pytest.param({"train.jsonl.gz": gzip.compress(jsonl("a"))}, "", ["?|a"], id="gzip"),
+        pytest.param({"train.json": b'{"data": [' + jsonl("a") + b"]}"}, "", ["?|a"], id="wrapped"),
+        pytest.param({"a[1].jsonl": jsonl("a")}, "/a[1].jsonl", ["?|a"], id="brackets in a name"),
+        pytest.param({"a[1].parquet": parquet("a")}, "/a[1].parquet", ["?|a"], id="brackets, Parquet"),
+        pytest.param({"a b%20c#.jsonl": jsonl("a")}, "/a b%20c#.jsonl", ["?|a"], id="a name to quote"),
+    ],
+)
+def test_text_on_the_hub_is_read_as_it_stands(
+    hub: HubServer, files: dict[str, bytes], path: str, answers: list[str]
+) -> None:
+    hub.add(Repository("org/text", [files], type="datasets"))
+    location = data_location(f"hf://datasets/org/text{path}", Path("/claims"), FIELD)
+    faults = SourceFaults()
+    rows = list(collect(RowSource(location=location, field=SOURCE), faults))
+    assert ["|".join(each.content for each in row.conversation.messages) for row in rows] == answers
+    assert not faults.faults.count
+
+
+@pytest.mark.parametrize(
+    ("files", "words", "rows"),
+    [
+        pytest.param(
+            {"train.jsonl": jsonl("a") + b"{oops\n" + jsonl("b")},
+            r"^org/bad/train.jsonl:2: not valid JSON",
+            2,
+            id="a line",
+        ),
+        pytest.param(
+            {"train.csv": b"question,answer\n\xff,a\n"}, "org/bad/train.csv:.*UTF-8", 0, id="encoding"
+        ),
+        pytest.param(
+            {"train.jsonl": jsonl("a"), "README.md": b"---\nconfigs: [\n---\n"},
+            "spec.*org/bad: cannot be read as rows: while parsing",
+            0,
+            id="card",
+        ),
+        pytest.param(
+            {"train.parquet": b""}, "spec.*org/bad: cannot be read as rows: .", 0, id="an empty Parquet file"
+        ),
+        pytest.param({"train.zip": b"PK\x03\x04"}, "spec.*org/bad: cannot be read as rows: .", 0, id="ZIP"),
+    ],
+)
+def test_what_on_the_hub_is_not_rows(hub: HubServer, files: dict[str, bytes], words: str, rows: int) -> None:
+    hub.add(Repository("org/bad", [files], type="datasets"))
+    location = data_location("hf://datasets/org/bad", Path("/claims"), FIELD)
+    faults = SourceFaults()
+    assert len(list(collect(RowSource(location=location, field=SOURCE), faults))) == rows
+    with pytest.raises(BadData, match=words):
+        faults.faults.check()
+
+
+def test_an_empty_file_on_the_hub_has_no_rows(hub: HubServer) -> None:
+    hub.add(Repository("org/empty", [{"train.jsonl": b""}], type="datasets"))
+    assert read("hf://datasets/org/empty") == []
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -163,6 +252,27 @@ def test_what_passes_by_itself_is_tried_again(data: HubServer, fault: hub_api.Fa
     data.faults.append(fault)
     assert read("hf://datasets/org/languages", config="en") == ["one", "two", "three"]
     assert fault.times == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(hub_api.Fault("resolve.*train.jsonl", breaks_after=50), id="breaks"),
+        pytest.param(hub_api.Fault("resolve.*train.jsonl", status=503, times=2), id="503"),
+    ],
+)
+@pytest.mark.usefixtures("pauses")
+def test_a_text_file_that_breaks_off_is_read_on(data: HubServer, fault: hub_api.Fault) -> None:
+    data.faults.append(fault)
+    assert read("hf://datasets/org/plain@v1") == ["a", "b"]
+    assert fault.times == 0
+
+
+@pytest.mark.usefixtures("pauses")
+def test_a_text_file_that_does_not_come_is_left_to_another_attempt(data: HubServer) -> None:
+    data.faults.append(hub_api.Fault("resolve.*train.jsonl", status=503, times=99))
+    with pytest.raises(Transient, match=r"spec\.blend.*: hf://datasets/org/plain: it does not answer"):
+        read("hf://datasets/org/plain/train.jsonl")
 
 
 @pytest.mark.usefixtures("pauses")

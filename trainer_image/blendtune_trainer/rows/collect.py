@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from blendtune_api.v1alpha1 import Columns
 from blendtune_runtime.chat.conversation import Conversation
 from blendtune_runtime.stores import open_store
 from blendtune_runtime.uris import HubData, StorePath
-from blendtune_trainer.rows.cells import without_nulls
 from blendtune_trainer.rows.conversations import RowReader
 from blendtune_trainer.rows.data_files import data_files
 from blendtune_trainer.rows.faults import RowFault, SourceFaults
@@ -27,7 +26,7 @@ from blendtune_trainer.rows.values import Value
 class Row:
     """One row of a source."""
 
-    place: str  # file and line, "ads.jsonl:17"; for Parquet and the hub the row number, "ads.parquet row 17"
+    place: str  # file and line, "ads.jsonl:17"; for Parquet the row number, "ads.parquet row 17"
     conversation: Conversation
     fraction_read: float | None = None  # of its source, 0 to 1, up to this row; None if unknown
 
@@ -68,9 +67,7 @@ def values_of(source: RowSource, faults: SourceFaults, notes: Notes) -> Iterator
     """The rows of a source as they stand in its files. Adds faults and notes, and raises, as `collect`."""
     field = f"{source.field}.uri"
     if isinstance(source.location, HubData):
-        for each in hub_rows(source.location, field, faults.faults):
-            # most are Parquet, which writes null where a row lacks a field of a nested object
-            yield replace(each, value=without_nulls(each.value))
+        yield from hub_rows(source.location, field, source.purpose, faults, notes)
         return
     yield from _stored_values(source.location, field, source.purpose, faults, notes)
 

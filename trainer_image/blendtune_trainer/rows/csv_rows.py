@@ -13,7 +13,7 @@ from blendtune_trainer.rows.faults import RowFault, SourceFaults
 from blendtune_trainer.rows.opening import BOM, Opened, iconv_advice
 from blendtune_trainer.rows.values import Value
 
-_DELIMITERS = ",;\t|"
+DELIMITERS = ",;\t|"
 _FIELD_BYTES = 1 << 30  # Python's own limit is 128 KiB
 
 
@@ -69,4 +69,4 @@ def _delimiter(head: bytes) -> str:
     header = (
         head.removeprefix(BOM).lstrip(b"\r\n").split(b"\n", 1)[0].split(b"\r", 1)[0].decode(errors="replace")
     )
-    return max(_DELIMITERS, key=header.count)
+    return max(DELIMITERS, key=header.count)

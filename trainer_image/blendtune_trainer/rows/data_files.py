@@ -55,7 +55,7 @@ def data_files(
         if kind_of(name) is None:
             faults.add(name, f"cannot be read; use {SUFFIXES}")
             return []
-        return _with_shares([_data_file(path, name, filesystem.size(path))])
+        return with_shares([data_file(path, name, filesystem.size(path))])
     if not filesystem.isdir(path):
         raise FileNotFoundError(path)
     sizes = {
@@ -69,7 +69,7 @@ def data_files(
         notes.left_out(name, f"{split_of(name) or 'training'} split")
     if purpose is Split.TRAIN and kept and all(split_of(name) not in (None, Split.TRAIN) for name in kept):
         notes.remark(f"trained on, though named as a test or validation split: {kept[0]}")
-    return _with_shares([_data_file(sizes[name][0], name, sizes[name][1]) for name in kept])
+    return with_shares([data_file(sizes[name][0], name, sizes[name][1]) for name in kept])
 
 
 def _is_data(name: str, faults: SourceFaults, notes: Notes) -> bool:
@@ -112,7 +112,7 @@ def _without_caches(
     return kept
 
 
-def _with_shares(files: list[DataFile]) -> list[DataFile]:
+def with_shares(files: list[DataFile]) -> list[DataFile]:
     """The files, each with its part of their bytes together."""
     total = max(1, sum(file.size for file in files))
     starts = accumulate((file.size for file in files), initial=0)
@@ -122,7 +122,8 @@ def _with_shares(files: list[DataFile]) -> list[DataFile]:
     ]
 
 
-def _data_file(path: str, name: str, size: int | None) -> DataFile:
+def data_file(path: str, name: str, size: int | None) -> DataFile:
+    """A file of a known kind, by its name."""
     known = kind_of(name)
     assert known is not None
     return DataFile(path=path, name=name, size=size or 0, kind=known[0], compression=known[1])

@@ -70,6 +70,12 @@ def kind_of(name: str) -> tuple[FileKind, Compression | None] | None:
     return kind, compression
 
 
+def is_text(name: str) -> bool:
+    """Whether a file holds rows as text."""
+    kind = kind_of(name)
+    return kind is not None and kind[0] not in (FileKind.PARQUET, FileKind.ARROW)
+
+
 def is_metadata(name: str) -> bool:
     """Whether a file belongs to a data set without being data."""
     return _METADATA.search(name) is not None
