@@ -302,6 +302,111 @@ def test_a_file_that_is_not_what_it_says(tmp_path: Path, name: str, content: byt
     assert fault in found.message
 
 
+LONG_ROW = b'{"id": ' + b"9" * 5000 + b', "instruction": "Hi?", "output": "Yes."}'
+GOOD_ROW = b'{"instruction": "Hi?", "output": "Yes."}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "places"),
+    [
+        pytest.param("a.jsonl", GOOD_ROW + b"\n" + LONG_ROW + b"\n" + GOOD_ROW, ["a.jsonl:2"], id="a line"),
+        pytest.param(
+            "a.json",
+            b"[" + LONG_ROW + b",\n" + GOOD_ROW + b",\n" + GOOD_ROW + b"]",
+            ["a.json:1"],
+            id="a list",
+        ),
+        pytest.param(
+            "a.json", GOOD_ROW + b"\n" + LONG_ROW + b"\n" + GOOD_ROW, ["a.json:2"], id="objects in a row"
+        ),
+    ],
+)
+@pytest.mark.parametrize("block", [7, 1 << 20], ids=["in pieces", "at once"])
+def test_a_number_too_long_to_hold_is_a_bad_row(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    block: int,
+    name: str,
+    content: bytes,
+    places: list[str],
+) -> None:
+    monkeypatch.setattr("blendtune_trainer.rows.json_rows._BLOCK_BYTES", block)
+    found = read_content(tmp_path, name, content)
+    assert (found.answers, found.faults.bad_rows) == (["Yes.", "Yes."], 1)
+    assert found.message.startswith(f"{places[0]}: an integer of more than 4,300 digits")
+
+
+def test_a_number_too_long_to_hold_in_a_document_refuses_the_file(tmp_path: Path) -> None:
+    found = read_content(tmp_path, "a.json", b'{"data": [' + LONG_ROW + b"]}")
+    assert found.faults.bad_rows == 0
+    assert "a.json:1: an integer of more than" in found.message
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pytest.param(pyarrow.array([2**62], pyarrow.timestamp("us")), id="a time"),
+        pytest.param(pyarrow.array([2**30], pyarrow.date32()), id="a date"),
+        pytest.param(pyarrow.array([2**60], pyarrow.duration("s")), id="a duration"),
+        pytest.param(pyarrow.array([1], pyarrow.timestamp("us", "Mars/Base")), id="an unknown zone"),
+        pytest.param(pyarrow.array([2**62], pyarrow.timestamp("us")).dictionary_encode(), id="a dictionary"),
+        pytest.param(
+            pyarrow.array(
+                [[{"at": 2**62}]], pyarrow.list_(pyarrow.struct([("at", pyarrow.timestamp("us"))]))
+            ),
+            id="within objects",
+        ),
+    ],
+)
+def test_times_that_python_cannot_hold(tmp_path: Path, times: pyarrow.Array) -> None:
+    columns = {"instruction": ["Hi?"], "output": ["Yes."], "expires": times}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    found = read(tmp_path / "a.parquet")
+    assert (found.answers, found.faults.faults.count) == (["Yes."], 0)
+    pyarrow.parquet.write_table(pyarrow.table({**columns, "output": times}), tmp_path / "b.parquet")
+    used = read(tmp_path / "b.parquet")
+    assert (used.answers, used.faults.bad_rows) == ([], 1)
+
+
+def test_a_column_twice_refuses_a_parquet_file(tmp_path: Path) -> None:
+    columns = [pyarrow.array([each]) for each in ("Hi?", "Yes.", "No.")]
+    table = pyarrow.Table.from_arrays(columns, names=["instruction", "output", "output"])
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    found = read(tmp_path / "a.parquet")
+    assert not found.rows
+    assert "a.parquet: has two columns 'output'" in found.message
+
+
+def test_a_field_twice_within_an_object_refuses_a_parquet_file(tmp_path: Path) -> None:
+    twice = pyarrow.StructArray.from_arrays([pyarrow.array([1]), pyarrow.array([2])], names=["a", "a"])
+    table = pyarrow.table({"instruction": ["Hi?"], "output": ["Yes."], "more": twice})
+    with pyarrow.ipc.new_file(str(tmp_path / "a.arrow"), table.schema) as file:
+        file.write_table(table)
+    assert "a.arrow: not a readable Arrow file: " in read(tmp_path / "a.arrow").message
+
+
+def test_names_that_are_not_unicode_are_told_so_that_they_can_be_printed(tmp_path: Path) -> None:
+    row = {"instruction": "Hi?", "output": "Yes.", "\ud83d": 1}
+    (tmp_path / "b\udcff.jsonl").write_text(json.dumps(row) + "\n{")
+    (tmp_path / "c\udcff.txt").write_text("")
+    found = read(tmp_path)
+    assert list(found.notes.warnings()) == [
+        "not read: c\\udcff.txt (not a file of rows)",
+        "not used: \\ud83d (1)",
+    ]
+    assert found.places == ["b\\udcff.jsonl:1"]
+    assert found.message.startswith("b\\udcff.jsonl:2: not valid JSON")
+
+
+@pytest.mark.parametrize("target", ["nothing", "b.jsonl"], ids=["nowhere", "itself"])
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path, target: str) -> None:
+    (tmp_path / "a.jsonl").write_bytes(LINES)
+    (tmp_path / "b.jsonl").symlink_to(target)
+    found = read(tmp_path)
+    assert len(found.rows) == 3
+    assert "b.jsonl: is not there: a link" in found.message
+
+
 def test_a_file_in_another_encoding_is_told_apart_from_damaged_rows(tmp_path: Path) -> None:
     row = '{{"instruction": "{0}", "output": "b"}}\n'.format
     foreign = row("ä").encode("latin-1") * 5 + row("plain").encode()

@@ -315,6 +315,25 @@ def test_rows_of_s3(s3: S3Server, faults: list[s3_api.Fault]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("a.jsonl.zst", b"\x28\xb5\x2f\xfd" + b"garbage" * 9, id="zstandard"),
+        pytest.param("a.jsonl.bz2", b"BZh9" + b"garbage" * 9, id="bzip2"),
+        pytest.param("a.jsonl.gz", gzip.compress(jsonl("a"))[:-9], id="gzip"),
+        pytest.param("a.parquet", b"PAR1garbagePAR1", id="Parquet"),
+        pytest.param("a.arrow", b"\xff\xff\xff\xff\x10\0\0\0" + b"garbage" * 3, id="Arrow"),
+    ],
+)
+def test_a_damaged_file_on_s3_is_named(s3: S3Server, name: str, content: bytes) -> None:
+    s3.put("rows", {f"ads/{name}": content, "ads/b.jsonl": jsonl("b")})
+    faults = SourceFaults()
+    location = data_location("s3://rows/ads", Path("/claims"), FIELD)
+    assert len(list(collect(RowSource(location=location, field=SOURCE), faults))) == 1
+    with pytest.raises(BadData, match=rf"^{name}: (damaged|its compression|not a readable)"):
+        faults.faults.check()
+
+
+@pytest.mark.parametrize(
     ("uri", "faults", "environment", "kind", "words"),
     [
         pytest.param("s3://rows/none", {}, {}, BadData, "no such file or folder: s3://rows/none", id="none"),

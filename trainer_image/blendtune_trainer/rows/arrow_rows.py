@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from blendtune_trainer.rows.file_kinds import FileKind
 from blendtune_trainer.rows.values import Value
 
 _BATCH_ROWS = 1024
+# Of a time after the year 9999 or in an unknown zone. What Arrow finds damaged is a ValueError.
+_UNHELD = (OverflowError, KeyError, ValueError)
 _FILE_MAGIC = b"ARROW1"  # of Arrow's file format; datasets writes its stream format
 
 
@@ -27,8 +30,12 @@ def arrow_rows(stream: Any, file: DataFile, faults: SourceFaults) -> Iterator[Va
         batches = _parquet_batches(stream) if file.kind is FileKind.PARQUET else _arrow_batches(stream, file)
         number = 0
         for batch, fraction in batches:
+            twice = [name for name, count in Counter(batch.schema.names).items() if count > 1]
+            if twice:
+                faults.add(file.name, f"has two columns {twice[0]!r}: rename or remove one")
+                return
             nested = [field.name for field in batch.schema if pyarrow.types.is_nested(field.type)]
-            for row in batch.to_pylist():
+            for row in _objects(batch):
                 number += 1
                 for name in nested:
                     row[name] = without_nulls(row[name])
@@ -37,8 +44,44 @@ def arrow_rows(stream: Any, file: DataFile, faults: SourceFaults) -> Iterator[Va
                     value=row,
                     fraction_read=file.of_source(fraction(number)),
                 )
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, UnicodeDecodeError) as error:
+    except (pyarrow.ArrowNotImplementedError, *_UNHELD) as error:
         faults.add(file.name, f"not a readable {file.kind} file: {error}")
+
+
+def _objects(batch: Any) -> list[dict[str, Any]]:
+    """The rows of a batch. Times that Python cannot hold, mostly in unused columns, are numbers."""
+    try:
+        return list(batch.to_pylist())
+    except _UNHELD:
+        columns = [_values(column) for column in batch.columns]
+        return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _values(column: Any) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except _UNHELD:
+        return list(column.cast(_without_times(column.type)).to_pylist())
+
+
+def _without_times(kind: Any) -> Any:
+    """The Arrow type with numbers for its dates, times and durations, at any depth."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_temporal(kind):
+        return pyarrow.int32() if kind.bit_width == 32 else pyarrow.int64()
+    if types.is_dictionary(kind):
+        return _without_times(kind.value_type)
+    if types.is_struct(kind):
+        return pyarrow.struct([field.with_type(_without_times(field.type)) for field in kind])
+    if types.is_map(kind):
+        return pyarrow.map_(kind.key_type, _without_times(kind.item_type))
+    if types.is_fixed_size_list(kind):
+        return pyarrow.list_(_without_times(kind.value_type), kind.list_size)
+    if types.is_list(kind):
+        return pyarrow.list_(_without_times(kind.value_type))
+    return pyarrow.large_list(_without_times(kind.value_type)) if types.is_large_list(kind) else kind
 
 
 def _parquet_batches(stream: Any) -> Iterator[tuple[Any, Any]]:

@@ -19,7 +19,7 @@ from blendtune_trainer.rows.file_kinds import (
     is_metadata,
     kind_of,
 )
-from blendtune_trainer.rows.notes import Notes
+from blendtune_trainer.rows.notes import Notes, printable
 from blendtune_trainer.rows.splits import Split, chosen_names, split_of
 
 _STATE = "state.json"  # datasets' save_to_disk writes it beside the files of a split
@@ -100,8 +100,8 @@ def _without_caches(
                 with filesystem.open(path, "rb") as file:
                     state = json.load(file)
                 saved[str(PurePosixPath(name).parent)] = {each["filename"] for each in state["_data_files"]}
-            except (ValueError, KeyError, TypeError):
-                continue  # not datasets' file
+            except (FileNotFoundError, ValueError, KeyError, TypeError):
+                continue  # not datasets' file, or a link that leads nowhere
     kept = []
     for name in names:
         listed = saved.get(str(PurePosixPath(name).parent))
@@ -126,4 +126,4 @@ def data_file(path: str, name: str, size: int | None) -> DataFile:
     """A file of a known kind, by its name."""
     known = kind_of(name)
     assert known is not None
-    return DataFile(path=path, name=name, size=size or 0, kind=known[0], compression=known[1])
+    return DataFile(path=path, name=printable(name), size=size or 0, kind=known[0], compression=known[1])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from typing import Any
-
-from fsspec.implementations.local import LocalFileSystem
 
 from blendtune_trainer.rows.arrow_rows import arrow_rows
 from blendtune_trainer.rows.csv_rows import csv_rows
@@ -18,13 +17,15 @@ from blendtune_trainer.rows.opening import DAMAGED, Opened, opened
 from blendtune_trainer.rows.splits import Split
 from blendtune_trainer.rows.values import Value
 
+_GONE = (errno.ENOENT, errno.ELOOP)
+
 
 def file_rows(
     filesystem: Any, file: DataFile, purpose: Split, faults: SourceFaults, notes: Notes
 ) -> Iterator[Value]:
     """The rows of a file, with their places. What cannot be read is a fault.
 
-    Raises OSError if a store fails while it is read.
+    Raises StageError if a store fails while it is read, and OSError if a disk does.
     """
     try:
         if file.kind in (FileKind.PARQUET, FileKind.ARROW):
@@ -38,8 +39,13 @@ def file_rows(
     except DAMAGED as error:
         faults.add(file.name, f"its compression is damaged, or the file is cut short: {error}")
     except OSError as error:
-        if not isinstance(filesystem, LocalFileSystem) or error.errno is not None:
-            raise  # of the store, not of the content
+        if error.errno in _GONE:
+            faults.add(
+                file.name, "is not there: a link that leads nowhere, or removed since; mend or remove it"
+            )
+            return
+        if error.errno is not None:
+            raise  # of the disk, not of the content
         faults.add(file.name, f"damaged, or not what its name says: {error}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from blendtune_trainer.rows.values import Value
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
+_SKIPPER = json.JSONDecoder(parse_int=len)  # reads also integers that Python refuses for their length
 _BLOCK_BYTES = 1 << 20
 _FEW = 3  # lines that are not UTF-8, at most, in a file that otherwise may be
 
@@ -46,6 +48,8 @@ def json_line_rows(opened: Opened, faults: SourceFaults, notes: Notes, purpose: 
                 faults.add_row(place, RowFault(message, BadRowReason.INVALID_JSON))
         except RecursionError:
             faults.add_row(place, RowFault("not valid JSON: nested too deeply", BadRowReason.INVALID_JSON))
+        except ValueError:
+            faults.add_row(place, _too_long())
         else:
             yield Value(place=place, value=value, fraction_read=opened.fraction(read))
     if foreign > _FEW and is_other_encoding:
@@ -61,14 +65,15 @@ def json_document_rows(opened: Opened, faults: SourceFaults, notes: Notes, purpo
     text = _Text(opened)
     try:
         if text.next_character() == "[":
-            yield from _elements(text)
+            yield from _elements(text, faults)
             return
-        place, value = f"{name}:{text.line}", text.value()
+        place, value = text.placed_value()
         if text.next_character():  # JSON lines, or objects written one below the other
-            yield Value(place=place, value=value, fraction_read=text.fraction)
+            yield from _row(place, value, text, faults)
             while text.next_character():
-                place = f"{name}:{text.line}"
-                yield Value(place=place, value=text.value(), fraction_read=text.fraction)
+                yield from _row(*text.placed_value(), text, faults)
+        elif isinstance(value, RowFault):
+            faults.add(place, str(value))
         else:
             yield from _unwrapped(value, text, place, faults, notes, purpose)
     except UnicodeDecodeError:
@@ -111,11 +116,17 @@ class _Text:
         """Skips one character."""
         self._skip(self._at + 1)
 
-    def value(self) -> Any:
-        """The value that begins at the next character. Raises JSONDecodeError."""
+    def placed_value(self) -> tuple[str, Any]:
+        """The place and value that begin at the next character; of one that can only be skipped, its fault.
+
+        Raises JSONDecodeError.
+        """
+        return f"{self.name}:{self.line}", self._value()
+
+    def _value(self) -> Any:
         while True:
             try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
+                value, end = self._decoded()
             except json.JSONDecodeError:
                 if self._more():
                     continue
@@ -124,6 +135,14 @@ class _Text:
                 continue  # a number may go on
             self._skip(end)
             return value
+
+    def _decoded(self) -> tuple[Any, int]:
+        try:
+            return _DECODER.raw_decode(self._text, self._at)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:
+            return _too_long(), _SKIPPER.raw_decode(self._text, self._at)[1]
 
     def fault(self, message: str) -> json.JSONDecodeError:
         """A fault at the next character."""
@@ -150,15 +169,22 @@ class _Text:
         return True
 
 
-def _elements(text: _Text) -> Iterator[Value]:
+def _row(place: str, value: Any, text: _Text, faults: SourceFaults) -> Iterator[Value]:
+    """A row, unless it has a fault."""
+    if isinstance(value, RowFault):
+        faults.add_row(place, value)
+    else:
+        yield Value(place=place, value=value, fraction_read=text.fraction)
+
+
+def _elements(text: _Text, faults: SourceFaults) -> Iterator[Value]:
     """The elements of a list, each with the line on which it begins."""
     text.take()
     more = text.next_character() != "]"
     while more:
         if not text.next_character():
             raise text.fault("the list is not closed")
-        place, value = f"{text.name}:{text.line}", text.value()
-        yield Value(place=place, value=value, fraction_read=text.fraction)
+        yield from _row(*text.placed_value(), text, faults)
         after = text.next_character()
         if after not in (",", "]"):
             raise text.fault("Expecting ',' delimiter" if after else "the list is not closed")
@@ -208,6 +234,14 @@ def _are_rows(value: object) -> bool:
         and bool(value)
         and all(isinstance(row, Mapping) for row in value)
         and not is_message_list(value)
+    )
+
+
+def _too_long() -> RowFault:
+    digits = sys.get_int_max_str_digits()
+    return RowFault(
+        f"an integer of more than {digits:,} digits: shorten it, or write it as text, in quotes",
+        BadRowReason.INVALID_JSON,
     )
 
 

@@ -40,6 +40,9 @@ class Notes:
 
     def warnings(self) -> Iterator[str]:
         """What of the rows and files is not used."""
+        return map(printable, self._warnings())
+
+    def _warnings(self) -> Iterator[str]:
         if self._files:
             yield f"not read: {_listed(list(self._files))}"
         for remark, count in self._remarks.most_common():
@@ -51,3 +54,8 @@ class Notes:
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
+
+
+def printable(text: str) -> str:
+    """Text that can be written out: JSON, and Linux in names of files, allow what UTF-8 does not."""
+    return text.encode(errors="backslashreplace").decode()
