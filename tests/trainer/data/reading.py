@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from blendtune_api.v1alpha1 import Columns
 from blendtune_runtime.errors import BadData
 from blendtune_runtime.uris import StorePath
 from blendtune_trainer.rows.collect import Row, RowSource, collect
@@ -39,8 +40,10 @@ class Read:
         return raised.value.message
 
 
-def read(path: Path, purpose: Split = Split.TRAIN) -> Read:
+def read(path: Path, purpose: Split = Split.TRAIN, columns: Columns | None = None) -> Read:
     """The rows at `path`, as those of the first source of a spec."""
     faults, notes = SourceFaults(), Notes()
-    source = RowSource(location=StorePath(url=str(path)), field="spec.blend.sources[0]", purpose=purpose)
+    source = RowSource(
+        location=StorePath(url=str(path)), field="spec.blend.sources[0]", columns=columns, purpose=purpose
+    )
     return Read(list(collect(source, faults, notes)), faults, notes)

@@ -15,7 +15,9 @@ import pyarrow.parquet
 import pytest
 from tests.trainer.data.reading import Read, read
 
+from blendtune_api.v1alpha1 import Columns
 from blendtune_runtime.chat.conversation import ChatRole, of_texts
+from blendtune_trainer.rows.splits import Split
 
 ROWS = [
     {"messages": [{"role": "user", "content": f"Q{n}?"}, {"role": "assistant", "content": f"Ä{n}.\u2028x"}]}
@@ -86,8 +88,64 @@ def test_json(tmp_path: Path, name: str, content: bytes) -> None:
     assert not found.faults.faults.count
 
 
-def test_one_object_is_one_row(tmp_path: Path) -> None:
-    assert read_content(tmp_path, "a.json", as_json(ROWS[0])).places == ["a.json:1"]
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+TURN = [{"role": "user", "content": "Hi?"}]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(ROWS[0], id="messages"),
+        pytest.param({**ROWS[0], "tools": TOOLS}, id="messages and tools"),
+        pytest.param({**ROWS[0], "history": []}, id="messages and a list"),
+        pytest.param({**ROWS[0], "sources": [{"url": "x"}, {"url": "y"}]}, id="messages and objects"),
+        pytest.param({"prompt": "Hi?", "response": "Yes.", "tools": TOOLS}, id="a pair and tools"),
+        pytest.param(
+            {"prompt": TURN, "completion": [{"role": "assistant", "content": "Yes."}], "tools": TOOLS},
+            id="a pair of messages and tools",
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_one_object_is_one_row(tmp_path: Path, name: str, row: dict[str, Any]) -> None:
+    found = read_content(tmp_path, name, as_json(row, indent=1))
+    assert (found.places, found.faults.faults.count) == ([f"{name}:1"], 0)
+
+
+def test_one_object_with_columns_of_the_spec_is_one_row(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(as_json({"turns": ROWS[0]["messages"], "tools": TOOLS}))
+    found = read(tmp_path / "a.json", columns=Columns(messages="turns"))
+    assert (found.places, found.faults.faults.count) == (["a.json:1"], 0)
+
+
+@pytest.mark.parametrize(
+    ("document", "purpose", "warnings"),
+    [
+        pytest.param(
+            {"test": ROWS},
+            Split.TRAIN,
+            ["trained on, though named as a test or validation split: a.json test (1 times)"],
+            id="test alone",
+        ),
+        pytest.param(
+            {"train": [], "val": ROWS},
+            Split.TRAIN,
+            ["trained on, though named as a test or validation split: a.json val (1 times)"],
+            id="no row to train on",
+        ),
+        pytest.param(
+            {"train": ROWS, "test": ROWS}, Split.TRAIN, ["not read: a.json test (another split)"], id="both"
+        ),
+        pytest.param({"test": ROWS}, Split.VALIDATION, [], id="test, to validate"),
+        pytest.param({"data": ROWS}, Split.TRAIN, [], id="another name"),
+    ],
+)
+def test_lists_named_as_splits(
+    tmp_path: Path, document: dict[str, Any], purpose: Split, warnings: list[str]
+) -> None:
+    (tmp_path / "a.json").write_bytes(as_json(document))
+    found = read(tmp_path / "a.json", purpose)
+    assert (len(found.rows), list(found.notes.warnings())) == (3, warnings)
 
 
 def test_a_list_longer_than_a_block_is_read_row_by_row(

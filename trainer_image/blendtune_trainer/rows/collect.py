@@ -67,13 +67,18 @@ def values_of(source: RowSource, faults: SourceFaults, notes: Notes) -> Iterator
     """The rows of a source as they stand in its files. Adds faults and notes, and raises, as `collect`."""
     field = f"{source.field}.uri"
     if isinstance(source.location, HubData):
-        yield from hub_rows(source.location, field, source.purpose, faults, notes)
+        yield from hub_rows(source.location, field, source.purpose, source.columns, faults, notes)
         return
-    yield from _stored_values(source.location, field, source.purpose, faults, notes)
+    yield from _stored_values(source.location, field, source.purpose, source.columns, faults, notes)
 
 
 def _stored_values(
-    location: StorePath, field: str, purpose: Split, faults: SourceFaults, notes: Notes
+    location: StorePath,
+    field: str,
+    purpose: Split,
+    columns: Columns | None,
+    faults: SourceFaults,
+    notes: Notes,
 ) -> Iterator[Value]:
     filesystem, path = _files(location, field)
     before_files = faults.faults.count
@@ -88,7 +93,7 @@ def _stored_values(
     if not files and faults.faults.count == before_files:
         faults.add(field, f"{location.url} holds no {SUFFIXES} file")
     for file in files:
-        yield from file_rows(filesystem, file, purpose, faults, notes)
+        yield from file_rows(filesystem, file, purpose, columns, faults, notes)
 
 
 def _files(location: StorePath, field: str) -> tuple[Any, str]:

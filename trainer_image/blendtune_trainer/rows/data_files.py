@@ -20,7 +20,7 @@ from blendtune_trainer.rows.file_kinds import (
     kind_of,
 )
 from blendtune_trainer.rows.notes import Notes, printable
-from blendtune_trainer.rows.splits import Split, chosen_names, split_of
+from blendtune_trainer.rows.splits import Split, chosen_names, split_of, trains_on_others
 
 _STATE = "state.json"  # datasets' save_to_disk writes it beside the files of a split
 
@@ -67,8 +67,8 @@ def data_files(
     kept = chosen_names(candidates, purpose)
     for name in sorted({*candidates} - {*kept}):
         notes.left_out(name, f"{split_of(name) or 'training'} split")
-    if purpose is Split.TRAIN and kept and all(split_of(name) not in (None, Split.TRAIN) for name in kept):
-        notes.remark(f"trained on, though named as a test or validation split: {kept[0]}")
+    if trains_on_others(kept, purpose):
+        notes.trained_on(kept[0])
     return with_shares([data_file(sizes[name][0], name, sizes[name][1]) for name in kept])
 
 

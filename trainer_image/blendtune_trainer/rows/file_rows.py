@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 from typing import Any
 
+from blendtune_api.v1alpha1 import Columns
 from blendtune_trainer.rows.arrow_rows import arrow_rows
 from blendtune_trainer.rows.csv_rows import csv_rows
 from blendtune_trainer.rows.data_files import DataFile
@@ -21,9 +22,16 @@ _GONE = (errno.ENOENT, errno.ELOOP)
 
 
 def file_rows(
-    filesystem: Any, file: DataFile, purpose: Split, faults: SourceFaults, notes: Notes
+    filesystem: Any,
+    file: DataFile,
+    purpose: Split,
+    columns: Columns | None,
+    faults: SourceFaults,
+    notes: Notes,
 ) -> Iterator[Value]:
     """The rows of a file, with their places. What cannot be read is a fault.
+
+    `columns` tells a JSON document that is one row from one that holds lists of rows.
 
     Raises StageError if a store fails while it is read, and OSError if a disk does.
     """
@@ -33,7 +41,7 @@ def file_rows(
                 yield from arrow_rows(stream, file, faults)
         else:
             with opened(filesystem, file) as content:
-                yield from _text_rows(content, purpose, faults, notes)
+                yield from _text_rows(content, purpose, columns, faults, notes)
     except PermissionError as error:
         faults.add(file.name, f"may not be read: {error.strerror}")
     except DAMAGED as error:
@@ -49,15 +57,17 @@ def file_rows(
         faults.add(file.name, f"damaged, or not what its name says: {error}")
 
 
-def _text_rows(content: Opened, purpose: Split, faults: SourceFaults, notes: Notes) -> Iterator[Value]:
+def _text_rows(
+    content: Opened, purpose: Split, columns: Columns | None, faults: SourceFaults, notes: Notes
+) -> Iterator[Value]:
     fault = content.not_utf8()
     if fault is not None:
         faults.add(content.file.name, fault)
         return
     match content.file.kind:
         case FileKind.JSON_LINES:
-            yield from json_line_rows(content, faults, notes, purpose)
+            yield from json_line_rows(content, purpose, columns, faults, notes)
         case FileKind.JSON:
-            yield from json_document_rows(content, faults, notes, purpose)
+            yield from json_document_rows(content, purpose, columns, faults, notes)
         case FileKind.CSV:
             yield from csv_rows(content, faults)

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from glob import escape
 from typing import Any
 
+from blendtune_api.v1alpha1 import Columns
 from blendtune_runtime.errors import BadData
 from blendtune_runtime.hub import HubSnapshot, snapshot
 from blendtune_runtime.store_errors import check_store
@@ -15,7 +16,7 @@ from blendtune_runtime.store_retries import with_retries
 from blendtune_runtime.uris import HubData
 from blendtune_trainer.rows.cells import without_nulls
 from blendtune_trainer.rows.csv_rows import DELIMITERS
-from blendtune_trainer.rows.data_files import data_file, with_shares
+from blendtune_trainer.rows.data_files import DataFile, data_file, with_shares
 from blendtune_trainer.rows.faults import SourceFaults
 from blendtune_trainer.rows.file_kinds import is_text
 from blendtune_trainer.rows.file_rows import file_rows
@@ -30,7 +31,7 @@ _SHOWN = 20  # names in a message
 
 
 def hub_rows(
-    data: HubData, field: str, purpose: Split, faults: SourceFaults, notes: Notes
+    data: HubData, field: str, purpose: Split, columns: Columns | None, faults: SourceFaults, notes: Notes
 ) -> Iterator[Value]:
     """The rows of one split of a data set on the hub, or of files of its repository, streamed.
 
@@ -48,7 +49,9 @@ def hub_rows(
             if not names:
                 yield from _library_rows(builder, data, place)
                 return
-        yield from _text_rows(names, found, field, purpose, faults, notes)
+        filesystem, files = _text_files(names, found, field)
+        for file in files:
+            yield from file_rows(filesystem, file, purpose, columns, faults, notes)
     except _NotThere as error:
         faults.add(place, str(error))
     except Exception as error:
@@ -62,18 +65,17 @@ class _NotThere(Exception):
     """The split, configuration or file that is asked for is not in the repository."""
 
 
-def _text_rows(
-    names: Sequence[str], found: HubSnapshot, field: str, purpose: Split, faults: SourceFaults, notes: Notes
-) -> Iterator[Value]:
-    """The rows of CSV and JSON files, read as those of any store.
+def _text_files(
+    names: Sequence[str], found: HubSnapshot, field: str
+) -> tuple[StoreFiles, Sequence[DataFile]]:
+    """CSV and JSON files, to be read as those of any store, and their file system.
 
     `datasets` guesses types: it makes a missing value of the text NA, and a time of an answer that is a date.
     """
     repository, held = found.repository, found.files(field, BadData)
     filesystem = StoreFiles(HubFiles(found, held), f"{field}: {repository.place}")
     files = [data_file(name, f"{repository.name}/{name}", held[name].size) for name in names]
-    for file in with_shares(files):
-        yield from file_rows(filesystem, file, purpose, faults, notes)
+    return filesystem, with_shares(files)
 
 
 def _library_rows(builder: Any, data: HubData, place: str) -> Iterator[Value]:

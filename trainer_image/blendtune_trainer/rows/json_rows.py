@@ -9,12 +9,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from blendtune_api.v1alpha1 import BadRowReason
+from blendtune_api.v1alpha1 import BadRowReason, Columns
 from blendtune_trainer.rows.faults import RowFault, SourceFaults
+from blendtune_trainer.rows.layouts import Layouts
 from blendtune_trainer.rows.messages import is_message_list
 from blendtune_trainer.rows.notes import Notes
 from blendtune_trainer.rows.opening import BOM, Opened, iconv_advice
-from blendtune_trainer.rows.splits import Split, chosen_names
+from blendtune_trainer.rows.splits import Split, chosen_names, trains_on_others
 from blendtune_trainer.rows.values import Value
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -24,11 +25,13 @@ _BLOCK_BYTES = 1 << 20
 _FEW = 3  # lines that are not UTF-8, at most, in a file that otherwise may be
 
 
-def json_line_rows(opened: Opened, faults: SourceFaults, notes: Notes, purpose: Split) -> Iterator[Value]:
+def json_line_rows(
+    opened: Opened, purpose: Split, columns: Columns | None, faults: SourceFaults, notes: Notes
+) -> Iterator[Value]:
     """One row per line. A file that holds one JSON document all the same is read as such."""
     first = opened.head().removeprefix(BOM).lstrip()
     if first.startswith(b"[") or first.split(b"\n", 1)[0].strip() == b"{":
-        yield from json_document_rows(opened, faults, notes, purpose)
+        yield from json_document_rows(opened, purpose, columns, faults, notes)
         return
     name, read = opened.file.name, 0  # bytes
     is_other_encoding, foreign = True, 0  # until a line proves it; lines that are not UTF-8
@@ -56,7 +59,9 @@ def json_line_rows(opened: Opened, faults: SourceFaults, notes: Notes, purpose: 
         faults.add(name, f"none of its accented letters is UTF-8; {iconv_advice(name, 'ISO-8859-1')}")
 
 
-def json_document_rows(opened: Opened, faults: SourceFaults, notes: Notes, purpose: Split) -> Iterator[Value]:
+def json_document_rows(
+    opened: Opened, purpose: Split, columns: Columns | None, faults: SourceFaults, notes: Notes
+) -> Iterator[Value]:
     """The rows of a list, of objects one after another, or of an object that holds a list of rows.
 
     The rows are decoded one by one, so that a list of any length takes the memory of its longest row.
@@ -74,6 +79,8 @@ def json_document_rows(opened: Opened, faults: SourceFaults, notes: Notes, purpo
                 yield from _row(*text.placed_value(), text, faults)
         elif isinstance(value, RowFault):
             faults.add(place, str(value))
+        elif isinstance(value, Mapping) and _is_row(value, columns):
+            yield from _row(place, value, text, faults)
         else:
             yield from _unwrapped(value, text, place, faults, notes, purpose)
     except UnicodeDecodeError:
@@ -222,9 +229,23 @@ def _unwrapped(
         return
     for key in lists.keys() - {*kept}:
         notes.left_out(f"{name} {key}", "another split")
+    if trains_on_others(kept, purpose):
+        notes.trained_on(f"{name} {kept[0]}")
     rows = lists[kept[0]]
     for index, row in enumerate(rows):
         yield Value(place=f"{name} {kept[0]}[{index}]", value=row, fraction_read=text.fraction)
+
+
+def _is_row(value: Mapping[str, object], columns: Columns | None) -> bool:
+    """Whether an object is a row, and no table by columns and no lists of rows by name."""
+    try:
+        layouts = Layouts(columns).of(value)
+    except RowFault:
+        return False
+    return any(
+        all(isinstance(value[name], str | int) or is_message_list(value[name]) for name in layout.essential)
+        for layout in layouts
+    )
 
 
 def _are_rows(value: object) -> bool:

@@ -29,6 +29,10 @@ class Notes:
         """Counts something that the author of the rows should know."""
         self._remarks[what] += 1
 
+    def trained_on(self, name: str) -> None:
+        """Counts a file that is trained on for want of another."""
+        self.remark(f"trained on, though named as a test or validation split: {name}")
+
     def left_out(self, file: str, why: str) -> None:
         """Remembers a file that is not read."""
         self._files[f"{file} ({why})"] += 1

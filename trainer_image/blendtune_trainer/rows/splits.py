@@ -52,3 +52,12 @@ def chosen_names(names: Sequence[str], purpose: Split) -> list[str]:
         if kept:
             return kept
     return list(names)
+
+
+def trains_on_others(chosen: Sequence[str], purpose: Split) -> bool:
+    """Whether what is chosen to train is all of other splits, as their names say."""
+    return (
+        purpose is Split.TRAIN
+        and bool(chosen)
+        and all(split_of(name) not in (None, Split.TRAIN) for name in chosen)
+    )
