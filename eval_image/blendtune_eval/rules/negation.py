@@ -35,6 +35,9 @@ _AUXILIARIES = words("would can could will should must may might")
 _PREDICATE_OPENERS = _FINITE_WORDS | _AUXILIARIES
 _DETERMINERS = words("the a an this that these those it they we you he she")
 _PREPOSITIONS = words("of for to from in on at by with about")
+_ENDING_FREEDOM = (
+    _PREPOSITIONS | _BOUNDS | _PREDICATE_OPENERS | words("charge charges cost costs fee fees up")
+)
 _BE = words("is are was were be")
 _DENIALS = words(
     "not incorrect wrong false untrue inaccurate never unnecessary unneeded superfluous needless"
@@ -166,7 +169,7 @@ def _denials_before(tokens: Sequence[Token], start: int) -> int:
             break
         if token.text == "nor":
             return 1
-        count += _is_pair(tokens, index) or _negates(tokens, index, start)
+        count += _pair_denies(tokens, index, start) or _negates(tokens, index, start)
     return count
 
 
@@ -204,6 +207,14 @@ def _noun_phrase_ends(tokens: Sequence[Token], without: int, start: int) -> bool
 
 def _is_pair(tokens: Sequence[Token], index: int) -> bool:
     return index + 1 < len(tokens) and (tokens[index].text, tokens[index + 1].text) in _PAIRED_NEGATORS
+
+
+def _pair_denies(tokens: Sequence[Token], index: int, start: int) -> bool:
+    """Whether a pair denies what begins at `start`: "free of" its own noun, "free of charge" nothing."""
+    if not _is_pair(tokens, index):
+        return False
+    between = [token.text for token in tokens[index + 2 : start]]
+    return tokens[index].text != "free" or _ENDING_FREEDOM.isdisjoint(between)
 
 
 def _separates_alternatives(tokens: Sequence[Token], comma: int, start: int) -> bool:

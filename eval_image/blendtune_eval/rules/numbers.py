@@ -34,9 +34,11 @@ from blendtune_eval.rules.subjects import (
     Candidate,
     asked_words,
     decisive,
+    ends_with,
     former,
     opposed,
     preferred,
+    works,
 )
 from blendtune_eval.rules.text import content, outermost, word_at, words
 from blendtune_eval.rules.units import AMBIGUOUS_BARE, SHARE, stem
@@ -224,18 +226,53 @@ def _without(
     for each in counted:
         if each.quantity.other is not None and equals(number, each.quantity.other):
             return Unsure(Doubt.NOTATION, f"says {wanted}, or a thousandth or thousandfold of it")
-    if counted or declines(answer.text, answer.wording):
+    if declines(answer.text, answer.wording):
+        return No(reason)
+    if (told := _in_a_working(number, every, counted, answer)) is not None:
+        return told
+    if counted:
         return No(reason)
     if any(counts(number, each.quantity) and is_right(number, each.quantity) for each in denied):
         return No(f"denies {wanted}")
     if any(equals(number, each.quantity.value) and _misspelt(number, each.quantity) for each in every):
         return Unsure(Doubt.SPELLING, f"says {number.value:g} and nearly {number.unit}")
-    bare = [each.quantity for each in every if each.quantity.bare and not each.quantity.vague]
+    bare = _bare_ones(every)
     if any(equals(number, quantity.value) for quantity in bare):
         return _bare(number, wanted, bare, answer)
     if _in_other_words(number, answer) and (not every or in_another_script(answer.text, "latin")):
         return Unsure(Doubt.LANGUAGE, reason)
     return No(reason)
+
+
+def _bare_ones(every: Sequence[Stated]) -> list[Quantity]:
+    return [each.quantity for each in every if each.quantity.bare and not each.quantity.vague]
+
+
+def _in_a_working(
+    number: Number, every: Sequence[Stated], counted: Sequence[Stated], answer: Answer
+) -> Decision | None:
+    """The decision on a worked solution that leaves the unit out: "12 apples. 12 - 5 = 7. So 7 are left."
+
+    Numbers of the question stand in its way only as alternatives. None without the right number, and where
+    the answer does not end with it and has another one in the unit.
+    """
+    bare = _bare_ones(every)
+    if not any(equals(number, quantity.value) for quantity in bare):
+        return None
+    own = [each for each in counted if each.quantity.value not in answer.wording_values]
+    own += [each for each in counted if each.quantity.alternatives and each not in own]
+    candidates = [
+        candidate_of(each, right=equals(number, each.quantity.value))
+        for each in every
+        if each in own or each.quantity in bare
+    ]
+    candidates = [each for each in candidates if each.right or each.value not in answer.wording_values]
+    told = ends_with(candidates, answer.own)
+    if told and (not own or works(answer.own)) and _sets_unit(number, answer):
+        return Yes(f"ends with {number.value:g}, and the question sets the unit")
+    if counted and not own and told is not False:
+        return _bare(number, f"{number.value:g} {number.unit}", bare, answer)
+    return None
 
 
 def _misspelt(number: Number, quantity: Quantity) -> bool:
@@ -247,15 +284,26 @@ def _misspelt(number: Number, quantity: Quantity) -> bool:
 
 def _bare(number: Number, wanted: str, bare: Sequence[Quantity], answer: Answer) -> Decision:
     """The right number without its unit: enough where it is the answer, and the question sets the unit."""
-    alone = len({quantity.value for quantity in bare}) == 1 and len(answer.words) <= _LONGEST_BARE
-    units = units_of(number.unit, number.unit_aliases)
-    asked = {stem(token.text) for token in content(answer.wording)}
-    named = any(set(phrase) <= asked for phrase in units.phrases)
-    if alone and (named or units.dimension not in AMBIGUOUS_BARE):
+    own = {
+        quantity.value
+        for quantity in bare
+        if quantity.value not in answer.wording_values
+        or quantity.alternatives
+        or equals(number, quantity.value)
+    }
+    alone = len(own) == 1 and len(answer.words) <= _LONGEST_BARE
+    if alone and _sets_unit(number, answer):
         return Yes(f"says {number.value:g}, and the question sets the unit")
     if len(answer.words) <= _LONGEST_UNCLEAR:
         return Unsure(Doubt.UNIT, f"says {number.value:g} without {number.unit}")
     return No(f"does not say {wanted}")
+
+
+def _sets_unit(number: Number, answer: Answer) -> bool:
+    """Whether a number without a unit is surely in the unit that is asked for."""
+    units = units_of(number.unit, number.unit_aliases)
+    asked = {stem(token.text) for token in content(answer.wording)}
+    return units.dimension not in AMBIGUOUS_BARE or any(set(phrase) <= asked for phrase in units.phrases)
 
 
 def _in_other_words(number: Number, answer: Answer) -> bool:

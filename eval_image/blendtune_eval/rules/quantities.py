@@ -18,6 +18,9 @@ _MONTHS = words(
     "jun jul aug sep sept oct nov dec"
 )
 _OPERATORS = frozenset("+×÷−/x") | {"times", "plus", "minus", "multiplied", "divided"}
+_MINUS = frozenset({"−", "minus"})
+_ARITHMETIC = frozenset("=+×÷/")
+_LINKING = words("is are was be equals to from and or at of gives get")  # a minus behind them is a sign
 _RATES = words("times once twice per $ € £") | {
     stem(name) for name in words("dollars euros cents pounds rupees")
 }
@@ -30,6 +33,7 @@ _FUNCTION_WORDS = words(
     "were when which with before after until only i.e. ie it they if not will each every"
 )
 _SCALE_NAMES = words("c f k celsius fahrenheit kelvin centigrade")
+_REMAINING = words("left remain remains remaining over altogether")  # "7 left" counts no lefts
 _ROUNDED = 0.005  # relative error that people make when they convert to another system
 _FEWEST_LETTERS = 2  # of a unit that may stand elsewhere than right behind its number
 
@@ -78,14 +82,14 @@ def quantities(sentence: Sentence, unit: str = "", unit_aliases: Sequence[str] =
         numeral, resume = _with_its_part(tokens, _of_one(tokens, numeral))
         if not _is_operand(tokens, index, numeral.end):
             found.append(_quantity(tokens, numeral.value, numeral.other, index, numeral.end, units))
-        index = resume
+        index = _below_zero(tokens, resume) or resume
     return join_alternatives(tokens, share_units_in_ranges(tokens, _compound(tokens, found)))
 
 
 def _quantity(
     tokens: Sequence[Token], value: float, other: float | None, start: int, end: int, units: Units
 ) -> Quantity:
-    if _is_negative(tokens, start):
+    if _is_negative(tokens, start) or _below_zero(tokens, end) is not None:
         value = -value
     unit, one, tolerance = None, 1.0, 0.0
     in_unit = any(_has_unit(tokens, start, end, phrase) for phrase in units.phrases)
@@ -168,19 +172,39 @@ def _measured(tokens: Sequence[Token], end: int) -> bool:
 
 
 def _is_negative(tokens: Sequence[Token], start: int) -> bool:
-    sign = word_at(tokens, start - 1)
-    opens = start < 2 or tokens[start - 2].kind in (TokenKind.BREAK, TokenKind.WORD)
-    opens = opens or word_at(tokens, start - 2) == "="
-    joined = start > 0 and tokens[start - 1].joined
-    return sign == "minus" or (
-        sign == "−" and opens and not joined and word_at(tokens, start - 2) not in NUMBER_WORDS
-    )
+    before = start - 1 - (word_at(tokens, start - 1) in CURRENCY_SIGNS)
+    return word_at(tokens, before) == "negative" or _is_sign(tokens, before)
+
+
+def _is_sign(tokens: Sequence[Token], minus: int) -> bool:
+    """Whether a minus belongs to the number behind it, as the last one in "5 - 12 = -7".
+
+    It does unless a number stands before it, perhaps with its unit: "12 apples - 5".
+    """
+    if word_at(tokens, minus) not in _MINUS:
+        return False
+    before = word_at(tokens, minus - 1)
+    if minus == 0 or before in _LINKING or before in _ARITHMETIC:
+        return True
+    if tokens[minus - 1].kind is TokenKind.BREAK:
+        return before != ")"
+    return tokens[minus - 1].kind is TokenKind.WORD and not _quantity_before(tokens, minus)
+
+
+def _below_zero(tokens: Sequence[Token], end: int) -> int | None:
+    """The end of "below zero" behind a number, perhaps with its unit between: "7 degrees below zero"."""
+    for at in range(end, min(end + _LONGEST_UNIT, len(tokens))):
+        if tokens[at].text == "below" and word_at(tokens, at + 1) in ("zero", "0"):
+            return at + 2
+        if tokens[at].kind is TokenKind.BREAK:
+            break
+    return None
 
 
 def _is_operand(tokens: Sequence[Token], start: int, end: int) -> bool:
     """Whether an operator joins the number to another one, unlike in "4.5x" and "$200/day"."""
     before = start - 1
-    while word_at(tokens, before) in _OPENING:
+    while word_at(tokens, before) in _OPENING or _is_sign(tokens, before):
         before -= 1
     after = end + (word_at(tokens, end) in ("%", *CURRENCY_SIGNS))
     if word_at(tokens, after) in ("/", "per") and word_at(tokens, after + 2) in _OPERATORS:
@@ -252,7 +276,7 @@ def _closing(tokens: Sequence[Token], index: int) -> int | None:
 def _noun_after(tokens: Sequence[Token], end: int) -> str:
     index = end + 1 if word_at(tokens, end) == "-" else end
     ends = index >= len(tokens) or tokens[index].kind is TokenKind.BREAK
-    if ends or tokens[index].text in _FUNCTION_WORDS | RANGE_WORDS:
+    if ends or tokens[index].text in _FUNCTION_WORDS | RANGE_WORDS | _REMAINING:
         return ""
     return stem(tokens[index].text)
 
@@ -274,18 +298,19 @@ def _compound(tokens: Sequence[Token], found: list[Quantity]) -> list[Quantity]:
                 value = left.value + quantity.value
                 added[-1] = replace(left, value=value, end=quantity.end, unit=quantity.unit, one=quantity.one)
                 continue
-        if left is not None and _is_hundredths(left, quantity):
+        if left is not None and _is_hundredths(tokens, left, quantity):
             added[-1] = replace(left, value=left.value + quantity.value / 100 * left.one, end=quantity.end)
             continue
         added.append(quantity)
     return added
 
 
-def _is_hundredths(left: Quantity, right: Quantity) -> bool:
+def _is_hundredths(tokens: Sequence[Token], left: Quantity, right: Quantity) -> bool:
     """ "18 dollars forty" """
     is_money = left.unit is not None and left.unit.dimension.startswith(MONEY) and left.unit.factor == 1.0
     follows = right.start == left.end + 1 and right.value in range(10, 100)
-    return is_money and follows and not right.noun and left.value == int(left.value)
+    named = follows and tokens[left.end].kind is not TokenKind.BREAK  # "thirty (30)" says it twice
+    return is_money and named and not right.noun and left.value == int(left.value)
 
 
 def _stems(tokens: Sequence[Token], start: int, count: int) -> list[str]:

@@ -204,17 +204,33 @@ def _by_conclusion(candidates: Sequence[Candidate], sentences: Sequence[Sentence
     for place in reversed(conclusions(sentences)):
         following = [c for c in candidates if c.sentence == place.sentence and c.start > place.token]
         if following:
-            return following[-1].right if _works(sentences) else _one_side(following)
-    if _works(sentences):
+            return following[-1].right if works(sentences) else _one_side(following)
+    if works(sentences):
         return candidates[-1].right if candidates[-1].sentence >= len(sentences) - 1 else None
     return None
+
+
+def ends_with(candidates: Sequence[Candidate], sentences: Sequence[Sentence]) -> bool | None:
+    """Whether an answer ends with the wanted value: boxed, after "so", as a result, or in a last line alone.
+
+    None where it ends in no such place.
+    """
+    chosen = decisive(candidates, sentences)
+    if not any(candidate.right for candidate in chosen):
+        return False
+    last = chosen[-1]
+    span = boxed(sentences[last.sentence])
+    alone = all(token.value is not None or token.kind is TokenKind.BREAK for token in sentences[-1].tokens)
+    if (last.sentence == len(sentences) - 1 > 0 and alone) or (span and span[0] < last.start < span[1]):
+        return last.right
+    return _by_conclusion(chosen, sentences)
 
 
 _CALCULATING = frozenset({"=", "×", "÷", "+", "multiply", "add"})
 _SPOKEN_OPERATORS = frozenset({"times", "plus", "minus"})
 
 
-def _works(sentences: Sequence[Sentence]) -> bool:
+def works(sentences: Sequence[Sentence]) -> bool:
     """Whether the answer calculates."""
     return any(
         token.text in _CALCULATING

@@ -1,0 +1,134 @@
+"""Ways of putting an answer that a careful reader understands: each group is one way, with its opposite."""
+
+from __future__ import annotations
+
+import pytest
+
+from blendtune_api.v1alpha1 import Role
+from blendtune_eval.judging.judge import Rules
+from blendtune_eval.rubric import Criterion, Fact, Number, Question
+
+RIGHT, WRONG, DECLINED, OPEN = "correct", "wrong", "notAttempted", None
+
+
+def ask(prompt: str, reference: str, *criteria: Criterion) -> Question:
+    return Question(
+        id="q", category="c", domain=Role.GENERAL, prompt=prompt, reference=reference, criteria=criteria
+    )
+
+
+def number(value: float, unit: str = "", *aliases: str) -> Number:
+    return Number(name="n", value=value, unit=unit, unit_aliases=aliases, required=True)
+
+
+def fact(*any_of: str) -> Fact:
+    return Fact(name="f", any_of=any_of, required=True)
+
+
+def outcome(question: Question, answer: str) -> str | None:
+    score = Rules().judge(question, question.prompt, answer)
+    return score.outcome and score.outcome.value
+
+
+APPLES = ask("Tom has 12 apples and eats 5. How many are left?", "7 apples", number(7, "apples"))
+LOAVES = ask(
+    "A shop sells 20 loaves on Monday and twice as many on Tuesday. How many in total?",
+    "60 loaves",
+    number(60, "loaves"),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        pytest.param(APPLES, "Tom has 12 apples. He eats 5. 12-5=7. So 7 are left.", RIGHT, id="so"),
+        pytest.param(
+            APPLES, "Tom has 12 apples. After eating 5, he has 7 left.", RIGHT, id="the-only-new-one"
+        ),
+        pytest.param(APPLES, "Tom has 12 apples.\n12 - 5 = 7\n#### 7", RIGHT, id="hashes"),
+        pytest.param(APPLES, r"Tom has 12 apples. \boxed{7}", RIGHT, id="boxed"),
+        pytest.param(APPLES, "12 apples minus 5 is 7.", RIGHT, id="spoken"),
+        pytest.param(LOAVES, "On Monday 20 loaves. On Tuesday 40. The total is 60.", RIGHT, id="total"),
+        pytest.param(
+            LOAVES, "Monday: 20 loaves\nTuesday: 2*20 = 40 loaves\nTotal: 20+40 = 60", RIGHT, id="steps"
+        ),
+        pytest.param(APPLES, "Tom has 12 apples.", WRONG, id="only-the-question's"),
+        pytest.param(APPLES, "Tom has 12 apples. 12 - 5 = 7. So 8 apples are left.", WRONG, id="another-end"),
+        pytest.param(APPLES, r"12 apples. 12 - 5 = 7, no, \boxed{8}", WRONG, id="another-boxed"),
+        pytest.param(APPLES, "Tom has 12 apples, so 7 hours are left.", WRONG, id="another-unit"),
+        pytest.param(LOAVES, "It sells 50 loaves, at 60 in the morning.", WRONG, id="another-in-the-unit"),
+        pytest.param(
+            APPLES,
+            "Tom has 12 apples, and the 7 in the basket may be those of his sister or of a friend.",
+            OPEN,
+            id="elsewhere",
+        ),
+    ],
+)
+def test_worked_solutions_may_leave_the_unit_out(
+    question: Question, answer: str, expected: str | None
+) -> None:
+    assert outcome(question, answer) == expected
+
+
+NOTICE = ask("How late can it be cancelled?", "Until 14 days before.", number(14, "days"))
+GEAR = ask("What must every child wear?", "a life jacket", fact("life jacket"))
+LEAD = ask("What does the glaze contain?", "It contains lead.", fact("lead"))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        pytest.param(NOTICE, "It can be cancelled free of charge up to 14 days before.", RIGHT, id="charge"),
+        pytest.param(NOTICE, "Free of any cost 14 days before.", RIGHT, id="any-cost"),
+        pytest.param(GEAR, "Children are given free of charge a life jacket.", RIGHT, id="a-fact"),
+        pytest.param(LEAD, "The glaze is free of lead.", WRONG, id="its-noun"),
+        pytest.param(LEAD, "It is free of any harmful lead.", WRONG, id="its-noun-described"),
+    ],
+)
+def test_free_of_denies_its_own_noun(question: Question, answer: str, expected: str) -> None:
+    assert outcome(question, answer) == expected
+
+
+CHANGE = ask("What is the change?", "-7", number(-7))
+FROST = ask("How cold does it get?", "-18 degrees Celsius", number(-18, "celsius", "degrees"))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        pytest.param(CHANGE, "5 - 12 = -7", RIGHT, id="a-result"),
+        pytest.param(CHANGE, "5 − 12 = −7", RIGHT, id="minus-signs"),
+        pytest.param(CHANGE, "7 - 14 is -7", RIGHT, id="is"),
+        pytest.param(CHANGE, "x = 2 - 9 = -7", RIGHT, id="two-steps"),
+        pytest.param(CHANGE, "5 + (-12) = -7", RIGHT, id="a-negative-operand"),
+        pytest.param(CHANGE, "x = - 7", RIGHT, id="a-space"),
+        pytest.param(CHANGE, "negative 7", RIGHT, id="negative"),
+        pytest.param(CHANGE, "negative seven", RIGHT, id="negative-in-words"),
+        pytest.param(CHANGE, "minus seven", RIGHT, id="minus"),
+        pytest.param(CHANGE, "12 - 5 = 7", WRONG, id="a-positive-result"),
+        pytest.param(CHANGE, "7", WRONG, id="positive"),
+        pytest.param(APPLES, "12 apples - 5 apples = 7 apples", RIGHT, id="behind-a-unit"),
+        pytest.param(FROST, "18 degrees below zero", RIGHT, id="below-zero"),
+        pytest.param(FROST, "18 degrees above zero", WRONG, id="above-zero"),
+    ],
+)
+def test_signs_are_no_operators(question: Question, answer: str, expected: str) -> None:
+    assert outcome(question, answer) == expected
+
+
+DEPOSIT = ask("How much is the deposit?", "30 dollars", number(30, "dollars"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param("The deposit is thirty (30) dollars.", RIGHT, id="digits-in-brackets"),
+        pytest.param("30 (thirty) dollars", RIGHT, id="words-in-brackets"),
+        pytest.param("thirty dollars (30)", RIGHT, id="behind-the-unit"),
+        pytest.param("twenty (20) dollars", WRONG, id="another"),
+        pytest.param("thirty dollars forty", WRONG, id="cents"),
+    ],
+)
+def test_a_number_said_twice(answer: str, expected: str) -> None:
+    assert outcome(DEPOSIT, answer) == expected
