@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from math import inf
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
@@ -17,12 +18,13 @@ import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from blendtune_eval.one_line import one_line
-from blendtune_eval.server_words import error_in_success, http_failure
+from blendtune_eval.server_words import asks_for_payment, error_in_success, http_failure, refuses_system
 
 _LARGEST_BODY = 1 << 20  # bytes
 _SHORTEST_SECRET = 8  # characters; a shorter key would be found in half of all words
 _RETRYABLE = frozenset({408, 409, 425, 429})
 _OK = 200
+_SECONDS = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>m?s)?")
 _KEY_START = 6  # characters of a key by which a masked copy of it is known
 NOT_UNDERSTOOD = frozenset({400, 415, 422, 501})
 
@@ -128,7 +130,7 @@ class ApiClient:
         except httpx2.HTTPError as error:
             raise CallFailed(f"the connection failed: {type(error).__name__}", again=True) from error
         content, status = self._without_key(content), response.status_code
-        wait = _retry_after(response.headers.get("Retry-After", ""))
+        wait = _retry_after(response.headers)
         if status == _OK and (found := error_in_success(content)) is not None:
             code, words = found
             if code is None:
@@ -136,7 +138,9 @@ class ApiClient:
             status = code
         if status != _OK:
             content = self._without_masked_key(content)
-        if _may_pass(status):
+            if status == HTTPStatus.TOO_MANY_REQUESTS and asks_for_payment(content):
+                status = HTTPStatus.PAYMENT_REQUIRED  # waiting does not fill an account
+        if _may_pass(status) and not refuses_system(content):
             raise CallFailed(http_failure(status, content), status=status, again=True, wait=wait)
         return status, content
 
@@ -182,7 +186,7 @@ def header_value(header: str, key: str) -> str:
 
 async def _bounded(response: httpx2.Response) -> bytes:
     content = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_bytes():  # decoded: some compress though asked not to
         content += chunk
         if len(content) > _LARGEST_BODY:
             raise CallFailed(f"the reply is larger than {_LARGEST_BODY} bytes")
@@ -194,12 +198,16 @@ def _may_pass(status: int) -> bool:
     return status in _RETRYABLE or (status >= 500 and status not in NOT_UNDERSTOOD)
 
 
-def _retry_after(header: str) -> float | None:
-    """Seconds to wait, from a number or a date; None where there is neither."""
-    if header.strip().isdecimal():
-        return float(header)
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from a number or a date; None where there is neither.
+
+    OpenAI and Azure also say them in milliseconds.
+    """
+    for header, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        if found := _SECONDS.fullmatch(headers.get(header, "").strip()):
+            return float(found["amount"]) * (1e-3 if found["unit"] == "ms" else unit)
     try:
-        moment = parsedate_to_datetime(header)
+        moment = parsedate_to_datetime(headers.get("retry-after", ""))
     except ValueError:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -36,7 +36,7 @@ def import_file(rows: Path, file: Path, domain: Role) -> None:
     Raises BadConfiguration where no row maps, or a file cannot be read or written.
     """
     try:
-        lines = rows.read_text(encoding="utf-8").splitlines()
+        lines = rows.read_text(encoding="utf-8-sig").split("\n")  # texts may hold other line separators
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfiguration(f"{rows} cannot be read: {error}") from error
     imported = import_rows(lines, slug(rows.stem) or "imported", domain)

@@ -28,6 +28,12 @@ _ITEMS = 5  # of a list of faults
 _DEPTH = 8
 _SCRIPTS = re.compile(r"<(script|style)\b.*?</\1>", re.IGNORECASE | re.DOTALL)
 _TAGS = re.compile(r"<[^>]*>")
+_UNPAID = re.compile(r"insufficient_(?:quota|balance|credit|funds)|billing|payment|arrear", re.IGNORECASE)
+_SYSTEM = re.compile(
+    r"\bsystem[ _-]?(?:role|message|prompt|instruction)|['\"`]system['\"`]|roles? must alternate"
+    r"|messages\[0\]\.role",
+    re.IGNORECASE,
+)
 _INVALID = "invalid_request_error"
 _BAD_REQUEST = 400
 
@@ -60,6 +66,20 @@ def error_in_success(body: bytes) -> tuple[int | None, str] | None:
     told = [str(error.get(key)) for key in ("code", "status")] if isinstance(error, dict) else []
     code = next((int(each) for each in told if each.isdecimal() and 400 <= int(each) < 600), None)
     return code or (_BAD_REQUEST if kind == _INVALID else None), one_line(words_of(body))
+
+
+def asks_for_payment(body: bytes) -> bool:
+    """Whether a server that says "too many requests" means that the account is empty, as OpenAI's does."""
+    document = _document(body)
+    error = document.get("error", document) if isinstance(document, dict) else None
+    if not isinstance(error, dict):
+        return False
+    return any(_UNPAID.search(str(error.get(key))) for key in ("code", "type"))
+
+
+def refuses_system(body: bytes) -> bool:
+    """Whether a refusal names the system message, which some models' templates do not take."""
+    return _SYSTEM.search(words_of(body)) is not None
 
 
 def parameters_named(body: bytes, known: Collection[str]) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from blendtune_api.v1alpha1 import ScopeScore
+from blendtune_api.v1alpha1 import GateResult, ScopeScore
 from blendtune_core.interpolation import USUAL_WEIGHTS
 from blendtune_core.outcome import MOSTLY_GENERAL, Compared, Outcome
 from blendtune_core.power import detectable_difference
@@ -21,18 +21,32 @@ def not_measured(outcome: Outcome) -> str:
     if scores.not_compared:
         return f"Gain and loss against the base model were not measured: {scores.not_compared}."
     general, in_domain = _asked(scores.general), _asked(scores.in_domain)
+    silent = [
+        name
+        for name, scope in (("general", scores.general), ("in-domain", scores.in_domain))
+        if _is_silent(scope)
+    ]
+    if len(silent) == 1 and general and in_domain:
+        return f"None of the {silent[0]} questions was scored: see status.coverage and the report's reasons."
     if general and not in_domain:
         return _one_sided("in-domain", "what the model learned")
     if in_domain and not general:
         rose = scores.in_domain is not None and direction(scores.in_domain) is Direction.UP
         return f"{'The domain was learned. ' * rose}{_one_sided('general', 'what the model forgot')}"
-    if not (general or in_domain):
+    if len(silent) == general + in_domain:
         return "No question was scored: see status.coverage and the report's reasons."
+    if scores.overall is not None and scores.overall.baseline_score is not None:
+        return "The base model's answers in one of the domains were not scored: see the report's reasons."
     return "Gain and loss against the base model were not measured: enable evaluation.baseline."
 
 
 def _asked(scope: ScopeScore | None) -> bool:
-    return scope is not None and scope.n > 0
+    return scope is not None and scope.n + scope.unscored > 0
+
+
+def _is_silent(scope: ScopeScore | None) -> bool:
+    """Whether questions were asked, and none of their answers scored."""
+    return scope is not None and scope.n == 0 and scope.unscored > 0
 
 
 def _one_sided(missing: str, unseen: str) -> str:
@@ -89,6 +103,11 @@ def keep_more(case: Compared) -> str:
             f"epochs. {_try_share(share, 1 / _STEP)}"
         )
     return f"{found}{_try_share(share, 1 / _STEP)} Else {_GENTLER}."
+
+
+def keep_more_general() -> str:
+    """After forgetting, where nothing is known of the domain."""
+    return f"The general score fell: give the general data more weight; {_GENTLER}."
 
 
 def go_back(case: Compared) -> str:
@@ -204,6 +223,16 @@ def _more_questions(case: Compared) -> str:
 
 
 def keep_this_blend(case: Compared) -> str:
+    """Of a blend that learned and kept; a gate that failed nevertheless is told of instead."""
+    failed = [
+        f"{gate.subject} {gate.rule}" for gate in case.outcome.gates if gate.result is GateResult.FAILED
+    ]
+    if failed:
+        return (
+            "The domain was learned, and what was lost is tolerated; but "
+            f"{', '.join(failed)} failed, which another share would not mend: look at those questions in the "
+            "report before you use this model."
+        )
     if not case.drop_is_tolerated:
         return "The domain was learned and what was known is kept: keep this blend."
     lenient = f", a lenient one ({GENERAL_MARGIN:g} is usual)" if case.margin > GENERAL_MARGIN else ""

@@ -37,8 +37,13 @@ def _first(compared: Compared) -> Finding:
 
 
 def _uncompared(outcome: Outcome) -> Finding:
-    """Without differences in both domains, only the losses and what was measured can speak."""
+    """Without differences in both domains, only the losses and the domain that was measured can speak."""
     missing = advice.not_measured(outcome)
+    if outcome.in_domain_fell:
+        tries = (advice.train_more_gently(False), outcome.fewer_epochs, missing)
+        return DiagnosisVerdict.HARMED, tries
+    if outcome.general_fell:
+        return DiagnosisVerdict.FORGETTING, (advice.keep_more_general(), outcome.fewer_epochs, missing)
     if outcome.is_overtrained:
         return DiagnosisVerdict.OVERTRAINED, (outcome.fewer_epochs, missing)
     return DiagnosisVerdict.INCONCLUSIVE, (missing,)

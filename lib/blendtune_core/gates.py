@@ -197,7 +197,11 @@ def _critical_errors(metric: Metric, most: int, scope: ScopeScore) -> GateStatus
 def _nothing_measured(scope: ScopeScore, scores: Scores) -> str:
     if scope.score is None:
         return "none of its questions was scored" if scope.unscored else "the rubric has no such question"
-    return scores.not_compared or "there is no baseline to compare with"
+    if scores.not_compared:
+        return scores.not_compared
+    if scores.overall is not None and scores.overall.baseline_score is not None:
+        return "none of the base model's answers to its questions was scored"
+    return "there is no baseline to compare with"
 
 
 def _described(gates: Iterable[GateStatus]) -> str:

@@ -87,6 +87,21 @@ class Outcome:
         return Compared(outcome=self, general=general, in_domain=in_domain)
 
     @property
+    def in_domain_fell(self) -> bool:
+        """Whether the in-domain score surely fell, whatever the general one did."""
+        return self.scores.in_domain is not None and direction(self.scores.in_domain) is Direction.DOWN
+
+    @property
+    def general_fell(self) -> bool:
+        """Whether the general score surely fell by more than is tolerated, or a gate on its drop failed."""
+        results = {gate.result for gate in self.drop_gates}
+        if GateResult.FAILED in results:
+            return True
+        general = self.scores.general
+        fell = general is not None and direction(general) is Direction.DOWN
+        return fell and GateResult.PASSED not in results
+
+    @property
     def grew(self) -> bool:
         """Whether the loss grew from its lowest epoch to the last, or a score fell since an earlier one."""
         return self.losses.grew or self.curve.fell

@@ -53,6 +53,7 @@ class Kind(StrEnum):
         "its certificate is not trusted: set SSL_CERT_FILE (for s3:// AWS_CA_BUNDLE) to a file with that of "
         "its authority"
     )
+    ARCHIVED = "it is in an archive of the store (such as S3 Glacier): restore the object, or copy it, and start again"
     FORBIDDEN = "it may not be read or written by the user that this program runs as"
     REFUSED = "the request is refused: check the address, and HF_ENDPOINT or AWS_ENDPOINT_URL if it is set"
 
@@ -173,6 +174,8 @@ def _s3_kind(code: str, status: int) -> Kind:
     status = int(code) if code.isdigit() else status
     if code in _S3_OTHER_REGION or status == 301:
         return Kind.OTHER_REGION
+    if code == "InvalidObjectState":
+        return Kind.ARCHIVED
     if code in _S3_MISSING or (code not in _S3_TRANSIENT and status == 404):
         return Kind.MISSING
     if code in _S3_TRANSIENT or status in (307, *_RETRYABLE_STATUS) or status >= 500:

@@ -17,6 +17,7 @@ from blendtune_api.v1alpha1 import (
     GateStatus,
     Metric,
     Role,
+    ScopeScore,
     SourceLoss,
 )
 from blendtune_core.diagnosis import Trained, diagnose
@@ -30,6 +31,7 @@ FALLS, LEVELS_OFF, GROWS = (2.0, 1.5, 1.2), (2.0, 1.5, 1.495), (2.0, 1.5, 1.7)
 KEPT_DROP = Gate(metric=Metric.GENERAL, max_drop=0.4)
 SMALL_DROP = Gate(metric=Metric.GENERAL, max_drop=0.05)
 NO_ERRORS = Gate(metric=Metric.IN_DOMAIN, max_critical_errors=0)
+UNSCORED = ScopeScore(name="any", unscored=20)
 WANTED_GAIN = Gate(metric=Metric.IN_DOMAIN, min_gain=0.3)
 
 
@@ -158,7 +160,22 @@ def test_losses_by_epoch(
         pytest.param((KEPT_DROP,), 0.5, -0.38, FORGETTING, "general -0.38", id="perhaps more than allowed"),
         pytest.param((WANTED_GAIN,), 0.1, 0.0, IMBALANCED, "in-domain +0.10", id="less than wanted"),
         pytest.param((WANTED_GAIN,), 0.28, 0.0, BALANCED, "in-domain +0.28", id="perhaps as wanted"),
-        pytest.param((NO_ERRORS,), 0.5, 0.0, BALANCED, "keep this blend", id="errors are no imbalance"),
+        pytest.param(
+            (NO_ERRORS,),
+            0.5,
+            0.0,
+            BALANCED,
+            "but inDomain maxCriticalErrors failed",
+            id="errors are no imbalance",
+        ),
+        pytest.param(
+            (Gate(metric=Metric.GENERAL, min_score=0.9),),
+            0.5,
+            0.0,
+            BALANCED,
+            "but general minScore",
+            id="too low",
+        ),
     ],
 )
 def test_gates_say_what_is_tolerated_and_expected(
@@ -234,9 +251,24 @@ def test_a_gain_short_of_the_gate_is_told_as_one() -> None:
         pytest.param(
             {"general": None}, "The domain was learned. The rubric asks no general", id="no general"
         ),
-        pytest.param({"in_domain": None}, "The rubric asks no in-domain questions", id="no in-domain"),
+        pytest.param(
+            {"in_domain": None, "general": scope("general", 0.6, 0.0)},
+            "The rubric asks no in-domain questions",
+            id="no in-domain",
+        ),
         pytest.param({"not_compared": "another judge"}, "not measured: another judge.", id="not comparable"),
-        pytest.param({"general": None, "in_domain": None}, "No question was scored", id="nothing scored"),
+        pytest.param({"general": None, "in_domain": None}, "No question was scored", id="nothing asked"),
+        pytest.param(
+            {"general": UNSCORED, "in_domain": UNSCORED}, "No question was scored", id="nothing scored"
+        ),
+        pytest.param(
+            {"general": UNSCORED}, "None of the general questions was scored", id="general unscored"
+        ),
+        pytest.param(
+            {"general": scope("general", 0.6), "overall": scope("overall", 0.7, 0.1)},
+            "The base model's answers in one of the domains were not scored",
+            id="base unscored",
+        ),
     ],
 )
 def test_what_was_not_measured_is_named(change: dict[str, Any], words: str) -> None:
@@ -248,6 +280,33 @@ def test_what_was_not_measured_is_named(change: dict[str, Any], words: str) -> N
     found = diagnose(replace(evaluation, **change), (), trained(0.5, ()))
     assert found.verdict is INCONCLUSIVE
     assert words in found.message
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "words"),
+    [
+        pytest.param(
+            {"in_domain": None, "general": scope("general", 0.2, -0.5)},
+            FORGETTING,
+            "The general score fell: give the general data more weight",
+            id="general alone",
+        ),
+        pytest.param(
+            {"general": None, "in_domain": scope("inDomain", 0.2, -0.5)},
+            HARMED,
+            "something else",
+            id="domain alone",
+        ),
+    ],
+)
+def test_one_domain_alone_may_show_a_loss(
+    change: dict[str, Any], verdict: DiagnosisVerdict, words: str
+) -> None:
+    evaluation = replace(EvaluationSummary(name="ads", coverage=1.0), **change)
+    found = diagnose(evaluation, (), trained(0.5, ()))
+    assert found.verdict is verdict
+    assert words in found.message
+    assert "asks no" in found.message
 
 
 def test_one_question_shows_no_gain() -> None:

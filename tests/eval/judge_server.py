@@ -34,8 +34,8 @@ class Call:
     @cached_property
     def _parts(self) -> tuple[str, str]:
         """The wording and the answer in the request."""
-        text: str = self.body["messages"][1]["content"]
-        wording, _, rest = text.removeprefix("Question:\n").partition("\n\nReference:\n")
+        text: str = self.body["messages"][-1]["content"]
+        wording, _, rest = text.partition("Question:\n")[2].partition("\n\nReference:\n")
         marker = rest.partition("two lines with the marker ")[2].partition(":\n")[0]
         _, answer, _ = rest.rpartition(f"{marker}:\n")[2].split(f"{marker}\n")
         return wording, answer.removesuffix("\n")
@@ -115,8 +115,8 @@ def judge_server(questions: Sequence[Question]) -> Iterator[JudgeServer]:
             with lock:
                 judge.bodies.append(body)
                 judge.headers.append(dict(self.headers))
-                judge.asked[body["messages"][1]["content"]] += 1
-                number = judge.asked[body["messages"][1]["content"]]
+                judge.asked[body["messages"][-1]["content"]] += 1
+                number = judge.asked[body["messages"][-1]["content"]]
             try:
                 judge.behaviour(Call(self, body, questions, number, stopping))
             except OSError:

@@ -42,6 +42,11 @@ def imported(*rows: Any) -> Any:
             id="logged sample",
         ),
         pytest.param(
+            {"doc": {"question": "How many are left?", "answer": "5"}, "target": 0},
+            Number(name="answer", value=0, required=True),
+            id="a target of zero",
+        ),
+        pytest.param(
             {"prompt": "How long is the table?", "target": "120 cm"},
             Number(name="answer", value=120, unit="cm", required=True),
             id="unit",
@@ -87,6 +92,16 @@ def test_a_file_becomes_a_rubric(tmp_path: Path, capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr().out
     assert f"{rows}:2: left out: is no JSON" in shown
     assert "holds 1 questions; 1 rows were left out" in shown
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u0085"], ids=["U+2028", "U+0085"])
+def test_only_line_feeds_end_a_row(tmp_path: Path, separator: str) -> None:
+    rows, file = tmp_path / "rows.jsonl", tmp_path / "rubric.yaml"
+    asked = {"question": f"Which city{separator}is the seat?", "answer": "Ulm"}
+    text = "\r\n".join(json.dumps(row, ensure_ascii=False) for row in (asked, CAPITAL))
+    rows.write_text(text, encoding="utf-8-sig", newline="")
+    assert main(["import", str(rows), "--domain", "general", "-o", str(file)]) == ExitCode.SUCCESS
+    assert [question.id for question in load_file(file).questions] == ["rows-1", "rows-2"]
 
 
 def test_a_file_without_any_question_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blendtune_api.contract import EvalResult
-from blendtune_api.v1alpha1 import Role, ScopeScore, Verdict
+from blendtune_api.v1alpha1 import Gate, GateResult, Metric, Role, ScopeScore, Verdict
+from blendtune_core.gates import judge_gates
 from blendtune_core.statistics import Interval
 from blendtune_core.verdict import Direction, direction
 from blendtune_eval.judging.judge import Rules
@@ -167,6 +168,20 @@ def test_unscored_is_never_zero() -> None:
     assert (analysis.in_domain.score, analysis.in_domain.n, analysis.in_domain.unscored) == (None, 0, 1)
     assert analysis.coverage == pytest.approx(1 / 3), "that of the model with the lesser"
     assert analysis.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_baseline_without_any_score_is_not_compared_and_told() -> None:
+    scores = [scored(0, Role.GENERAL, 1), scored(1, Role.IN_DOMAIN, 1)]
+    base = [scored(0, Role.GENERAL, None), scored(1, Role.IN_DOMAIN, None)]
+    analysis = analyse((WORLD, SHOP), scores, base)
+    assert analysis.not_compared.startswith(
+        "none of the base model's answers was scored, the first because: "
+    )
+    (gate,) = judge_gates((Gate(metric=Metric.GENERAL, max_drop=0.1),), analysis)
+    assert (gate.result, gate.message) == (GateResult.INCONCLUSIVE, analysis.not_compared)
+    one = analyse((WORLD, SHOP), scores, [scored(0, Role.GENERAL, 1), base[1]])
+    (gate,) = judge_gates((Gate(metric=Metric.IN_DOMAIN, min_gain=0.1),), one)
+    assert gate.message == "none of the base model's answers to its questions was scored"
 
 
 def test_unscored_questions_bound_what_is_known() -> None:

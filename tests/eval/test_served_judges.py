@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -89,15 +91,26 @@ def test_what_a_judge_says_is_read(
     assert len(server.bodies) <= len(ANCHORS) + 2 + 2  # what helps is learnt from the first reply
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{number}: {word}",
+        "{number}. **{word}**",
+        "{number}: {word} (as stated)",
+        "{number}: {word} - because of it",
+    ],
+)
 def test_a_model_without_json_is_asked_for_yes_and_no(
-    ask: Ask, server: JudgeServer, right: Case, wrong: Case
+    ask: Ask, server: JudgeServer, right: Case, wrong: Case, line: str
 ) -> None:
     def behave(call: Call) -> None:
         if "number, a colon" not in call.body["messages"][0]["content"]:
             return call.say("It is quite right, I think.")
         words = [verdict["met"] for verdict in call.verdicts["criteria"].values()]
         lines = enumerate([*words, call.verdicts["declines"]], 1)
-        return call.say("\n".join(f"{number}: {'yes' if word else 'no'}" for number, word in lines))
+        return call.say(
+            "\n".join(line.format(number=number, word="yes" if word else "no") for number, word in lines)
+        )
 
     server.behaviour = behave
     judged = ask(right, wrong)
@@ -177,6 +190,30 @@ def test_what_is_refused_by_name_is_dropped_alone(
     assert len(server.bodies) == len(ANCHORS) + 1 + 1
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        pytest.param(400, "System role not supported", id="gemma-2"),
+        pytest.param(
+            400, "Conversation roles must alternate user/assistant/user/assistant/...", id="mistral"
+        ),
+        pytest.param(400, "Unsupported value: 'messages[0].role' does not support 'system'", id="o1-mini"),
+        pytest.param(500, "Jinja Exception: System role not supported", id="llama-cpp"),
+        pytest.param(400, "bad request", id="without-words"),
+    ],
+)
+def test_a_model_without_system_messages_is_told_in_the_question(
+    ask: Ask, server: JudgeServer, right: Case, wrong: Case, status: int, message: str
+) -> None:
+    server.behaviour = lambda call: (
+        error(status, message)(call) if call.body["messages"][0]["role"] == "system" else call.be_honest()
+    )
+    judged = ask(right, wrong)
+    assert [score.score for score in judged.scores] == [1.0, 0.0]
+    assert ", without a system message." in judged.statement
+    assert len(server.bodies) <= len(ANCHORS) + 2 + 8
+
+
 CONTEXTS = [
     pytest.param(
         "This model's maximum context length is {limit} tokens. However, you requested {total} tokens "
@@ -253,6 +290,75 @@ def test_an_account_without_credits_ends_the_run(ask: Ask, server: JudgeServer, 
     with pytest.raises(StageError, match=r"asks for payment: HTTP 402 .*: Insufficient credits"):
         ask(right)
     assert len(server.bodies) == 1
+
+
+def test_an_empty_account_is_no_rate_limit(ask: Ask, server: JudgeServer, right: Case) -> None:
+    said = {"message": "You exceeded your current quota", "code": "insufficient_quota"}
+    server.behaviour = lambda call: call.respond(429, json.dumps({"error": said}))
+    with pytest.raises(StageError, match=r"asks for payment: HTTP 402 .*: You exceeded your current quota"):
+        ask(right)
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ({"Retry-After": "0.4"}, 0.4),
+        ({"Retry-After": "400ms"}, 0.4),
+        ({"Retry-After": "0.4s"}, 0.4),
+        ({"retry-after-ms": "400", "Retry-After": "100"}, 0.4),
+    ],
+    ids=str,
+)
+def test_a_server_is_given_the_time_it_asks_for(
+    ask: Ask, server: JudgeServer, right: Case, header: dict[str, str], seconds: float
+) -> None:
+    free = []
+
+    def behave(call: Call) -> None:
+        if not free:
+            free.append(time.monotonic() + seconds)
+        if time.monotonic() < free[0]:
+            return call.respond(429, "{}", header)
+        return call.be_honest()
+
+    server.behaviour = behave
+    assert ask(right).scores[0].score == 1.0
+    assert len(server.bodies) == len(ANCHORS) + 1 + 1
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param("<html><p>Please log in</p></html>", "Please log in", id="a login page"),
+        pytest.param(
+            {"prompt_feedback": {"reason": "BLOCKED"}, "detail": "it was blocked"}, "blocked", id="JSON"
+        ),
+        pytest.param('data: {"choices": []}', "data:", id="a stream"),
+    ],
+)
+def test_what_is_no_completion_is_told_in_its_words(
+    ask: Ask, server: JudgeServer, right: Case, body: Any, words: str
+) -> None:
+    text = body if isinstance(body, str) else json.dumps(body)
+    server.behaviour = after_anchors(lambda call: call.respond(200, text))
+    (score,) = ask(right).scores
+    assert score.unscored.startswith("the response is no chat completion with one choice: ")
+    assert words in score.unscored
+
+
+def test_a_compressed_reply_is_read(ask: Ask, server: JudgeServer, right: Case) -> None:
+    def behave(call: Call) -> None:
+        content = {"choices": [{"message": {"content": json.dumps(call.verdicts)}, "finish_reason": "stop"}]}
+        data = gzip.compress(json.dumps(content).encode())
+        call.handler.send_response(200)
+        call.handler.send_header("Content-Encoding", "gzip")
+        call.handler.send_header("Content-Length", str(len(data)))
+        call.handler.end_headers()
+        call.handler.wfile.write(data)
+
+    server.behaviour = behave
+    assert ask(right).scores[0].score == 1.0
 
 
 def test_a_rate_limit_within_200_is_waited_out(ask: Ask, server: JudgeServer, right: Case) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from blendtune_eval.api_client import CallFailed
 from blendtune_eval.one_line import one_line
+from blendtune_eval.server_words import words_of
 
 _REASONING = ("reasoning_content", "reasoning")  # names of the field that holds thoughts
 _CUT = frozenset({"length", "max_tokens"})
@@ -35,7 +36,11 @@ def read_completion(body: bytes) -> Completion:
         text = _text(message.get("content"))
         reasoning = next((found for name in _REASONING if (found := _text(message.get(name)))), "")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise CallFailed("the response is no chat completion with one choice", again=True) from error
+        said = one_line(words_of(body))
+        raise CallFailed(
+            f"the response is no chat completion with one choice{f': {said}' if said else ''}",
+            again=not body.lstrip().startswith(b"<"),  # a page, such as a login
+        ) from error
     if refusal:
         raise CallFailed(f"the judge refused: {one_line(str(refusal))}")
     if finish == _FILTERED:

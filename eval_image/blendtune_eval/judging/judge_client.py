@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from http import HTTPStatus
 
 from blendtune_eval.api_client import NOT_UNDERSTOOD, ApiClient, CallFailed, Limits
@@ -13,7 +14,7 @@ from blendtune_eval.judging.judge_prompt import JudgeRequest
 from blendtune_eval.judging.judge_reply import UnreadableReply, verdicts_of
 from blendtune_eval.judging.request_form import RequestForm, after_refusal
 from blendtune_eval.judging.token_limit import fewer_tokens
-from blendtune_eval.server_words import http_failure, parameters_named, words_of
+from blendtune_eval.server_words import http_failure, parameters_named, refuses_system, words_of
 
 _ELSEWHERE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 _MOST_LOWERINGS = 4  # of the limit on tokens, for one request
@@ -65,7 +66,7 @@ class JudgeClient(ApiClient):
 
         Raises CallFailed where it takes none.
         """
-        tried, refused = {form}, set(form.refused)
+        tried, refused, merged = {form}, set(form.refused), form.merged
         most_tokens, lowered = form.most_tokens(request.max_tokens), 0
         while True:
             status, body = await self.post(self._body(request, form, most_tokens))
@@ -74,6 +75,10 @@ class JudgeClient(ApiClient):
                 return read_completion(body), form, most_tokens
             if self._address_otherwise(status):
                 continue
+            if not merged and refuses_system(body):
+                merged, form = True, replace(form, merged=True)
+                tried.add(form)
+                continue
             if status not in NOT_UNDERSTOOD:
                 raise CallFailed(http_failure(status, body), status=status)
             fewer = fewer_tokens(words_of(body), most_tokens)
@@ -81,7 +86,7 @@ class JudgeClient(ApiClient):
                 most_tokens, lowered = min(fewer, most_tokens // 2) if lowered else fewer, lowered + 1
                 continue
             named = parameters_named(body, form.parameters(most_tokens, {}))
-            following = after_refusal(form, named, refused, tried, settled=self._settled)
+            following = after_refusal(form, named, refused, tried, settled=self._settled, merged=merged)
             refused |= named
             if following is None:
                 raise CallFailed(http_failure(status, body), status=status)
@@ -91,7 +96,8 @@ class JudgeClient(ApiClient):
             tried.add(form)
 
     def _body(self, request: JudgeRequest, form: RequestForm, most_tokens: int) -> bytes:
-        asked = {"model": self._model, "messages": request.messages(form.style), "stream": False}
+        messages = request.messages(form.style, merged=form.merged)
+        asked = {"model": self._model, "messages": messages, "stream": False}
         return json.dumps(asked | form.parameters(most_tokens, request.schema)).encode()
 
     def _learn(self, form: RequestForm) -> None:

@@ -35,7 +35,7 @@ _IN_LINES = """
 Reply with one line for each item of the numbered list and nothing else: the item's number, a colon, and yes
 or no, such as "1: yes"."""
 
-PROMPT_VERSION = "2"  # grows whenever requests are written or replies are read in another way
+PROMPT_VERSION = "3"  # grows whenever requests are written or replies are read in another way
 _TOKENS_OF_A_REPLY = 1024  # includes room for a model that reasons first
 _TOKENS_OF_A_CRITERION = 128
 
@@ -46,13 +46,15 @@ class JudgeRequest:
 
     case: Case
 
-    def messages(self, style: ReplyStyle = ReplyStyle.JSON) -> list[dict[str, str]]:
-        """The conversation that asks for a reply in this style."""
+    def messages(self, style: ReplyStyle = ReplyStyle.JSON, *, merged: bool = False) -> list[dict[str, str]]:
+        """The conversation that asks for a reply in this style; `merged` without a system message."""
         if style is ReplyStyle.LINES:
             system, ending = f"{_TASK}{_IN_LINES}", self._items()
         else:
             system, ending = f"{_TASK}{_IN_JSON}", "Check this answer. Reply with the JSON object only."
         user = f"{self._case()}\n\n{ending}"
+        if merged:
+            return [{"role": "user", "content": f"{system}\n\n{user}"}]
         return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
     @cached_property

@@ -16,7 +16,7 @@ from blendtune_eval.rules.reply import read_reply
 
 _BLOCK = re.compile(r"(?m)^[ \t]*(?:`{1,3}\w*[ \t]*)?(?=\{)")  # where an object begins a line or a fence
 _BLOCK_END = re.compile(r"[ \t]*`{0,3}[ \t]*(?:\n|\Z)")
-_LINE = re.compile(r"(?im)^[^\w\n]*(\d+)[^\w\n]*(yes|no)\b[^\w\n]*$")
+_LINE = re.compile(r"(?im)^[^\w\n]*(\d+)[^\w\n]*(yes|no)\b(?:[^\w\n]*|[*_` \t]*[-–—(;:][^\n]*)$")
 _WORDS = {"true": True, "false": False}
 _NO_REASON = "asked for yes or no alone"
 

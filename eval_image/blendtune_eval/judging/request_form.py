@@ -37,6 +37,7 @@ class RequestForm:
     style: ReplyStyle = ReplyStyle.SCHEMA
     left_out: frozenset[str] = frozenset()  # parameters that the server refused
     thinks: bool = False  # the judge needs more room than its reply
+    merged: bool = False  # the instructions stand in the question: the model takes no system message
 
     @property
     def limit(self) -> str | None:
@@ -82,9 +83,18 @@ class RequestForm:
 
     def taught_by(self, other: RequestForm) -> RequestForm:
         """The form without what the server has refused in another one, and with the room that it needed."""
-        return replace(self, left_out=self.left_out | other.left_out, thinks=self.thinks or other.thinks)
+        return replace(
+            self,
+            left_out=self.left_out | other.left_out,
+            thinks=self.thinks or other.thinks,
+            merged=self.merged or other.merged,
+        )
 
     def __str__(self) -> str:
+        return f"{self._parameters}, without a system message" if self.merged else self._parameters
+
+    @property
+    def _parameters(self) -> str:
         missing = [name for name in _STANDARD if name in self.left_out]
         if len(missing) == len(_STANDARD):
             return f"{self.style}, without sampling parameters"
@@ -107,6 +117,7 @@ LADDER = (
     RequestForm(left_out=_NO_SAMPLING | {"max_tokens"}),
     RequestForm(style=ReplyStyle.JSON, left_out=_NO_SAMPLING - {"temperature"}),
     RequestForm(style=ReplyStyle.JSON, left_out=_NO_SAMPLING.union(_LIMITS)),
+    RequestForm(style=ReplyStyle.JSON, left_out=_NO_SAMPLING - {"temperature"}, merged=True),
 )
 
 
@@ -117,10 +128,12 @@ def after_refusal(
     tried: Collection[RequestForm],
     *,
     settled: bool,
+    merged: bool,
 ) -> RequestForm | None:
     """The form to try next; None where there is none.
 
-    `named` are the parameters that the refusal names, `refused` those that earlier ones named. Where the
+    `named` are the parameters that the refusal names, `refused` those that earlier ones named; `merged`
+    says that one named the system message. Where the
     server has already understood the form (`settled`), it is this request's schema or text that it refuses:
     it is asked once without schema.
     """
@@ -128,7 +141,9 @@ def after_refusal(
         return form.without(named)
     if settled:
         return form.without({_SCHEMA}) if form.style is ReplyStyle.SCHEMA else None
-    rungs = (replace(rung.without(refused), thinks=form.thinks) for rung in LADDER)
+    rungs = (
+        replace(rung.without(refused), thinks=form.thinks, merged=rung.merged or merged) for rung in LADDER
+    )
     if form.style is ReplyStyle.LINES:
         rungs = (replace(rung, style=ReplyStyle.LINES) for rung in rungs)
     return next((rung for rung in rungs if rung not in tried), None)

@@ -106,7 +106,8 @@ def _lm_eval(row: Mapping[str, Any]) -> tuple[str, str]:
     if doc.get("choices"):
         raise NotMapped("offers choices: a rubric asks openly")
     prompts = list(_texts(doc.get("question") or doc.get("prompt")))
-    answers = list(_texts(row.get("target") or doc.get("answer")))
+    answers = list(_texts(row["target"])) if "target" in row else []
+    answers = answers or list(_texts(doc.get("answer")))
     if len(prompts) != 1 or len(answers) != 1:
         raise NotMapped("needs one question (or prompt) and one answer (or target), both text")
     return prompts[0], answers[0]

@@ -83,7 +83,7 @@ def analyse(
         categories=tuple(_category(paired, category) for category in categories),
         coverage=coverage,
         digests=digests,
-        not_compared=not_compared,
+        not_compared=not_compared or _without_baseline(baseline),
     )
     return replace(result, verdict=verdict_of(result, ()))
 
@@ -179,6 +179,16 @@ def _category(paired: _Paired, category: Category) -> ScopeScore:
     """Nothing is concluded from a category, so the bounds of what is unscored are left out."""
     score = paired.where(lambda question: question.category == category.name).score(category.name)
     return replace(score, worst=None, best=None, delta_worst=None, delta_best=None)
+
+
+def _without_baseline(baseline: Sequence[QuestionScore] | None) -> str:
+    """Why nothing can be compared although the base model was asked; empty if something can."""
+    if baseline is None or any(score.score is not None for score in baseline):
+        return ""
+    reasons = (wording.unscored for score in baseline for wording in score.wordings if wording.unscored)
+    return (
+        f"none of the base model's answers was scored, the first because: {next(reasons, 'it is undecided')}"
+    )
 
 
 def _coverage(scores: Sequence[QuestionScore]) -> float:

@@ -47,8 +47,8 @@ class Batches:
     def _read(self, number: int) -> tuple[WrittenRow, ...] | None:
         """The rows of a batch; None if it is not there, or cannot be read: it is then written again."""
         try:
-            lines = self._path(number).read_text(encoding="utf-8").splitlines()
-            return tuple(WrittenRow(**json.loads(line)) for line in lines)
+            lines = self._path(number).read_text(encoding="utf-8").split("\n")
+            return tuple(WrittenRow(**json.loads(line)) for line in lines if line)
         except (OSError, ValueError, TypeError):
             return None
 
