@@ -226,7 +226,17 @@ class ChatRenderer:
 
 
 def _has_each(text: str, contents: Sequence[str]) -> bool:
-    """Whether each of the contents stands in a place of its own; the longest take theirs first."""
+    """Whether each of the contents stands in a place of its own: in their order, as most templates write them,
+    or in any; then the longest take theirs first.
+    """
+    end = 0
+    for content in contents:
+        begin = text.find(content, end)
+        if begin < 0:
+            break
+        end = begin + len(content)
+    else:
+        return True
     for content in sorted(filter(None, contents), key=len, reverse=True):
         before, found, after = text.partition(content)
         if not found:
