@@ -62,6 +62,11 @@ _DECLINING = re.compile(
             r"(?:share|say|tell|give|disclose|reveal|answer|discuss)\b",
             r"\b(?:that|this|it|number|information|data) is (?:private|confidential|personal|not public)\b",
             r"\bi (?:have|had) no (?:way|information|access|knowledge|data|idea|record)\b",
+            r"\bnot (?:something|anything) (?:that )?(?:i|we) "
+            r"(?:know|have|can|could|am|are|hold|possess)\b",
+            r"\bno (?:\w+ )?(?:information|data|details?|figures?|records?) (?:is|are|was|were) "
+            r"(?:publicly |currently )?(?:available|known|given|provided|published)\b",
+            r"\b(?:i|we) (?:would |will )?(?:need|require) more (?:information|details?|context|data)\b",
             r"\bi (?:would )?(?:must |have to )?(?:decline|refuse)\b",
             r"\b(?:can|could) not (?:possibly )?(?:be )?(?:reliably )?"
             rf"(?:known|said|told|determined|predicted|confirmed|verified|answered|{_KNOW})\b",

@@ -15,9 +15,10 @@ from blendtune_eval.rules.corrections import Place, boxed, conclusions, confirms
 from blendtune_eval.rules.decision import Decision, No, Unsure, Yes
 from blendtune_eval.rules.doubt import Doubt
 from blendtune_eval.rules.enumeration import enumerated, offered_by_or
+from blendtune_eval.rules.identifiers import is_another
 from blendtune_eval.rules.negation import NEGATORS, Standing, disbelieved
 from blendtune_eval.rules.numbers import check_number
-from blendtune_eval.rules.polarity import asks_yes_or_no, polarity
+from blendtune_eval.rules.polarity import asks_yes_or_no, both_ways, polarity
 from blendtune_eval.rules.predicates import answers_differ, of_something_else
 from blendtune_eval.rules.scripts import (
     UNSPACED_SCRIPTS,
@@ -34,10 +35,11 @@ _ASSERTED = (Standing.ASSERTED, Standing.CONDITIONAL)
 _LONGEST_WITH_SLIPS = 25  # words; in a longer answer some word is likely to be close by chance
 _LONGEST_CHOICE = 4  # words of "grey or blue"
 _CHARACTERS_OF_A_WORD = 4  # in Chinese, Japanese or Thai
+_UPWARDS = words("newer higher later above more greater better over up upwards beyond longer larger")
 _OTHERWISE, _CONDITIONS = words("otherwise else"), words("if unless when while where")
 _BETWEEN_ITEMS = re.compile(r", and |,| and ")
 _FEWEST_ITEMS = 3  # of a list
-_LONGEST_YES = 2  # words of an answer that is no more than yes or no
+_LONGEST_YES = 3  # words of an answer that is no more than yes or no
 _SHORTEST_NAME = 2  # words of an alias that names a thing; longer ones are statements
 
 
@@ -45,8 +47,9 @@ def check_fact(fact: Fact, answer: Answer, question: Question) -> Decision:
     """A fact in a condition counts: "if you ask within the first week" says when to ask."""
     if (told := values.check_time_or_date(fact, answer, question)) is not None:
         return told
-    found = [(alias, each) for alias in fact.any_of for each in occurrences(answer.own, alias)]
-    found += [(alias, each) for alias in fact.any_of for each in _denied_offers(alias, answer)]
+    aliases = [alias for alias in fact.any_of if not is_another(alias, answer.text, answer.wording)]
+    found = [(alias, each) for alias in aliases for each in occurrences(answer.own, alias)]
+    found += [(alias, each) for alias in aliases for each in _denied_offers(alias, answer)]
     if not found:
         if listed := next((each for each in fact.any_of if _lists(answer, each)), None):
             return Yes(f"lists “{listed}”")
@@ -166,12 +169,13 @@ def _reservation(alias: str, each: Occurrence, answer: Answer, question: Questio
         place.sentence == each.sentence and place.token < each.start for place in conclusions(answer.own)
     )
     named = len(content(alias)) <= _SHORTEST_NAME and _is_only_fact(question)
-    if named and not concluded and enumerated(tokens, each.start, each.end):
+    bound = word_at(tokens, each.end) == "or" and word_at(tokens, each.end + 1) in _UPWARDS
+    if named and not (concluded or bound) and enumerated(tokens, each.start, each.end):
         if offered_by_or(tokens, each.start, each.end):
             return No(f"offers “{alias}” as one of several")
         return Unsure(Doubt.ENUMERATION, f"lists “{alias}” among others")
     said = [token.text for token in tokens if token.kind is TokenKind.WORD]
-    beside_or = foreign.offered(tokens, each.start, each.end)
+    beside_or = not bound and foreign.offered(tokens, each.start, each.end)
     if named and beside_or and _length(said) <= _LONGEST_CHOICE:
         return No(f"offers “{alias}” as one of several")
     near = foreign.clause(tokens, each.start, each.end)
@@ -183,6 +187,8 @@ def _reservation(alias: str, each: Occurrence, answer: Answer, question: Questio
         return Unsure(Doubt.SEVERAL_VALUES, f"says “{alias}” and other answers")
     if named and not concluded and (instead := of_something_else(each, answer)):
         return Unsure(Doubt.SUBJECT, f"says “{alias}” {instead}")
+    if both_ways(answer.full[0].tokens):
+        return Unsure(Doubt.POLARITY, f"says “{alias}” after yes and no")
     meant, opening = polarity(sentences(question.reference)), polarity(answer.full)
     if meant is not None and opening is not None and meant is not opening and len(answer.full) <= 2:
         return Unsure(Doubt.POLARITY, f"says “{alias}” after {'yes' if opening else 'no'}")

@@ -13,6 +13,9 @@ _BOXED = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{([^{}]*)\}")
 _FRACTION = re.compile(r"(\d)?\\[dtc]?frac\s*(?:\{([^{}]*)\}\s*\{([^{}]*)\}|(\d)\s*(\d))")
 _ROOT = re.compile(r"\\sqrt\s*\{([^{}]*)\}")
 _EXPONENT = re.compile(r"\^\s*\{\s*([+\-−]?\s*[\w\\]+)\s*\}")
+_SUBSCRIPT = re.compile(  # of variables and chemical formulas, unlike "table_2"
+    r"(?<![A-Za-z_])(?:[A-Z][a-z]?|[a-z])(?:[A-Z][a-z]?|\d|_\{\d+\}|_\d+)*(?![a-z_])"
+)
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\\degree\b")
 _MATH = re.compile(
     r"(?<![\\\w$])\$(?!\s|\d[\d,.]*\s+[^$\n]{0,80}?[^\\\s$]\s+\$\d)([^$\n]{1,200}?)(?<![\s\\])\$(?![\d\w])"
@@ -33,17 +36,19 @@ BOXED = "\uf8ff"  # a private character around what was boxed, so that the rules
 
 def plain(text: str) -> str:
     """The text without LaTeX commands. What `\\boxed` holds stands between two BOXED marks."""
-    if not any(mark in text for mark in ("\\", "$", "{,}")):
+    if not any(mark in text for mark in ("\\", "$", "{,}", "_")):
         return text
     text = text.replace(r"\$", "\ue000")  # an escaped dollar sign is money
     text = re.sub(r"\{,\}|\\,(?=\d{3})", lambda match: "," if match[0] == "{,}" else _THIN_SPACE, text)
     text = re.sub(r"\{:\}", ":", text)
     text = text.replace(r"\%", "%").replace(r"\&", "&").replace(r"\#", "#").replace(r"\_", "_")
+    text = _SUBSCRIPT.sub(_joined, text)
     for _ in range(_NESTING):
         text = _WRAPPERS.sub(r"\1", text)
         text = _FRACTION.sub(_fraction, text)
         text = _ROOT.sub(r"sqrt \1", text)
         text = _BOXED.sub(rf" {BOXED}\1{BOXED} ", text)
+    text = _SUBSCRIPT.sub(_joined, text)
     text = _DEGREES.sub("°", text)
     text = _EXPONENT.sub(r"^\1", text)
     text = _DISPLAY.sub(lambda match: f" {next(part for part in match.groups() if part is not None)} ", text)
@@ -51,6 +56,11 @@ def plain(text: str) -> str:
     text = re.sub(r"\\[,;:!> ]", " ", text)
     text = _COMMAND.sub(lambda match: _COMMANDS.get(match[0], match[0]), text)
     return text.replace("\ue000", "$")
+
+
+def _joined(match: re.Match[str]) -> str:
+    """ "H_2O" and "H_{2}O" as "H2O"."""
+    return re.sub(r"[_{}]", "", match[0])
 
 
 def _fraction(match: re.Match[str]) -> str:

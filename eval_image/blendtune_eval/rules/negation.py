@@ -61,6 +61,7 @@ _SAY = words(
 _DOUBTED_VERBS = words("think believe true correct accurate say mean")
 _HEDGES = words("might maybe perhaps possibly could either unsure guess may")
 _GUESSES = words("might maybe perhaps possibly")
+_NOUN_PHRASE = 4  # tokens from "without" to a noun that it takes away
 _NEAR_GUESS = 3  # tokens
 
 
@@ -169,6 +170,8 @@ def _denials_before(tokens: Sequence[Token], start: int) -> int:
             break
         if token.text == "nor":
             return 1
+        if token.text == "without" and _requires(tokens, index, start):
+            return count
         count += _pair_denies(tokens, index, start) or _negates(tokens, index, start)
     return count
 
@@ -194,6 +197,28 @@ def _negates(tokens: Sequence[Token], index: int, start: int) -> bool:
         return False
     opens_clause = word == "no" and (index == 0 or tokens[index - 1].kind is TokenKind.BREAK)
     return not (opens_clause and (following == "," or following in _INTERJECTION_FOLLOWERS))
+
+
+def _requires(tokens: Sequence[Token], without: int, start: int) -> bool:
+    """Whether "without" demands what follows: "no entry without X", "without X you may not enter"."""
+    for index in range(without - 1, -1, -1):
+        if (
+            tokens[index].text in _HARD_BREAKS
+            or tokens[index].text == ","
+            or tokens[index].text in _BOUNDARY_WORDS
+        ):
+            break
+        if _negates(tokens, index, without):
+            return True
+    if without and tokens[without - 1].kind is not TokenKind.BREAK:
+        return False
+    if start - without > _NOUN_PHRASE or any(
+        token.kind is TokenKind.BREAK for token in tokens[without:start]
+    ):
+        return False
+    rest = [token.text for token in tokens[start:]]
+    ends = next((i for i, word in enumerate(rest) if word in _HARD_BREAKS), len(rest))
+    return not (NEGATORS | _REFUSED).isdisjoint(rest[:ends])
 
 
 def _noun_phrase_ends(tokens: Sequence[Token], without: int, start: int) -> bool:
