@@ -53,7 +53,7 @@ class Kind(StrEnum):
         "its certificate is not trusted: set SSL_CERT_FILE (for s3:// AWS_CA_BUNDLE) to a file with that of "
         "its authority"
     )
-    ARCHIVED = "it is in an archive of the store (such as S3 Glacier): restore the object, or copy it, and start again"
+    ARCHIVED = "the object is in an archive (such as S3 Glacier): restore it, or name a copy of it"
     FORBIDDEN = "it may not be read or written by the user that this program runs as"
     REFUSED = "the request is refused: check the address, and HF_ENDPOINT or AWS_ENDPOINT_URL if it is set"
 

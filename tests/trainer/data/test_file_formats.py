@@ -26,6 +26,7 @@ ROWS = [
 CONVERSATIONS = [
     of_texts([(ChatRole.USER, f"Q{n}?"), (ChatRole.ASSISTANT, f"Ä{n}.\u2028x")]) for n in range(3)
 ]
+GOOD_ROW = b'{"instruction": "Hi?", "output": "Yes."}'
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).encode()
 
 
@@ -174,6 +175,16 @@ CSV = [
     ),
     pytest.param(
         "a.csv",
+        "\ufeffsep=|\r\nprompt|response\r\nHi?|Yes.\r\n",
+        [("Hi?", "Yes.")],
+        ["a.csv:3"],
+        id="the separator said, as by Excel",
+    ),
+    pytest.param(
+        "a.csv", '"sep=;"\nprompt;response\nHi?;a,b,c\n', [("Hi?", "a,b,c")], ["a.csv:3"], id="said in quotes"
+    ),
+    pytest.param(
+        "a.csv",
         f"instruction,input,output\nHi?,,{'long ' * 50_000}\n",
         [("Hi?", "long " * 50_000)],
         ["a.csv:2"],
@@ -282,6 +293,42 @@ def test_what_datasets_saves(tmp_path: Path) -> None:
             "a.jsonl:1: not valid UTF-8 at byte",
             id="Latin-1",
         ),
+        pytest.param(
+            "a.jsonl",
+            '{"instruction": "你好", "output": "世界"}\n'.encode("gbk") * 5,
+            "iconv -f ENCODING -t UTF-8 a.jsonl > utf8-a.jsonl, with the encoding in which it was saved",
+            id="GBK",
+        ),
+        pytest.param(
+            "a.jsonl",
+            GOOD_ROW + b'\n{"instruction": "Hi?", "output": "a", "output": "b"}',
+            "a.jsonl:2: an object has the key 'output' twice",
+            id="a key twice in a line",
+        ),
+        pytest.param(
+            "a.json",
+            b'[{"messages": [{"role": "user", "role": "system"}],\n"b": 1},\n{"c": 1, "c": 2}]',
+            "a.json:3: an object has the key 'c' twice",
+            id="a key twice in a list",
+        ),
+        pytest.param(
+            "a.json",
+            b'{"data": [{"a": 1, "a": 2}]}',
+            "a.json:1: an object has the key 'a' twice",
+            id="a key twice in a document",
+        ),
+        pytest.param(
+            "a.jsonl",
+            b"".join(as_json(row["messages"]) + b"\n" for row in ROWS),
+            "a.jsonl:3: a row must be an object, this is a list",
+            id="lines that are lists",
+        ),
+        pytest.param(
+            "a.json",
+            b"".join(as_json(row["messages"]) + b"\n" for row in ROWS),
+            "a.json:3: a row must be an object, this is a list",
+            id="lines that are lists, called JSON",
+        ),
         pytest.param("a.json", b'[{"a": "\xe4"}]', "a.json:1: not valid UTF-8", id="a list in Latin-1"),
         pytest.param(
             "a.json", b"[1,\n 2", "a.json:2: not valid JSON: the list is not closed", id="a cut list"
@@ -361,7 +408,6 @@ def test_a_file_that_is_not_what_it_says(tmp_path: Path, name: str, content: byt
 
 
 LONG_ROW = b'{"id": ' + b"9" * 5000 + b', "instruction": "Hi?", "output": "Yes."}'
-GOOD_ROW = b'{"instruction": "Hi?", "output": "Yes."}'
 
 
 @pytest.mark.parametrize(
@@ -469,7 +515,8 @@ def test_a_file_in_another_encoding_is_told_apart_from_damaged_rows(tmp_path: Pa
     row = '{{"instruction": "{0}", "output": "b"}}\n'.format
     foreign = row("ä").encode("latin-1") * 5 + row("plain").encode()
     assert (
-        "a.jsonl: none of its accented letters is UTF-8" in read_content(tmp_path, "a.jsonl", foreign).message
+        "a.jsonl: none of its letters beyond ASCII is UTF-8"
+        in read_content(tmp_path, "a.jsonl", foreign).message
     )
     damaged = foreign + row("ö").encode()
     assert "none of its" not in read_content(tmp_path, "b.jsonl", damaged).message

@@ -22,6 +22,7 @@ from blendtune_runtime.errors import BadConfiguration, BadData, StageError, Tran
 from blendtune_runtime.uris import data_location
 from blendtune_trainer.rows.collect import Row, RowSource, collect
 from blendtune_trainer.rows.faults import SourceFaults
+from blendtune_trainer.rows.notes import Notes
 
 SOURCE = "spec.blend.sources[0]"
 FIELD = f"{SOURCE}.uri"
@@ -312,6 +313,14 @@ def test_rows_of_s3(s3: S3Server, faults: list[s3_api.Fault]) -> None:
     s3.faults[:] = faults
     assert read("s3://rows/ads/") == ["a", "b", "c", "d"]
     assert read("s3://rows/ads/a.jsonl") == ["a", "b"]
+
+
+def test_the_markers_of_folders_on_s3_are_not_told(s3: S3Server) -> None:
+    s3.put("rows", {"ads/": b"", "ads/more/": b"", "ads/more/a.jsonl": jsonl("a")})
+    location, notes = data_location("s3://rows/ads", Path("/claims"), FIELD), Notes()
+    rows = collect(RowSource(location=location, field=SOURCE), SourceFaults(), notes)
+    assert [answer(each) for each in rows] == ["a"]
+    assert not list(notes.warnings())
 
 
 @pytest.mark.parametrize(

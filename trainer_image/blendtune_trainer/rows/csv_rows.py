@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -14,25 +15,34 @@ from blendtune_trainer.rows.opening import BOM, Opened, iconv_advice
 from blendtune_trainer.rows.values import Value
 
 DELIMITERS = ",;\t|"
+# The line with which Excel is told the separator; it is none of the table.
+_SAID = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=([\t -~])"?(?:\r\n|\n|\r)', re.IGNORECASE)
 _FIELD_BYTES = 1 << 30  # Python's own limit is 128 KiB
 
 
 def csv_rows(opened: Opened, faults: SourceFaults) -> Iterator[Value]:
     """One row per record, with the line on which it begins. The header names the columns."""
-    delimiter = _delimiter(opened.head())
+    said = _SAID.match(opened.head())
+    delimiter = said[1].decode() if said else _delimiter(opened.head())
+    if said:
+        opened.stream.read(said.end())
     csv.field_size_limit(_FIELD_BYTES)
     text = io.TextIOWrapper(opened.stream, encoding="utf-8-sig", newline="")
     try:
-        yield from _records(csv.reader(text, delimiter=delimiter, strict=True), delimiter, opened, faults)
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        yield from _records(reader, delimiter, 2 if said else 1, opened, faults)
     finally:
         text.detach()  # who has opened the stream closes it
 
 
-def _records(reader: Any, delimiter: str, opened: Opened, faults: SourceFaults) -> Iterator[Value]:
+def _records(
+    reader: Any, delimiter: str, first: int, opened: Opened, faults: SourceFaults
+) -> Iterator[Value]:
+    """The rows of the records from the line `first` of the file on."""
     name = opened.file.name
     header: list[str] = []
     while True:
-        place = f"{name}:{reader.line_num + 1}"
+        place = f"{name}:{reader.line_num + first}"
         try:
             record = next(reader)
         except StopIteration:
@@ -44,9 +54,7 @@ def _records(reader: Any, delimiter: str, opened: Opened, faults: SourceFaults) 
             faults.add_row(place, RowFault(f"not valid CSV: {error}", BadRowReason.INVALID_CSV))
             continue
         except UnicodeDecodeError:
-            faults.add(
-                place, f"not valid UTF-8 here, or a little below; {iconv_advice(name, 'WINDOWS-1252')}"
-            )
+            faults.add(place, f"not valid UTF-8 here, or a little below; {iconv_advice(name)}")
             return
         if not any(cell.strip() for cell in record):
             continue

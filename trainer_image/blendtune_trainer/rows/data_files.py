@@ -61,6 +61,7 @@ def data_files(
     sizes = {
         str(PurePosixPath(file).relative_to(PurePosixPath(path))): (file, details.get("size"))
         for file, details in sorted(filesystem.find(path, detail=True).items())
+        if not file.endswith("/")  # the empty object by which a console of S3 shows a folder
     }
     candidates = [name for name in sizes if _is_data(name, faults, notes)]
     candidates = _without_caches(filesystem, sizes, candidates, notes)

@@ -6,6 +6,7 @@ import codecs
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,8 +20,6 @@ from blendtune_trainer.rows.splits import Split, chosen_names, trains_on_others
 from blendtune_trainer.rows.values import Value
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_DECODER = json.JSONDecoder()
-_SKIPPER = json.JSONDecoder(parse_int=len)  # reads also integers that Python refuses for their length
 _BLOCK_BYTES = 1 << 20
 _FEW = 3  # lines that are not UTF-8, at most, in a file that otherwise may be
 
@@ -30,7 +29,8 @@ def json_line_rows(
 ) -> Iterator[Value]:
     """One row per line. A file that holds one JSON document all the same is read as such."""
     first = opened.head().removeprefix(BOM).lstrip()
-    if first.startswith(b"[") or first.split(b"\n", 1)[0].strip() == b"{":
+    is_list = first.startswith(b"[") and not _is_lines_of_lists(first)
+    if is_list or first.split(b"\n", 1)[0].strip() == b"{":
         yield from json_document_rows(opened, purpose, columns, faults, notes)
         return
     name, read = opened.file.name, 0  # bytes
@@ -41,7 +41,7 @@ def json_line_rows(
         try:
             text = line.decode()
             is_other_encoding &= line.isascii()
-            value = json.loads(text)
+            value = _DECODER.decode(text)
         except UnicodeDecodeError as error:
             foreign += 1
             faults.add_row(place, _not_utf8(name, f" at byte {error.start + 1} of the line"))
@@ -51,12 +51,12 @@ def json_line_rows(
                 faults.add_row(place, RowFault(message, BadRowReason.INVALID_JSON))
         except RecursionError:
             faults.add_row(place, RowFault("not valid JSON: nested too deeply", BadRowReason.INVALID_JSON))
-        except ValueError:
-            faults.add_row(place, _too_long())
+        except ValueError as error:
+            faults.add_row(place, _fault(error))
         else:
             yield Value(place=place, value=value, fraction_read=opened.fraction(read))
     if foreign > _FEW and is_other_encoding:
-        faults.add(name, f"none of its accented letters is UTF-8; {iconv_advice(name, 'ISO-8859-1')}")
+        faults.add(name, f"none of its letters beyond ASCII is UTF-8; {iconv_advice(name)}")
 
 
 def json_document_rows(
@@ -66,6 +66,9 @@ def json_document_rows(
 
     The rows are decoded one by one, so that a list of any length takes the memory of its longest row.
     """
+    if _is_lines_of_lists(opened.head().removeprefix(BOM).lstrip()):
+        yield from json_line_rows(opened, purpose, columns, faults, notes)
+        return
     name = opened.file.name
     text = _Text(opened)
     try:
@@ -148,8 +151,8 @@ class _Text:
             return _DECODER.raw_decode(self._text, self._at)
         except json.JSONDecodeError:
             raise
-        except ValueError:
-            return _too_long(), _SKIPPER.raw_decode(self._text, self._at)[1]
+        except ValueError as error:
+            return _fault(error), _SKIPPER.raw_decode(self._text, self._at)[1]
 
     def fault(self, message: str) -> json.JSONDecodeError:
         """A fault at the next character."""
@@ -236,6 +239,16 @@ def _unwrapped(
         yield Value(place=f"{name} {kept[0]}[{index}]", value=row, fraction_read=text.fraction)
 
 
+def _is_lines_of_lists(head: bytes) -> bool:
+    """Whether a text that begins with a list has one on each line, where it should have rows."""
+    line, _, more = head.partition(b"\n")
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return bool(more.strip())
+
+
 def _is_row(value: Mapping[str, object], columns: Columns | None) -> bool:
     """Whether an object is a row, and no table by columns and no lists of rows by name."""
     try:
@@ -258,7 +271,23 @@ def _are_rows(value: object) -> bool:
     )
 
 
-def _too_long() -> RowFault:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these keys and values. Raises RowFault if it has a key twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise RowFault(f"an object has the key {twice!r} twice: remove one", BadRowReason.INVALID_JSON)
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+_SKIPPER = json.JSONDecoder(parse_int=len)  # reads also what the other refuses for what it holds
+
+
+def _fault(error: ValueError) -> RowFault:
+    """The fault of a value that is JSON, and yet refused."""
+    if isinstance(error, RowFault):
+        return error
     digits = sys.get_int_max_str_digits()
     return RowFault(
         f"an integer of more than {digits:,} digits: shorten it, or write it as text, in quotes",
@@ -267,7 +296,7 @@ def _too_long() -> RowFault:
 
 
 def _not_utf8(name: str, where: str) -> RowFault:
-    advice = iconv_advice(name, "ISO-8859-1")
+    advice = iconv_advice(name)
     return RowFault(
         f"not valid UTF-8{where}. If all of the file is in another encoding, {advice}",
         BadRowReason.INVALID_TEXT,

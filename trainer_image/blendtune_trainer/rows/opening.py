@@ -95,9 +95,10 @@ def opened(filesystem: Any, file: DataFile) -> Iterator[Opened]:
         yield Opened(file, raw, io.BufferedReader(content, _BUFFER_BYTES))
 
 
-def iconv_advice(name: str, encoding: str) -> str:
-    """How to convert a file to UTF-8."""
-    return f"convert it: iconv -f {encoding} -t UTF-8 {name} > utf8-{name.rpartition('/')[2]}"
+def iconv_advice(name: str, encoding: str | None = None) -> str:
+    """How to convert a file to UTF-8. An unknown encoding is not guessed: many would give some text."""
+    command = f"iconv -f {encoding or 'ENCODING'} -t UTF-8 {name} > utf8-{name.rpartition('/')[2]}"
+    return f"convert it: {command}" + ("" if encoding else ", with the encoding in which it was saved")
 
 
 def _decompressed(raw: IO[bytes], compression: Compression) -> Any:
