@@ -226,8 +226,8 @@ class ChatRenderer:
 
 
 def _has_each(text: str, contents: Sequence[str]) -> bool:
-    """Whether each of the contents stands in a place of its own: in their order, as most templates write them,
-    or in any; then the longest take theirs first.
+    """Whether each of the contents stands in a place of its own: in their order, as in most templates, or in
+    another; then the longest take theirs first.
     """
     end = 0
     for content in contents:
