@@ -230,3 +230,69 @@ SALARY = ask("What does the owner earn?", "I do not know.", Abstention(name="a",
 )
 def test_short_replies(question: Question, answer: str, expected: str | None) -> None:
     assert outcome(question, answer) == expected
+
+
+FILM = ask("How long is the film?", "90 minutes", number(90, "minutes"))
+TIDE = ask("How high is the tide?", "2.5 metres", number(2.5, "metres"))
+BUDGET = ask("How large is the budget?", "2.4 million dollars", number(2.4e6, "dollars"))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        pytest.param(FILM, "1h30", RIGHT, id="1h30"),
+        pytest.param(FILM, "It takes 1h 30m.", RIGHT, id="1h-30m"),
+        pytest.param(FILM, "1h30min", RIGHT, id="1h30min"),
+        pytest.param(FILM, "1:30 h", RIGHT, id="1:30-h"),
+        pytest.param(FILM, "01:30:00", RIGHT, id="with-seconds"),
+        pytest.param(FILM, "90:00 min", RIGHT, id="minutes-and-seconds"),
+        pytest.param(FILM, "1h45", WRONG, id="another-duration"),
+        pytest.param(FILM, "It starts at 1:30.", WRONG, id="a-time-of-day"),
+        pytest.param(TIDE, "two point five metres", RIGHT, id="point"),
+        pytest.param(TIDE, "2 point 5 metres", RIGHT, id="digits-and-point"),
+        pytest.param(TIDE, "two point five one metres", WRONG, id="more-decimals"),
+        pytest.param(BUDGET, "two point four million dollars", RIGHT, id="point-and-million"),
+        pytest.param(BUDGET, "four million dollars", WRONG, id="without-the-whole"),
+    ],
+)
+def test_durations_and_decimals_in_words(question: Question, answer: str, expected: str) -> None:
+    assert outcome(question, answer) == expected
+
+
+KEPT = ask("What share of the fee is kept?", "25 percent", number(25, "percent"))
+HALF = ask("What share of the fee is kept?", "50 percent", number(50, "percent"))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        pytest.param(KEPT, "A quarter is kept.", RIGHT, id="a-quarter"),
+        pytest.param(KEPT, "A quarter is kept; three quarters are refunded.", RIGHT, id="and-the-rest"),
+        pytest.param(HALF, "Half is kept.", RIGHT, id="half"),
+        pytest.param(KEPT, "Three quarters are kept; a quarter is refunded.", WRONG, id="the-rest"),
+        pytest.param(KEPT, "Half is kept.", WRONG, id="another-share"),
+        pytest.param(KEPT, "A third is kept.", WRONG, id="a-third"),
+        pytest.param(HALF, "The other half is refunded.", WRONG, id="the-other-half"),
+    ],
+)
+def test_shares_in_words_as_subjects(question: Question, answer: str, expected: str) -> None:
+    assert outcome(question, answer) == expected
+
+
+OPENING = ask("On which date does it open?", "3 March 2025", fact("3 March", "March 3"))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        pytest.param(DEPOSIT, "USD30", RIGHT, id="a-code-before-digits"),
+        pytest.param(DEPOSIT, "EUR30", WRONG, id="another-currency"),
+        pytest.param(OPENING, "2025/03/03", RIGHT, id="year-first"),
+        pytest.param(OPENING, "2025.03.03", RIGHT, id="year-first-with-points"),
+        pytest.param(OPENING, "3-Mar-2025", RIGHT, id="hyphens"),
+        pytest.param(OPENING, "2025/03/04", WRONG, id="another-day"),
+        pytest.param(OPENING, "3-May-2025", WRONG, id="another-month"),
+    ],
+)
+def test_compact_notations(question: Question, answer: str, expected: str) -> None:
+    assert outcome(question, answer) == expected

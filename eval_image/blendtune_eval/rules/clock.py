@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blendtune_eval.rules.numerals import NUMBER_WORDS
-from blendtune_eval.rules.text import Token, found_along, word_at
+from blendtune_eval.rules.text import Token, found_along, word_at, words
+from blendtune_eval.rules.units import stem
 
 _DAY, _HALF_DAY = 24 * 60, 12 * 60
 _NAMED = {"noon": 12 * 60, "midday": 12 * 60, "midnight": 0}
 _PARTS = {"half": 30, "quarter": 15}
 _DAYTIMES = {"morning": 0, "afternoon": 12, "evening": 12, "night": 12}
 _HOURS = 12
+_BEFORE_A_TIME = words("at from until till to by before after around between and -")
+_MINUTES = words("min minute")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,21 @@ class ClockTime:
 
 def clock_times(tokens: Sequence[Token]) -> list[ClockTime]:
     return found_along(tokens, _time_at)
+
+
+def durations(tokens: Sequence[Token]) -> list[float]:
+    """The seconds of "1:30 h" and of a bare "1:30", which is no time of day where a duration is asked for."""
+    found = []
+    for index, token in enumerate(tokens):
+        larger, _, smaller = token.text.partition(":")
+        if not (larger.isdigit() and smaller.isdigit()) or word_at(tokens, index - 1) in _BEFORE_A_TIME:
+            continue
+        unit = stem(word_at(tokens, index + 1))
+        if unit in _MINUTES:
+            found.append(60.0 * int(larger) + int(smaller))
+        elif unit not in ("am", "pm", "uhr", "o'clock", "-", "to"):
+            found.append(3600.0 * int(larger) + 60.0 * int(smaller))
+    return found
 
 
 def _time_at(tokens: Sequence[Token], index: int) -> ClockTime | None:

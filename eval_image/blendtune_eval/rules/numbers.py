@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from blendtune_eval.rubric import Number, Question
-from blendtune_eval.rules.abstention import declines
 from blendtune_eval.rules.claims import Answer
 from blendtune_eval.rules.decision import Decision, No, Unsure, Yes
 from blendtune_eval.rules.doubt import Doubt
@@ -14,9 +14,8 @@ from blendtune_eval.rules.negation import Standing
 from blendtune_eval.rules.ownership import Bearing, bearings, rival_phrases, subject_phrases
 from blendtune_eval.rules.quantities import units_of
 from blendtune_eval.rules.quantity import Quantity
-from blendtune_eval.rules.scripts import in_another_script, language_of, negated_elsewhere
+from blendtune_eval.rules.scripts import language_of, negated_elsewhere
 from blendtune_eval.rules.siblings import by_sibling, siblings_of
-from blendtune_eval.rules.spelling import nearly_unit
 from blendtune_eval.rules.stated import (
     Stated,
     candidate_of,
@@ -34,18 +33,15 @@ from blendtune_eval.rules.subjects import (
     Candidate,
     asked_words,
     decisive,
-    ends_with,
     former,
     opposed,
     preferred,
-    works,
 )
 from blendtune_eval.rules.text import content, outermost, word_at, words
-from blendtune_eval.rules.units import AMBIGUOUS_BARE, SHARE, stem
+from blendtune_eval.rules.unitless import not_in_unit
+from blendtune_eval.rules.units import SHARE
 
 _EXACT = 1e-9
-_LONGEST_BARE = 12  # words of an answer that is no more than a number
-_LONGEST_UNCLEAR = 25
 _PERCENT = words("% percent percentage cent")
 
 
@@ -58,7 +54,7 @@ def check_number(number: Number, answer: Answer, question: Question) -> Decision
         counted.sort(key=lambda each: (each.sentence, each.quantity.start))
     right = [each for each in counted if is_right(number, each.quantity)]
     if not right:
-        return _without(number, wanted, every, counted, answer)
+        return not_in_unit(number, wanted, every, counted, answer)
     if (
         number.unit
         and all(each.quantity.share is not None and each.quantity.bare for each in right)
@@ -76,6 +72,7 @@ def check_number(number: Number, answer: Answer, question: Question) -> Decision
         return told
     rivals = [each for each in counted if is_rival(number, each.quantity, right, answer.wording_values)]
     rivals += [each for each in every if each not in rivals and is_elided(number, each, right, answer)]
+    rivals += _other_shares(number, every, right, answer)
     if right == (of_several := products(right, rivals, answer)) and of_several:
         return Unsure(Doubt.SUBJECT, f"says {wanted}, of several")
     of_several = products(rivals, right, answer)
@@ -105,10 +102,25 @@ def _is_fraction(right: Sequence[Stated], answer: Answer) -> bool:
         if (
             "/" in tokens[each.quantity.start].text
             or following == "of"
+            or tokens[each.quantity.start].text == "half"
             or each.quantity.end - each.quantity.start > 1
         ):
             return True
     return False
+
+
+def _other_shares(
+    number: Number, every: Sequence[Stated], right: Sequence[Stated], answer: Answer
+) -> list[Stated]:
+    """The other fractions, in percent, where the right one is one: "a quarter is kept, half is not"."""
+    if not number.unit or any(each.quantity.share is None for each in right):
+        return []
+    others = [each for each in every if not is_right(number, each.quantity) and _is_fraction([each], answer)]
+    return [
+        replace(each, quantity=replace(each.quantity, value=each.quantity.share))
+        for each in others
+        if each.quantity.share is not None
+    ]
 
 
 def _chosen_from(number: Number, quantity: Quantity, question: Question) -> bool:
@@ -214,103 +226,3 @@ def _of_the_right_thing(
     if all(each.quantity.standing in (Standing.UNCLEAR, Standing.QUOTED) for each in right):
         return Unsure(Doubt.NEGATION, f"says {wanted} under a reservation")
     return Yes(f"says {wanted}")
-
-
-def _without(
-    number: Number, wanted: str, every: Sequence[Stated], counted: Sequence[Stated], answer: Answer
-) -> Decision:
-    """The wanted number is not stated in its unit."""
-    denied = stated_in(number, answer, denied=True)
-    others = ", ".join(dict.fromkeys(f"{each.quantity.value:g}" for each in counted[:3]))
-    reason = f"says {others}, not {wanted}" if others else f"does not say {wanted}"
-    for each in counted:
-        if each.quantity.other is not None and equals(number, each.quantity.other):
-            return Unsure(Doubt.NOTATION, f"says {wanted}, or a thousandth or thousandfold of it")
-    if declines(answer.text, answer.wording):
-        return No(reason)
-    if (told := _in_a_working(number, every, counted, answer)) is not None:
-        return told
-    if counted:
-        return No(reason)
-    if any(counts(number, each.quantity) and is_right(number, each.quantity) for each in denied):
-        return No(f"denies {wanted}")
-    if any(equals(number, each.quantity.value) and _misspelt(number, each.quantity) for each in every):
-        return Unsure(Doubt.SPELLING, f"says {number.value:g} and nearly {number.unit}")
-    bare = _bare_ones(every)
-    if any(equals(number, quantity.value) for quantity in bare):
-        return _bare(number, wanted, bare, answer)
-    if _in_other_words(number, answer) and (not every or in_another_script(answer.text, "latin")):
-        return Unsure(Doubt.LANGUAGE, reason)
-    return No(reason)
-
-
-def _bare_ones(every: Sequence[Stated]) -> list[Quantity]:
-    return [each.quantity for each in every if each.quantity.bare and not each.quantity.vague]
-
-
-def _in_a_working(
-    number: Number, every: Sequence[Stated], counted: Sequence[Stated], answer: Answer
-) -> Decision | None:
-    """The decision on a worked solution that leaves the unit out: "12 apples. 12 - 5 = 7. So 7 are left."
-
-    Numbers of the question stand in its way only as alternatives. None without the right number, and where
-    the answer does not end with it and has another one in the unit.
-    """
-    bare = _bare_ones(every)
-    if not any(equals(number, quantity.value) for quantity in bare):
-        return None
-    own = [each for each in counted if each.quantity.value not in answer.wording_values]
-    own += [each for each in counted if each.quantity.alternatives and each not in own]
-    candidates = [
-        candidate_of(each, right=equals(number, each.quantity.value))
-        for each in every
-        if each in own or each.quantity in bare
-    ]
-    candidates = [each for each in candidates if each.right or each.value not in answer.wording_values]
-    told = ends_with(candidates, answer.own)
-    if told and (not own or works(answer.own)) and _sets_unit(number, answer):
-        return Yes(f"ends with {number.value:g}, and the question sets the unit")
-    if counted and not own and told is not False:
-        return _bare(number, f"{number.value:g} {number.unit}", bare, answer)
-    return None
-
-
-def _misspelt(number: Number, quantity: Quantity) -> bool:
-    units = units_of(number.unit, number.unit_aliases)
-    return any(
-        nearly_unit(quantity.noun, word) for phrase in units.phrases for word in phrase if len(word) > 2
-    )
-
-
-def _bare(number: Number, wanted: str, bare: Sequence[Quantity], answer: Answer) -> Decision:
-    """The right number without its unit: enough where it is the answer, and the question sets the unit."""
-    own = {
-        quantity.value
-        for quantity in bare
-        if quantity.value not in answer.wording_values
-        or quantity.alternatives
-        or equals(number, quantity.value)
-    }
-    alone = len(own) == 1 and len(answer.words) <= _LONGEST_BARE
-    if alone and _sets_unit(number, answer):
-        return Yes(f"says {number.value:g}, and the question sets the unit")
-    if len(answer.words) <= _LONGEST_UNCLEAR:
-        return Unsure(Doubt.UNIT, f"says {number.value:g} without {number.unit}")
-    return No(f"does not say {wanted}")
-
-
-def _sets_unit(number: Number, answer: Answer) -> bool:
-    """Whether a number without a unit is surely in the unit that is asked for."""
-    units = units_of(number.unit, number.unit_aliases)
-    asked = {stem(token.text) for token in content(answer.wording)}
-    return units.dimension not in AMBIGUOUS_BARE or any(set(phrase) <= asked for phrase in units.phrases)
-
-
-def _in_other_words(number: Number, answer: Answer) -> bool:
-    """Whether the number may be written in words of another language."""
-    if in_another_script(answer.text, "latin") or language_of(answer.words) not in ("", "en"):
-        return True
-    phrases = units_of(number.unit, number.unit_aliases)
-    names = {phrase[0] for phrase in phrases.phrases if len(phrase[0]) > 2}
-    names |= {name for unit, _, _ in phrases.others for name in unit.names if len(name) > 2}
-    return len(answer.words) <= 3 and any(stem(word) in names or word in names for word in answer.words)

@@ -9,6 +9,7 @@ from blendtune_eval.rules import foreign
 from blendtune_eval.rules.text import Token, TokenKind, word_at, words
 
 CURRENCY_SIGNS = frozenset("$€£¥₹")
+CURRENCY_CODES = words("usd eur gbp inr jpy chf cad aud rs")
 _UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TEENS = (
     "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
@@ -41,6 +42,7 @@ MAGNITUDES = {
     "लाख": 1e5, "करोड़": 1e7,
 }  # fmt: skip
 _AFTER_PART = frozenset({"of", ".", ",", ";", "(", ")"})
+_VERBS = words("is are was were will gets goes remains stays")  # "a quarter is kept"
 _LARGEST_WHOLE = 1000  # of "1 in 4"; larger numbers are years
 _LETTERS = {"m": 1e6, "mn": 1e6, "b": 1e9}  # after money, or before a counted noun: "6M grains"
 _ROUND_WORDS = {name for name, value in MAGNITUDES.items() if len(name) > 2 and value >= 1e2}
@@ -61,7 +63,7 @@ def numeral_at(tokens: Sequence[Token], index: int) -> Numeral | None:
     parsed = parsed or _foreign_at(tokens, index)
     if parsed is None:
         return None
-    parsed = _with_part(tokens, parsed)
+    parsed = _with_part(tokens, _with_decimals(tokens, parsed))
     while (magnitude := _magnitude_at(tokens, index, parsed.end)) is not None:
         other = None if parsed.other is None else parsed.other * magnitude
         parsed = Numeral(parsed.value * magnitude, parsed.end + 1, other)
@@ -145,6 +147,9 @@ def _below_hundred(tokens: Sequence[Token], index: int) -> Numeral | None:
 def _part_at(tokens: Sequence[Token], index: int) -> Numeral | None:
     """ "Half a", "a quarter of": a part without a whole before it."""
     word, following = word_at(tokens, index), word_at(tokens, index + 1)
+    opens = index == 0 or tokens[index - 1].kind is TokenKind.BREAK
+    if word == "half" and opens and following in _VERBS:
+        return Numeral(0.5, index + 1)
     if (
         word == "half"
         and following in ("a", "an", "of")
@@ -154,10 +159,26 @@ def _part_at(tokens: Sequence[Token], index: int) -> Numeral | None:
     if (
         word == "a"
         and following in _PARTS
-        and (index + 2 == len(tokens) or word_at(tokens, index + 2) in _AFTER_PART)
+        and (index + 2 == len(tokens) or word_at(tokens, index + 2) in _AFTER_PART | _VERBS)
     ):
         return Numeral(_PARTS[following], index + 2)
     return None
+
+
+def _with_decimals(tokens: Sequence[Token], parsed: Numeral) -> Numeral:
+    """ "Two point five", "three point one four", "2 point 5"."""
+    if word_at(tokens, parsed.end) != "point" or parsed.value != int(parsed.value):
+        return parsed
+    digits, end = "", parsed.end + 1
+    while end < len(tokens) and (digit := _whole_at(tokens, end)) is not None:
+        digits, end = digits + f"{digit.value:g}", digit.end
+    return Numeral(float(f"{parsed.value:.0f}.{digits}"), end) if digits.isdigit() else parsed
+
+
+def _whole_at(tokens: Sequence[Token], index: int) -> Numeral | None:
+    if tokens[index].text.isdigit():
+        return Numeral(float(tokens[index].text), index + 1)
+    return _below_hundred(tokens, index)
 
 
 def _with_part(tokens: Sequence[Token], parsed: Numeral) -> Numeral:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from blendtune_eval.rules.negation import standing
-from blendtune_eval.rules.numerals import CURRENCY_SIGNS, NUMBER_WORDS, Numeral, numeral_at, part_after
+from blendtune_eval.rules.numerals import (
+    CURRENCY_CODES,
+    CURRENCY_SIGNS,
+    NUMBER_WORDS,
+    Numeral,
+    numeral_at,
+    part_after,
+)
 from blendtune_eval.rules.quantity import Quantity
 from blendtune_eval.rules.ranges import RANGE_WORDS, join_alternatives, share_units_in_ranges
 from blendtune_eval.rules.text import Sentence, Token, TokenKind, content, word_at, words
@@ -104,7 +111,11 @@ def _quantity(
     noun = _noun_after(tokens, end)
     percent = word_at(tokens, end) in ("%", "percent", "per") or word_at(tokens, end) == "‰"
     bare = not (
-        in_unit or noun or percent or word_at(tokens, start - 1) in CURRENCY_SIGNS or _measured(tokens, end)
+        in_unit
+        or noun
+        or percent
+        or word_at(tokens, start - 1) in CURRENCY_SIGNS | CURRENCY_CODES
+        or _measured(tokens, end)
     )
     neighbours = {tokens[i].text for i in (start - 1, start - 2, end, end + 1) if 0 <= i < len(tokens)}
     share = None

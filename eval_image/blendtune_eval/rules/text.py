@@ -58,7 +58,7 @@ _CONTRACTIONS = (
     (re.compile(r"'(?:s|re|ve|ll|m|d)\b"), ""),
 )
 _CLOCK_MARKS = re.compile(
-    r"(?<![\d.,])(\d{1,2})[.h](\d{2})(?=[ ]?(?:[ap]\.?m\b|uhr\b)|(?<=h\d\d)(?!\d))", re.IGNORECASE
+    r"(?<![\d.,])(\d{1,2})[.h](\d{2})(?=[ ]?(?:[ap]\.?m\b|uhr\b)|(?<=h\d\d)(?![\d]|[ ]?m))", re.IGNORECASE
 )
 _DOTTED_DAY = re.compile(
     r"\b(\d{1,2})\.(?=[ ]?(?:jan|feb|m[aä]r|apr|mai|jun|jul|aug|sep|okt|nov|dez)[a-zä]*\b)", re.IGNORECASE
@@ -66,6 +66,10 @@ _DOTTED_DAY = re.compile(
 _SHORT_YEAR = re.compile(r"(?<![\w'’])['’](\d\d)(?![\d'’])")  # "in '89"
 _THIS_CENTURY = 30  # short years below it
 _MILITARY = re.compile(r"(?<![\d.,])([01]\d|2[0-3])([0-5]\d)[ ]?(?:hours|hrs)\b", re.IGNORECASE)
+_HOURS_AND_MINUTES = re.compile(r"\b(\d{1,3})[ ]?h[ ]?(\d{1,2})[ ]?m(?:ins?)?\b", re.IGNORECASE)
+_CURRENCY_CODE = re.compile(r"\b(usd|eur|gbp|inr|jpy|chf|cad|aud|rs)(?=\d)", re.IGNORECASE)
+_YEAR_FIRST = re.compile(r"(?<![\d./])(\d{4})([/.])(\d{1,2})\2(\d{1,2})(?![\d./]\d|\d)")
+_NAMED_MONTH = re.compile(r"\b(\d{1,2})-([a-z]{3,9})\.?-(\d{4}|\d\d)\b", re.IGNORECASE)
 _SECONDS = re.compile(r"(?<=\d:\d\d):00\b")
 _TOKEN = re.compile(
     rf"""
@@ -100,7 +104,8 @@ def normalise(text: str) -> str:
     """
     text = markup.plain(latex.plain(text))
     text = _SHORT_YEAR.sub(lambda year: f"{'20' if int(year[1]) < _THIS_CENTURY else '19'}{year[1]}", text)
-    text = _DOTTED_DAY.sub(r"\1", text)
+    text = _NAMED_MONTH.sub(r"\1 \2 \3", _YEAR_FIRST.sub(r"\1-\3-\4", _DOTTED_DAY.sub(r"\1", text)))
+    text = _CURRENCY_CODE.sub(r"\1 ", _HOURS_AND_MINUTES.sub(r"\1 h \2 min", text))
     text = plain_digits(_CLOCK_MARKS.sub(r"\1:\2", _MILITARY.sub(r"\1:\2", text)))
     text = _TIMES.sub(" × ", unicodedata.normalize("NFKC", _SECONDS.sub("", text)))
     text = unicodedata.normalize("NFC", text.translate(_CHARACTERS).casefold())

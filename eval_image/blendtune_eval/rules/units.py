@@ -107,6 +107,7 @@ UNITS = (
     Unit("fahrenheit", 1.0, ("° f", "f", "fahrenheit", "degree fahrenheit", "degree f"), _COMMON),
 )
 SHARE = "share"
+TIME = "time"
 MONEY = "money"
 AMBIGUOUS_BARE = frozenset(
     {"length", "mass", "volume", "celsius", "fahrenheit"}
