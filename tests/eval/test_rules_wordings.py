@@ -296,3 +296,25 @@ OPENING = ask("On which date does it open?", "3 March 2025", fact("3 March", "Ma
 )
 def test_compact_notations(question: Question, answer: str, expected: str) -> None:
     assert outcome(question, answer) == expected
+
+
+REVENUE = ask("What was the revenue?", "1.5 billion euros", number(1.5e9, "euros"))
+BEFORE = ask("What was the deposit before the change?", "20 dollars", number(20, "dollars"))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        pytest.param(DEPOSIT, "The deposit has been raised from 20 to 30 dollars.", RIGHT, id="to"),
+        pytest.param(DEPOSIT, "The deposit has been lowered from 30 to 20 dollars.", WRONG, id="from"),
+        pytest.param(REVENUE, "Revenue rose from €1.2bn to €1.5bn.", RIGHT, id="rose-to"),
+        pytest.param(REVENUE, "Revenue fell from 1.5bn to 1.2bn euros.", WRONG, id="fell-from"),
+        pytest.param(REVENUE, "€1.5bn, up from €1.2bn in the year before.", RIGHT, id="up-from"),
+        pytest.param(REVENUE, "€1.2bn, down from €1.5bn.", WRONG, id="down-from"),
+        pytest.param(CHANGE, "It went from 5 to -7.", RIGHT, id="to-a-negative"),
+        pytest.param(BEFORE, "It was raised from 20 to 30 dollars.", OPEN, id="asked-for-the-former"),
+        pytest.param(DEPOSIT, "It ranges from 20 to 30 dollars.", WRONG, id="a-range"),
+    ],
+)
+def test_what_a_change_leaves_behind(question: Question, answer: str, expected: str | None) -> None:
+    assert outcome(question, answer) == expected

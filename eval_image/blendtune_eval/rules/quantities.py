@@ -16,7 +16,12 @@ from blendtune_eval.rules.numerals import (
     part_after,
 )
 from blendtune_eval.rules.quantity import Quantity
-from blendtune_eval.rules.ranges import RANGE_WORDS, join_alternatives, share_units_in_ranges
+from blendtune_eval.rules.ranges import (
+    RANGE_WORDS,
+    join_alternatives,
+    mark_left_behind,
+    share_units_in_ranges,
+)
 from blendtune_eval.rules.text import Sentence, Token, TokenKind, content, word_at, words
 from blendtune_eval.rules.units import MONEY, SHARE, Unit, known_unit, relatives, stem, units_named, words_of
 
@@ -90,7 +95,8 @@ def quantities(sentence: Sentence, unit: str = "", unit_aliases: Sequence[str] =
         if not _is_operand(tokens, index, numeral.end):
             found.append(_quantity(tokens, numeral.value, numeral.other, index, numeral.end, units))
         index = _below_zero(tokens, resume) or resume
-    return join_alternatives(tokens, share_units_in_ranges(tokens, _compound(tokens, found)))
+    joined = join_alternatives(tokens, share_units_in_ranges(tokens, _compound(tokens, found)))
+    return mark_left_behind(tokens, joined)
 
 
 def _quantity(

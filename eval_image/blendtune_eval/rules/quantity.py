@@ -32,3 +32,4 @@ class Quantity:
     tolerance: float = 0.0
     alternatives: tuple[float, ...] = ()  # numbers that "or" or a range joins to it
     ranged: bool = False
+    left_behind: bool = False  # what it was before a change: 20 in "raised from 20 to 30"

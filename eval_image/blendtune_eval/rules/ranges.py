@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 from blendtune_eval.rules.numerals import CURRENCY_SIGNS
 from blendtune_eval.rules.quantity import Quantity
@@ -14,7 +15,12 @@ RANGE_WORDS = frozenset(
     {"-", "to", "or", "and", "up", "until", "till", "à", "a", "bis", "至", "到", "und", "et", "y", "e"}
 )
 _OR_FILLERS = words("or oder ou o maybe perhaps possibly even about around approximately either , - $ € £")
-_MOVING = words("rose rises raised increased grew grows went fell dropped changed reduced cut lowered risen")
+MOVING = words(
+    "rose rises raise raises raised risen increase increases increased grew grows went fell fall falls "
+    "drop drops dropped change changes changed reduce reduces reduced cut cuts lower lowers lowered climbed "
+    "jumped sank shrank moved decreased declined fallen"
+)
+_REACH = 5  # tokens from a verb to the value from which something moves
 _OFFERING = words("or oder ou o maybe perhaps possibly")
 _FROM = words("between from zwischen von entre de da desde")
 
@@ -60,5 +66,25 @@ def _is_range(
 ) -> bool:
     rest = [word for word in between if stem(word) not in units | CURRENCY_SIGNS | {left.noun, "%"}]
     if rest in (["-"], ["to"], ["up", "to"], ["à"], ["a"], ["bis"], ["至"], ["到"]):
-        return _MOVING.isdisjoint(token.text for token in tokens[max(left.start - 4, 0) : left.start])
+        return not _moves(tokens, left.start)
     return opened and rest in (["and"], ["until"], ["-"], ["und"], ["et"], ["y"])
+
+
+def _moves(tokens: Sequence[Token], start: int) -> bool:
+    """Whether a verb of change stands before the token."""
+    return not MOVING.isdisjoint(token.text for token in tokens[max(start - _REACH, 0) : start])
+
+
+def mark_left_behind(tokens: Sequence[Token], found: Sequence[Quantity]) -> list[Quantity]:
+    """Notes the value that no longer holds: 20 in "raised from 20 to 30" and in "30, up from 20"."""
+    marked: list[Quantity] = []
+    for quantity, following in zip_longest(found, found[1:]):
+        at = quantity.start - 1 - (word_at(tokens, quantity.start - 1) in CURRENCY_SIGNS)
+        goes_on = following is not None and "to" in [
+            token.text for token in tokens[quantity.end : following.start]
+        ]
+        left = word_at(tokens, at) == "from" and (
+            word_at(tokens, at - 1) in ("up", "down") or (goes_on and _moves(tokens, at))
+        )
+        marked.append(replace(quantity, left_behind=True) if left else quantity)
+    return marked

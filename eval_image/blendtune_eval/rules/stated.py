@@ -10,6 +10,7 @@ from blendtune_eval.rules.claims import Answer
 from blendtune_eval.rules.negation import Standing
 from blendtune_eval.rules.quantities import quantities, units_of
 from blendtune_eval.rules.quantity import Quantity
+from blendtune_eval.rules.ranges import MOVING
 from blendtune_eval.rules.scripts import language_of
 from blendtune_eval.rules.subjects import Candidate, is_year
 from blendtune_eval.rules.text import TokenKind, content, word_at, words
@@ -18,6 +19,9 @@ from blendtune_eval.rules.units import stem
 _CLOSE = 0.05  # relative distance within which a value converted from another system is the same
 _EXACT = 1e-6
 _TOGETHER = words("together altogether total all sum overall both")
+_CHANGES = words(
+    "from before difference former formerly previous previously original originally earlier initially"
+)
 _PREPOSITIONS = words("in for on at during per")
 _EUROPEAN = frozenset({"de", "fr", "es", "it", "pt", "nl"})
 _CARRYING = words("for is was are and costs cost takes take needs need lasts last gets get only")
@@ -40,7 +44,9 @@ def stated_in(number: Number, answer: Answer, *, denied: bool = False) -> list[S
         Stated(index, quantity)
         for index, sentence in enumerate(answer.own)
         for quantity in _read_in(european, quantities(sentence, number.unit, number.unit_aliases))
-        if (quantity.standing is Standing.DENIED) is denied and not _is_given(number, quantity, answer)
+        if (quantity.standing is Standing.DENIED) is denied
+        and not _is_given(number, quantity, answer)
+        and not (quantity.left_behind and not (number.subject or _asks_for_the_former(answer)))
     ]
 
 
@@ -66,6 +72,11 @@ def _is_given(number: Number, quantity: Quantity, answer: Answer) -> bool:
         return False
     asked = [stem(token.text) for token in content(answer.wording)]
     return any(name in asked for name in quantity.unit.names)
+
+
+def _asks_for_the_former(answer: Answer) -> bool:
+    """Whether the question asks of a change, or for what was so before it."""
+    return not (MOVING | _CHANGES).isdisjoint(token.text for token in content(answer.wording))
 
 
 def counts(number: Number, quantity: Quantity) -> bool:
