@@ -36,7 +36,7 @@ BOXED = "\uf8ff"  # a private character around what was boxed, so that the rules
 
 def plain(text: str) -> str:
     """The text without LaTeX commands. What `\\boxed` holds stands between two BOXED marks."""
-    if not any(mark in text for mark in ("\\", "$", "{,}", "_")):
+    if not any(mark in text for mark in ("\\", "$", "{,}", "_", "^{")):
         return text
     text = text.replace(r"\$", "\ue000")  # an escaped dollar sign is money
     text = re.sub(r"\{,\}|\\,(?=\d{3})", lambda match: "," if match[0] == "{,}" else _THIN_SPACE, text)

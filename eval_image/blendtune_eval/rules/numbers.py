@@ -32,6 +32,7 @@ from blendtune_eval.rules.stated import (
 from blendtune_eval.rules.subjects import (
     Candidate,
     asked_words,
+    asks_for_both_ends,
     decisive,
     former,
     opposed,
@@ -127,7 +128,7 @@ def _chosen_from(number: Number, quantity: Quantity, question: Question) -> bool
     """Whether "or" or a range offers another value beside it. A share in its other form is the same value."""
     forms = (1.0, 100.0, 0.01) if quantity.share is not None or _is_share(number) else (1.0,)
     offered = quantity.alternatives
-    if quantity.ranged and not siblings_of(number, question):
+    if quantity.ranged and (asks_for_both_ends(question.prompt) or not siblings_of(number, question)):
         offered = tuple(each for each in offered if each not in number.other_values)
     return any(not any(equals(number, each * form, quantity.tolerance) for form in forms) for each in offered)
 

@@ -9,7 +9,7 @@ from blendtune_eval.rules.claims import Answer, Occurrence
 from blendtune_eval.rules.corrections import Place, last_correction
 from blendtune_eval.rules.negation import NEGATORS
 from blendtune_eval.rules.subjects import Candidate, clause_span, former
-from blendtune_eval.rules.text import Sentence, Token, TokenKind, word_at, words
+from blendtune_eval.rules.text import Sentence, Token, TokenKind, content, word_at, words
 from blendtune_eval.rules.units import stem
 
 _LONGEST_OPENING = 2  # words of an answer that goes on to speak of something else
@@ -19,6 +19,14 @@ _NO_ANSWERS = words(
     "perhaps maybe probably possibly usually typically generally mostly basically traditionally historically "
     "today normally here there it that this they final conclusion result of course i we you a an the not none"
 )
+_CONTAINED = words("contain contained containing include included including")
+_EXCLUDING = words("exclude excludes excluding excluded excl exclusive")
+_LEAVING = words("left resigned retired quit departed")
+_REPLACING = words("replaced replaces succeeded succeeds")
+_RELATED = words(
+    "deputy successor predecessor assistant secretary daughter son wife husband brother sister father mother"
+)
+_NOT_FIRST = words("second third fourth fifth next")
 _PRESENTING = frozenset({("it", "is"), ("that", "is"), ("this", "is"), ("answer", "is"), ("they", "are")})
 _MOST_IN_COMMON = 1  # words that a clause about something else shares with the question
 _NOT_SAID = words("a an the it is are was were be to of and or in on at by for with as that this")
@@ -46,6 +54,12 @@ def of_something_else(each: Occurrence, answer: Answer) -> str:
     clause = tokens[begin:end]
     if former(tokens[begin : each.start], answer.wording):
         return "of what was so before"
+    if _left_out(tokens, each, answer.wording):
+        return "as what is left out or added"
+    if _followed(tokens, each, answer.wording):
+        return "beside a successor"
+    if _behind_the_first(clause, answer):
+        return "of another place in the order"
     if _another_opens(each, clause, answer):
         return "after another answer"
     if _denies_the_asked(tokens[each.end :], answer.asked):
@@ -53,6 +67,35 @@ def of_something_else(each: Occurrence, answer: Answer) -> str:
     if _parallel(tokens, begin, end, each, answer.asked):
         return "beside a clause that answers the question"
     return "of another extreme" if _of_another_extreme(clause, answer.asked) else ""
+
+
+def _left_out(tokens: Sequence[Token], each: Occurrence, wording: str) -> bool:
+    """ "Prices exclude VAT", "net of VAT", where the question asks what is contained."""
+    asked = {stem(token.text) for token in content(wording)}
+    if asked.isdisjoint(_CONTAINED) or not NEGATORS.isdisjoint(asked):
+        return False
+    before = [token.text for token in tokens[max(each.start - 3, 0) : each.start]]
+    behind = [token.text for token in tokens[each.end : each.end + 4]]
+    added = "plus" in before[-2:] or ("net" in before and before[-1:] == ["of"])
+    return added or not (_EXCLUDING.isdisjoint(before) and {"top", "extra", "excluded"}.isdisjoint(behind))
+
+
+def _followed(tokens: Sequence[Token], each: Occurrence, wording: str) -> bool:
+    """ "Priya Shah left", "Tom Reed replaced Shah", "Shah's deputy", where nobody asks for that."""
+    before = {token.text for token in tokens[max(each.start - 2, 0) : each.start]} & _REPLACING
+    behind = {word_at(tokens, each.end)} & (_LEAVING | _RELATED)
+    said = before | behind
+    return bool(said) and said.isdisjoint(token.text for token in content(wording))
+
+
+def _behind_the_first(clause: Sequence[Token], answer: Answer) -> bool:
+    """ "Jupiter is second", where the largest was asked."""
+    said = {token.text for token in clause}
+    return (
+        any(word in _SUPERLATIVES for word in answer.asked)
+        and not said.isdisjoint(_NOT_FIRST)
+        and answer.asked.isdisjoint(_NOT_FIRST)
+    )
 
 
 def _another_opens(each: Occurrence, clause: Sequence[Token], answer: Answer) -> bool:

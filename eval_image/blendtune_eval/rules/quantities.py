@@ -22,6 +22,7 @@ from blendtune_eval.rules.ranges import (
     mark_left_behind,
     share_units_in_ranges,
 )
+from blendtune_eval.rules.rates import Rate, rate_at
 from blendtune_eval.rules.text import Sentence, Token, TokenKind, content, word_at, words
 from blendtune_eval.rules.units import MONEY, SHARE, Unit, known_unit, relatives, stem, units_named, words_of
 
@@ -57,6 +58,7 @@ class Units:
     phrases: tuple[tuple[str, ...], ...] = ()
     named: tuple[Unit, ...] = ()
     others: tuple[tuple[Unit, float, float], ...] = ()  # unit, factor, relative tolerance
+    rate: Rate | None = None
 
     @property
     def dimension(self) -> str:
@@ -77,7 +79,8 @@ def units_of(unit: str, aliases: tuple[str, ...] = ()) -> Units:
         if not any(tuple(name.split()) in phrases for name in other.names)
     )
     ordered = sorted((phrase for phrase in phrases if phrase), key=len, reverse=True)
-    return Units(tuple(ordered), named, others)
+    rates = (rate_at(content(phrase), 0) for phrase in (unit, *aliases))
+    return Units(tuple(ordered), named, others, next((rate for rate in rates if rate), None))
 
 
 def quantities(sentence: Sentence, unit: str = "", unit_aliases: Sequence[str] = ()) -> list[Quantity]:
@@ -108,7 +111,10 @@ def _quantity(
     in_unit = any(_has_unit(tokens, start, end, phrase) for phrase in units.phrases)
     if in_unit and units.named:
         unit = units.named[0]
-    if not in_unit:
+    if units.rate and (rate := rate_at(tokens, end)) and rate.converts_to(units.rate):
+        value, in_unit = value * rate.factor_to(units.rate), True
+        tolerance = _ROUNDED if rate.rounds_to(units.rate) else 0.0
+    elif not in_unit:
         for relative, factor, rounding in units.others:
             if any(_has_unit(tokens, start, end, tuple(name.split())) for name in relative.names):
                 value, in_unit, tolerance, unit, one = value * factor, True, rounding, relative, factor

@@ -25,6 +25,7 @@ _IDLE = words(
 _PAST = words("was were formerly previously earlier originally used had initially once")
 _FORMERLY = words("formerly previously originally former previous")
 _NEAR = 3  # words between "formerly" and what it speaks of
+_SPANNING = words("from open opened opens hours")  # before "9:00-14:30"
 _BEGINNING, _ENDING = words("begin start open"), words("end close finish until")
 _PRESENT = words("now today currently is nowadays since presently new costs takes")
 _COMPARING = words("which including includes include plus than above below versus vs unlike compared instead "
@@ -153,7 +154,7 @@ def preferred(
     Not `concluding`: what follows "so" is only a consequence, as the rest of a share is.
     """
     own = {candidate: own_words(candidate, candidates, sentences) for candidate in candidates}
-    if (told := _by_span(candidates, sentences, frozenset(asked))) is not None:
+    if (told := by_span(candidates, sentences, frozenset(asked))) is not None:
         return told
     concluded = _by_conclusion(candidates, sentences) if concluding else None
     for told in (_by_time(candidates, own), concluded, _by_sum(candidates)):
@@ -167,7 +168,7 @@ def _one_side(chosen: Sequence[Candidate]) -> bool | None:
     return kinds.pop() if len(kinds) == 1 else None
 
 
-def _by_span(
+def by_span(
     candidates: Sequence[Candidate], sentences: Sequence[Sentence], asked: frozenset[str]
 ) -> bool | None:
     """ "From 3 March until 31 October" begins with the one and ends with the other."""
@@ -176,7 +177,7 @@ def _by_span(
     first, second = candidates
     tokens = sentences[first.sentence].tokens
     between = [token.text for token in tokens[first.end : second.start]]
-    opens = "from" in [token.text for token in tokens[max(first.start - 3, 0) : first.start]]
+    opens = not _SPANNING.isdisjoint(token.text for token in tokens[max(first.start - 3, 0) : first.start])
     if not (opens and set(between) & {"until", "to", "till", "through", "-"}):
         return None
     if asked & _BEGINNING:
@@ -297,6 +298,12 @@ def former(before: Sequence[Token], wording: str) -> bool:
     if _FORMERLY.isdisjoint(near) and near[-1:] != ["once"]:
         return False
     return (_FORMERLY | _PAST).isdisjoint(token.text for token in content(wording))
+
+
+def asks_for_both_ends(wording: str) -> bool:
+    """ "When did it begin and end?" """
+    asked = set(map(base_of, asked_words(content(wording))))
+    return bool(asked & _BEGINNING and asked & _ENDING)
 
 
 def opposed(candidate: Candidate, sentences: Sequence[Sentence], expected: Collection[str]) -> bool:

@@ -93,7 +93,7 @@ _TIMES = re.compile(r"(?<=[\d)])[ ]*\*[ ]*(?=[\d($])")
 _WIDE_BREAKS = {"、": ",", "，": ",", "；": ";", "：": ":"}
 _ABBREVIATED = frozenset(
     {"dr", "mr", "mrs", "ms", "st", "vs", "inc", "ltd", "co", "approx", "eg", "ie", "rs", "jan", "feb", "mar",
-     "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "ca"}
+     "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "ca", "excl", "incl"}
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from blendtune_eval.rules.negation import Standing, standing
 from blendtune_eval.rules.subjects import (
     Candidate,
     asked_words,
+    by_span,
     decisive,
     former,
     opposed,
@@ -72,7 +73,8 @@ def settle(candidates: Sequence[Candidate], answer: Answer, question: Question, 
         if all(_standing(candidate, sentences) in (Standing.UNCLEAR, Standing.QUOTED) for candidate in right):
             return Unsure(Doubt.NEGATION, f"says {wanted} under a reservation")
         return Yes(f"says {wanted}")
-    if any(_joined(one, other, sentences) for one in right for other in rivals):
+    spans = by_span(chosen, sentences, answer.asked) is not None
+    if not spans and any(_joined(one, other, sentences) for one in right for other in rivals):
         return No(f"says both {wanted} and {rivals[0].label}", contradicted=True)
     told = preferred(chosen, answer.full, answer.asked)
     if told is None:
