@@ -15,7 +15,7 @@ from blendtune_eval.rules.criteria import check
 from blendtune_eval.rules.reply import read_reply
 from blendtune_eval.scoring.score import UNFINISHED, WordingScore, score_wording
 
-RULES_VERSION = "7"  # grows whenever a rule changes, so that scores of different rules are never compared
+RULES_VERSION = "8"  # grows whenever a rule changes, so that scores of different rules are never compared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
