@@ -23,7 +23,6 @@ from blendtune_eval.server_words import asks_for_payment, error_in_success, http
 _LARGEST_BODY = 1 << 20  # bytes
 _SHORTEST_SECRET = 8  # characters; a shorter key would be found in half of all words
 _RETRYABLE = frozenset({408, 409, 425, 429})
-_OK = 200
 _SECONDS = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>m?s)?")
 _KEY_START = 6  # characters of a key by which a masked copy of it is known
 NOT_UNDERSTOOD = frozenset({400, 415, 422, 501})
@@ -131,12 +130,12 @@ class ApiClient:
             raise CallFailed(f"the connection failed: {type(error).__name__}", again=True) from error
         content, status = self._without_key(content), response.status_code
         wait = _retry_after(response.headers)
-        if status == _OK and (found := error_in_success(content)) is not None:
+        if status == HTTPStatus.OK and (found := error_in_success(content)) is not None:
             code, words = found
             if code is None:
                 raise CallFailed(f"HTTP 200 with an error: {words}", again=True, wait=wait)
             status = code
-        if status != _OK:
+        if status != HTTPStatus.OK:
             content = self._without_masked_key(content)
             if status == HTTPStatus.TOO_MANY_REQUESTS and asks_for_payment(content):
                 status = HTTPStatus.PAYMENT_REQUIRED  # waiting does not fill an account

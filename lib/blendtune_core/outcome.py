@@ -170,11 +170,10 @@ class Compared:
         drop, on retention or on the drop of a benchmark failed, or the loss on general rows rose and nothing
         shows that they were kept.
         """
-        if self._drop_gates(GateResult.FAILED) or shown_losses(self.outcome.gates):
+        if self.outcome.general_fell or shown_losses(self.outcome.gates):
             return True
-        if self.general_moved is Direction.DOWN:
-            return not self._drop_gates(GateResult.PASSED)
-        return self.general_loss_rose and not self.is_kept
+        tolerated = self.general_moved is Direction.DOWN
+        return not tolerated and self.general_loss_rose and not self.is_kept
 
     @property
     def retention_failed(self) -> bool:
@@ -242,7 +241,3 @@ class Compared:
         if self.share is not None and self.share >= 1.0:
             return False
         return self.in_domain_moved is Direction.UP or not self.rows_were_learnt
-
-    def _drop_gates(self, result: GateResult) -> bool:
-        """Whether a gate on the drop of the general score has this result."""
-        return any(gate.result is result for gate in self.outcome.drop_gates)

@@ -132,10 +132,9 @@ def after_refusal(
 ) -> RequestForm | None:
     """The form to try next; None where there is none.
 
-    `named` are the parameters that the refusal names, `refused` those that earlier ones named; `merged`
-    says that one named the system message. Where the
-    server has already understood the form (`settled`), it is this request's schema or text that it refuses:
-    it is asked once without schema.
+    `named` are the parameters that the refusal names, `refused` those that earlier ones named; `merged` says
+    that one named the system message. Where the server has already understood the form (`settled`), it is
+    this request's schema or text that it refuses: it is asked once without schema.
     """
     if named:
         return form.without(named)

@@ -9,7 +9,6 @@ from blendtune_eval.rules import foreign
 from blendtune_eval.rules.text import Token, TokenKind, word_at, words
 
 CURRENCY_SIGNS = frozenset("$€£¥₹")
-CURRENCY_CODES = words("usd eur gbp inr jpy chf cad aud rs")
 _UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TEENS = (
     "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",

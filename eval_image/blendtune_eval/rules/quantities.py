@@ -8,7 +8,6 @@ from functools import lru_cache
 
 from blendtune_eval.rules.negation import standing
 from blendtune_eval.rules.numerals import (
-    CURRENCY_CODES,
     CURRENCY_SIGNS,
     NUMBER_WORDS,
     Numeral,
@@ -23,7 +22,7 @@ from blendtune_eval.rules.ranges import (
     share_units_in_ranges,
 )
 from blendtune_eval.rules.rates import Rate, rate_at
-from blendtune_eval.rules.text import Sentence, Token, TokenKind, content, word_at, words
+from blendtune_eval.rules.text import CURRENCY_CODES, Sentence, Token, TokenKind, content, word_at, words
 from blendtune_eval.rules.units import MONEY, SHARE, Unit, known_unit, relatives, stem, units_named, words_of
 
 _MONTHS = words(

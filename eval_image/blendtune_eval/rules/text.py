@@ -67,7 +67,8 @@ _SHORT_YEAR = re.compile(r"(?<![\w'’])['’](\d\d)(?![\d'’])")  # "in '89"
 _THIS_CENTURY = 30  # short years below it
 _MILITARY = re.compile(r"(?<![\d.,])([01]\d|2[0-3])([0-5]\d)[ ]?(?:hours|hrs)\b", re.IGNORECASE)
 _HOURS_AND_MINUTES = re.compile(r"\b(\d{1,3})[ ]?h[ ]?(\d{1,2})[ ]?m(?:ins?)?\b", re.IGNORECASE)
-_CURRENCY_CODE = re.compile(r"\b(usd|eur|gbp|inr|jpy|chf|cad|aud|rs)(?=\d)", re.IGNORECASE)
+CURRENCY_CODES = frozenset({"usd", "eur", "gbp", "inr", "jpy", "chf", "cad", "aud", "rs"})
+_CURRENCY_CODE = re.compile(rf"\b({'|'.join(sorted(CURRENCY_CODES))})(?=\d)", re.IGNORECASE)
 _YEAR_FIRST = re.compile(r"(?<![\d./])(\d{4})([/.])(\d{1,2})\2(\d{1,2})(?![\d./]\d|\d)")
 _NAMED_MONTH = re.compile(r"\b(\d{1,2})-([a-z]{3,9})\.?-(\d{4}|\d\d)\b", re.IGNORECASE)
 _SECONDS = re.compile(r"(?<=\d:\d\d):00\b")

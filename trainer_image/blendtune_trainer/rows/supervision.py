@@ -31,13 +31,12 @@ def is_supervised(turn: Mapping[str, Any], where: str) -> bool | None:
         value = turn[key]
         if is_blank(value):
             continue
-        flag = _WORDS.get(str(value).strip().lower()) if key not in _DETAILS else None
-        if flag is None:
+        learnt = _is_learnt(key, value) if key not in _DETAILS else None
+        if learnt is None:
             raise RowFault(
                 f"{where}.{key}: an answer is learnt as a whole or not at all: 1 or 0, true or false",
                 BadRowReason.WRONG_TYPE,
             )
-        learnt = flag is not (key in _MASKED)
         said = learnt if said is None else said and learnt
     return said
 
@@ -49,7 +48,12 @@ def require_learnt(row: Mapping[str, Any], names: Iterable[str], essential: tupl
     """
     for name in names:
         value = row[name]
-        flag = _WORDS.get(str(value).strip().lower()) if name in FLAGS else None
         rejected = name == "label" and value is False and essential == _PREFERENCES
-        if rejected or (flag is not None and flag is (name in _MASKED)):
+        if rejected or (name in FLAGS and _is_learnt(name, value) is False):
             raise RowFault(f"{name} is {value}: this row is not to be learnt", BadRowReason.NO_ANSWER)
+
+
+def _is_learnt(key: str, value: object) -> bool | None:
+    """What a flag says; None if it is neither yes nor no."""
+    flag = _WORDS.get(str(value).strip().lower())
+    return None if flag is None else flag is not (key in _MASKED)
